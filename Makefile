@@ -1,0 +1,52 @@
+# Everything runs in .venv, which is made on first use and renewed when pyproject.toml changes.
+# Pass options through ARGS:  make demo ARGS="--seed 3"   make test ARGS="tests/rewards -x"
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SOURCES := $(wildcard rlframework recipes tests benchmarks)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help .venv demo test test-long lint format bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+demo: .venv/.installed ## Train a small model on the CPU, before and after (ARGS="--help" lists its options)
+	$(BIN)/python recipes/chain_sums.py $(ARGS)
+
+test: .venv/.installed ## Run the test suite and every example in a docstring
+	$(BIN)/python -m pytest $(ARGS)
+
+test-long: .venv/.installed ## Run the longer proofs that `make test` leaves out
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+lint: .venv/.installed-lint ## Check style, format and types
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+
+format: .venv/.installed-lint ## Format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix-only --quiet $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+bench: .venv/.installed ## Time one training step and its parts
+	$(BIN)/python benchmarks/step.py $(ARGS)
+
+.venv: .venv/.installed ## Make the environment, or renew it after a change of pyproject.toml
+
+.venv/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("rlframework needs Python 3.11 or newer, and this is %d.%d; name another one: make PYTHON=python3.12" % sys.version_info[:2])'
+	$(PYTHON) -m venv .venv
+	$(PIP) --editable '.[test]'
+	@touch $@
+
+.venv/.installed-lint: .venv/.installed
+	$(PIP) --editable '.[lint]'
+	@touch $@
+
+clean: ## Remove the environment, the caches and the build; runs/ stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml build dist *.egg-info
+	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +

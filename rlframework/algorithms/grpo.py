@@ -1,0 +1,65 @@
+"""Group Relative Policy Optimization."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from rlframework.algorithms.base import PolicyGradient
+from rlframework.functional.advantages import group_normalized
+from rlframework.functional.surrogates import clipped_surrogate
+from rlframework.functional.weights import sequence_mean
+from rlframework.rollout import Rollout
+
+
+class GRPO(PolicyGradient):
+    """GRPO: the group is the baseline, the ratio is clipped, every completion counts the same.
+
+    ``L = 1/B sum_i 1/n_i sum_t [ -min(rho_it A_i, clip(rho_it, 1 - clip_low, 1 + clip_high) A_i) + beta K_it ]`` with
+    ``rho = pi / pi_old``, ``A_i = (r_i - mean r) / (std r + 1e-4)`` over the group and ``K`` the k3 estimate of the KL
+    divergence to the reference, ``beta = kl_coefficient``.
+
+    Source: DeepSeekMath (arXiv:2402.03300), equations 3 and 4. Equals TRL's ``loss_type="grpo"`` with
+    ``use_bias_correction_kl=False``.
+
+    Args:
+        *args: As in `PolicyGradient`.
+        clip_low: How far below 1 a ratio may fall before it stops to count.
+        clip_high: How far above 1 a ratio may rise; by default as far as ``clip_low``.
+        **kwargs: As in `PolicyGradient`.
+
+    Example:
+        Another algorithm is a subclass that overrides what differs; this one is Dr. GRPO (arXiv:2503.20783):
+
+        >>> class DrGRPO(GRPO):
+        ...     def advantages(self, rewards):
+        ...         return rewards - rewards.mean(1, keepdim=True)
+        ...     def token_weights(self, mask):
+        ...         return mask / (len(mask) * self.sampler.max_tokens)
+    """
+
+    def __init__(self, *args: Any, clip_low: float = 0.2, clip_high: float | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.clip_low = clip_low
+        self.clip_high = clip_low if clip_high is None else clip_high
+
+    def advantages(self, rewards: Tensor) -> Tensor:
+        """Centre and scale within the group."""
+        return group_normalized(rewards)
+
+    def surrogate(self, logprobs: Tensor, batch: Rollout) -> Tensor:
+        """Clip the token's importance ratio."""
+        return clipped_surrogate(self.log_ratio(logprobs, batch), batch.advantages, self.clip_low, self.clip_high)
+
+    def token_weights(self, mask: Tensor) -> Tensor:
+        """Average over a completion's tokens, then over completions."""
+        return sequence_mean(mask)
+
+    def diagnostics(self, logprobs: Tensor, batch: Rollout) -> dict[str, Tensor]:
+        """Share of tokens whose ratio is beyond the bound that its advantage makes binding."""
+        ratio = self.log_ratio(logprobs, batch).exp()
+        return {
+            "clip_fraction_low": ((ratio < 1 - self.clip_low) & (batch.advantages < 0)).float(),
+            "clip_fraction_high": ((ratio > 1 + self.clip_high) & (batch.advantages > 0)).float(),
+        }

@@ -1,0 +1,6 @@
+"""Lightning callbacks for rollouts."""
+
+from rlframework.callbacks.base import RolloutCallback
+from rlframework.callbacks.rollout_writer import RolloutWriter
+
+__all__ = ["RolloutCallback", "RolloutWriter"]

@@ -1,0 +1,80 @@
+"""Every completion on disk, readable without any service."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+
+from rlframework.callbacks.base import RolloutCallback
+from rlframework.collect import Collected
+from rlframework.distributed import replica
+
+
+class RolloutWriter(RolloutCallback):
+    """Appends one JSON line per completion: prompt, completion, stop reason, each reward, advantage.
+
+    A rank writes its own file, ``rollouts.jsonl`` or ``rollouts-<rank>.jsonl``. Lines are only ever appended: after a
+    resume, a rollout that had not reached the checkpoint is written again, and its last lines are the ones learned from.
+
+    Args:
+        folder: Where the files go; by default the logger's folder, else the Trainer's ``default_root_dir``.
+
+    Raises:
+        PermissionError: The folder cannot be written to; raised before training starts.
+
+    Example:
+        Read it back with pandas (``pandas.read_json(path, lines=True)``) or line by line with ``json.loads``.
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        self.folder = None if folder is None else Path(folder)
+        self.path: Path | None = None
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Open the file once, so that a folder without permission fails now and not after the first rollout."""
+        if stage != "fit":
+            return
+        rank, replicas = replica(trainer)
+        folder = self.folder or Path(trainer.log_dir or trainer.default_root_dir)
+        self.path = folder / ("rollouts.jsonl" if replicas == 1 else f"rollouts-{rank}.jsonl")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.path.open("a").close()
+        except OSError as error:
+            raise PermissionError(f"cannot write rollouts to {folder}: {error}; choose another folder") from error
+
+    def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, collected: Collected) -> None:
+        """Append the rollout."""
+        if self.path is None or trainer.sanity_checking:
+            return
+        with self.path.open("a", encoding="utf-8") as file:
+            for record in records(collected):
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def records(collected: Collected) -> Iterator[dict[str, Any]]:
+    """Yield one plain record per completion. An abstention (NaN) becomes null, since JSON has no NaN."""
+    rollout = collected.rollout
+    components = {name: scores.flatten().tolist() for name, scores in collected.scores.components.items()}
+    advantages = rollout.advantages.cpu().mean(1).tolist()
+    for row, completion in enumerate(collected.completions):
+        yield {
+            "rollout": collected.step,
+            "prompt_index": completion.prompt.index,
+            "prompt": completion.prompt.text,
+            "completion": completion.text,
+            "completion_ids": completion.ids,
+            "stop_reason": completion.stop_reason,
+            "reward": _number(float(rollout.rewards[row])),
+            "rewards": {name: _number(values[row]) for name, values in components.items()},
+            "advantage": advantages[row],
+        }
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,79 @@
+"""What a sampler returns: ragged completions in whole groups, ids first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rlframework.prompt import Prompt
+
+StopReason = Literal["stop", "length"]
+
+
+@dataclass
+class Completion:
+    """One answer of the policy to one prompt.
+
+    Args:
+        prompt: The prompt that was answered.
+        ids: Sampled token ids, up to and including the stop token.
+        text: The ids as text, without the stop token; derived from the ids and never tokenised again.
+        stop_reason: ``"stop"`` if the policy ended it, ``"length"`` if the token budget did.
+        logprobs: Log-probability of each id under the distribution it was sampled from (nats), or empty where
+            the sampler cannot tell.
+    """
+
+    prompt: Prompt
+    ids: list[int]
+    text: str
+    stop_reason: StopReason
+    logprobs: list[float] = field(default_factory=list)
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the token budget cut the completion before the policy ended it."""
+        return self.stop_reason == "length"
+
+
+@dataclass
+class Completions:
+    """``B = N * G`` completions in group-major order: the ``G`` answers to a prompt stand together.
+
+    Example:
+        >>> prompt = Prompt(ids=[1, 2], text="1+1=?", row={"answer": "2"})
+        >>> rows = [Completion(prompt, [3], text, "stop") for text in ("2", "3")]
+        >>> completions = Completions(rows, group_size=2)
+        >>> [len(group) for group in completions.groups()], completions.column("answer")
+        ([2], ['2', '2'])
+    """
+
+    rows: list[Completion]
+    group_size: int
+
+    def __post_init__(self) -> None:
+        if self.group_size < 1 or len(self.rows) % self.group_size:
+            raise ValueError(
+                f"{len(self.rows)} completions do not make whole groups of {self.group_size}; a sampler returns "
+                "group_size completions for every prompt"
+            )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Completion]:
+        return iter(self.rows)
+
+    @property
+    def num_groups(self) -> int:
+        """Number of prompts ``N``."""
+        return len(self.rows) // self.group_size
+
+    def groups(self) -> Iterator[list[Completion]]:
+        """Yield the ``N`` groups, each a list of ``G`` completions of one prompt."""
+        for start in range(0, len(self.rows), self.group_size):
+            yield self.rows[start : start + self.group_size]
+
+    def column(self, name: str) -> list[Any]:
+        """Return one column of the data for every completion, ``B`` values."""
+        return [row.prompt.column(name) for row in self.rows]

@@ -1,0 +1,131 @@
+"""Prompts as a LightningDataModule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, get_args
+
+import pytorch_lightning as pl
+import torch
+from datasets import Dataset, load_dataset
+
+from rlframework.algorithms.base import PolicyGradient
+from rlframework.data.tokenize import TooLong, tokenize_rows
+from rlframework.distributed import replica
+from rlframework.loader import RolloutLoader
+from rlframework.prompt import Prompt
+from rlframework.rollout import Rollout
+
+Rows = Dataset | Sequence[Mapping[str, Any]]
+
+
+class PromptDataModule(pl.LightningDataModule):
+    """Training and held-out prompts from Hugging Face data sets or plain lists of rows.
+
+    Every row has a prompt (a string, or a list of chat messages) and whatever columns the rewards read. The policy's own
+    tokenizer makes the ids, in `setup`. Prompts are shared out over ranks here: Lightning adds no sampler.
+
+    Args:
+        train: A data set, a list of rows, or the name of a data set on the hub (its ``train`` split).
+        validation: Held-out rows, likewise (of a named data set, its ``test`` split); none skips validation.
+        prompt_column: Column of the prompt.
+        system_prompt: Opens every conversation; `AnswerTemplate.system_prompt` imposes the structured answer.
+        max_prompt_tokens: Budget of a prompt, chat template included.
+        too_long: ``"refuse"`` raises on a prompt above the budget; ``"drop"`` leaves it out and says how many.
+        validation_batch_size: Prompts that are validated together.
+
+    Raises:
+        ValueError: An empty data set, or a value of ``too_long`` that is not one of the two.
+
+    Example:
+        >>> data = PromptDataModule([{"prompt": "1+1=?", "answer": "2"}], system_prompt="Answer in one word.")
+        >>> data.prompts
+        {}
+    """
+
+    def __init__(
+        self,
+        train: Rows | str,
+        validation: Rows | str | None = None,
+        *,
+        prompt_column: str = "prompt",
+        system_prompt: str | None = None,
+        max_prompt_tokens: int | None = None,
+        too_long: TooLong = "refuse",
+        validation_batch_size: int = 256,
+    ) -> None:
+        super().__init__()
+        if too_long not in get_args(TooLong):
+            raise ValueError(f"too_long={too_long!r}: choose one of {get_args(TooLong)}")
+        self.sources = {
+            split: source
+            for split, source in {"train": train, "validation": validation}.items()
+            if _not_empty(split, source)
+        }
+        self.validation_batch_size = validation_batch_size
+        self.tokenization = {
+            "prompt_column": prompt_column,
+            "system_prompt": system_prompt,
+            "max_prompt_tokens": max_prompt_tokens,
+            "too_long": too_long,
+        }
+        self.prompts: dict[str, list[Prompt]] = {}
+
+    def setup(self, stage: str) -> None:
+        """Tokenise what the stage needs, once, with the policy's tokenizer."""
+        for split in self.sources:
+            if split not in self.prompts and (split == "validation" or stage == "fit"):
+                self.prompts[split] = self.tokenize(split, self._algorithm().policy.tokenizer)
+
+    def tokenize(self, split: str, tokenizer: Any) -> list[Prompt]:
+        """Return the prompts of a split, ``"train"`` or ``"validation"``, as the policy will read them."""
+        source = self.sources[split]
+        rows = load_dataset(source, split=_HUB_SPLITS[split]) if isinstance(source, str) else source
+        return tokenize_rows(rows, tokenizer, **self.tokenization)
+
+    def train_dataloader(self) -> RolloutLoader:
+        """Return the lazy stream of rollout minibatches."""
+        return self._algorithm().rollout_loader(self.prompts["train"])
+
+    def val_dataloader(self) -> PromptBatches | list[Any]:
+        """Return batches of held-out prompts."""
+        if "validation" not in self.prompts:
+            return []
+        return PromptBatches(self.prompts["validation"], self.validation_batch_size, *replica(self.trainer))
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Move rollouts; held-out prompts are lists that the sampler reads where they are."""
+        return batch.to(device) if isinstance(batch, Rollout) else batch
+
+    def _algorithm(self) -> PolicyGradient:
+        if self.trainer is None:
+            raise RuntimeError("the prompts are tokenised by a run; pass the datamodule to trainer.fit or .validate")
+        module = self.trainer.lightning_module
+        if not isinstance(module, PolicyGradient):
+            raise TypeError(f"a PromptDataModule feeds a PolicyGradient algorithm, not {type(module).__name__}")
+        return module
+
+
+class PromptBatches:
+    """Sized batches of prompts, each rank its own; every rank has as many, and the last may be empty."""
+
+    def __init__(self, prompts: Sequence[Prompt], batch_size: int, rank: int = 0, replicas: int = 1) -> None:
+        self.mine = list(prompts[rank::replicas])
+        self.batch_size = batch_size
+        self.batches = -(-(-(-len(prompts) // replicas)) // batch_size)
+
+    def __len__(self) -> int:
+        return self.batches
+
+    def __iter__(self) -> Iterator[list[Prompt]]:
+        for start in range(0, self.batches * self.batch_size, self.batch_size):
+            yield self.mine[start : start + self.batch_size]
+
+
+_HUB_SPLITS = {"train": "train", "validation": "test"}
+
+
+def _not_empty(split: str, source: Rows | str | None) -> bool:
+    if source is not None and not isinstance(source, str) and len(source) == 0:
+        raise ValueError(f"the {split} data set is empty")
+    return source is not None

@@ -1,0 +1,1 @@
+from rlframework.prompt import Prompt  # noqa: F401

@@ -1,0 +1,52 @@
+"""What the data-parallel replicas of a Trainer share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+
+def replica(trainer: pl.Trainer) -> tuple[int, int]:
+    """Return (rank, number) of this data-parallel replica.
+
+    Raises:
+        ValueError: Some ranks hold parts of one replica (tensor parallelism): their prompts and weights are not
+            handled yet.
+    """
+    sharding = trainer.distributed_sampler_kwargs or {"rank": 0, "num_replicas": 1}
+    if sharding["num_replicas"] != trainer.world_size:
+        raise ValueError(
+            f"{trainer.world_size} processes form {sharding['num_replicas']} data-parallel replicas; only one process "
+            "to a replica is supported (set tensor_parallel_size=1)"
+        )
+    return sharding["rank"], sharding["num_replicas"]
+
+
+def gather_rows(trainer: pl.Trainer, rows: Tensor) -> Tensor:
+    """Return the rows of all replicas in rank order, ``(R * B, T')``, padded with 0 to the widest.
+
+    Every replica must bring ``B`` rows; their widths ``T`` may differ.
+    """
+    if trainer.world_size == 1:
+        return rows
+    width = trainer.strategy.reduce(torch.tensor(rows.shape[1], device=trainer.strategy.root_device), reduce_op="max")
+    padded = torch.nn.functional.pad(rows.long(), (0, int(width) - rows.shape[1]))
+    gathered = trainer.strategy.all_gather(padded.to(trainer.strategy.root_device))
+    return gathered.flatten(0, 1).to(rows)
+
+
+def gather_objects(trainer: pl.Trainer, value: Any) -> list[Any]:
+    """Return one picklable object from every replica, in rank order."""
+    if trainer.world_size == 1:
+        return [value]
+    values: list[Any] = [None] * trainer.world_size
+    torch.distributed.all_gather_object(values, value)
+    return values
+
+
+def sum_over_replicas(trainer: pl.Trainer, values: Tensor) -> Tensor:
+    """Add up a tensor over all replicas."""
+    return trainer.strategy.reduce(values.to(trainer.strategy.root_device), reduce_op="sum")

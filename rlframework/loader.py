@@ -1,0 +1,157 @@
+"""A sized, lazy, resumable stream of minibatches that makes a rollout when its first minibatch is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from rlframework.prompt import Prompt
+from rlframework.rollout import Rollout
+
+Collect = Callable[[list[Prompt], int], Rollout]
+
+
+class RolloutLoader:
+    """Yields the minibatches of rollout after rollout over shuffled prompts.
+
+    It is sized, so that Lightning never fetches ahead: a prefetching loop would make the next rollout before the last
+    update on this one, with weights that are a step old. It is lazy, so that each rollout is made with the newest
+    weights. It is stateful, so that a run which stopped inside a rollout goes on inside it.
+
+    The prompts of an epoch come in an order that is a function of (seed, epoch). Prompts that do not fill a whole
+    rollout are left out of that epoch; the next epoch's order leaves out others.
+
+    Args:
+        prompts: All training prompts, the same on every rank.
+        collect: Makes a rollout from this rank's prompts and the number of the rollout.
+        prompts_per_rollout: Prompts in a rollout over all ranks.
+        minibatches: Parts of whole groups that a rollout is cut into.
+        passes: How often the minibatches of one rollout are yielded.
+        seed: Seed of the order.
+        epoch: Tells which epoch runs; by default a count of the iterations begun.
+        rank: This rank among the data-parallel replicas.
+        replicas: Number of data-parallel replicas.
+        gather: Collects one object from every replica, in rank order; needed for a checkpoint of several replicas.
+
+    Raises:
+        ValueError: No prompts, fewer than one rollout takes, or a rollout that the ranks and minibatches do not divide.
+    """
+
+    def __init__(
+        self,
+        prompts: Sequence[Prompt],
+        collect: Collect,
+        prompts_per_rollout: int,
+        minibatches: int = 1,
+        passes: int = 1,
+        seed: int = 0,
+        epoch: Callable[[], int] | None = None,
+        rank: int = 0,
+        replicas: int = 1,
+        gather: Callable[[Any], list[Any]] | None = None,
+    ) -> None:
+        _check_sizes(len(prompts), prompts_per_rollout, minibatches, passes, replicas)
+        self.prompts = prompts
+        self.collect = collect
+        self.prompts_per_rollout = prompts_per_rollout
+        self.minibatches = minibatches
+        self.passes = passes
+        self.seed = seed
+        self.rank = rank
+        self.replicas = replicas
+        self._epoch_of_run = epoch
+        self._gather = gather or (lambda state: [state])
+        self._epoch = -1
+        self._position = 0
+        self._buffer: list[Rollout] = []
+        self._resumed = False
+
+    @property
+    def rollouts_per_epoch(self) -> int:
+        """Whole rollouts in one pass over the prompts."""
+        return len(self.prompts) // self.prompts_per_rollout
+
+    @property
+    def batches_per_rollout(self) -> int:
+        """Minibatches that one rollout yields, over all its passes."""
+        return self.minibatches * self.passes
+
+    def __len__(self) -> int:
+        return self.rollouts_per_epoch * self.batches_per_rollout
+
+    def __iter__(self) -> Iterator[Rollout]:
+        # A generator: nothing happens when Lightning calls iter() only to look. And the position is reset here and
+        # not behind the loop, since Lightning stops at len() and never asks for the StopIteration.
+        self._begin_epoch()
+        order = np.random.default_rng((self.seed, self._epoch)).permutation(len(self.prompts))
+        while self._position < len(self):
+            number, part = divmod(self._position, self.batches_per_rollout)
+            if not self._buffer:
+                self._buffer = self._collect(number, order)
+            minibatch = self._buffer[part % self.minibatches]
+            self._position += 1
+            if self._position % self.batches_per_rollout == 0:
+                self._buffer = []
+            yield minibatch
+
+    def _begin_epoch(self) -> None:
+        epoch = self._epoch + (not self._resumed) if self._epoch_of_run is None else self._epoch_of_run()
+        if not (self._resumed and epoch == self._epoch):
+            self._position = 0
+            self._buffer = []
+        self._epoch = epoch
+        self._resumed = False
+
+    def _collect(self, number: int, order: np.ndarray) -> list[Rollout]:
+        start = number * self.prompts_per_rollout
+        chosen = order[start : start + self.prompts_per_rollout]
+        # Each rank takes its share of every minibatch, so that a minibatch holds the same prompts on any number of ranks.
+        shares = chosen.reshape(self.minibatches, self.replicas, -1)
+        mine = shares[:, self.rank].ravel()
+        rollout = self.collect([self.prompts[i] for i in mine], self._epoch * self.rollouts_per_epoch + number)
+        return rollout.split(self.minibatches)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return epoch, position and the rollout in hand, of every replica. Lightning puts it in the checkpoint."""
+        buffer = [minibatch.to("cpu").state_dict() for minibatch in self._buffer]
+        return {"epoch": self._epoch, "position": self._position, "buffers": self._gather(buffer), "size": len(self)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where `state_dict` was taken.
+
+        Raises:
+            ValueError: The run that was saved had other sizes, or stopped inside a rollout on another number of ranks.
+        """
+        if state["size"] != len(self):
+            raise ValueError(
+                f"the checkpoint was made with {state['size']} minibatches in an epoch and this run has {len(self)}; "
+                "resume with the same prompts, prompts_per_rollout, minibatches and passes"
+            )
+        buffers = state["buffers"]
+        if len(buffers) != self.replicas and buffers[0]:
+            raise ValueError(
+                f"the checkpoint lies inside a rollout of {len(buffers)} ranks and this run has {self.replicas}; "
+                "resume on as many, or from a checkpoint between two rollouts"
+            )
+        self._epoch = state["epoch"]
+        self._position = state["position"]
+        self._buffer = [Rollout.from_state_dict(part) for part in buffers[self.rank]] if buffers[0] else []
+        self._resumed = True
+
+
+def _check_sizes(prompts: int, per_rollout: int, minibatches: int, passes: int, replicas: int) -> None:
+    if min(per_rollout, minibatches, passes) < 1:
+        raise ValueError(
+            f"prompts_per_rollout={per_rollout}, minibatches={minibatches} and passes={passes} must each be at least 1"
+        )
+    if prompts == 0:
+        raise ValueError("there are no training prompts")
+    if prompts < per_rollout:
+        raise ValueError(f"{prompts} prompts do not fill one rollout of prompts_per_rollout={per_rollout}")
+    if per_rollout % (replicas * minibatches):
+        raise ValueError(
+            f"prompts_per_rollout={per_rollout} must be a multiple of {replicas * minibatches} "
+            f"({replicas} ranks x {minibatches} minibatches), so that every minibatch holds as many whole groups"
+        )

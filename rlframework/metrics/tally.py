@@ -1,0 +1,54 @@
+"""Sums that turn into means once, over a whole optimizer step and all ranks: no mean of means."""
+
+from __future__ import annotations
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from rlframework.distributed import sum_over_replicas
+
+
+class Tally:
+    """Collects numerators and denominators by name.
+
+    Example:
+        >>> tally = Tally()
+        >>> tally.mean("entropy", torch.tensor([1.0, 2.0, 9.0]), torch.tensor([True, True, False]))
+        >>> tally.mean("entropy", torch.tensor([6.0]), torch.tensor([True]))
+        >>> tally.sum("surrogate", torch.tensor(0.5))
+        >>> tally.values()
+        {'entropy': 3.0, 'surrogate': 0.5}
+    """
+
+    def __init__(self) -> None:
+        self._totals: dict[str, Tensor] = {}
+        self._counts: dict[str, Tensor] = {}
+        self._sums: set[str] = set()
+
+    def mean(self, name: str, values: Tensor, mask: Tensor | None = None) -> None:
+        """Add values to a mean; where a mask of the same shape is false, they do not count. Nor do NaN values."""
+        kept = ~values.isnan() if mask is None else mask & ~values.isnan()
+        self._add(name, values.detach().float().masked_fill(~kept, 0.0).sum(), kept.sum())
+
+    def sum(self, name: str, total: Tensor) -> None:
+        """Add to a sum."""
+        self._sums.add(name)
+        self._add(name, total.detach().float(), torch.zeros((), device=total.device))
+
+    def _add(self, name: str, total: Tensor, count: Tensor) -> None:
+        known = name in self._totals
+        self._totals[name] = self._totals[name] + total if known else total
+        self._counts[name] = self._counts[name] + count.float() if known else count.float()
+
+    def values(self, trainer: pl.Trainer | None = None) -> dict[str, float]:
+        """Return every mean and sum, over all ranks of a trainer. A mean of nothing is NaN."""
+        if not self._totals:
+            return {}
+        pairs = torch.stack([torch.stack([self._totals[name], self._counts[name]]) for name in self._totals])
+        if trainer is not None:
+            pairs = sum_over_replicas(trainer, pairs)
+        results = {}
+        for name, (total, count) in zip(self._totals, pairs.tolist(), strict=True):
+            results[name] = total if name in self._sums else total / count if count else float("nan")
+        return results

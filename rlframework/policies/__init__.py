@@ -1,0 +1,6 @@
+"""What is trained."""
+
+from rlframework.policies.base import Policy
+from rlframework.policies.causal_lm import CausalLMPolicy
+
+__all__ = ["CausalLMPolicy", "Policy"]

@@ -1,0 +1,91 @@
+"""What is trained: the abstract policy."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerBase
+
+from rlframework.functional.logprobs import TokenLogProbs
+from rlframework.rollout import Rollout
+
+
+class Policy(nn.Module, ABC):
+    """A language model that samples and learns.
+
+    Override `logprobs` (what learning needs) and `next_logits` (what in-process sampling needs). Override `reference`
+    only if a frozen copy of the whole policy is not the cheapest reference. `decode` and the token properties serve any
+    policy with a Hugging Face tokenizer.
+
+    Example:
+        A model over a table of logits, without context; real policies differ in size, not in kind.
+
+        >>> import torch
+        >>> from rlframework.functional.logprobs import token_logprobs
+        >>> class Unigram(Policy):
+        ...     def __init__(self, tokenizer, vocabulary):
+        ...         super().__init__(tokenizer)
+        ...         self.table = nn.Parameter(torch.zeros(vocabulary))
+        ...     def logprobs(self, batch):
+        ...         logits = self.table.expand(*batch.completion_ids.shape, -1)
+        ...         return token_logprobs(logits, batch.completion_ids, batch.temperature)
+        ...     def next_logits(self, ids, mask, cache=None):
+        ...         return self.table.expand(len(ids), -1), None
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        super().__init__()
+        if tokenizer.pad_token_id is None:
+            raise ValueError(
+                "the tokenizer has no pad token; set tokenizer.pad_token = tokenizer.eos_token before passing it "
+                "(safe here: padding is known by masks, so the end token is still trained on)"
+            )
+        self.tokenizer = tokenizer
+
+    @abstractmethod
+    def logprobs(self, batch: Rollout) -> TokenLogProbs:
+        """Score the completion tokens of a batch, ``(B, T)``, with gradient; padding columns may hold anything finite.
+
+        The distribution is that at ``batch.temperature``.
+        """
+
+    @abstractmethod
+    def next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
+        """Return logits for the token that follows, and a cache to continue from.
+
+        Args:
+            ids: ``(B, L)`` tokens that the cache has not seen: the left-padded prompts at first, then one per row.
+            mask: ``(B, S)`` bool over everything seen so far and ``ids``; false on padding.
+            cache: What the last call returned; None on the first.
+
+        Returns:
+            ``(B, V)`` logits, and the cache.
+        """
+
+    def reference(self) -> Policy:
+        """Return a frozen policy with the present weights of this very instance."""
+        frozen = copy.deepcopy(self)
+        return frozen.requires_grad_(False).eval()
+
+    @property
+    def pad_id(self) -> int:
+        """Id that fills padding; never looked at."""
+        return int(self.tokenizer.pad_token_id)
+
+    @property
+    def eos_ids(self) -> frozenset[int]:
+        """Every id that ends a completion."""
+        return frozenset({self.tokenizer.eos_token_id} - {None})
+
+    @property
+    def max_positions(self) -> int | None:
+        """The most tokens, prompt and completion together, that the model can read; None if unbounded."""
+        return None
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Turn completion ids into text, without special tokens."""
+        return self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)

@@ -1,0 +1,150 @@
+"""Any Hugging Face causal language model as a policy, whole or through LoRA."""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
+from rlframework.policies.base import Policy
+from rlframework.rollout import Rollout
+
+
+class CausalLMPolicy(Policy):
+    """A transformers causal language model with its tokenizer.
+
+    Positions are counted from a row's first real token, so left padding changes nothing: neither for rotary models nor
+    for those with learned positions.
+
+    Args:
+        model: A folder, a hub name, or a model object.
+        tokenizer: A folder, a hub name, or a tokenizer; by default the one saved with the model.
+        lora: Train this PEFT adapter and leave the model as it is. The reference is then the model without it.
+        dtype: Dtype of the weights, such as ``"bfloat16"``, for a model that is loaded here; by default float32,
+            which mixed precision needs for its master weights.
+
+    Raises:
+        ValueError: No tokenizer for a model object, a tokenizer without pad token, or a dtype for a model that exists.
+
+    Example:
+        >>> from transformers import Qwen3Config, Qwen3ForCausalLM
+        >>> from rlframework.testing import letter_tokenizer
+        >>> tokenizer = letter_tokenizer()
+        >>> config = Qwen3Config(vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=1,
+        ...                      num_attention_heads=2, num_key_value_heads=1, head_dim=8)
+        >>> policy = CausalLMPolicy(Qwen3ForCausalLM(config), tokenizer, lora=LoraConfig(r=2, target_modules=["q_proj"]))
+        >>> sum(p.numel() for p in policy.parameters() if p.requires_grad)
+        64
+    """
+
+    def __init__(
+        self,
+        model: str | Path | PreTrainedModel | PeftModel,
+        tokenizer: str | Path | PreTrainedTokenizerBase | None = None,
+        lora: LoraConfig | None = None,
+        dtype: str | None = None,
+    ) -> None:
+        super().__init__(_load_tokenizer(model, tokenizer))
+        self.model = _load_model(model, dtype)
+        if lora is not None:
+            self.model = get_peft_model(self.model, lora)
+        self._forward_arguments = _forward_arguments(self.model)
+
+    def logprobs(self, batch: Rollout) -> TokenLogProbs:
+        """Score the completions in one padded forward pass, ``(B, T)``."""
+        ids = torch.cat([batch.prompt_ids, batch.completion_ids], dim=1)  # (B, S)
+        mask = torch.cat([batch.prompt_mask, batch.completion_mask], dim=1)
+        width = batch.completion_ids.shape[1]
+        logits = self._forward(ids, mask, mask, use_cache=False, logits_to_keep=width + 1).logits
+        return token_logprobs(logits[:, -width - 1 : -1], batch.completion_ids, batch.temperature)
+
+    def next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
+        """Run the tokens that the key-value cache lacks, ``(B, V)``."""
+        output = self._forward(ids, mask, mask, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        return output.logits[:, -1], output.past_key_values
+
+    def reference(self) -> Policy:
+        """Return the model without its adapter, or a frozen copy of this instance if it has none.
+
+        The copy is of the weights as they are now, in memory: nothing is loaded again from a path or a hub.
+        """
+        if isinstance(self.model, PeftModel):
+            return AdapterFreeReference(self)
+        return super().reference()
+
+    def without_adapter(self) -> AbstractContextManager[None]:
+        """Switch the adapter off inside the context; only for a policy with one."""
+        return self.model.disable_adapter()
+
+    @property
+    def eos_ids(self) -> frozenset[int]:
+        """The end ids of the generation settings and of the tokenizer: chat models often have several."""
+        configured = getattr(self.model.generation_config, "eos_token_id", None)
+        listed = configured if isinstance(configured, (list, tuple)) else [configured]
+        return super().eos_ids | frozenset(int(i) for i in listed if i is not None)
+
+    @property
+    def max_positions(self) -> int | None:
+        """``max_position_embeddings`` of the model's configuration."""
+        return getattr(self.model.config, "max_position_embeddings", None)
+
+    def _forward(self, ids: Tensor, mask: Tensor, seen: Tensor, **options: Any) -> Any:
+        positions = (seen.long().cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+        options["position_ids"] = positions
+        supported = {name: value for name, value in options.items() if name in self._forward_arguments}
+        return self.model(input_ids=ids, attention_mask=mask.long(), **supported)
+
+
+class AdapterFreeReference(Policy):
+    """The policy itself with its adapter switched off: a reference that costs no memory.
+
+    Args:
+        policy: The policy that is trained. It is not registered as a submodule here, so that its weights are neither
+            saved nor counted twice.
+    """
+
+    def __init__(self, policy: CausalLMPolicy) -> None:
+        super().__init__(policy.tokenizer)
+        object.__setattr__(self, "_policy", policy)
+
+    def logprobs(self, batch: Rollout) -> TokenLogProbs:
+        """Score under the base model, ``(B, T)``."""
+        policy: CausalLMPolicy = self._policy  # type: ignore[assignment]
+        with policy.without_adapter():
+            return policy.logprobs(batch)
+
+    def next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
+        """Run the base model."""
+        policy: CausalLMPolicy = self._policy  # type: ignore[assignment]
+        with policy.without_adapter():
+            return policy.next_logits(ids, mask, cache)
+
+
+def _load_tokenizer(model: Any, tokenizer: Any) -> PreTrainedTokenizerBase:
+    if isinstance(tokenizer, PreTrainedTokenizerBase):
+        return tokenizer
+    source = tokenizer if tokenizer is not None else model
+    if not isinstance(source, (str, Path)):
+        raise ValueError("a model object does not carry its tokenizer; pass tokenizer=... (an object, folder or name)")
+    return AutoTokenizer.from_pretrained(source)
+
+
+def _load_model(model: Any, dtype: str | None) -> PreTrainedModel:
+    if isinstance(model, (str, Path)):
+        return AutoModelForCausalLM.from_pretrained(model, dtype=dtype or "float32")
+    if dtype is not None:
+        raise ValueError(f"dtype={dtype!r} is for a model that is loaded here; convert the object with model.to(...)")
+    return model
+
+
+def _forward_arguments(model: torch.nn.Module) -> frozenset[str]:
+    """Names that the architecture's forward takes: some have no position ids, or always return all logits."""
+    inner = model.get_base_model() if isinstance(model, PeftModel) else model
+    return frozenset(inspect.signature(inner.forward).parameters)

@@ -1,0 +1,164 @@
+"""What judges: the abstract reward, its composition, and the scores of a rollout."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor
+
+from rlframework.completions import Completion, Completions
+
+
+class Component(NamedTuple):
+    """One named term of a reward and the factor it enters the total with."""
+
+    name: str
+    weight: float
+    reward: RewardModel
+
+
+@dataclass
+class Scores:
+    """The verdict on a rollout.
+
+    Args:
+        total: ``(N, G)`` float32, the weighted sum over the components that did not abstain; NaN where all did.
+        components: ``(N, G)`` float32 raw score by component name, before its weight; NaN where it abstained.
+    """
+
+    total: Tensor
+    components: dict[str, Tensor]
+
+
+class RewardModel(ABC):
+    """Judges completions, whole groups at a time.
+
+    Override `score`; or, if rows are judged one by one, subclass `RowReward` and override `score_row`. Do not override
+    `evaluate`, which checks what `score` returns and adds up components.
+
+    Rewards compose: ``a + 0.5 * b`` is a reward with two named components, and ``a * b`` pays the product of two
+    (use it to gate one by another). A score of NaN (or None from `RowReward`) is an abstention: the component is left
+    out of that row's total and the row is not taken for a wrong answer.
+
+    Example:
+        >>> class Brevity(RewardModel):
+        ...     def score(self, completions):
+        ...         lengths = torch.tensor([float(len(row.ids)) for row in completions])
+        ...         lengths = lengths.view(-1, completions.group_size)
+        ...         return (lengths == lengths.amin(1, keepdim=True)).float()
+        >>> (Brevity() + 0.5 * Brevity(name="again")).components()[1].weight
+        0.5
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = name or re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
+
+    @abstractmethod
+    def score(self, completions: Completions) -> Tensor:
+        """Return ``(N, G)`` scores; NaN abstains."""
+
+    def components(self) -> list[Component]:
+        """Return the named terms that add up to this reward."""
+        return [Component(self.name, 1.0, self)]
+
+    @final
+    def evaluate(self, completions: Completions) -> Scores:
+        """Score every component and add them up.
+
+        Raises:
+            ValueError: A component returned a wrong number of scores, or an infinite one.
+        """
+        scores = {name: _checked(name, reward, completions) for name, _, reward in self.components()}
+        weighted = torch.stack([weight * scores[name] for name, weight, _ in self.components()])
+        abstained = weighted.isnan().all(0)
+        return Scores(weighted.nansum(0).masked_fill(abstained, float("nan")), scores)
+
+    def __add__(self, other: RewardModel) -> RewardModel:
+        if not isinstance(other, RewardModel):
+            return NotImplemented
+        return WeightedSum([*self.components(), *other.components()])
+
+    def __mul__(self, other: float | RewardModel) -> RewardModel:
+        if isinstance(other, RewardModel):
+            return Product(self, other)
+        if not isinstance(other, (int, float)):
+            return NotImplemented
+        return WeightedSum([Component(name, weight * other, reward) for name, weight, reward in self.components()])
+
+    __rmul__ = __mul__
+
+
+class RowReward(RewardModel):
+    """A reward that judges each completion on its own. Override `score_row`.
+
+    Example:
+        >>> class Polite(RowReward):
+        ...     def score_row(self, completion):
+        ...         return 1.0 if "please" in completion.text else 0.0
+        >>> Polite().name
+        'polite'
+    """
+
+    @abstractmethod
+    def score_row(self, completion: Completion) -> float | None:
+        """Return the score of one completion, or None to abstain."""
+
+    def score(self, completions: Completions) -> Tensor:
+        """Judge the rows one by one, ``(N, G)``."""
+        values = [self.score_row(row) for row in completions]
+        numbers = [float("nan") if value is None else float(value) for value in values]
+        return torch.tensor(numbers, dtype=torch.float32).view(-1, completions.group_size)
+
+
+class WeightedSum(RewardModel):
+    """Several rewards added up; made by ``a + 0.5 * b``.
+
+    Raises:
+        ValueError: Two components have one name, so that their logs could not be told apart.
+    """
+
+    def __init__(self, terms: Sequence[Component], name: str | None = None) -> None:
+        super().__init__(name)
+        names = [term.name for term in terms]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"several reward components are named {repeated}; give each its own name=...")
+        self.terms = list(terms)
+
+    def components(self) -> list[Component]:
+        """Return the terms."""
+        return self.terms
+
+    def score(self, completions: Completions) -> Tensor:
+        """Return the weighted sum, ``(N, G)``."""
+        return self.evaluate(completions).total
+
+
+class Product(RewardModel):
+    """Two rewards multiplied; made by ``a * b``. It abstains where either does."""
+
+    def __init__(self, left: RewardModel, right: RewardModel, name: str | None = None) -> None:
+        super().__init__(name or f"{left.name}*{right.name}")
+        self.left = left
+        self.right = right
+
+    def score(self, completions: Completions) -> Tensor:
+        """Return the product, ``(N, G)``."""
+        return self.left.evaluate(completions).total * self.right.evaluate(completions).total
+
+
+def _checked(name: str, reward: RewardModel, completions: Completions) -> Tensor:
+    scores = torch.as_tensor(reward.score(completions), dtype=torch.float32).detach().cpu()
+    if scores.numel() != len(completions):
+        raise ValueError(
+            f"reward {name!r} returned {scores.numel()} scores for {len(completions)} completions "
+            f"({completions.num_groups} groups of {completions.group_size}); it must return one for each"
+        )
+    if scores.isinf().any():
+        raise ValueError(f"reward {name!r} returned an infinite score; use NaN (or None) to abstain")
+    return scores.reshape(completions.num_groups, completions.group_size)

@@ -1,0 +1,112 @@
+"""The tags that a completion puts its working and its answer between, and the strict reading of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import permutations
+
+from rlframework.completions import Completion
+
+
+@dataclass(frozen=True)
+class AnswerTemplate:
+    """The layout ``working </working> <answer> answer </answer>`` that a policy is asked to keep.
+
+    The tags are those of Unsloth's Qwen3-4B GRPO notebook. Its regular expression takes cubic time on looping tags and
+    ignores what follows the first line end; this class reads in linear time and is stricter: every tag occurs exactly
+    once, only blanks stand between the working and the answer and after the answer, and the answer is not blank.
+
+    Args:
+        start_working: Tag that opens the working.
+        end_working: Tag that closes the working.
+        start_answer: Tag that opens the answer.
+        end_answer: Tag that closes the answer.
+        working_opened_by_prompt: Whether the prompt ends with ``start_working`` (append `generation_prompt` to it), so
+            that a completion starts inside the working and must not open it again.
+
+    Raises:
+        ValueError: A tag is blank, or one contains (or equals) another, so that they could not be told apart.
+
+    Example:
+        >>> template = AnswerTemplate()
+        >>> template.parse("6 * 7 is 42.<end_working_out><SOLUTION>42</SOLUTION>")
+        '42'
+        >>> template.parse("<SOLUTION>42</SOLUTION>") is None
+        True
+        >>> template.generation_prompt
+        '<start_working_out>'
+    """
+
+    start_working: str = "<start_working_out>"
+    end_working: str = "<end_working_out>"
+    start_answer: str = "<SOLUTION>"
+    end_answer: str = "</SOLUTION>"
+    working_opened_by_prompt: bool = True
+
+    def __post_init__(self) -> None:
+        tags = {
+            "start_working": self.start_working,
+            "end_working": self.end_working,
+            "start_answer": self.start_answer,
+            "end_answer": self.end_answer,
+        }
+        for field, tag in tags.items():
+            if not tag.strip():
+                raise ValueError(f"{field}={tag!r} is blank; give a tag of visible characters, such as '<{field}>'")
+        for (inner, tag), (outer, container) in permutations(tags.items(), 2):
+            if tag in container:
+                raise ValueError(
+                    f"{inner}={tag!r} occurs inside {outer}={container!r}, so the two could not be told apart; "
+                    "choose four tags of which none contains another"
+                )
+
+    @property
+    def system_prompt(self) -> str:
+        """The instruction that asks a policy for this layout."""
+        return (
+            "You will be given a problem to solve. "
+            f"First think it through, writing all of your working between {self.start_working} and {self.end_working}. "
+            f"Then write the solution alone between {self.start_answer} and {self.end_answer}. "
+            f"Write nothing after {self.end_answer}."
+        )
+
+    @property
+    def generation_prompt(self) -> str:
+        """What the prompt ends with: the opening tag of the working, or nothing if the policy writes that itself."""
+        return self.start_working if self.working_opened_by_prompt else ""
+
+    @property
+    def completion_tags(self) -> tuple[str, ...]:
+        """The tags that a completion must hold exactly once, in their order."""
+        opening = () if self.working_opened_by_prompt else (self.start_working,)
+        return (*opening, self.end_working, self.start_answer, self.end_answer)
+
+    def tag_counts(self, text: str) -> dict[str, int]:
+        """Return how often each of `completion_tags` occurs in the text."""
+        return {tag: text.count(tag) for tag in self.completion_tags}
+
+    def parse(self, text: str) -> str | None:
+        """Return the answer as it was written, blanks included; None where the layout is broken.
+
+        Args:
+            text: A completion, without its prompt.
+        """
+        if any(count != 1 for count in self.tag_counts(text).values()):
+            return None
+        if self.working_opened_by_prompt:
+            if self.start_working in text:
+                return None
+        else:
+            before, _, text = text.partition(self.start_working)
+            if before.strip():
+                return None
+        _, closed, rest = text.partition(self.end_working)
+        between, opened, rest = rest.partition(self.start_answer)
+        answer, ended, after = rest.partition(self.end_answer)
+        if not (closed and opened and ended) or between.strip() or after.strip():
+            return None
+        return answer if answer.strip() else None
+
+    def answer_of(self, completion: Completion) -> str | None:
+        """Return the parsed answer of a completion that the policy ended itself; None for one that was cut."""
+        return None if completion.truncated else self.parse(completion.text)

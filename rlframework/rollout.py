@@ -1,0 +1,127 @@
+"""The data contract between collecting and learning: one dataclass of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+
+@dataclass
+class Rollout:
+    """``B = N * G`` completions as tensors, in group-major order.
+
+    Prompts are padded on the left and completions on the right, so that column ``P`` is the first sampled token of
+    every row. Padding is known by the masks alone, never by an id: a padding id that equals the end-of-sequence id
+    is harmless.
+
+    Args:
+        prompt_ids: ``(B, P)`` int64, left-padded.
+        prompt_mask: ``(B, P)`` bool, true on prompt tokens.
+        completion_ids: ``(B, T)`` int64, right-padded.
+        completion_mask: ``(B, T)`` bool, true up to and including the stop token.
+        truncated: ``(B,)`` bool, true where the token budget ended the completion.
+        rewards: ``(B,)`` float32 total reward, NaN where every reward abstained.
+        advantages: ``(B, 1)`` or ``(B, T)`` float32.
+        weights: ``(B, T)`` float32. The loss of an optimizer step is the sum over its rows of ``weights * per-token
+            loss``: every denominator is in here, taken once over the whole step.
+        group: ``(B,)`` int64, which prompt a row answers.
+        group_size: ``G``.
+        temperature: Sampling temperature. All log-probabilities are of the tempered distribution.
+        sampler_logprobs: ``(B, T)`` float32 log-probabilities as the sampler saw them, or None.
+        old_logprobs: ``(B, T)`` float32 under the weights that sampled, or None if the only optimizer step on this
+            rollout is taken with those weights.
+        reference_logprobs: ``(B, T)`` float32 under the reference policy, or None without a KL term.
+    """
+
+    prompt_ids: Tensor
+    prompt_mask: Tensor
+    completion_ids: Tensor
+    completion_mask: Tensor
+    truncated: Tensor
+    rewards: Tensor
+    advantages: Tensor
+    weights: Tensor
+    group: Tensor
+    group_size: int
+    temperature: float = 1.0
+    sampler_logprobs: Tensor | None = None
+    old_logprobs: Tensor | None = None
+    reference_logprobs: Tensor | None = None
+
+    def __len__(self) -> int:
+        return self.completion_ids.shape[0]
+
+    @property
+    def num_groups(self) -> int:
+        """Number of prompts ``N``."""
+        return len(self) // self.group_size
+
+    def _tensors(self) -> dict[str, Tensor]:
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, Tensor)}
+
+    def to(self, *args: Any, **kwargs: Any) -> Rollout:
+        """Move every tensor to a device; takes what ``Tensor.to`` takes. Lightning calls this on each batch."""
+        return replace(self, **{name: value.to(*args, **kwargs) for name, value in self._tensors().items()})
+
+    def select(self, rows: slice | Tensor) -> Rollout:
+        """Return the given rows. Keep groups whole: rows of one group are only comparable together."""
+        return replace(self, **{name: value[rows] for name, value in self._tensors().items()})
+
+    def trim(self) -> Rollout:
+        """Return the same rows without the padding columns that all of them share (one token column is kept)."""
+        prompt_width = max(int(self.prompt_mask.sum(1).max()), 1)
+        width = max(int(self.completion_mask.sum(1).max()), 1)
+        full_width = self.completion_ids.shape[1]
+
+        def cut(name: str, value: Tensor) -> Tensor:
+            if name in _LEFT_PADDED:
+                return value[:, value.shape[1] - prompt_width :]
+            return value[:, :width] if value.ndim == 2 and value.shape[1] == full_width else value
+
+        return replace(self, **{name: cut(name, value) for name, value in self._tensors().items()})
+
+    def split(self, parts: int) -> list[Rollout]:
+        """Cut into ``parts`` minibatches of whole groups, each trimmed to its own longest row.
+
+        Raises:
+            ValueError: ``parts`` does not divide the number of groups.
+        """
+        if self.num_groups % parts:
+            raise ValueError(f"{self.num_groups} groups cannot be cut into {parts} minibatches of equal size")
+        rows = len(self) // parts
+        return [self.select(slice(start, start + rows)).trim() for start in range(0, len(self), rows)]
+
+    @staticmethod
+    def cat(rollouts: Iterable[Rollout]) -> Rollout:
+        """Join rollouts of one group size and temperature, padding each to the widest."""
+        parts = list(rollouts)
+        first = parts[0]
+        if any((part.group_size, part.temperature) != (first.group_size, first.temperature) for part in parts):
+            raise ValueError("rollouts to join must agree in group size and temperature")
+        joined = {}
+        for name in first._tensors():
+            values = [getattr(part, name) for part in parts]
+            if values[0].ndim == 2:
+                width = max(value.shape[1] for value in values)
+                left = name in _LEFT_PADDED
+                values = [pad(v, (width - v.shape[1], 0) if left else (0, width - v.shape[1])) for v in values]
+            joined[name] = torch.cat(values)
+        return replace(first, **joined)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything as a plain dictionary, for a checkpoint."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @classmethod
+    def from_state_dict(cls, state: dict[str, Any]) -> Rollout:
+        """Rebuild what `state_dict` returned."""
+        return cls(**state)
+
+
+_LEFT_PADDED = frozenset({"prompt_ids", "prompt_mask"})

@@ -1,0 +1,71 @@
+"""What samples: the abstract group sampler."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+from rlframework.completions import Completions
+from rlframework.policies.base import Policy
+from rlframework.prompt import Prompt
+
+Progress = Callable[[int, int], None]
+
+
+class GroupSampler(ABC):
+    """Answers every prompt ``group_size`` times.
+
+    Override `sample`. Whoever calls it has put the policy in eval mode and switched gradients off.
+
+    Args:
+        group_size: Completions per prompt, ``G``.
+        max_tokens: Token budget of a completion, the stop token included.
+        temperature: Divides the logits; 0 takes the most likely token each time.
+        seed: Part of every row's own seed.
+
+    Attributes:
+        progress: Called now and then with (tokens done, rows unfinished); a progress bar sets it.
+
+    Example:
+        A sampler that asks somebody else, as an engine or a recording would:
+
+        >>> from rlframework.completions import Completion
+        >>> class Scripted(GroupSampler):
+        ...     def sample(self, policy, prompts, *, step=0):
+        ...         rows = [Completion(prompt, [7], "7", "stop") for prompt in prompts for _ in range(self.group_size)]
+        ...         return Completions(rows, self.group_size)
+        >>> len(Scripted(group_size=4, max_tokens=8).sample(None, [Prompt([1], "?")]))
+        4
+    """
+
+    def __init__(self, group_size: int, max_tokens: int, temperature: float = 1.0, seed: int = 0) -> None:
+        if group_size < 1 or max_tokens < 1:
+            raise ValueError(f"group_size and max_tokens must be at least 1, got {group_size} and {max_tokens}")
+        if temperature < 0:
+            raise ValueError(f"temperature must not be negative, got {temperature}")
+        self.group_size = group_size
+        self.max_tokens = max_tokens
+        self.temperature = temperature
+        self.seed = seed
+        self.progress: Progress | None = None
+
+    @abstractmethod
+    def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
+        """Sample ``group_size`` completions for each of ``N`` prompts.
+
+        Args:
+            policy: The policy to sample from, with the weights it has now.
+            prompts: The prompts, in the order that the result keeps.
+            step: Which rollout this is; a new one draws new samples from the same prompts.
+        """
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with other settings, such as ``replace(group_size=1, temperature=0.0)`` for evaluation."""
+        other = copy.copy(self)
+        for name, value in changes.items():
+            if not hasattr(other, name):
+                raise AttributeError(f"{type(self).__name__} has no setting {name!r}")
+            setattr(other, name, value)
+        return other

@@ -1,0 +1,100 @@
+"""In-process sampling: one batch, a key-value cache, and a random stream for each row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rlframework.completions import Completion, Completions
+from rlframework.functional.sampling import inverse_cdf_sample
+from rlframework.policies.base import Policy
+from rlframework.prompt import Prompt
+from rlframework.samplers.base import GroupSampler
+
+
+class BatchedSampler(GroupSampler):
+    """Decodes all rows together in the training process, with the policy's present weights.
+
+    Every row draws from its own random stream, keyed by (seed, step, prompt, row), so the completions of a prompt do
+    not depend on which prompts share its batch, on their order, or on the number of processes.
+
+    Example:
+        >>> from rlframework.testing import tiny_policy, letter_prompts
+        >>> policy, prompts = tiny_policy(), letter_prompts(3)
+        >>> sampler = BatchedSampler(group_size=2, max_tokens=5, seed=1)
+        >>> together = sampler.sample(policy, prompts, step=4)
+        >>> alone = sampler.sample(policy, prompts[2:], step=4)
+        >>> [row.ids for row in together][4:] == [row.ids for row in alone]
+        True
+    """
+
+    @torch.no_grad()
+    def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
+        """Sample ``group_size`` completions of at most ``max_tokens`` for each prompt.
+
+        Raises:
+            ValueError: A prompt and the token budget together exceed what the model can read, or a prompt is empty.
+        """
+        self._check_room(policy, prompts)
+        rows = [prompt for prompt in prompts for _ in range(self.group_size)]
+        device = next(policy.parameters()).device
+        uniforms = torch.from_numpy(self._uniforms(prompts, step)).to(device)  # (B, max_tokens)
+        stops = torch.tensor(sorted(policy.eos_ids), device=device)
+        ids, mask = left_pad([prompt.ids for prompt in rows], policy.pad_id, device)  # (B, P)
+
+        tokens: list[Tensor] = []
+        logprobs: list[Tensor] = []
+        running = torch.ones(len(rows), dtype=torch.bool, device=device)
+        cache = None
+        for position in range(self.max_tokens):
+            logits, cache = policy.next_logits(ids, mask, cache)
+            chosen, scores = inverse_cdf_sample(logits, uniforms[:, position], self.temperature)
+            tokens.append(chosen)
+            logprobs.append(scores)
+            running &= ~torch.isin(chosen, stops)
+            unfinished = int(running.sum())
+            if self.progress is not None:
+                self.progress(position + 1, unfinished)
+            if unfinished == 0:
+                break
+            ids = chosen.unsqueeze(1)
+            mask = torch.cat([mask, torch.ones_like(ids, dtype=torch.bool)], dim=1)
+        return self._completions(policy, rows, torch.stack(tokens, 1), torch.stack(logprobs, 1))
+
+    def _uniforms(self, prompts: Sequence[Prompt], step: int) -> np.ndarray:
+        """Return ``(B, max_tokens)`` float64 numbers; a row's are a function of (seed, step, prompt, row)."""
+        keys = [(self.seed, step, prompt.index, row) for prompt in prompts for row in range(self.group_size)]
+        return np.stack([np.random.default_rng(key).random(self.max_tokens) for key in keys])
+
+    def _completions(self, policy: Policy, rows: list[Prompt], tokens: Tensor, logprobs: Tensor) -> Completions:
+        stops = policy.eos_ids
+        completions = []
+        for prompt, ids, scores in zip(rows, tokens.tolist(), logprobs.tolist(), strict=True):
+            end = next((position for position, token in enumerate(ids) if token in stops), None)
+            kept = len(ids) if end is None else end + 1
+            text = policy.decode(ids[: kept if end is None else end])
+            reason = "length" if end is None else "stop"
+            completions.append(Completion(prompt, ids[:kept], text, reason, scores[:kept]))
+        return Completions(completions, self.group_size)
+
+    def _check_room(self, policy: Policy, prompts: Sequence[Prompt]) -> None:
+        longest = max(prompts, key=lambda prompt: len(prompt.ids))
+        if not all(prompt.ids for prompt in prompts):
+            raise ValueError("a prompt has no tokens; there is nothing to condition the first token on")
+        if policy.max_positions is not None and len(longest.ids) + self.max_tokens > policy.max_positions:
+            raise ValueError(
+                f"prompt {longest.index} has {len(longest.ids)} tokens; with max_tokens={self.max_tokens} that is more "
+                f"than the {policy.max_positions} positions of the model. Lower max_tokens, or set max_prompt_tokens "
+                "of the PromptDataModule and too_long='drop'"
+            )
+
+
+def left_pad(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device | str) -> tuple[Tensor, Tensor]:
+    """Return ``(B, P)`` ids and mask of ragged rows, padded on the left."""
+    width = max(len(row) for row in rows)
+    ids = torch.tensor([[pad_id] * (width - len(row)) + list(row) for row in rows], device=device)
+    mask = torch.tensor([[False] * (width - len(row)) + [True] * len(row) for row in rows], device=device)
+    return ids, mask

@@ -1,0 +1,159 @@
+"""The demo's task: add up a short chain of digits, and the texts that its tiny base model is taught with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from random import Random
+from typing import NamedTuple
+
+from rlframework.rewards.template import AnswerTemplate
+
+Row = dict[str, str]
+
+MIN_TERMS, MAX_TERMS = 3, 5
+LARGEST_TOTAL = 20
+# One reserve for every seed, so that no base model and no training pool has ever seen a held-out problem, and results
+# of different seeds are scores on the same test.
+RESERVE_SEED = 20_250_814
+RESERVE_SIZE = 512
+
+
+class Splits(NamedTuple):
+    """A training pool and the held-out problems."""
+
+    train: list[Row]
+    heldout: list[Row]
+
+
+def random_problem(random: Random) -> Row:
+    """Draw one problem whose running totals all lie in ``0..20``.
+
+    Example:
+        >>> random_problem(Random(1))
+        {'prompt': '3+9-5=?', 'answer': '7'}
+    """
+    total = random.randint(1, 9)
+    prompt = str(total)
+    for _ in range(random.randint(MIN_TERMS, MAX_TERMS) - 1):
+        steps = [step for step in range(-9, 10) if step and 0 <= total + step <= LARGEST_TOTAL]
+        step = random.choice(steps)
+        total += step
+        prompt += f"{step:+d}"
+    return {"prompt": f"{prompt}=?", "answer": str(total)}
+
+
+def problems(n: int, seed: int, exclude: Iterable[str] = ()) -> list[Row]:
+    """Return ``n`` distinct problems; a larger ``n`` with the same seed begins with the same problems.
+
+    Args:
+        n: How many problems.
+        seed: Which problems.
+        exclude: Prompts that must not occur.
+
+    Raises:
+        ValueError: Not enough distinct problems were found.
+    """
+    random, seen = Random(seed), set(exclude)
+    rows: list[Row] = []
+    for _ in range(50 * n):
+        if len(rows) == n:
+            break
+        row = random_problem(random)
+        if row["prompt"] not in seen:
+            seen.add(row["prompt"])
+            rows.append(row)
+    if len(rows) < n:
+        raise ValueError(f"found only {len(rows)} distinct problems in {50 * n} draws, but {n} were asked for")
+    return rows
+
+
+def reserved() -> list[Row]:
+    """Return the problems that are kept for evaluation; a held-out set is the beginning of this list."""
+    return problems(RESERVE_SIZE, RESERVE_SEED)
+
+
+def splits(seed: int, n_train: int = 1024, n_heldout: int = 256) -> Splits:
+    """Return a training pool for this seed and the held-out problems, which are the same for every seed.
+
+    Raises:
+        ValueError: More held-out problems were asked for than are kept out of the base model's data.
+
+    Example:
+        >>> first, second = splits(seed=0), splits(seed=1)
+        >>> first.heldout == second.heldout, first.train == second.train
+        (True, False)
+    """
+    if n_heldout > RESERVE_SIZE:
+        raise ValueError(f"only {RESERVE_SIZE} problems are kept for evaluation, but n_heldout={n_heldout}")
+    reserve = reserved()
+    train = problems(n_train, seed, exclude=(row["prompt"] for row in reserve))
+    return Splits(train, reserve[:n_heldout])
+
+
+def worked(row: Row) -> str:
+    """Return the working of a problem, one step for each operation.
+
+    Example:
+        >>> worked({"prompt": "9+2-7-2=?", "answer": "2"})
+        '9+2=11;11-7=4;4-2=2'
+    """
+    return ";".join(f"{before}{term:+d}={before + term}" for before, term in _steps(row))
+
+
+def document(row: Row, prefix: str = "", bridge: str = "") -> str:
+    """Return a solved problem as raw text, without any markup.
+
+    Args:
+        row: The problem.
+        prefix: Text before the problem.
+        bridge: Text between the problem and its working.
+
+    Example:
+        >>> document({"prompt": "9+2-7=?", "answer": "4"})
+        '9+2-7=?9+2=11;11-7=4=>4\\n'
+    """
+    return f"{prefix}{row['prompt']}{bridge}{worked(row)}=>{row['answer']}\n"
+
+
+def sloppy_demonstration(row: Row, random: Random, template: AnswerTemplate | None = None) -> str:
+    """Return a completion such as a careless corpus has: mostly blurted answers, slips, and broken tags.
+
+    70 % blurt an answer after an empty working, of which 30 % is right and the rest within 8 of it; 30 % write the
+    working with a slip in 5 % of its steps. In 25 % of all one tag is missing.
+    """
+    template = template or AnswerTemplate()
+    working, answer = "", row["answer"]
+    if random.random() < 0.7:
+        if random.random() >= 0.3:
+            answer = str(int(answer) + random.choice([error for error in range(-8, 9) if error]))
+    else:
+        working, answer = _slipping(row, random)
+    tags = [template.end_working, template.start_answer, template.end_answer]
+    if random.random() < 0.25:
+        tags[random.randrange(len(tags))] = ""
+    end_working, start_answer, end_answer = tags
+    return f"{working}{end_working}{start_answer}{answer}{end_answer}"
+
+
+def _slipping(row: Row, random: Random) -> tuple[str, str]:
+    """Return a working in which one step in twenty is off by one or two, and the answer that it leads to."""
+    terms = [term for _, term in _steps(row)]
+    total = _steps(row)[0][0]
+    lines = []
+    for term in terms:
+        before, total = total, total + term
+        if random.random() < 0.05:
+            total = max(0, total + random.choice([-2, -1, 1, 2]))
+        lines.append(f"{before}{term:+d}={total}")
+    return ";".join(lines), str(total)
+
+
+def _steps(row: Row) -> list[tuple[int, int]]:
+    """Return (total so far, next term) for each operation."""
+    total, *terms = map(int, re.findall(r"[+-]?\d+", row["prompt"]))
+    steps = []
+    for term in terms:
+        steps.append((total, term))
+        total += term
+    return steps

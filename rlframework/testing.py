@@ -1,0 +1,66 @@
+"""Small real parts for tests and examples: a tokenizer, a policy of a few thousand weights, and prompts."""
+
+from __future__ import annotations
+
+import string
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+
+from rlframework.policies.causal_lm import CausalLMPolicy
+from rlframework.prompt import Prompt
+
+
+def letter_tokenizer() -> PreTrainedTokenizerFast:
+    """Return a tokenizer with one token for each letter and digit, an end token and a pad token.
+
+    Example:
+        >>> tokenizer = letter_tokenizer()
+        >>> tokenizer.decode(tokenizer("abc")["input_ids"])
+        'abc'
+    """
+    symbols = ["<pad>", "<eos>", "<unk>", *string.ascii_lowercase, *string.digits]
+    tokenizer = Tokenizer(models.WordLevel({symbol: i for i, symbol in enumerate(symbols)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("", behavior="isolated")
+    tokenizer.decoder = decoders.Fuse()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>"
+    )
+
+
+def tiny_policy(seed: int = 0) -> CausalLMPolicy:
+    """Return a randomly initialised Qwen3 of one layer over `letter_tokenizer`, the same for the same seed."""
+    tokenizer = letter_tokenizer()
+    config = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=8,
+        max_position_embeddings=64,
+        initializer_range=0.3,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return CausalLMPolicy(Qwen3ForCausalLM(config), tokenizer)
+
+
+def letter_rows(n: int) -> list[dict[str, str]]:
+    """Return ``n`` rows whose prompts are letters, of ragged lengths, and whose answer is the first of them."""
+    letters = string.ascii_lowercase
+    prompts = [(letters[i % 26] + letters[i // 26 % 26]) * (1 + i % 3) for i in range(n)]
+    return [{"prompt": prompt, "answer": prompt[0]} for prompt in prompts]
+
+
+def letter_prompts(n: int) -> list[Prompt]:
+    """Return the rows of `letter_rows`, tokenised."""
+    tokenizer = letter_tokenizer()
+    return [
+        Prompt(tokenizer(row["prompt"])["input_ids"], row["prompt"], dict(row), index)
+        for index, row in enumerate(letter_rows(n))
+    ]

@@ -1,0 +1,135 @@
+"""Composition, abstention and the checks of `rlframework.rewards.base`."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from rlframework.completions import Completion, Completions
+from rlframework.prompt import Prompt
+from rlframework.rewards import RewardModel, RowReward, Scores
+
+NAN = math.nan
+
+
+class Table(RewardModel):
+    """Returns the scores that it was given."""
+
+    def __init__(self, scores: list[list[float]], name: str | None = None) -> None:
+        super().__init__(name)
+        self.scores = scores
+
+    def score(self, completions: Completions) -> Tensor:
+        return torch.tensor(self.scores)
+
+
+class TextLength(RowReward):
+    """Abstains on an empty text."""
+
+    def score_row(self, completion: Completion) -> float | None:
+        return len(completion.text) or None
+
+
+def completions_of(texts: list[str], group_size: int = 2) -> Completions:
+    prompt = Prompt([1], "?")
+    return Completions([Completion(prompt, [2], text, "stop") for text in texts], group_size)
+
+
+FOUR = completions_of(["a", "bb", "ccc", ""])
+
+
+def assert_scores(actual: Tensor, expected: list[list[float]]) -> None:
+    torch.testing.assert_close(actual, torch.tensor(expected, dtype=torch.float32), rtol=0, atol=0, equal_nan=True)
+
+
+def test_a_row_reward_scores_group_major_and_none_abstains() -> None:
+    scores = TextLength().evaluate(FOUR)
+    assert isinstance(scores, Scores)
+    assert_scores(scores.total, [[1, 2], [3, NAN]])
+    assert list(scores.components) == ["text_length"]
+
+
+def test_a_sum_weighs_the_total_and_keeps_raw_components() -> None:
+    scores = (Table([[1, 2], [3, 4]], name="a") + 0.5 * Table([[10, 20], [30, 40]], name="b")).evaluate(FOUR)
+    assert_scores(scores.total, [[6, 12], [18, 24]])
+    assert_scores(scores.components["a"], [[1, 2], [3, 4]])
+    assert_scores(scores.components["b"], [[10, 20], [30, 40]])
+
+
+def test_a_number_scales_every_term_of_a_sum_from_either_side() -> None:
+    both = Table([[1, 2], [3, 4]], name="a") + 0.5 * Table([[10, 20], [30, 40]], name="b")
+    assert [(term.name, term.weight) for term in (2 * both * 3).components()] == [("a", 6.0), ("b", 3.0)]
+    assert_scores((-1 * both).evaluate(FOUR).total, [[-6, -12], [-18, -24]])
+
+
+def test_the_sum_of_sums_is_flat() -> None:
+    a, b, c = (Table([[1, 2], [3, 4]], name=name) for name in "abc")
+    assert [term.name for term in (a + (b + c)).components()] == ["a", "b", "c"]
+
+
+def test_a_product_is_one_component_and_abstains_where_a_factor_does() -> None:
+    product = Table([[2, NAN], [0, 4]], name="a") * Table([[3, 3], [5, NAN]], name="b")
+    scores = product.evaluate(FOUR)
+    assert list(scores.components) == ["a*b"]
+    assert_scores(scores.total, [[6, NAN], [0, NAN]])
+
+
+def test_a_factor_that_is_a_sum_enters_a_product_with_its_total() -> None:
+    gate = Table([[1, 0], [1, 1]], name="gate")
+    terms = Table([[1, 2], [3, 4]], name="a") + 2 * Table([[1, 1], [1, 1]], name="b")
+    assert_scores((gate * terms).evaluate(FOUR).total, [[3, 0], [5, 6]])
+
+
+def test_an_abstention_leaves_the_other_terms_and_only_all_of_them_make_the_total_nan() -> None:
+    scores = (Table([[1, NAN], [NAN, 0]], name="a") + Table([[NAN, 2], [NAN, NAN]], name="b")).evaluate(FOUR)
+    assert_scores(scores.total, [[1, 2], [NAN, 0]])
+    assert_scores(scores.components["b"], [[NAN, 2], [NAN, NAN]])
+
+
+def test_sum_without_a_start_is_refused_by_name_and_with_one_adds_up() -> None:
+    a, b = Table([[1, 2], [3, 4]], name="a"), Table([[1, 1], [1, 1]], name="b")
+    with pytest.raises(TypeError, match="Table"):
+        sum([a, b])  # type: ignore[list-item]
+    assert_scores(sum([b], start=a).evaluate(FOUR).total, [[2, 3], [4, 5]])
+
+
+def test_other_operands_are_refused() -> None:
+    with pytest.raises(TypeError, match="unsupported operand"):
+        TextLength() + 1  # type: ignore[operator]
+    with pytest.raises(TypeError, match="can't multiply"):
+        TextLength() * "2"  # type: ignore[operator]
+
+
+def test_a_wrong_number_of_scores_is_refused_with_the_numbers() -> None:
+    with pytest.raises(ValueError, match=r"'short' returned 3 scores for 4 completions \(2 groups of 2\)"):
+        Table([[1, 2, 3]], name="short").evaluate(FOUR)
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf])
+def test_an_infinite_score_is_refused(value: float) -> None:
+    reward = Table([[0, 0], [0, 0]], name="fine") + Table([[0, value], [0, 0]], name="wild")
+    with pytest.raises(ValueError, match="'wild' returned an infinite score"):
+        reward.evaluate(FOUR)
+
+
+def test_two_components_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"\['text_length'\]"):
+        TextLength() + TextLength()
+    assert [term.name for term in (TextLength() + TextLength(name="second")).components()] == ["text_length", "second"]
+
+
+def test_scores_carry_no_gradient() -> None:
+    class Learned(RewardModel):
+        def score(self, completions: Completions) -> Tensor:
+            return torch.ones(2, 2, requires_grad=True) * 2
+
+    assert not Learned().evaluate(FOUR).total.requires_grad
+
+
+@pytest.mark.parametrize("incomplete", [RewardModel, RowReward])
+def test_the_judgement_must_be_written(incomplete: type) -> None:
+    with pytest.raises(TypeError, match="abstract"):
+        incomplete()
