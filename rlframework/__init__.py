@@ -2,9 +2,10 @@
 
 from rlframework import rewards
 from rlframework.algorithms import GRPO, PolicyGradient
-from rlframework.callbacks import RolloutCallback, RolloutWriter
+from rlframework.callbacks import ProgressBar, RolloutCallback, RolloutWriter
 from rlframework.completions import Completion, Completions
 from rlframework.data import PromptDataModule
+from rlframework.evaluation import Evaluation, evaluate
 from rlframework.loader import RolloutLoader
 from rlframework.policies import CausalLMPolicy, Policy
 from rlframework.prompt import Prompt
@@ -18,9 +19,11 @@ __all__ = [
     "CausalLMPolicy",
     "Completion",
     "Completions",
+    "Evaluation",
     "GroupSampler",
     "Policy",
     "PolicyGradient",
+    "ProgressBar",
     "Prompt",
     "PromptDataModule",
     "RewardModel",
@@ -28,5 +31,6 @@ __all__ = [
     "RolloutCallback",
     "RolloutLoader",
     "RolloutWriter",
+    "evaluate",
     "rewards",
 ]

@@ -61,7 +61,7 @@ class Rollout:
         """Number of prompts ``N``."""
         return len(self) // self.group_size
 
-    def _tensors(self) -> dict[str, Tensor]:
+    def _tensors(self) -> dict[str, Any]:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {name: value for name, value in values.items() if isinstance(value, Tensor)}
 
@@ -79,7 +79,7 @@ class Rollout:
         width = max(int(self.completion_mask.sum(1).max()), 1)
         full_width = self.completion_ids.shape[1]
 
-        def cut(name: str, value: Tensor) -> Tensor:
+        def cut(name: str, value: Any) -> Any:
             if name in _LEFT_PADDED:
                 return value[:, value.shape[1] - prompt_width :]
             return value[:, :width] if value.ndim == 2 and value.shape[1] == full_width else value
@@ -104,7 +104,7 @@ class Rollout:
         first = parts[0]
         if any((part.group_size, part.temperature) != (first.group_size, first.temperature) for part in parts):
             raise ValueError("rollouts to join must agree in group size and temperature")
-        joined = {}
+        joined: dict[str, Any] = {}
         for name in first._tensors():
             values = [getattr(part, name) for part in parts]
             if values[0].ndim == 2:

@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, final
+from typing import Any, cast, final
 
 import pytorch_lightning as pl
 import torch
@@ -32,12 +32,12 @@ from rlframework.samplers.base import GroupSampler
 class PolicyGradient(pl.LightningModule, ABC):
     """Samples groups of completions, scores them, and steps along a per-token surrogate.
 
-    Override `advantages`, `surrogate` and `token_weights`: together they are the algorithm. Override `diagnostics` to log
-    more, and any Lightning hook as usual. Do not override `collect` and `training_step`: they own the order of events and
-    every denominator.
+    Override `advantages`, `surrogate` and `token_weights`: together they are the algorithm. Override `diagnostics` to
+    log more, and any Lightning hook as usual. Do not override `collect` and `training_step`: they own the order of
+    events and every denominator.
 
-    The loss of an optimizer step is ``sum(token_weights * (surrogate + kl_coefficient * KL))`` over all rows of the step
-    on all ranks. How those rows are cut into minibatches, accumulated or spread over ranks does not change it.
+    The loss of an optimizer step is ``sum(token_weights * (surrogate + kl_coefficient * KL))`` over all rows of the
+    step on all ranks. How those rows are cut into minibatches, accumulated or spread over ranks does not change it.
 
     Args:
         policy: What is trained.
@@ -134,7 +134,7 @@ class PolicyGradient(pl.LightningModule, ABC):
         return {}
 
     def log_ratio(self, logprobs: Tensor, batch: Rollout) -> Tensor:
-        """Return log pi - log pi_old, ``(B, T)``; with one step per rollout pi_old is pi itself and only gradients flow."""
+        """Return log pi - log pi_old, ``(B, T)``; with one step per rollout pi_old is pi, and only gradients flow."""
         old = logprobs.detach() if batch.old_logprobs is None else batch.old_logprobs
         return logprobs - old
 
@@ -234,8 +234,8 @@ class PolicyGradient(pl.LightningModule, ABC):
         steps = self.steps_per_rollout
         kind = "on-policy" if steps == 1 else "off-policy after the first step"
         rank_zero_info(
-            f"A rollout is {self.prompts_per_rollout} prompts x {self.sampler.group_size} = {rows} completions of at most "
-            f"{self.sampler.max_tokens} tokens, in {self.minibatches_per_rollout} minibatches: "
+            f"A rollout is {self.prompts_per_rollout} prompts x {self.sampler.group_size} = {rows} completions of at "
+            f"most {self.sampler.max_tokens} tokens, in {self.minibatches_per_rollout} minibatches: "
             f"{steps} optimizer step{'s' * (steps > 1)} per rollout ({kind})."
         )
 
@@ -278,9 +278,10 @@ class PolicyGradient(pl.LightningModule, ABC):
             with self.inference():
                 completions = self.validation_sampler.sample(self.policy, prompts)
             for score in self.validation_scores.values():
-                score.update(completions)
+                cast(MeanScore, score).update(completions)
         for name, score in self.validation_scores.items():
-            self.log(f"val/{name}", score, prog_bar=name != "reward", on_epoch=True, batch_size=max(len(prompts), 1))
+            shown = name != "reward"
+            self.log(f"val/{name}", cast(MeanScore, score), prog_bar=shown, on_epoch=True, batch_size=1)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save every rank's random state, which Lightning does not."""
@@ -298,7 +299,7 @@ class PolicyGradient(pl.LightningModule, ABC):
             restore_random_state(states[rank])
 
     def _tell(self, moment: str, *arguments: Any) -> None:
-        for callback in self.trainer.callbacks:
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, RolloutCallback):
                 getattr(callback, moment)(self.trainer, self, *arguments)
 

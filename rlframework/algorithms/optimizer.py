@@ -23,7 +23,7 @@ def adamw(model: nn.Module, options: dict[str, Any], schedule: dict[str, Any], t
         raise ValueError("the policy has no trainable parameters; pass lora=... or unfreeze some")
     matrices = [parameter for parameter in trainable if parameter.ndim > 1]
     vectors = [parameter for parameter in trainable if parameter.ndim <= 1]
-    groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
     optimizer = AdamW([group for group in groups if group["params"]], **options)
     steps = trainer.estimated_stepping_batches
     total = None if steps == float("inf") else int(steps)

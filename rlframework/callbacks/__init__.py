@@ -1,6 +1,7 @@
 """Lightning callbacks for rollouts."""
 
 from rlframework.callbacks.base import RolloutCallback
+from rlframework.callbacks.progress import ProgressBar
 from rlframework.callbacks.rollout_writer import RolloutWriter
 
-__all__ = ["RolloutCallback", "RolloutWriter"]
+__all__ = ["ProgressBar", "RolloutCallback", "RolloutWriter"]

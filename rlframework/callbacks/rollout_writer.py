@@ -13,13 +13,14 @@ import pytorch_lightning as pl
 from rlframework.callbacks.base import RolloutCallback
 from rlframework.collect import Collected
 from rlframework.distributed import replica
+from rlframework.folders import writable_folder
 
 
 class RolloutWriter(RolloutCallback):
     """Appends one JSON line per completion: prompt, completion, stop reason, each reward, advantage.
 
-    A rank writes its own file, ``rollouts.jsonl`` or ``rollouts-<rank>.jsonl``. Lines are only ever appended: after a
-    resume, a rollout that had not reached the checkpoint is written again, and its last lines are the ones learned from.
+    A rank writes its own file, ``rollouts.jsonl`` or ``rollouts-<rank>.jsonl``. Lines are only ever appended: after
+    a resume, a rollout that had not reached the checkpoint is written again, and its last lines are the ones learned from.
 
     Args:
         folder: Where the files go; by default the logger's folder, else the Trainer's ``default_root_dir``.
@@ -36,17 +37,12 @@ class RolloutWriter(RolloutCallback):
         self.path: Path | None = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Open the file once, so that a folder without permission fails now and not after the first rollout."""
+        """Try the folder, so that one without permission fails now and not after the first rollout."""
         if stage != "fit":
             return
         rank, replicas = replica(trainer)
-        folder = self.folder or Path(trainer.log_dir or trainer.default_root_dir)
+        folder = writable_folder(self.folder or trainer.log_dir or trainer.default_root_dir)
         self.path = folder / ("rollouts.jsonl" if replicas == 1 else f"rollouts-{rank}.jsonl")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self.path.open("a").close()
-        except OSError as error:
-            raise PermissionError(f"cannot write rollouts to {folder}: {error}; choose another folder") from error
 
     def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, collected: Collected) -> None:
         """Append the rollout."""

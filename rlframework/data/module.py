@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, get_args
+from math import ceil
+from typing import Any, TypeAlias, get_args
 
 import pytorch_lightning as pl
 import torch
@@ -16,14 +17,14 @@ from rlframework.loader import RolloutLoader
 from rlframework.prompt import Prompt
 from rlframework.rollout import Rollout
 
-Rows = Dataset | Sequence[Mapping[str, Any]]
+Rows: TypeAlias = Dataset | Sequence[Mapping[str, Any]]
 
 
 class PromptDataModule(pl.LightningDataModule):
     """Training and held-out prompts from Hugging Face data sets or plain lists of rows.
 
-    Every row has a prompt (a string, or a list of chat messages) and whatever columns the rewards read. The policy's own
-    tokenizer makes the ids, in `setup`. Prompts are shared out over ranks here: Lightning adds no sampler.
+    Every row has a prompt (a string, or a list of chat messages) and whatever columns the rewards read. The policy's
+    own tokenizer makes the ids, in `setup`. Prompts are shared out over ranks here: Lightning adds no sampler.
 
     Args:
         train: A data set, a list of rows, or the name of a data set on the hub (its ``train`` split).
@@ -57,13 +58,13 @@ class PromptDataModule(pl.LightningDataModule):
         super().__init__()
         if too_long not in get_args(TooLong):
             raise ValueError(f"too_long={too_long!r}: choose one of {get_args(TooLong)}")
-        self.sources = {
+        self.sources: dict[str, Any] = {
             split: source
             for split, source in {"train": train, "validation": validation}.items()
             if _not_empty(split, source)
         }
         self.validation_batch_size = validation_batch_size
-        self.tokenization = {
+        self.tokenization: dict[str, Any] = {
             "prompt_column": prompt_column,
             "system_prompt": system_prompt,
             "max_prompt_tokens": max_prompt_tokens,
@@ -91,7 +92,9 @@ class PromptDataModule(pl.LightningDataModule):
         """Return batches of held-out prompts."""
         if "validation" not in self.prompts:
             return []
-        return PromptBatches(self.prompts["validation"], self.validation_batch_size, *replica(self.trainer))
+        return PromptBatches(
+            self.prompts["validation"], self.validation_batch_size, *replica(self._algorithm().trainer)
+        )
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Move rollouts; held-out prompts are lists that the sampler reads where they are."""
@@ -112,7 +115,7 @@ class PromptBatches:
     def __init__(self, prompts: Sequence[Prompt], batch_size: int, rank: int = 0, replicas: int = 1) -> None:
         self.mine = list(prompts[rank::replicas])
         self.batch_size = batch_size
-        self.batches = -(-(-(-len(prompts) // replicas)) // batch_size)
+        self.batches = ceil(ceil(len(prompts) / replicas) / batch_size)
 
     def __len__(self) -> int:
         return self.batches

@@ -63,7 +63,7 @@ def _render(prompt: Any, tokenizer: PreTrainedTokenizerBase, system_prompt: str 
     messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
     if system_prompt is not None and messages[0]["role"] != "system":
         messages = [{"role": "system", "content": system_prompt}, *messages]
-    return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
 
 def _within_budget(prompts: list[Prompt], budget: int | None, too_long: TooLong) -> list[Prompt]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from torchmetrics import MeanMetric
+import torch
+from torch import Tensor
+from torchmetrics import Metric
 
 from rlframework.completions import Completions
 from rlframework.rewards.base import RewardModel
 
 
-class MeanScore(MeanMetric):
+class MeanScore(Metric):
     """Mean of a reward over completions; with a reward of 0 and 1 it is an accuracy. Abstentions do not count.
 
     Args:
@@ -28,10 +30,21 @@ class MeanScore(MeanMetric):
         tensor(0.5000)
     """
 
+    total: Tensor
+    count: Tensor
+
     def __init__(self, reward: RewardModel, **kwargs: Any) -> None:
-        super().__init__(nan_strategy="ignore", **kwargs)
+        super().__init__(**kwargs)
         self.reward = reward
+        self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
+        self.add_state("count", torch.zeros(()), dist_reduce_fx="sum")
 
     def update(self, completions: Completions) -> None:
         """Add the scores of some completions."""
-        super().update(self.reward.evaluate(completions).total.to(self.device))
+        scores = self.reward.evaluate(completions).total.to(self.device)
+        self.total += scores.nansum()
+        self.count += (~scores.isnan()).sum()
+
+    def compute(self) -> Tensor:
+        """Return the mean; NaN if every score abstained."""
+        return self.total / self.count

@@ -88,4 +88,5 @@ class Policy(nn.Module, ABC):
 
     def decode(self, ids: Sequence[int]) -> str:
         """Turn completion ids into text, without special tokens."""
-        return self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        text = self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return str(text)

@@ -52,9 +52,8 @@ class CausalLMPolicy(Policy):
         dtype: str | None = None,
     ) -> None:
         super().__init__(_load_tokenizer(model, tokenizer))
-        self.model = _load_model(model, dtype)
-        if lora is not None:
-            self.model = get_peft_model(self.model, lora)
+        loaded = _load_model(model, dtype)
+        self.model = loaded if lora is None else get_peft_model(loaded, lora)
         self._forward_arguments = _forward_arguments(self.model)
 
     def logprobs(self, batch: Rollout) -> TokenLogProbs:
@@ -81,7 +80,8 @@ class CausalLMPolicy(Policy):
 
     def without_adapter(self) -> AbstractContextManager[None]:
         """Switch the adapter off inside the context; only for a policy with one."""
-        return self.model.disable_adapter()
+        model: Any = self.model
+        return model.disable_adapter()
 
     @property
     def eos_ids(self) -> frozenset[int]:

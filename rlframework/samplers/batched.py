@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlframework.completions import Completion, Completions
+from rlframework.completions import Completion, Completions, StopReason
 from rlframework.functional.sampling import inverse_cdf_sample
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
@@ -76,7 +76,7 @@ class BatchedSampler(GroupSampler):
             end = next((position for position, token in enumerate(ids) if token in stops), None)
             kept = len(ids) if end is None else end + 1
             text = policy.decode(ids[: kept if end is None else end])
-            reason = "length" if end is None else "stop"
+            reason: StopReason = "length" if end is None else "stop"
             completions.append(Completion(prompt, ids[:kept], text, reason, scores[:kept]))
         return Completions(completions, self.group_size)
 

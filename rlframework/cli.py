@@ -1,0 +1,37 @@
+"""YAML files and ``--help`` from the constructors' types: ``python -m rlframework.cli fit --config recipe.yaml``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rlframework.algorithms import PolicyGradient
+from rlframework.data import PromptDataModule
+from rlframework.optional import require
+
+
+def main(args: list[str] | None = None, **options: Any) -> Any:
+    """Run Lightning's command line over any `PolicyGradient` and any `PromptDataModule`.
+
+    Args:
+        args: Arguments instead of those of the process.
+        **options: For ``LightningCLI``.
+
+    Raises:
+        ImportError: jsonargparse is not installed.
+    """
+    require("jsonargparse", "cli")
+    from pytorch_lightning.cli import LightningCLI
+
+    return LightningCLI(
+        PolicyGradient,
+        PromptDataModule,
+        subclass_mode_model=True,
+        subclass_mode_data=True,
+        save_config_kwargs={"overwrite": True},
+        args=args,
+        **options,
+    )
+
+
+if __name__ == "__main__":
+    main()

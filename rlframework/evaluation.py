@@ -1,0 +1,79 @@
+"""Measuring a policy on held-out prompts, with how sure the figure is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rlframework.completions import Completions
+from rlframework.functional.intervals import wilson_interval
+from rlframework.policies.base import Policy
+from rlframework.prompt import Prompt
+from rlframework.rewards.base import RewardModel
+from rlframework.samplers.base import GroupSampler
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One row of a comparison.
+
+    Args:
+        name: What was measured, such as ``"base"``.
+        completions: The answers, ``N`` prompts by ``G``.
+        scores: ``(N, G)`` by measure; shares are of scores of 0 and 1.
+    """
+
+    name: str
+    completions: Completions
+    scores: Mapping[str, Tensor]
+
+    @property
+    def n(self) -> int:
+        """Number of completions measured."""
+        return len(self.completions)
+
+    def share(self, measure: str) -> float:
+        """Return the mean score of a measure over the completions it did not abstain on."""
+        return self.scores[measure].nanmean().item()
+
+    def interval(self, measure: str) -> tuple[float, float]:
+        """Return the 95 % Wilson interval of a share, for a measure of 0 and 1.
+
+        Raises:
+            ValueError: The measure has other values, so that it is no share.
+        """
+        valid = self.scores[measure][~self.scores[measure].isnan()]
+        if not torch.isin(valid, torch.tensor([0.0, 1.0])).all():
+            raise ValueError(f"{measure!r} has scores other than 0 and 1; a Wilson interval is for shares")
+        return wilson_interval(int(valid.sum()), valid.numel())
+
+
+@torch.no_grad()
+def evaluate(
+    name: str,
+    policy: Policy,
+    prompts: Sequence[Prompt],
+    sampler: GroupSampler,
+    measures: Mapping[str, RewardModel],
+) -> Evaluation:
+    """Sample every prompt and score the completions; the policy is in eval mode meanwhile.
+
+    Compare rows only if prompts, sampler and measures are the same objects: then nothing but the policy differs.
+
+    Args:
+        name: What to call the result.
+        policy: What is measured.
+        prompts: Held-out prompts.
+        sampler: Such as ``sampler.replace(group_size=1, temperature=0.0)`` for one greedy completion each.
+        measures: Rewards by name.
+    """
+    training = policy.training
+    policy.eval()
+    try:
+        completions = sampler.sample(policy, prompts)
+    finally:
+        policy.train(training)
+    return Evaluation(name, completions, {key: reward.evaluate(completions).total for key, reward in measures.items()})

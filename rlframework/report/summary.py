@@ -1,0 +1,31 @@
+"""A run in one small file of plain facts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rlframework.evaluation import Evaluation
+
+_LIBRARIES = ("rlframework", "torch", "pytorch-lightning", "transformers", "peft", "datasets", "torchmetrics", "numpy")
+
+
+def write_summary(path: str | Path, before: Evaluation, after: Evaluation, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Write ``summary.json``: every measure before and after with its interval, the facts given, library versions.
+
+    Returns:
+        What was written.
+    """
+    shares = {
+        f"{measure}_{moment}{suffix}": value
+        for moment, row in {"before": before, "after": after}.items()
+        for measure in row.scores
+        for suffix, value in {"": row.share(measure), "_interval": row.interval(measure)}.items()
+    }
+    versions = {library: version(library) for library in _LIBRARIES}
+    summary = {**facts, **shares, "n_heldout": after.n, "library_versions": versions}
+    Path(path).write_text(json.dumps(summary, indent=2) + "\n")
+    return summary

@@ -1,0 +1,56 @@
+"""The before/after comparison, in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rlframework.evaluation import Evaluation
+from rlframework.optional import require
+
+
+def print_comparison(evaluations: Sequence[Evaluation], caption: str = "") -> None:
+    """Print one row per evaluation: each measure with its 95 % interval, and n.
+
+    Args:
+        evaluations: Rows measured on the same prompts with the same sampler.
+        caption: Said below the table, such as what was held fixed.
+
+    Raises:
+        ImportError: rich is not installed.
+    """
+    table = require("rich.table", "report").Table(caption=caption or None, caption_style="dim")
+    table.add_column("")
+    for measure in evaluations[0].scores:
+        table.add_column(measure, justify="right")
+        table.add_column("95 % interval", justify="center", style="dim")
+    table.add_column("n", justify="right")
+    for row in evaluations:
+        cells = []
+        for measure in row.scores:
+            low, high = row.interval(measure)
+            cells += [f"{row.share(measure):.3f}", f"{low:.3f} - {high:.3f}"]
+        table.add_row(row.name, *cells, str(row.n))
+    require("rich.console", "report").Console().print(table)
+
+
+def print_examples(evaluations: Sequence[Evaluation], measure: str, count: int = 3) -> None:
+    """Print what each evaluation answered to the same few prompts, with the verdict of one measure.
+
+    The first prompts of the set are shown, not chosen ones.
+
+    Raises:
+        ImportError: rich is not installed.
+    """
+    markup = require("rich.markup", "report")
+    table = require("rich.table", "report").Table(title="The first held-out problems", show_lines=True)
+    table.add_column("problem", no_wrap=True)
+    for row in evaluations:
+        table.add_column(row.name, overflow="fold")
+    for number in range(min(count, evaluations[0].n)):
+        cells = []
+        for row in evaluations:
+            right = row.scores[measure].flatten()[number] == 1
+            sign = "[green]right[/green]" if right else "[red]wrong[/red]"
+            cells.append(f"{markup.escape(row.completions.rows[number].text)}\n{sign}")
+        table.add_row(str(evaluations[0].completions.rows[number].prompt.column("prompt")), *cells)
+    require("rich.console", "report").Console().print(table)
