@@ -116,18 +116,26 @@ class RolloutLoader:
     def state_dict(self) -> dict[str, Any]:
         """Return epoch, position and the rollout in hand, of every replica. Lightning puts it in the checkpoint."""
         buffer = [minibatch.to("cpu").state_dict() for minibatch in self._buffer]
-        return {"epoch": self._epoch, "position": self._position, "buffers": self._gather(buffer), "size": len(self)}
+        return {
+            "epoch": self._epoch,
+            "position": self._position,
+            "buffers": self._gather(buffer),
+            "stream": self._stream(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where `state_dict` was taken.
 
         Raises:
-            ValueError: The run that was saved had other sizes, or stopped inside a rollout on another number of ranks.
+            ValueError: The run that was saved had other sizes or another seed, or stopped inside a rollout on another
+                number of ranks.
         """
-        if state["size"] != len(self):
+        saved = state["stream"]
+        changed = [f"{name}={saved[name]} is now {now}" for name, now in self._stream().items() if saved[name] != now]
+        if changed:
             raise ValueError(
-                f"the checkpoint was made with {state['size']} minibatches in an epoch and this run has {len(self)}; "
-                "resume with the same prompts, prompts_per_rollout, minibatches and passes"
+                f"the checkpoint lies in another stream of minibatches: {', '.join(changed)}; resume with the values "
+                "that it was made with"
             )
         buffers = state["buffers"]
         if len(buffers) != self.replicas and buffers[0]:
@@ -139,6 +147,16 @@ class RolloutLoader:
         self._position = state["position"]
         self._buffer = [Rollout.from_state_dict(part) for part in buffers[self.rank]] if buffers[0] else []
         self._resumed = True
+
+    def _stream(self) -> dict[str, int]:
+        """What the stream is a function of; a position means nothing in another one."""
+        return {
+            "prompts": len(self.prompts),
+            "prompts_per_rollout": self.prompts_per_rollout,
+            "minibatches": self.minibatches,
+            "passes": self.passes,
+            "seed": self.seed,
+        }
 
 
 def _check_sizes(prompts: int, per_rollout: int, minibatches: int, passes: int, replicas: int) -> None:

@@ -10,10 +10,15 @@ import torch
 
 
 def random_state() -> dict[str, Any]:
-    """Return the states of Python's, NumPy's, torch's and every GPU's generator."""
+    """Return the states of Python's, NumPy's, torch's and every GPU's generator.
+
+    Plain numbers and tensors, which is all that ``torch.load`` reads from a checkpoint by default.
+    """
+    numpy = np.random.get_state(legacy=False)
+    numpy["state"]["key"] = numpy["state"]["key"].tolist()
     return {
         "python": random.getstate(),
-        "numpy": np.random.get_state(legacy=False),
+        "numpy": numpy,
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }

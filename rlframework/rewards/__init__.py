@@ -1,5 +1,5 @@
 from rlframework.rewards.answer import AnswerCheck, CorrectAnswer
-from rlframework.rewards.base import RewardModel, RowReward, Scores
+from rlframework.rewards.base import RewardModel, RowReward, Scores, WeightedSum
 from rlframework.rewards.format import ApproximateFormat, ExactFormat
 from rlframework.rewards.numbers import NumberCheck
 from rlframework.rewards.template import AnswerTemplate
@@ -14,4 +14,5 @@ __all__ = [
     "RewardModel",
     "RowReward",
     "Scores",
+    "WeightedSum",
 ]

@@ -154,11 +154,12 @@ class Product(RewardModel):
 
 def _checked(name: str, reward: RewardModel, completions: Completions) -> Tensor:
     scores = torch.as_tensor(reward.score(completions), dtype=torch.float32).detach().cpu()
-    if scores.numel() != len(completions):
+    expected = (completions.num_groups, completions.group_size)
+    if tuple(scores.shape) not in (expected, (len(completions),)):
         raise ValueError(
-            f"reward {name!r} returned {scores.numel()} scores for {len(completions)} completions "
-            f"({completions.num_groups} groups of {completions.group_size}); it must return one for each"
+            f"reward {name!r} returned {scores.numel()} scores of shape {tuple(scores.shape)} for {len(completions)} "
+            f"completions; it must return one for each, as (groups, group_size) = {expected}"
         )
     if scores.isinf().any():
         raise ValueError(f"reward {name!r} returned an infinite score; use NaN (or None) to abstain")
-    return scores.reshape(completions.num_groups, completions.group_size)
+    return scores.reshape(expected)

@@ -1,1 +1,0 @@
-from rlframework.prompt import Prompt  # noqa: F401
