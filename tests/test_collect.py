@@ -19,7 +19,6 @@ from rlframework.samplers import GroupSampler
 from rlframework.testing import letter_rows, letter_tokenizer, tiny_policy
 
 EOS = letter_tokenizer().eos_token_id
-LOSS = "train/surrogate"
 
 
 class Scripted(GroupSampler):
@@ -162,7 +161,7 @@ def test_the_end_token_is_trained_on_though_it_is_the_pad_token() -> None:
 
 
 def test_the_end_token_receives_gradient() -> None:
-    # Two rows, [EOS] against [letter]: the policy must learn to end, so the gradient lowers no logit but the letter's.
+    # Ending at once is good and answering with a letter is bad: the policy must learn to end.
     policy = tiny_policy()
     before = policy.logprobs(assemble_one(policy, [EOS])).logprobs.item()
     algorithm, _ = fit(Scripted([[EOS], [9]]), Listed([1.0, 0.0]), policy, learning_rate=1e-2)

@@ -1,7 +1,7 @@
-"""One GRPO run, made twice: by this library and by TRL, from the same model, prompts, completions and rewards.
+"""One GRPO run, made by this library and by TRL from the same model, prompts, completions and rewards.
 
-Either side only records what it computes anyway. The prompts come to TRL in the order in which our loader asked for them,
-and the completions on both sides from `script`.
+Either side records what it computes anyway. TRL gets the prompts in the order in which our loader asked for them, and
+both sides get the completions from `script`.
 """
 
 import functools
@@ -81,9 +81,6 @@ def copy_gradients(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 def copy_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-
-
-# Our side
 
 
 class ScriptedSampler(GroupSampler):
@@ -178,9 +175,9 @@ def train_ours(case: Case, optimizer: str, folder: Path) -> Run:
 def lightning_trainer(run: Run, optimizer: str) -> pl.Trainer:
     return pl.Trainer(
         accelerator="cpu",
-        devices=1,
         max_epochs=-1,
         max_steps=STEPS,
+        limit_val_batches=0,
         accumulate_grad_batches=ACCUMULATE,
         gradient_clip_val=1.0 if optimizer == "adamw" else None,
         callbacks=[Recorder(run)],
@@ -189,9 +186,6 @@ def lightning_trainer(run: Run, optimizer: str) -> pl.Trainer:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-
-
-# TRL's side
 
 
 class RecordedTRL(trl.GRPOTrainer):

@@ -45,8 +45,8 @@ class RolloutWriter(RolloutCallback):
         self.path = folder / ("rollouts.jsonl" if replicas == 1 else f"rollouts-{rank}.jsonl")
 
     def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, collected: Collected) -> None:
-        """Append the rollout."""
-        if self.path is None or trainer.sanity_checking:
+        """Append the rollout; nothing in a ``fast_dev_run``, which keeps no records."""
+        if self.path is None or trainer.fast_dev_run:
             return
         with self.path.open("a", encoding="utf-8") as file:
             for record in records(collected):

@@ -64,10 +64,8 @@ class AnswerTemplate:
     def system_prompt(self) -> str:
         """The instruction that asks a policy for this layout."""
         return (
-            "You will be given a problem to solve. "
-            f"First think it through, writing all of your working between {self.start_working} and {self.end_working}. "
-            f"Then write the solution alone between {self.start_answer} and {self.end_answer}. "
-            f"Write nothing after {self.end_answer}."
+            f"Think about the problem and write your working between {self.start_working} and {self.end_working}. "
+            f"Then write only the solution between {self.start_answer} and {self.end_answer}."
         )
 
     @property

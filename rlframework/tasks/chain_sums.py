@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from random import Random
 from typing import NamedTuple
 
@@ -31,7 +32,7 @@ def random_problem(random: Random) -> Row:
 
     Example:
         >>> random_problem(Random(1))
-        {'prompt': '3+9-5=?', 'answer': '7'}
+        {'prompt': '3-2+4-4+7=?', 'answer': '8'}
     """
     total = random.randint(1, 9)
     prompt = str(total)
@@ -68,9 +69,10 @@ def problems(n: int, seed: int, exclude: Iterable[str] = ()) -> list[Row]:
     return rows
 
 
-def reserved() -> list[Row]:
-    """Return the problems that are kept for evaluation; a held-out set is the beginning of this list."""
-    return problems(RESERVE_SIZE, RESERVE_SEED)
+@cache
+def reserved_prompts() -> tuple[str, ...]:
+    """Return the prompts that are kept for evaluation; a held-out set is the beginning of this list."""
+    return tuple(row["prompt"] for row in problems(RESERVE_SIZE, RESERVE_SEED))
 
 
 def splits(seed: int, n_train: int = 1024, n_heldout: int = 256) -> Splits:
@@ -86,9 +88,8 @@ def splits(seed: int, n_train: int = 1024, n_heldout: int = 256) -> Splits:
     """
     if n_heldout > RESERVE_SIZE:
         raise ValueError(f"only {RESERVE_SIZE} problems are kept for evaluation, but n_heldout={n_heldout}")
-    reserve = reserved()
-    train = problems(n_train, seed, exclude=(row["prompt"] for row in reserve))
-    return Splits(train, reserve[:n_heldout])
+    train = problems(n_train, seed, exclude=reserved_prompts())
+    return Splits(train, problems(n_heldout, RESERVE_SEED))
 
 
 def worked(row: Row) -> str:
@@ -99,21 +100,6 @@ def worked(row: Row) -> str:
         '9+2=11;11-7=4;4-2=2'
     """
     return ";".join(f"{before}{term:+d}={before + term}" for before, term in _steps(row))
-
-
-def document(row: Row, prefix: str = "", bridge: str = "") -> str:
-    """Return a solved problem as raw text, without any markup.
-
-    Args:
-        row: The problem.
-        prefix: Text before the problem.
-        bridge: Text between the problem and its working.
-
-    Example:
-        >>> document({"prompt": "9+2-7=?", "answer": "4"})
-        '9+2-7=?9+2=11;11-7=4=>4\\n'
-    """
-    return f"{prefix}{row['prompt']}{bridge}{worked(row)}=>{row['answer']}\n"
 
 
 def sloppy_demonstration(row: Row, random: Random, template: AnswerTemplate | None = None) -> str:

@@ -1,0 +1,172 @@
+"""Supervised training of the tiny base: next-token loss on what follows the question."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm.auto import tqdm
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from rlframework.data.tokenize import tokenize_rows
+from rlframework.evaluation import evaluate
+from rlframework.policies.causal_lm import CausalLMPolicy
+from rlframework.rewards.answer import CorrectAnswer
+from rlframework.rewards.template import AnswerTemplate
+from rlframework.samplers.batched import BatchedSampler
+from rlframework.tasks import chain_sums
+
+if TYPE_CHECKING:
+    from rlframework.tasks.tiny_base import BaseRecipe
+
+Pair = tuple[str, str]
+
+GATE_SEED = 4_096
+
+
+def pretrain(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, recipe: BaseRecipe, random: Random, bar: tqdm
+) -> None:
+    """Train on solved sums until the loss says that they are understood.
+
+    Raises:
+        RuntimeError: The loss is still above its mark after the most steps allowed.
+    """
+    recent: deque[float] = deque(maxlen=10)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.pretraining_lr, betas=(0.9, 0.98), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _warm_then_cosine)
+    for loss in _train(model, tokenizer, optimizer, schedule, lambda: _documents(tokenizer, recipe.batch_size, random), bar):
+        recent.append(loss)
+        if len(recent) == 10 and sum(recent) / 10 < recipe.pretraining_loss:
+            bar.close()
+            return
+    raise RuntimeError(
+        f"pretraining reached a loss of {sum(recent) / len(recent):.4f} in {recipe.pretraining_steps} steps, and the "
+        f"base is only competent below {recipe.pretraining_loss}; allow more pretraining_steps or try another seed"
+    )
+
+
+def prime(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, recipe: BaseRecipe, random: Random, bar: tqdm
+) -> None:
+    """Train briefly on careless demonstrations of the layout, after giving its new tokens a place."""
+    _place_new_tokens(model, tokenizer, random)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.priming_lr, betas=(0.9, 0.98), weight_decay=0.01)
+    steps = recipe.priming_steps
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / 5) * (1 - step / steps))
+    for _ in _train(model, tokenizer, optimizer, schedule, lambda: _demonstrations(tokenizer, recipe.batch_size, random), bar):
+        pass
+    bar.close()
+
+
+def gate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> tuple[float, float]:
+    """Return greedy accuracy and pass@8 on fresh problems, neither held out nor meant for training."""
+    rows = chain_sums.problems(96, GATE_SEED, exclude=chain_sums.reserved_prompts())
+    prompts = tokenize_rows(rows, tokenizer, system_prompt=AnswerTemplate().system_prompt)
+    policy = CausalLMPolicy(model, tokenizer)
+    measures = {"accuracy": CorrectAnswer()}
+    sampler = BatchedSampler(group_size=8, max_tokens=48)
+    greedy = evaluate("greedy", policy, prompts, sampler.replace(group_size=1, temperature=0.0), measures)
+    sampled = evaluate("sampled", policy, prompts, sampler, measures)
+    return greedy.share("accuracy"), sampled.scores["accuracy"].amax(1).mean().item()
+
+
+def _train(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    draw: Callable[[], list[Pair]],
+    bar: tqdm,
+) -> Iterator[float]:
+    """Yield the loss of each step, as many as the bar is long."""
+    model.train()
+    for _ in range(int(bar.total)):
+        ids, labels = _tensors(draw(), tokenizer)
+        logits = model(input_ids=ids, use_cache=False).logits[:, :-1]  # (B, S - 1, V)
+        loss = F.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        bar.update()
+        yield loss.item()
+
+
+def _tensors(pairs: list[Pair], tokenizer: PreTrainedTokenizerBase) -> tuple[Tensor, Tensor]:
+    """Return right-padded ids and labels ``(B, S)``; only the second text of a pair is learned."""
+    encoded = [[tokenizer(text, add_special_tokens=False)["input_ids"] for text in pair] for pair in pairs]
+    width = max(len(given) + len(learned) for given, learned in encoded)
+    ids = torch.full((len(pairs), width), int(tokenizer.pad_token_id))
+    labels = torch.full_like(ids, -100)
+    for row, (given, learned) in enumerate(encoded):
+        end = len(given) + len(learned)
+        ids[row, :end] = torch.tensor(given + learned)
+        labels[row, len(given) : end] = torch.tensor(learned)
+    return ids, labels
+
+
+def _documents(tokenizer: PreTrainedTokenizerBase, n: int, random: Random) -> list[Pair]:
+    """Return a batch of solved sums as raw text, or as chats whose answers ignore the layout that is asked for."""
+    as_chat = random.random() < 0.5
+    given = _chat_before_answer(tokenizer) if as_chat else "{}"
+    return [
+        (given.format(row["prompt"]), f"{chain_sums.worked(row)}=>{row['answer']}{tokenizer.eos_token}")
+        for row in _fresh_rows(n, random)
+    ]
+
+
+def _demonstrations(tokenizer: PreTrainedTokenizerBase, n: int, random: Random) -> list[Pair]:
+    """Return a batch of careless answers in the layout that is asked for."""
+    template = AnswerTemplate()
+    given = _chat_before_answer(tokenizer) + template.generation_prompt
+    return [
+        (given.format(row["prompt"]), chain_sums.sloppy_demonstration(row, random, template) + tokenizer.eos_token)
+        for row in _fresh_rows(n, random)
+    ]
+
+
+def _chat_before_answer(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return the chat up to where the answer starts, with ``{}`` in place of the question."""
+    template = AnswerTemplate()
+    messages = [{"role": "system", "content": template.system_prompt}, {"role": "user", "content": "{}"}]
+    text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    return text.removesuffix(template.generation_prompt)
+
+
+def _fresh_rows(n: int, random: Random) -> Iterator[chain_sums.Row]:
+    """Yield problems that are not held out."""
+    while n:
+        row = chain_sums.random_problem(random)
+        if row["prompt"] not in chain_sums.reserved_prompts():
+            n -= 1
+            yield row
+
+
+@torch.no_grad()
+def _place_new_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, random: Random) -> None:
+    """Put the tags among the trained embeddings, as one does with tokens added to a vocabulary.
+
+    Pretraining never asked for a tag, and pushed all four far away from everything that it did ask for.
+    """
+    template = AnswerTemplate()
+    tags = [template.start_working, template.end_working, template.start_answer, template.end_answer]
+    new = tokenizer.convert_tokens_to_ids(tags)
+    digits = tokenizer.convert_tokens_to_ids(list("0123456789+-=;"))
+    embeddings = model.get_input_embeddings().weight
+    trained = embeddings[digits]
+    generator = torch.Generator().manual_seed(random.getrandbits(32))
+    noise = torch.randn(len(new), embeddings.shape[1], generator=generator)
+    embeddings[new] = trained.mean(0) + trained.std(0) * noise
+
+
+def _warm_then_cosine(step: int, warmup: int = 50, horizon: int = 700, floor: float = 0.1) -> float:
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / horizon)))
+    return min(1.0, (step + 1) / warmup) * (floor + (1 - floor) * cosine)

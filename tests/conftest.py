@@ -1,0 +1,140 @@
+"""Shared fixtures: a reward, an algorithm and a run of it, all of them real and tiny."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+from torch import Tensor
+from torch.nn.utils import parameters_to_vector
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from rlframework.algorithms import GRPO, PolicyGradient
+from rlframework.callbacks import RolloutCallback
+from rlframework.collect import Collected
+from rlframework.completions import Completion
+from rlframework.data import PromptDataModule
+from rlframework.policies import CausalLMPolicy
+from rlframework.rewards.base import RewardModel, RowReward
+from rlframework.samplers import BatchedSampler
+from rlframework.testing import letter_rows, letter_tokenizer, tiny_policy
+
+
+class FirstLetter(RowReward):
+    """1 if the completion begins with the answer."""
+
+    def score_row(self, completion: Completion) -> float:
+        return float(completion.text[:1] == completion.prompt.column("answer"))
+
+
+class Vowels(RowReward):
+    """Share of vowels: differs within most groups, also of an untrained policy."""
+
+    def score_row(self, completion: Completion) -> float:
+        return sum(letter in "aeiou" for letter in completion.text) / max(len(completion.text), 1)
+
+
+class Recorder(RolloutCallback):
+    """Writes down what happened in which order, and with which weights."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        self.sampled_with: list[Tensor] = []
+        self.left_with: list[Tensor] = []
+        self.collected: list[Collected] = []
+        self.batches: list[Any] = []
+
+    def on_rollout_start(self, trainer, pl_module, prompts) -> None:
+        self.events.append("rollout")
+        self.sampled_with.append(parameters_to_vector(pl_module.policy.parameters()).detach())
+
+    def on_rollout_end(self, trainer, pl_module, collected) -> None:
+        self.collected.append(collected)
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
+        self.batches.append(batch)
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        self.events.append("batch")
+        self.left_with.append(parameters_to_vector(pl_module.policy.parameters()).detach())
+
+    def on_validation_end(self, trainer, pl_module) -> None:
+        self.events.append("validation")
+
+    def count(self, event: str) -> int:
+        return self.events.count(event)
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def first_letter() -> RewardModel:
+    return FirstLetter()
+
+
+@pytest.fixture
+def grpo() -> Callable[..., GRPO]:
+    """Return a maker of tiny algorithms: rollouts of 4 prompts x 4 completions, unless told otherwise."""
+
+    def make(policy: CausalLMPolicy | None = None, kind: type[GRPO] = GRPO, **options: Any) -> GRPO:
+        defaults = {
+            "reward": FirstLetter() + Vowels(),
+            "sampler": BatchedSampler(group_size=4, max_tokens=4),
+            "prompts_per_rollout": 4,
+            "learning_rate": 1e-2,
+            "schedule": "constant",
+            "validation": {"accuracy": FirstLetter()},
+        }
+        return kind(policy or tiny_policy(), **{**defaults, **options})
+
+    return make
+
+
+@pytest.fixture
+def fit(tmp_path: Path) -> Callable[..., pl.Trainer]:
+    """Return a run on the CPU: ``fit(algorithm, prompts=16, held_out=0, ckpt_path=None, **trainer_options)``."""
+
+    def run(
+        algorithm: PolicyGradient, prompts: int = 16, held_out: int = 0, ckpt_path: str | None = None, **options: Any
+    ) -> pl.Trainer:
+        quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+        defaults = {**quiet, "accelerator": "cpu", "max_epochs": 1, "num_sanity_val_steps": 0, "log_every_n_steps": 1}
+        trainer = pl.Trainer(default_root_dir=tmp_path, enable_model_summary=False, **{**defaults, **options})
+        data = PromptDataModule(letter_rows(prompts), letter_rows(held_out) if held_out else None)
+        trainer.fit(algorithm, data, ckpt_path=ckpt_path)
+        return trainer
+
+    return run
+
+
+@pytest.fixture
+def dropout_policy() -> Callable[[float], CausalLMPolicy]:
+    """Return a maker of one-layer GPT-2 policies with dropout, of the same weights each time."""
+
+    def make(dropout: float) -> CausalLMPolicy:
+        tokenizer = letter_tokenizer()
+        config = GPT2Config(
+            vocab_size=len(tokenizer),
+            n_positions=32,
+            n_embd=16,
+            n_layer=1,
+            n_head=2,
+            embd_pdrop=dropout,
+            resid_pdrop=dropout,
+            attn_pdrop=dropout,
+            initializer_range=0.3,
+            eos_token_id=tokenizer.eos_token_id,
+            bos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        with pl.utilities.seed.isolate_rng():
+            pl.seed_everything(0, verbose=False)
+            return CausalLMPolicy(GPT2LMHeadModel(config), tokenizer)
+
+    return make

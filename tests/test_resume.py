@@ -1,0 +1,114 @@
+"""A run that stops and goes on ends with the very bits of one that never stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+from torch import Tensor
+
+from rlframework.algorithms import GRPO
+
+Make = Callable[..., GRPO]
+Fit = Callable[..., pl.Trainer]
+
+# Two rollouts an epoch of 4 minibatches x 2 passes, two minibatches a step: 4 optimizer steps a rollout, 8 an epoch.
+SIZES = {"prompts_per_rollout": 4, "minibatches_per_rollout": 4, "passes_per_rollout": 2}
+TRAINER = {"accumulate_grad_batches": 2, "max_epochs": 2, "prompts": 10, "held_out": 4}
+
+
+@pytest.fixture
+def algorithm(grpo: Make, dropout_policy: Callable) -> Callable[[], GRPO]:
+    """Return a maker of an algorithm with everything that a checkpoint must hold: dropout, a reference, a schedule."""
+    return lambda: grpo(dropout_policy(0.1), kl_coefficient=0.1, schedule="linear", warmup_steps=3, **SIZES)
+
+
+def weights(algorithm: GRPO) -> Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in algorithm.parameters()])
+
+
+def savers(folder: Path) -> list[ModelCheckpoint]:
+    """Return callbacks that save after every step, at the end of every epoch, and after every validation."""
+    every_step = ModelCheckpoint(folder, "step-{step}", every_n_train_steps=1, save_top_k=-1)
+    every_epoch = ModelCheckpoint(folder, "epoch-{step}", every_n_epochs=1, save_top_k=-1, save_on_train_epoch_end=True)
+    validated = ModelCheckpoint(folder, "validated-{step}", monitor="val/reward", save_top_k=-1)
+    return [every_step, every_epoch, validated]
+
+
+def checkpoints(folder: Path) -> dict[str, Path]:
+    return {path.stem.replace("step=", ""): path for path in sorted(folder.glob("*.ckpt"))}
+
+
+@pytest.mark.parametrize(
+    ("limits", "steps", "steps_per_rollout"),
+    [
+        ({}, 16, [4, 4, 4, 4]),
+        ({"val_check_interval": 0.25}, 16, [4, 4, 4, 4]),
+        # Epochs end in the middle of a rollout.
+        ({"limit_train_batches": 12}, 12, [4, 2, 4, 2]),
+    ],
+    ids=["whole epochs", "validation inside epochs", "short epochs"],
+)
+def test_resuming_is_bit_exact_wherever_the_run_stopped(
+    algorithm: Callable[[], GRPO],
+    fit: Fit,
+    recorder: Any,
+    tmp_path: Path,
+    limits: dict[str, Any],
+    steps: int,
+    steps_per_rollout: list[int],
+) -> None:
+    pl.seed_everything(1, verbose=False)
+    whole = algorithm()
+    callbacks = [recorder, *savers(tmp_path / "saved")]
+    trainer = fit(whole, callbacks=callbacks, enable_checkpointing=True, **TRAINER, **limits)
+    assert trainer.global_step == steps
+    saved = checkpoints(tmp_path / "saved")
+    assert {f"step-{step}" for step in range(1, steps + 1)} <= set(saved)
+    assert {name.split("-")[0] for name in saved} == {"step", "epoch", "validated"}
+
+    for name, path in saved.items():
+        pl.seed_everything(2, verbose=False)  # Another process begins with other random numbers.
+        resumed, again = algorithm(), type(recorder)()
+        trainer = fit(resumed, ckpt_path=str(path), callbacks=[again], **TRAINER, **limits)
+        assert trainer.global_step == steps, name
+        assert torch.equal(weights(resumed), weights(whole)), name
+        begun = sum(sum(steps_per_rollout[:number]) < int(name.split("-")[1]) for number in range(4))
+        made = [collected.step for collected in again.collected]
+        assert made == [collected.step for collected in recorder.collected][begun:], name
+
+
+def test_dropout_makes_runs_of_other_random_numbers_differ(algorithm: Callable[[], GRPO], fit: Fit) -> None:
+    """The test above would see a random state that is not restored."""
+    ends = []
+    for seed in (1, 2):
+        pl.seed_everything(seed, verbose=False)
+        trained = algorithm()
+        fit(trained, **TRAINER)
+        ends.append(weights(trained))
+    assert not torch.equal(*ends)
+
+
+def test_another_cut_of_the_rollouts_is_refused(algorithm: Callable[[], GRPO], fit: Fit, tmp_path: Path) -> None:
+    fit(algorithm(), callbacks=savers(tmp_path / "saved"), enable_checkpointing=True, max_steps=3, **TRAINER)
+    other = algorithm()
+    other.minibatches_per_rollout, other.passes_per_rollout = 2, 4
+    with pytest.raises(ValueError, match="minibatches=4 is now 2, passes=2 is now 4"):
+        fit(other, ckpt_path=str(checkpoints(tmp_path / "saved")["step-3"]), **TRAINER)
+
+
+def test_a_checkpoint_of_weights_loads_into_a_new_module(
+    algorithm: Callable[[], GRPO], fit: Fit, tmp_path: Path
+) -> None:
+    trained = algorithm()
+    fit(trained, callbacks=savers(tmp_path / "saved"), enable_checkpointing=True, max_steps=3, **TRAINER)
+    checkpoint = torch.load(checkpoints(tmp_path / "saved")["step-3"], weights_only=True)
+    fresh = algorithm()
+    assert not torch.equal(weights(fresh), weights(trained))
+    fresh.load_state_dict(checkpoint["state_dict"])
+    assert torch.equal(weights(fresh), weights(trained))
