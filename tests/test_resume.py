@@ -49,10 +49,11 @@ def checkpoints(folder: Path) -> dict[str, Path]:
     [
         ({}, 16, [4, 4, 4, 4]),
         ({"val_check_interval": 0.25}, 16, [4, 4, 4, 4]),
+        ({"max_steps": 15, "max_epochs": -1}, 15, [4, 4, 4, 4]),
         # Epochs end in the middle of a rollout.
         ({"limit_train_batches": 12}, 12, [4, 2, 4, 2]),
     ],
-    ids=["whole epochs", "validation inside epochs", "short epochs"],
+    ids=["whole epochs", "validation inside epochs", "steps", "short epochs"],
 )
 def test_resuming_is_bit_exact_wherever_the_run_stopped(
     algorithm: Callable[[], GRPO],
@@ -66,7 +67,7 @@ def test_resuming_is_bit_exact_wherever_the_run_stopped(
     pl.seed_everything(1, verbose=False)
     whole = algorithm()
     callbacks = [recorder, *savers(tmp_path / "saved")]
-    trainer = fit(whole, callbacks=callbacks, enable_checkpointing=True, **TRAINER, **limits)
+    trainer = fit(whole, callbacks=callbacks, enable_checkpointing=True, **{**TRAINER, **limits})
     assert trainer.global_step == steps
     saved = checkpoints(tmp_path / "saved")
     assert {f"step-{step}" for step in range(1, steps + 1)} <= set(saved)
@@ -75,7 +76,7 @@ def test_resuming_is_bit_exact_wherever_the_run_stopped(
     for name, path in saved.items():
         pl.seed_everything(2, verbose=False)  # Another process begins with other random numbers.
         resumed, again = algorithm(), type(recorder)()
-        trainer = fit(resumed, ckpt_path=str(path), callbacks=[again], **TRAINER, **limits)
+        trainer = fit(resumed, ckpt_path=str(path), callbacks=[again], **{**TRAINER, **limits})
         assert trainer.global_step == steps, name
         assert torch.equal(weights(resumed), weights(whole)), name
         begun = sum(sum(steps_per_rollout[:number]) < int(name.split("-")[1]) for number in range(4))

@@ -3,8 +3,8 @@
 Every case is trained twice on both sides: along the gradient itself (SGD, no clipping), where rounding stays as small
 as it is, and as people train, with AdamW and clipping. Both follow the linear schedule and accumulate two minibatches.
 
-The bounds are those of float32, several times the worst errors measured (in brackets, on x86). A wrong formula is off
-by thousands of times as much.
+The bounds are those of float32, several times the worst errors measured (in brackets, on x86). A biased standard
+deviation, the other sign of the KL or an accumulation that is not compensated is far outside them.
 """
 
 import functools

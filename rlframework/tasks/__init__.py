@@ -1,7 +1,16 @@
 """Tasks that run anywhere: their problems, and a base model that is made on the spot."""
 
 from rlframework.tasks import chain_sums
+from rlframework.tasks.ready_made import ChainSumsData, ChainSumsPolicy
 from rlframework.tasks.tiny_base import BasePaths, BaseRecipe, create_base
 from rlframework.tasks.tiny_tokenizer import tiny_tokenizer
 
-__all__ = ["BasePaths", "BaseRecipe", "chain_sums", "create_base", "tiny_tokenizer"]
+__all__ = [
+    "BasePaths",
+    "BaseRecipe",
+    "ChainSumsData",
+    "ChainSumsPolicy",
+    "chain_sums",
+    "create_base",
+    "tiny_tokenizer",
+]

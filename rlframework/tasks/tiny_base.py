@@ -52,10 +52,10 @@ class BaseRecipe:
     initializer_range: float = 0.08
     batch_size: int = 32
     pretraining_lr: float = 5e-3
-    pretraining_loss: float = 0.006
+    pretraining_loss: float = 0.003
     pretraining_steps: int = 1200
-    priming_lr: float = 3e-3
-    priming_steps: int = 80
+    priming_lr: float = 2e-3
+    priming_steps: int = 150
     attempts: int = 5
     least_pass_at_8: float = 0.5
     most_greedy: float = 0.27

@@ -57,8 +57,10 @@ def tiny_tokenizer(system_prompt: str | None = None, template: AnswerTemplate | 
     )
     # A special token would vanish from decoded text, and the rewards could not see the tags.
     tokenizer.add_tokens(tags, special_tokens=False)
-    opening = template.generation_prompt
-    tokenizer.chat_template = _literal(_literal(_literal(CHAT_TEMPLATE, "START", START), "END", END), "OPENING", opening)
+    chat_template = CHAT_TEMPLATE
+    for name, text in (("START", START), ("END", END), ("OPENING", template.generation_prompt)):
+        chat_template = _literal(chat_template, name, text)
+    tokenizer.chat_template = chat_template
     return tokenizer
 
 

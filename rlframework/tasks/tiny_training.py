@@ -167,6 +167,6 @@ def _place_new_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
     embeddings[new] = trained.mean(0) + trained.std(0) * noise
 
 
-def _warm_then_cosine(step: int, warmup: int = 50, horizon: int = 700, floor: float = 0.1) -> float:
+def _warm_then_cosine(step: int, warmup: int = 50, horizon: int = 800, floor: float = 0.1) -> float:
     cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / horizon)))
     return min(1.0, (step + 1) / warmup) * (floor + (1 - floor) * cosine)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from rlframework.completions import Completion, Completions
 from rlframework.metrics import MeanScore
 from rlframework.prompt import Prompt
@@ -41,7 +39,6 @@ def test_an_abstention_does_not_count() -> None:
     assert score.compute().item() == 1.5
 
 
-@pytest.mark.filterwarnings("ignore:The ``compute`` method")
 def test_nothing_but_abstentions_is_nan() -> None:
     score = MeanScore(Number())
     score.update(completions("", ""))

@@ -1,0 +1,147 @@
+"""Runs on one or two processes for test_distributed.py: ``python distributed_runs.py <folder> <kind> ...``.
+
+Lightning starts this script again for the second process. Every rank leaves what it ended with in the folder.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.strategies import ModelParallelStrategy
+from torch import Tensor
+from torch.distributed.fsdp import FSDPModule, fully_shard
+
+from rlframework.algorithms import GRPO
+from rlframework.callbacks import RolloutCallback
+from rlframework.completions import Completion
+from rlframework.data import PromptDataModule
+from rlframework.rewards.base import RowReward
+from rlframework.samplers import BatchedSampler
+from rlframework.testing import letter_rows, tiny_policy
+
+
+class Vowels(RowReward):
+    """Share of vowels, a dense reward."""
+
+    def score_row(self, completion: Completion) -> float:
+        return sum(letter in "aeiou" for letter in completion.text) / max(len(completion.text), 1)
+
+
+class Seeds(RolloutCallback):
+    """Gives every rank random numbers of its own, as nothing else in a run does, and counts the rollouts."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.rollouts: list[int] = []
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        torch.manual_seed(self.seed + trainer.global_rank)
+
+    def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, collected: Any) -> None:
+        self.rollouts.append(collected.step)
+
+
+class Plain(GRPO):
+    """Steps by gradient descent: Adam would blow up the rounding of gradients that are 0 but for it."""
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.policy.parameters(), lr=0.1)
+
+
+class Sharded(Plain):
+    """Shards its policy over the ranks, layer by layer."""
+
+    def configure_model(self) -> None:
+        model = self.policy.model
+        if self.trainer.world_size > 1 and not isinstance(model, FSDPModule):
+            mesh = self.device_mesh["data_parallel"]
+            for layer in model.model.layers:
+                fully_shard(layer, mesh=mesh)
+            fully_shard(model, mesh=mesh)
+
+
+def algorithm(kind: type[GRPO], stops: int = 1, dropout: float = 0.0, **options: Any) -> GRPO:
+    policy = tiny_policy()
+    policy.model.generation_config.eos_token_id = list(range(1, 1 + stops))
+    for layer in policy.model.model.layers:
+        layer.self_attn.attention_dropout = dropout
+    sizes = {"prompts_per_rollout": 8, "minibatches_per_rollout": 2}
+    sampler = BatchedSampler(group_size=4, max_tokens=6)
+    return kind(policy, Vowels(), sampler, kl_coefficient=0.1, learning_rate=1e-2, **sizes, **options)
+
+
+def fit(module: GRPO, trainer: pl.Trainer, ckpt_path: Path | None = None) -> PromptDataModule:
+    # Five held-out prompts on two ranks in batches of one: the last batch of the second rank is empty.
+    data = PromptDataModule(letter_rows(24), letter_rows(5), validation_batch_size=1)
+    trainer.fit(module, data, ckpt_path=ckpt_path)
+    return data
+
+
+def make_trainer(folder: Path, strategy: Any, devices: int, **options: Any) -> pl.Trainer:
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "num_sanity_val_steps": 0, "logger": False}
+    defaults = {**quiet, "enable_checkpointing": False, "log_every_n_steps": 1, "default_root_dir": folder}
+    return pl.Trainer(accelerator="cpu", strategy=strategy, devices=devices, **{**defaults, **options})
+
+
+def weights(module: GRPO) -> Tensor:
+    parameters = [parameter.detach() for parameter in module.policy.parameters()]
+    return torch.cat([getattr(p, "full_tensor", lambda p=p: p)().flatten() for p in parameters])
+
+
+def learn(folder: Path, strategy: Any, devices: int, accumulate: int) -> dict[str, Any]:
+    """Take three optimizer steps, then validate."""
+    module, logger = algorithm(Plain), CSVLogger(folder, f"accumulate{accumulate}", version=0)
+    trainer = make_trainer(folder, strategy, devices, max_steps=3, accumulate_grad_batches=accumulate, logger=logger)
+    data = fit(module, trainer)
+    [validation] = trainer.validate(module, data, verbose=False)
+    logger.save()
+    trainer.strategy.barrier()
+    with (Path(logger.log_dir) / "metrics.csv").open(newline="") as file:
+        logged = [row for row in csv.DictReader(file) if row["train/reward"]]
+    return {"weights": weights(module), "validation": validation, "logged": logged}
+
+
+def shard(folder: Path, strategy: Any, devices: int, stops: int) -> dict[str, Any]:
+    """Take two optimizer steps; with half of the tokens as stops, the ranks sample for different times."""
+    module = algorithm(Sharded, stops)
+    fit(module, make_trainer(folder, strategy, devices, max_steps=2, limit_val_batches=0))
+    return {"weights": weights(module)}
+
+
+def resume(folder: Path, strategy: Any, devices: int) -> dict[str, Any]:
+    """Save after every step of a run with dropout, and go on from the checkpoints inside and between rollouts."""
+    ends, rollouts = {}, {}
+    saver = ModelCheckpoint(folder / "saved", "{step}", every_n_train_steps=1, save_top_k=-1)
+    for start in (None, 1, 4):
+        module, seeds = algorithm(GRPO, dropout=0.3, passes_per_rollout=2), Seeds(seed=0 if start is None else 50)
+        callbacks = [seeds] if start else [seeds, saver]
+        trainer = make_trainer(
+            folder, strategy, devices, callbacks=callbacks, max_epochs=1, enable_checkpointing=not start
+        )
+        fit(module, trainer, folder / "saved" / f"step={start}.ckpt" if start else None)
+        ends[start], rollouts[start] = weights(module), seeds.rollouts
+    return {"ends": ends, "rollouts": rollouts}
+
+
+def run(kind: str, folder: Path, devices: int = 2) -> dict[str, Any]:
+    """Return what this rank ends with."""
+    strategy = "ddp" if devices > 1 else "auto"
+    if kind in ("sharded", "ragged"):
+        if devices > 1:
+            strategy = ModelParallelStrategy(data_parallel_size=devices, tensor_parallel_size=1)
+        return shard(folder, strategy, devices, stops=1 if kind == "sharded" else 18)
+    if kind == "resume":
+        return resume(folder, strategy, devices)
+    return {accumulate: learn(folder, strategy, devices, accumulate) for accumulate in (1, 2)}
+
+
+if __name__ == "__main__":
+    results = {kind: run(kind, Path(sys.argv[1])) for kind in sys.argv[2:]}
+    torch.save(results, Path(sys.argv[1]) / f"rank{torch.distributed.get_rank()}.pt")
