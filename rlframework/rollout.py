@@ -92,6 +92,8 @@ class Rollout:
         Raises:
             ValueError: ``parts`` does not divide the number of groups.
         """
+        if len(self) % self.group_size:
+            raise ValueError(f"{len(self)} rows do not make whole groups of {self.group_size}")
         if self.num_groups % parts:
             raise ValueError(f"{self.num_groups} groups cannot be cut into {parts} minibatches of equal size")
         rows = len(self) // parts
@@ -104,6 +106,10 @@ class Rollout:
         first = parts[0]
         if any((part.group_size, part.temperature) != (first.group_size, first.temperature) for part in parts):
             raise ValueError("rollouts to join must agree in group size and temperature")
+        present = [part._tensors().keys() for part in parts]
+        if any(names != present[0] for names in present):
+            uneven = sorted(set().union(*present).difference(set(present[0]).intersection(*present)))
+            raise ValueError(f"only some of the rollouts to join have {', '.join(uneven)}")
         joined: dict[str, Any] = {}
         for name in first._tensors():
             values = [getattr(part, name) for part in parts]

@@ -34,6 +34,13 @@ class Vowels(RowReward):
         return sum(letter in "aeiou" for letter in completion.text) / max(len(completion.text), 1)
 
 
+class VowelFirst(RowReward):
+    """1 if the first letter is a vowel, an accuracy of its kind."""
+
+    def score_row(self, completion: Completion) -> float:
+        return float(completion.text[:1] in "aeiou")
+
+
 class Seeds(RolloutCallback):
     """Gives every rank random numbers of its own, as nothing else in a run does, and counts the rollouts."""
 
@@ -72,9 +79,9 @@ def algorithm(kind: type[GRPO], stops: int = 1, dropout: float = 0.0, **options:
     policy.model.generation_config.eos_token_id = list(range(1, 1 + stops))
     for layer in policy.model.model.layers:
         layer.self_attn.attention_dropout = dropout
-    sizes = {"prompts_per_rollout": 8, "minibatches_per_rollout": 2}
+    sizes = {"prompts_per_rollout": 8, "minibatches_per_rollout": 2, "kl_coefficient": 0.1, "learning_rate": 1e-2}
     sampler = BatchedSampler(group_size=4, max_tokens=6)
-    return kind(policy, Vowels(), sampler, kl_coefficient=0.1, learning_rate=1e-2, **sizes, **options)
+    return kind(policy, Vowels(), sampler, validation={"accuracy": VowelFirst()}, **sizes, **options)
 
 
 def fit(module: GRPO, trainer: pl.Trainer, ckpt_path: Path | None = None) -> PromptDataModule:

@@ -74,6 +74,7 @@ def test_metrics_are_over_all_ranks(one: Results, two: list[Results], accumulate
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_validation_is_over_all_ranks(one: Results, two: list[Results], accumulate: int) -> None:
     expected = one[accumulate]["validation"]
+    assert 0 < expected["val/accuracy"] < 1
     assert 0 < expected["val/reward"] < 1
     for rank in two:
         assert rank["learn"][accumulate]["validation"] == pytest.approx(expected)

@@ -155,9 +155,6 @@ def test_to_leaves_what_is_missing_missing() -> None:
     assert rollout(complete=False).to("cpu").old_logprobs is None
 
 
-@pytest.mark.xfail(
-    strict=True, reason="rows that lack a field of the first rollout: AttributeError; of a later: dropped"
-)
 @pytest.mark.parametrize("order", [(True, False), (False, True)])
 def test_cat_refuses_a_field_that_only_some_have(order: tuple[bool, bool]) -> None:
     with pytest.raises(ValueError, match="old_logprobs"):

@@ -17,7 +17,7 @@ from rlframework.algorithms.optimizer import adamw
 from rlframework.callbacks.base import RolloutCallback
 from rlframework.collect import Collected, collect
 from rlframework.distributed import gather_objects, replica
-from rlframework.functional.advantages import group_spread
+from rlframework.functional.advantages import group_spread, group_std
 from rlframework.functional.divergences import k3
 from rlframework.loader import RolloutLoader
 from rlframework.metrics import MeanScore, Tally
@@ -266,7 +266,7 @@ class PolicyGradient(pl.LightningModule, ABC):
         self._tally.mean("reward", scores.total)
         for name, values in scores.components.items():
             self._tally.mean(f"reward/{name}", values)
-        self._tally.mean("reward_std_in_group", scores.total.std(1))
+        self._tally.mean("reward_std_in_group", group_std(scores.total))
         self._tally.mean("zero_std_groups", (group_spread(scores.total) == 0).float())
         self._tally.mean("completion_length", rollout.completion_mask.sum(1).float())
         self._tally.mean("truncated", rollout.truncated.float())

@@ -20,7 +20,8 @@ class RolloutWriter(RolloutCallback):
     """Appends one JSON line per completion: prompt, completion, stop reason, each reward, advantage.
 
     A rank writes its own file, ``rollouts.jsonl`` or ``rollouts-<rank>.jsonl``. Lines are only ever appended: after
-    a resume, a rollout that had not reached the checkpoint is written again, and its last lines are the ones learned from.
+    a resume, a rollout that had not reached the checkpoint is written again, and its last lines are the ones that were
+    learned from.
 
     Args:
         folder: Where the files go; by default the logger's folder, else the Trainer's ``default_root_dir``.
@@ -46,7 +47,7 @@ class RolloutWriter(RolloutCallback):
 
     def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, collected: Collected) -> None:
         """Append the rollout; nothing in a ``fast_dev_run``, which keeps no records."""
-        if self.path is None or trainer.fast_dev_run:
+        if self.path is None or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         with self.path.open("a", encoding="utf-8") as file:
             for record in records(collected):

@@ -71,12 +71,16 @@ class PromptDataModule(pl.LightningDataModule):
             "too_long": too_long,
         }
         self.prompts: dict[str, list[Prompt]] = {}
+        self._tokenizer: Any = None
 
     def setup(self, stage: str) -> None:
         """Tokenise what the stage needs, once, with the policy's tokenizer."""
+        tokenizer = self._algorithm().policy.tokenizer
+        if tokenizer is not self._tokenizer:
+            self.prompts, self._tokenizer = {}, tokenizer
         for split in self.sources:
             if split not in self.prompts and (split == "validation" or stage == "fit"):
-                self.prompts[split] = self.tokenize(split, self._algorithm().policy.tokenizer)
+                self.prompts[split] = self.tokenize(split, tokenizer)
 
     def tokenize(self, split: str, tokenizer: Any) -> list[Prompt]:
         """Return the prompts of a split, ``"train"`` or ``"validation"``, as the policy will read them."""

@@ -61,6 +61,8 @@ def _render(prompt: Any, tokenizer: PreTrainedTokenizerBase, system_prompt: str 
             "tokenizer.chat_template, or pass plain strings without system_prompt"
         )
     messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
+    if not messages:
+        raise ValueError("a chat prompt has no messages")
     if system_prompt is not None and messages[0]["role"] != "system":
         messages = [{"role": "system", "content": system_prompt}, *messages]
     return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
@@ -72,7 +74,7 @@ def _within_budget(prompts: list[Prompt], budget: int | None, too_long: TooLong)
         return prompts
     longest = max(long, key=lambda prompt: len(prompt.ids))
     count = f"{len(long)} of {len(prompts)} prompts are longer than max_prompt_tokens={budget}"
-    if too_long == "refuse":
+    if too_long == "refuse" or len(long) == len(prompts):
         raise ValueError(
             f"{count} (the longest, row {longest.index}, has {len(longest.ids)}); raise the budget or pass "
             "too_long='drop'"

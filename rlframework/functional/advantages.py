@@ -29,9 +29,7 @@ def group_normalized(rewards: Tensor, epsilon: float = 1e-4) -> Tensor:
                 [ 0.0000,  0.0000]])
     """
     centred, spread = _centre(rewards)
-    valid = (~rewards.isnan()).sum(1, keepdim=True)
-    variance = centred.nan_to_num(0.0).square().sum(1, keepdim=True) / (valid - 1).clamp(min=1)
-    scaled = centred / (variance.sqrt() + epsilon)
+    scaled = centred / (group_std(rewards).unsqueeze(1) + epsilon)
     return torch.where(spread > 0, scaled, 0.0).nan_to_num(0.0)
 
 
@@ -48,6 +46,20 @@ def group_centered(rewards: Tensor) -> Tensor:
     """
     centred, spread = _centre(rewards)
     return torch.where(spread > 0, centred, 0.0).nan_to_num(0.0)
+
+
+def group_std(rewards: Tensor) -> Tensor:
+    """Return the standard deviation of each group's valid rewards, ``(N,)``, with Bessel's correction.
+
+    A group with one valid reward has 0.
+
+    Example:
+        >>> group_std(torch.tensor([[1.0, 3.0, float("nan")], [5.0, float("nan"), float("nan")]]))
+        tensor([1.4142, 0.0000])
+    """
+    centred, _ = _centre(rewards)
+    valid = (~rewards.isnan()).sum(1)
+    return (centred.nan_to_num(0.0).square().sum(1) / (valid - 1).clamp(min=1)).sqrt()
 
 
 def group_spread(rewards: Tensor) -> Tensor:

@@ -41,6 +41,7 @@ def token_logprobs(logits: Tensor, ids: Tensor, temperature: float = 1.0) -> Tok
     log_normaliser = scaled.logsumexp(-1)
     chosen = scaled.gather(-1, ids.unsqueeze(-1)).squeeze(-1)
     with torch.no_grad():
-        probabilities = (scaled - log_normaliser.unsqueeze(-1)).exp_()
-        entropy = log_normaliser - (probabilities * scaled).sum(-1)
+        # A forbidden token's -inf becomes the lowest number, whose probability is 0 too: 0 * -inf would be NaN.
+        all_logprobs = (scaled - log_normaliser.unsqueeze(-1)).clamp_(min=torch.finfo(scaled.dtype).min)  # (B, T, V)
+        entropy = -all_logprobs.exp().mul_(all_logprobs).sum(-1)
     return TokenLogProbs(chosen - log_normaliser, entropy)

@@ -26,6 +26,7 @@ def clipped_surrogate(log_ratio: Tensor, advantages: Tensor, clip_low: float, cl
         >>> clipped_surrogate(log_ratio, torch.tensor([[2.0]]), 0.2, 0.2)
         tensor([[-2.4000, -1.0000]])
     """
-    ratio = log_ratio.exp()
+    # Bounded far beyond any clip: an overflow to inf would turn into NaN when multiplied by an advantage of 0.
+    ratio = log_ratio.clamp(max=60.0).exp()
     clipped = ratio.clamp(1 - clip_low, 1 + clip_high)
     return -torch.minimum(ratio * advantages, clipped * advantages)

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
@@ -70,6 +71,11 @@ class Policy(nn.Module, ABC):
         """Return a frozen policy with the present weights of this very instance."""
         frozen = copy.deepcopy(self)
         return frozen.requires_grad_(False).eval()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
 
     @property
     def pad_id(self) -> int:

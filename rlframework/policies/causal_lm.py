@@ -39,7 +39,8 @@ class CausalLMPolicy(Policy):
         >>> tokenizer = letter_tokenizer()
         >>> config = Qwen3Config(vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=1,
         ...                      num_attention_heads=2, num_key_value_heads=1, head_dim=8)
-        >>> policy = CausalLMPolicy(Qwen3ForCausalLM(config), tokenizer, lora=LoraConfig(r=2, target_modules=["q_proj"]))
+        >>> lora = LoraConfig(r=2, target_modules=["q_proj"])
+        >>> policy = CausalLMPolicy(Qwen3ForCausalLM(config), tokenizer, lora=lora)
         >>> sum(p.numel() for p in policy.parameters() if p.requires_grad)
         64
     """
@@ -110,21 +111,36 @@ class AdapterFreeReference(Policy):
             saved nor counted twice.
     """
 
+    _policy: CausalLMPolicy
+
     def __init__(self, policy: CausalLMPolicy) -> None:
         super().__init__(policy.tokenizer)
         object.__setattr__(self, "_policy", policy)
 
     def logprobs(self, batch: Rollout) -> TokenLogProbs:
         """Score under the base model, ``(B, T)``."""
-        policy: CausalLMPolicy = self._policy  # type: ignore[assignment]
-        with policy.without_adapter():
-            return policy.logprobs(batch)
+        with self._policy.without_adapter():
+            return self._policy.logprobs(batch)
 
     def next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
         """Run the base model."""
-        policy: CausalLMPolicy = self._policy  # type: ignore[assignment]
-        with policy.without_adapter():
-            return policy.next_logits(ids, mask, cache)
+        with self._policy.without_adapter():
+            return self._policy.next_logits(ids, mask, cache)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the policy's weights are."""
+        return self._policy.device
+
+    @property
+    def eos_ids(self) -> frozenset[int]:
+        """Those of the policy."""
+        return self._policy.eos_ids
+
+    @property
+    def max_positions(self) -> int | None:
+        """Those of the policy."""
+        return self._policy.max_positions
 
 
 def _load_tokenizer(model: Any, tokenizer: Any) -> PreTrainedTokenizerBase:

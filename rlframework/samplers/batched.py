@@ -36,11 +36,12 @@ class BatchedSampler(GroupSampler):
         """Sample ``group_size`` completions of at most ``max_tokens`` for each prompt.
 
         Raises:
+            RuntimeError: The policy's logits are not numbers.
             ValueError: A prompt and the token budget together exceed what the model can read, or a prompt is empty.
         """
         self._check_room(policy, prompts)
         rows = [prompt for prompt in prompts for _ in range(self.group_size)]
-        device = next(policy.parameters()).device
+        device = policy.device
         uniforms = torch.from_numpy(self._uniforms(prompts, step)).to(device)  # (B, max_tokens)
         stops = torch.tensor(sorted(policy.eos_ids), device=device)
         ids, mask = left_pad([prompt.ids for prompt in rows], policy.pad_id, device)  # (B, P)
@@ -62,6 +63,8 @@ class BatchedSampler(GroupSampler):
                 break
             ids = chosen.unsqueeze(1)
             mask = torch.cat([mask, torch.ones_like(ids, dtype=torch.bool)], dim=1)
+        if logits.isnan().any():
+            raise RuntimeError("the policy's logits are NaN; its weights have diverged")
         return self._completions(policy, rows, torch.stack(tokens, 1), torch.stack(logprobs, 1))
 
     def _uniforms(self, prompts: Sequence[Prompt], step: int) -> np.ndarray:
@@ -81,9 +84,9 @@ class BatchedSampler(GroupSampler):
         return Completions(completions, self.group_size)
 
     def _check_room(self, policy: Policy, prompts: Sequence[Prompt]) -> None:
+        if not prompts or not all(prompt.ids for prompt in prompts):
+            raise ValueError("no prompts, or a prompt has no tokens: there is nothing to condition the first token on")
         longest = max(prompts, key=lambda prompt: len(prompt.ids))
-        if not all(prompt.ids for prompt in prompts):
-            raise ValueError("a prompt has no tokens; there is nothing to condition the first token on")
         if policy.max_positions is not None and len(longest.ids) + self.max_tokens > policy.max_positions:
             raise ValueError(
                 f"prompt {longest.index} has {len(longest.ids)} tokens; with max_tokens={self.max_tokens} that is more "

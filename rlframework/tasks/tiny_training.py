@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +42,8 @@ def pretrain(
     recent: deque[float] = deque(maxlen=10)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.pretraining_lr, betas=(0.9, 0.98), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _warm_then_cosine)
-    for loss in _train(model, tokenizer, optimizer, schedule, lambda: _documents(tokenizer, recipe.batch_size, random), bar):
+    draw = partial(_documents, tokenizer, recipe.batch_size, random)
+    for loss in _train(model, tokenizer, optimizer, schedule, draw, bar):
         recent.append(loss)
         if len(recent) == 10 and sum(recent) / 10 < recipe.pretraining_loss:
             bar.close()
@@ -60,7 +62,8 @@ def prime(
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.priming_lr, betas=(0.9, 0.98), weight_decay=0.01)
     steps = recipe.priming_steps
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / 5) * (1 - step / steps))
-    for _ in _train(model, tokenizer, optimizer, schedule, lambda: _demonstrations(tokenizer, recipe.batch_size, random), bar):
+    draw = partial(_demonstrations, tokenizer, recipe.batch_size, random)
+    for _ in _train(model, tokenizer, optimizer, schedule, draw, bar):
         pass
     bar.close()
 
@@ -87,7 +90,7 @@ def _train(
 ) -> Iterator[float]:
     """Yield the loss of each step, as many as the bar is long."""
     model.train()
-    for _ in range(int(bar.total)):
+    for _ in range(int(bar.total or 0)):
         ids, labels = _tensors(draw(), tokenizer)
         logits = model(input_ids=ids, use_cache=False).logits[:, :-1]  # (B, S - 1, V)
         loss = F.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten())
@@ -158,13 +161,12 @@ def _place_new_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
     """
     template = AnswerTemplate()
     tags = [template.start_working, template.end_working, template.start_answer, template.end_answer]
-    new = tokenizer.convert_tokens_to_ids(tags)
-    digits = tokenizer.convert_tokens_to_ids(list("0123456789+-=;"))
-    embeddings = model.get_input_embeddings().weight
-    trained = embeddings[digits]
+    vocabulary = tokenizer.get_vocab()
+    embeddings = cast(nn.Embedding, model.get_input_embeddings()).weight  # (V, hidden)
+    trained = embeddings[[vocabulary[symbol] for symbol in "0123456789+-=;"]]
     generator = torch.Generator().manual_seed(random.getrandbits(32))
-    noise = torch.randn(len(new), embeddings.shape[1], generator=generator)
-    embeddings[new] = trained.mean(0) + trained.std(0) * noise
+    noise = torch.randn(len(tags), embeddings.shape[1], generator=generator)
+    embeddings[[vocabulary[tag] for tag in tags]] = trained.mean(0) + trained.std(0) * noise
 
 
 def _warm_then_cosine(step: int, warmup: int = 50, horizon: int = 800, floor: float = 0.1) -> float:

@@ -145,7 +145,6 @@ def test_batches_can_be_read_again() -> None:
     assert list(batches) == list(batches)
 
 
-@pytest.mark.xfail(strict=True, reason="the prompts of the first policy's tokenizer are kept for the second policy")
 def test_a_second_policy_gets_prompts_of_its_own_tokenizer() -> None:
     data, other = PromptDataModule(letter_rows(2)), algorithm()
     trainer(max_steps=1).fit(algorithm(), data)

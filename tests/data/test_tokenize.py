@@ -145,7 +145,6 @@ def test_the_chat_template_counts_against_the_budget() -> None:
         tokenize_rows(rows, chat_tokenizer(), max_prompt_tokens=5)
 
 
-@pytest.mark.xfail(strict=True, reason="the docstring promises it, and returns an empty list")
 @pytest.mark.filterwarnings("ignore:5 of 5 prompts")
 def test_a_budget_that_no_prompt_keeps_is_refused() -> None:
     with pytest.raises(ValueError, match="5 of 5 prompts are longer than max_prompt_tokens=1"):

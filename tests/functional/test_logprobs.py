@@ -70,7 +70,6 @@ def test_huge_logits_do_not_overflow() -> None:
     assert scored.entropy.item() == 0.0
 
 
-@pytest.mark.xfail(strict=True, reason="H = logsumexp(z) - sum p z cancels: negative for peaked distributions")
 def test_entropy_of_a_peaked_distribution_is_not_negative() -> None:
     logits = 50 + 30 * torch.randn(64, 200, 5, generator=torch.Generator().manual_seed(0))
     entropy = token_logprobs(logits, torch.zeros(64, 200, dtype=torch.int64)).entropy
@@ -79,7 +78,6 @@ def test_entropy_of_a_peaked_distribution_is_not_negative() -> None:
     torch.testing.assert_close(entropy.double(), exact, atol=1e-5, rtol=0)
 
 
-@pytest.mark.xfail(strict=True, reason="0 * -inf = NaN")
 def test_entropy_with_a_forbidden_token_is_finite() -> None:
     scored = token_logprobs(torch.tensor([[[0.0, 0.0, -math.inf]]]), torch.tensor([[0]]))
     assert scored.entropy.item() == pytest.approx(math.log(2))

@@ -1,0 +1,94 @@
+"""The recipes run, script and YAML twin, and leave behind what they promise."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+SUMMARY = {
+    "seed", "accuracy_before", "accuracy_after", "accuracy_before_interval", "accuracy_after_interval", "n_heldout",
+    "format_before", "format_after", "optimizer_steps", "seconds_base", "seconds_grpo", "parameters", "library_versions",
+}  # fmt: skip
+
+
+def run(*arguments, **environment):
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, env={**os.environ, **environment}
+    )
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    output = tmp_path_factory.mktemp("runs")
+    done = run("recipes/chain_sums.py", "--smoke", "--seed", "0", "--output", output)
+    assert done.returncode == 0, done.stderr
+    return done.stdout, output / "chain_sums" / "version_0"
+
+
+def test_the_run_folder_is_complete(smoke):
+    _, folder = smoke
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary.keys() >= SUMMARY
+    assert (summary["optimizer_steps"], summary["n_heldout"], summary["seed"]) == (3, 32, 0)
+    assert summary["accuracy_before_interval"][0] <= summary["accuracy_before"] <= summary["accuracy_before_interval"][1]
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "metrics.csv").exists()
+    assert (folder / "last.ckpt").exists()
+
+
+def test_every_completion_is_on_disk(smoke):
+    _, folder = smoke
+    records = [json.loads(line) for line in (folder / "rollouts.jsonl").open()]
+    assert len(records) == 3 * 16 * 8
+    assert {record["rollout"] for record in records} == {0, 1, 2}
+    assert {"prompt", "completion", "stop_reason", "rewards", "advantage"} <= records[0].keys()
+    assert records[0]["rewards"].keys() == {"exact_format", "approximate_format", "answer_check", "number_check"}
+    assert sum(records[0]["rewards"].values()) == pytest.approx(records[0]["reward"])
+
+
+def test_the_table_has_three_rows_and_three_examples(smoke):
+    printed, _ = smoke
+    last = printed.rpartition("accuracy")[2]
+    assert [name in last for name in ("base", "base + priming", "+ GRPO")] == [True] * 3
+    assert printed.count("=?") == 3
+
+
+def test_an_unknown_option_is_refused():
+    done = run("recipes/chain_sums.py", "--step", "3", "--sed", "1")
+    assert done.returncode == 2
+    assert "--sed" in done.stderr
+
+
+def test_a_run_folder_that_cannot_be_written_stops_the_run_before_the_work(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    done = run("recipes/chain_sums.py", "--smoke", "--output", tmp_path / "file", XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert done.returncode != 0
+    assert "cannot write to the folder" in done.stderr
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.name)
+def test_yaml_twins_train(recipe, tmp_path):
+    options = ["--trainer.max_steps", "1", "--trainer.limit_val_batches", "0", "--trainer.default_root_dir", tmp_path]
+    done = run("-m", "rlframework.cli", "fit", "--config", recipe, *options, "--trainer.logger", "false")
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_the_command_line_refuses_what_the_classes_do_not_have(tmp_path):
+    config = yaml.safe_load((ROOT / "recipes" / "chain_sums.yaml").read_text())
+    config["model"]["init_args"]["clip_lo"] = 0.1
+    (tmp_path / "wrong.yaml").write_text(yaml.safe_dump(config))
+    done = run("-m", "rlframework.cli", "fit", "--config", tmp_path / "wrong.yaml")
+    assert done.returncode == 2
+    assert "clip_lo" in done.stderr
+
+
+def test_recipes_are_short():
+    for script in (ROOT / "recipes").glob("*.py"):
+        assert len(script.read_text().splitlines()) <= 100
