@@ -2,9 +2,9 @@
 
     make demo                          # or: python recipes/chain_sums.py --seed 3
 
-The tiny base is made here (a Qwen3 of about 100 thousand weights; cached), primed with a few careless demonstrations of
+The tiny base is made here (a Qwen3 of about 110 thousand weights; cached), primed with a few careless demonstrations of
 the answer's layout, and then trained with GRPO on four verifiable rewards. The skill is latent in the base by
-construction: it has seen clean sums, but not this way of being asked. What GRPO adds is that it is used.
+construction: it has seen solved sums, but not this way of being asked. What GRPO adds is that it is used.
 """
 
 from __future__ import annotations
@@ -14,35 +14,34 @@ import time
 from pathlib import Path
 
 import pytorch_lightning as pl
+import transformers
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 
-from rlframework import GRPO, BatchedSampler, CausalLMPolicy, ProgressBar, PromptDataModule, RolloutWriter, evaluate
-from rlframework import rewards as r
+from rlframework import GRPO, BatchedSampler, CausalLMPolicy, ProgressBar, PromptDataModule, RolloutWriter, rewards
 from rlframework.folders import writable_folder
-from rlframework.report import plot_curves, print_comparison, print_examples, write_summary
+from rlframework.report import Comparison
 from rlframework.tasks import chain_sums, create_base
 
-CAPTION = "greedy; same held-out problems, prompt, template and token budget in every row"
 
-
-def main(seed: int, steps: int, output: Path, smoke: bool) -> dict:
-    """Make the base, train it, compare; return what summary.json holds."""
+def main(seed: int, steps: int, output: Path, n_heldout: int) -> None:
+    """Make the base, train it, and compare before with after."""
+    transformers.utils.logging.disable_progress_bar()
     logger = CSVLogger(output, name="chain_sums")
     run = writable_folder(logger.log_dir)
-    pl.seed_everything(seed, verbose=False)
-    start = time.perf_counter()
+    started = time.perf_counter()
     base, primed = create_base(seed)
-    seconds_base = time.perf_counter() - start
+    seconds_base = time.perf_counter() - started
 
     policy = CausalLMPolicy(primed)
-    problems = chain_sums.splits(seed, n_heldout=32 if smoke else 256)
-    data = PromptDataModule(problems.train, problems.heldout, system_prompt=r.AnswerTemplate().system_prompt)
+    problems = chain_sums.splits(seed, n_heldout=n_heldout)
+    data = PromptDataModule(problems.train, problems.heldout, system_prompt=rewards.AnswerTemplate().system_prompt)
     sampler = BatchedSampler(group_size=8, max_tokens=48, seed=seed)
-    measures = {"accuracy": r.CorrectAnswer(), "format": r.ExactFormat(score=1.0)}
+    measures = {"accuracy": rewards.CorrectAnswer(), "format": rewards.ExactFormat(score=1.0)}
+    reward = rewards.ExactFormat() + rewards.ApproximateFormat() + rewards.AnswerCheck() + rewards.NumberCheck()
     algorithm = GRPO(
         policy,
-        r.ExactFormat() + r.ApproximateFormat() + r.AnswerCheck() + r.NumberCheck(),
+        reward,
         sampler,
         prompts_per_rollout=16,
         learning_rate=7e-4,
@@ -53,15 +52,12 @@ def main(seed: int, steps: int, output: Path, smoke: bool) -> dict:
     )
 
     heldout = data.tokenize("validation", policy.tokenizer)
-    greedy = sampler.replace(group_size=1, temperature=0.0)
-    rows = [
-        evaluate("base", CausalLMPolicy(base), heldout, greedy, measures),
-        evaluate("base + priming", policy, heldout, greedy, measures),
-    ]
-    print_comparison(rows, CAPTION)
+    comparison = Comparison(heldout, sampler.replace(group_size=1, temperature=0.0), measures)
+    comparison.add("base", CausalLMPolicy(base))
+    comparison.add("base + priming", policy)
+    comparison.print()
 
     trainer = pl.Trainer(
-        accelerator="auto",
         max_steps=steps,
         max_epochs=-1,
         gradient_clip_val=1.0,
@@ -77,25 +73,22 @@ def main(seed: int, steps: int, output: Path, smoke: bool) -> dict:
             ModelCheckpoint(run, monitor="val/accuracy", mode="max", save_last=True),
         ],
     )
-    start = time.perf_counter()
+    started = time.perf_counter()
     trainer.fit(algorithm, data)
-    seconds_grpo = time.perf_counter() - start
-
-    rows.append(evaluate("+ GRPO", policy.to("cpu"), heldout, greedy, measures))
-    print_examples(rows[1:], "accuracy")
-    print_comparison(rows, CAPTION)
-    picture = plot_curves(run / "metrics.csv", run / "curves.png", rows)
-    print(f"Curves: {picture}\nRun folder: {run}")
     facts = {"seed": seed, "optimizer_steps": trainer.global_step, "seconds_base": seconds_base}
-    facts |= {"seconds_grpo": seconds_grpo, "parameters": sum(p.numel() for p in policy.parameters())}
-    return write_summary(run / "summary.json", rows[1], rows[2], facts)
+    facts |= {"seconds_grpo": time.perf_counter() - started, "parameters": sum(p.numel() for p in policy.parameters())}
+
+    comparison.add("+ GRPO", policy)
+    comparison.print(examples=3)
+    comparison.save(run, facts)
+    print(f"Run folder, with curves.png and every completion: {run}")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=0, help="of the base, the prompts and the samples")
-    parser.add_argument("--steps", type=int, default=None, help="optimizer steps (default 60, or 3 with --smoke)")
+    parser.add_argument("--steps", type=int, default=None, help="optimizer steps (default 80, or 3 with --smoke)")
     parser.add_argument("--output", type=Path, default=Path("runs"), help="folder of the run folders")
     parser.add_argument("--smoke", action="store_true", help="3 steps and 32 held-out problems: does it run at all?")
     options = parser.parse_args()
-    main(options.seed, options.steps or (3 if options.smoke else 60), options.output, options.smoke)
+    main(options.seed, options.steps or (3 if options.smoke else 80), options.output, 32 if options.smoke else 256)

@@ -114,10 +114,10 @@ def fit(tmp_path: Path) -> Callable[..., pl.Trainer]:
 
 
 @pytest.fixture
-def dropout_policy() -> Callable[[float], CausalLMPolicy]:
-    """Return a maker of one-layer GPT-2 policies with dropout, of the same weights each time."""
+def dropout_policy() -> Callable[..., CausalLMPolicy]:
+    """Return a maker of one-layer GPT-2 policies with dropout, of the same weights for the same seed."""
 
-    def make(dropout: float) -> CausalLMPolicy:
+    def make(dropout: float, seed: int = 0) -> CausalLMPolicy:
         tokenizer = letter_tokenizer()
         config = GPT2Config(
             vocab_size=len(tokenizer),
@@ -134,7 +134,7 @@ def dropout_policy() -> Callable[[float], CausalLMPolicy]:
             pad_token_id=tokenizer.pad_token_id,
         )
         with pl.utilities.seed.isolate_rng():
-            pl.seed_everything(0, verbose=False)
+            pl.seed_everything(seed, verbose=False)
             return CausalLMPolicy(GPT2LMHeadModel(config), tokenizer)
 
     return make

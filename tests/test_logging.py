@@ -13,7 +13,7 @@ from pytorch_lightning.loggers import CSVLogger
 
 from rlframework.algorithms import GRPO
 from rlframework.data import PromptDataModule
-from rlframework.testing import letter_rows
+from rlframework.testing import letter_rows, tiny_policy
 
 Make = Callable[..., GRPO]
 Fit = Callable[..., pl.Trainer]
@@ -86,14 +86,16 @@ def test_numbers_of_an_update_are_over_all_its_tokens(grpo: Make, fit: Fit, tmp_
     """However the step is cut; the rows are of ragged lengths, so a mean of means would differ."""
     runs = []
     for parts in (1, 4):
-        algorithm = grpo(minibatches_per_rollout=parts, passes_per_rollout=2, kl_coefficient=0.1)
+        policy = tiny_policy()
+        policy.model.generation_config.eos_token_id = list(range(1, 12))
+        algorithm = grpo(policy, minibatches_per_rollout=parts, passes_per_rollout=2, kl_coefficient=0.1)
         options = {"accumulate_grad_batches": parts, "logger": CSVLogger(tmp_path / str(parts))}
         runs.append(logged(fit(algorithm, prompts=8, **options)))
     for name in sorted(TRAIN | {"train/kl"}):
         if not name.endswith("_seconds"):
             whole, cut = (column(rows, name) for rows in runs)
             assert len(whole) == 4
-            assert cut == pytest.approx(whole, rel=1e-3, abs=1e-5), name
+            assert cut == pytest.approx(whole, rel=1e-4, abs=1e-5), name
     assert len(set(column(runs[0], "train/clip_fraction_high"))) > 1
 
 

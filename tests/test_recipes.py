@@ -11,9 +11,20 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 SUMMARY = {
-    "seed", "accuracy_before", "accuracy_after", "accuracy_before_interval", "accuracy_after_interval", "n_heldout",
-    "format_before", "format_after", "optimizer_steps", "seconds_base", "seconds_grpo", "parameters", "library_versions",
-}  # fmt: skip
+    "seed",
+    "accuracy_before",
+    "accuracy_after",
+    "accuracy_before_interval",
+    "accuracy_after_interval",
+    "n_heldout",
+    "format_before",
+    "format_after",
+    "optimizer_steps",
+    "seconds_base",
+    "seconds_grpo",
+    "parameters",
+    "library_versions",
+}
 
 
 def run(*arguments, **environment):
@@ -36,7 +47,8 @@ def test_the_run_folder_is_complete(smoke):
     summary = json.loads((folder / "summary.json").read_text())
     assert summary.keys() >= SUMMARY
     assert (summary["optimizer_steps"], summary["n_heldout"], summary["seed"]) == (3, 32, 0)
-    assert summary["accuracy_before_interval"][0] <= summary["accuracy_before"] <= summary["accuracy_before_interval"][1]
+    low, high = summary["accuracy_before_interval"]
+    assert low <= summary["accuracy_before"] <= high
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert (folder / "metrics.csv").exists()
     assert (folder / "last.ckpt").exists()
@@ -67,7 +79,8 @@ def test_an_unknown_option_is_refused():
 
 def test_a_run_folder_that_cannot_be_written_stops_the_run_before_the_work(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    done = run("recipes/chain_sums.py", "--smoke", "--output", tmp_path / "file", XDG_CACHE_HOME=str(tmp_path / "cache"))
+    cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    done = run("recipes/chain_sums.py", "--smoke", "--output", tmp_path / "file", **cache)
     assert done.returncode != 0
     assert "cannot write to the folder" in done.stderr
     assert not (tmp_path / "cache").exists()

@@ -1,7 +1,8 @@
-"""What a run has to show: table, curves, summary."""
+"""What a run has to show: comparison, table, curves, summary."""
 
+from rlframework.report.comparison import Comparison
 from rlframework.report.curves import plot_curves, read_metrics
 from rlframework.report.summary import write_summary
 from rlframework.report.table import print_comparison, print_examples
 
-__all__ = ["plot_curves", "print_comparison", "print_examples", "read_metrics", "write_summary"]
+__all__ = ["Comparison", "plot_curves", "print_comparison", "print_examples", "read_metrics", "write_summary"]

@@ -19,7 +19,8 @@ def plot_curves(metrics: str | Path, picture: str | Path, evaluations: Sequence[
     Args:
         metrics: ``metrics.csv`` as Lightning's CSVLogger writes it.
         picture: Where the PNG goes.
-        evaluations: Drawn as bars with 95 % intervals in the first panel, if they measured ``"accuracy"``.
+        evaluations: Drawn as bars of ``"accuracy"`` with 95 % intervals in the first panel. The last but one is where
+            training started, step 0 of the held-out curve.
 
     Raises:
         ImportError: matplotlib is not installed.
@@ -31,7 +32,10 @@ def plot_curves(metrics: str | Path, picture: str | Path, evaluations: Sequence[
     panels = list(panels)
     if evaluations:
         _bars(panels.pop(0), evaluations)
-    _lines(panels[0], columns, {"val/accuracy": "held-out, greedy"}, "accuracy during training", (0, 1.02))
+    if len(evaluations) > 1 and "val/accuracy" in columns:
+        steps, values = columns["val/accuracy"]
+        columns["val/accuracy"] = ([0, *steps], [evaluations[-2].share("accuracy"), *values])
+    _lines(panels[0], columns, {"val/accuracy": "held-out, greedy"}, "held-out accuracy in training", (0, 1.05))
     components = [name for name in columns if name.startswith("train/reward/")]
     labels = {"train/reward": "total"} | {name: name.rpartition("/")[2] for name in components}
     _lines(panels[1], columns, labels, "reward of the rollout")
@@ -85,4 +89,4 @@ def _lines(
     if limits:
         panel.set_ylim(*limits)
     if len(labels) > 1:
-        panel.legend(fontsize=7)
+        panel.legend(fontsize=7, loc="lower right", framealpha=0.6)

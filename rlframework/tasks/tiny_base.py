@@ -34,11 +34,12 @@ class BaseRecipe:
         initializer_range: Spread of the first weights; at this width the usual 0.02 learns much more slowly.
         batch_size: Documents per step, in both stages.
         pretraining_lr: Peak learning rate of the first stage.
-        pretraining_loss: The first stage stops when the mean loss of 10 steps is below this, in nats per token.
-        pretraining_steps: And fails when it is not after so many.
+        understood_loss: Below this mean loss of 20 steps, in nats per token, the learning rate begins to fall.
+        decay_steps: It falls for so many steps, and the first stage is over.
+        pretraining_steps: The most steps; a model that has not understood by then is begun anew with other weights.
         priming_lr: Learning rate of the second stage, falling to 0.
         priming_steps: Steps of the second stage.
-        attempts: How often the second stage is tried anew, each time on other demonstrations.
+        attempts: How often a stage is tried, each time with other weights or other demonstrations.
         least_pass_at_8: The primed model must solve this share of fresh problems at least once in 8 samples: what it
             never does, reinforcement cannot find.
         most_greedy: And at most this share at first answer: or there would be nothing left to show.
@@ -51,14 +52,18 @@ class BaseRecipe:
     head_dim: int = 32
     initializer_range: float = 0.08
     batch_size: int = 32
-    pretraining_lr: float = 5e-3
-    pretraining_loss: float = 0.003
-    pretraining_steps: int = 1200
+    pretraining_lr: float = 4e-3
+    understood_loss: float = 0.05
+    decay_steps: int = 150
+    pretraining_steps: int = 900
     priming_lr: float = 2e-3
     priming_steps: int = 150
     attempts: int = 5
     least_pass_at_8: float = 0.5
     most_greedy: float = 0.27
+
+
+Bars = Callable[[str, int], tqdm]
 
 
 class BasePaths(NamedTuple):
@@ -104,11 +109,30 @@ def create_base(
 
 
 def _make(folder: Path, seed: int, recipe: BaseRecipe, tokenizer: PreTrainedTokenizerBase, progress: bool) -> None:
-    torch.manual_seed(seed)
-    model = Qwen3ForCausalLM(_config(recipe, tokenizer))
-    bar = _bars(progress)
-    pretrain(model, tokenizer, recipe, Random(f"pretraining {seed}"), bar("Pretraining", recipe.pretraining_steps))
+    model = _pretrained(seed, recipe, tokenizer, _bars(progress))
     _save(model, tokenizer, folder / "base")
+    _save(_primed(model, seed, recipe, tokenizer, _bars(progress)), tokenizer, folder / "primed")
+
+
+def _pretrained(seed: int, recipe: BaseRecipe, tokenizer: PreTrainedTokenizerBase, bar: Bars) -> Qwen3ForCausalLM:
+    losses = []
+    for attempt in range(recipe.attempts):
+        random = Random(f"pretraining {seed} {attempt}")
+        torch.manual_seed(random.getrandbits(32))
+        model = Qwen3ForCausalLM(_config(recipe, tokenizer))
+        losses.append(pretrain(model, tokenizer, recipe, random, bar("Pretraining", recipe.pretraining_steps)))
+        if losses[-1] <= recipe.understood_loss:
+            return model
+    raise RuntimeError(
+        f"pretraining reached a loss of {', '.join(f'{loss:.3f}' for loss in losses)} in {recipe.pretraining_steps} "
+        f"steps each, and a competent base has at most {recipe.understood_loss}; try another seed, or allow more "
+        "pretraining_steps"
+    )
+
+
+def _primed(
+    model: Qwen3ForCausalLM, seed: int, recipe: BaseRecipe, tokenizer: PreTrainedTokenizerBase, bar: Bars
+) -> Qwen3ForCausalLM:
     weights = {name: weight.clone() for name, weight in model.state_dict().items()}
     figures = []
     for attempt in range(recipe.attempts):
@@ -116,8 +140,7 @@ def _make(folder: Path, seed: int, recipe: BaseRecipe, tokenizer: PreTrainedToke
         prime(model, tokenizer, recipe, Random(f"priming {seed} {attempt}"), bar("Priming", recipe.priming_steps))
         greedy, pass_at_8 = gate(model, tokenizer)
         if greedy <= recipe.most_greedy and pass_at_8 >= recipe.least_pass_at_8:
-            _save(model, tokenizer, folder / "primed")
-            return
+            return model
         figures.append(f"greedy {greedy:.2f}, pass@8 {pass_at_8:.2f}")
     raise RuntimeError(
         f"priming did not give a greedy accuracy of at most {recipe.most_greedy} with a pass@8 of at least "
@@ -167,5 +190,5 @@ def _publish(scratch: Path, folder: Path) -> None:
             raise
 
 
-def _bars(shown: bool) -> Callable[[str, int], tqdm]:
+def _bars(shown: bool) -> Bars:
     return lambda name, total: tqdm(total=total, desc=name, unit="step", leave=False, disable=None if shown else True)

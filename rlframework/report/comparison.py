@@ -1,0 +1,60 @@
+"""Policies compared on the same prompts, with the same sampler, by the same measures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rlframework.evaluation import Evaluation, evaluate
+from rlframework.policies.base import Policy
+from rlframework.prompt import Prompt
+from rlframework.report.curves import plot_curves
+from rlframework.report.summary import write_summary
+from rlframework.report.table import print_comparison, print_examples
+from rlframework.rewards.base import RewardModel
+from rlframework.samplers.base import GroupSampler
+
+
+class Comparison:
+    """A table whose rows differ in nothing but the policy.
+
+    Prompts (with their template), sampler (with its token budget) and measures are fixed here, once for all rows.
+
+    Args:
+        prompts: Held-out prompts.
+        sampler: Such as ``sampler.replace(group_size=1, temperature=0.0)``.
+        measures: Rewards of 0 and 1 by name; the first decides what counts as right in the examples.
+    """
+
+    def __init__(self, prompts: Sequence[Prompt], sampler: GroupSampler, measures: Mapping[str, RewardModel]) -> None:
+        self.prompts = prompts
+        self.sampler = sampler
+        self.measures = measures
+        self.rows: list[Evaluation] = []
+
+    def add(self, name: str, policy: Policy) -> Evaluation:
+        """Measure a policy as it is now and append its row."""
+        self.rows.append(evaluate(name, policy, self.prompts, self.sampler, self.measures))
+        return self.rows[-1]
+
+    def print(self, examples: int = 0) -> None:
+        """Print the table, and what the last two rows answered to the first few prompts."""
+        if examples:
+            print_examples(self.rows[-2:], next(iter(self.measures)), examples)
+        kind = "greedy" if self.sampler.temperature == 0 else f"sampled at temperature {self.sampler.temperature}"
+        budget = f"at most {self.sampler.max_tokens} tokens"
+        print_comparison(self.rows, f"{kind}, {budget}; same held-out prompts and template in every row")
+
+    def save(self, folder: str | Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """Write ``curves.png`` and ``summary.json``, the last two rows as before and after.
+
+        Args:
+            folder: A run folder with the ``metrics.csv`` of Lightning's CSVLogger.
+            facts: Entries of the summary besides the measures and the library versions.
+
+        Returns:
+            What ``summary.json`` holds.
+        """
+        plot_curves(Path(folder) / "metrics.csv", Path(folder) / "curves.png", self.rows)
+        return write_summary(Path(folder) / "summary.json", *self.rows[-2:], facts)
