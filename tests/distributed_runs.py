@@ -34,11 +34,11 @@ class Vowels(RowReward):
         return sum(letter in "aeiou" for letter in completion.text) / max(len(completion.text), 1)
 
 
-class VowelFirst(RowReward):
-    """1 if the first letter is a vowel, an accuracy of its kind."""
+class EarlyLetter(RowReward):
+    """1 if the first letter is from the first half of the alphabet: right or wrong, as an accuracy."""
 
     def score_row(self, completion: Completion) -> float:
-        return float(completion.text[:1] in "aeiou")
+        return float("a" <= completion.text[:1] <= "m")
 
 
 class Seeds(RolloutCallback):
@@ -81,12 +81,12 @@ def algorithm(kind: type[GRPO], stops: int = 1, dropout: float = 0.0, **options:
         layer.self_attn.attention_dropout = dropout
     sizes = {"prompts_per_rollout": 8, "minibatches_per_rollout": 2, "kl_coefficient": 0.1, "learning_rate": 1e-2}
     sampler = BatchedSampler(group_size=4, max_tokens=6)
-    return kind(policy, Vowels(), sampler, validation={"accuracy": VowelFirst()}, **sizes, **options)
+    return kind(policy, Vowels(), sampler, validation={"accuracy": EarlyLetter()}, **sizes, **options)
 
 
 def fit(module: GRPO, trainer: pl.Trainer, ckpt_path: Path | None = None) -> PromptDataModule:
-    # Five held-out prompts on two ranks in batches of one: the last batch of the second rank is empty.
-    data = PromptDataModule(letter_rows(24), letter_rows(5), validation_batch_size=1)
+    # Seven held-out prompts on two ranks in batches of one: the last batch of the second rank is empty.
+    data = PromptDataModule(letter_rows(24), letter_rows(7), validation_batch_size=1)
     trainer.fit(module, data, ckpt_path=ckpt_path)
     return data
 

@@ -187,7 +187,10 @@ def test_groups_of_equal_rewards_give_gradients_of_exactly_zero(grpo: Make, fit:
         def on_before_optimizer_step(self, trainer, pl_module, optimizer) -> None:
             gradients.extend(parameter.grad for parameter in pl_module.policy.parameters())
 
-    trainer = fit(grpo(reward=Constant(), minibatches_per_rollout=2, passes_per_rollout=2), callbacks=[Watch()])
+    # The mean of seven times 0.1 is not 0.1 in float32.
+    sampler = BatchedSampler(group_size=7, max_tokens=4)
+    algorithm = grpo(reward=Constant(), sampler=sampler, minibatches_per_rollout=2, passes_per_rollout=2)
+    trainer = fit(algorithm, callbacks=[Watch()])
     assert len(gradients) == 16 * len(list(tiny_policy().parameters()))
     assert all(gradient.count_nonzero() == 0 for gradient in gradients)
     assert trainer.callback_metrics["train/zero_std_groups"] == 1.0
@@ -213,6 +216,13 @@ def test_accumulation_that_does_not_divide_a_rollout_is_refused(grpo: Make, fit:
     message = "minibatches_per_rollout=4 must be a multiple of accumulate_grad_batches=3"
     with pytest.raises(ValueError, match=message):
         fit(grpo(minibatches_per_rollout=4), accumulate_grad_batches=3, callbacks=[recorder])
+    assert recorder.events == []
+
+
+@pytest.mark.xfail(reason="Lightning then steps on part of the rows that the step's denominators count")
+def test_epochs_that_end_inside_a_step_are_refused(grpo: Make, fit: Fit, recorder: Any) -> None:
+    with pytest.raises(ValueError, match=r"7 minibatches.*accumulate_grad_batches=2"):
+        fit(grpo(minibatches_per_rollout=4), limit_train_batches=7, accumulate_grad_batches=2, callbacks=[recorder])
     assert recorder.events == []
 
 

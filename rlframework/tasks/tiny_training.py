@@ -18,6 +18,7 @@ from rlframework.data.tokenize import tokenize_rows
 from rlframework.evaluation import evaluate
 from rlframework.policies.causal_lm import CausalLMPolicy
 from rlframework.rewards.answer import CorrectAnswer
+from rlframework.rewards.format import ExactFormat
 from rlframework.rewards.template import AnswerTemplate
 from rlframework.samplers.batched import BatchedSampler
 from rlframework.tasks import chain_sums
@@ -92,15 +93,23 @@ def prime(
 
 
 def gate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> tuple[float, float]:
-    """Return greedy accuracy and pass@8 on fresh problems, neither held out nor meant for training."""
+    """Measure a primed model on fresh problems, neither held out nor meant for training.
+
+    Returns:
+        Its greedy accuracy, and the share of right answers among the samples that show any working: what GRPO will
+        make the rule.
+    """
+    template = AnswerTemplate()
     rows = chain_sums.problems(96, GATE_SEED, exclude=chain_sums.reserved_prompts())
-    prompts = tokenize_rows(rows, tokenizer, system_prompt=AnswerTemplate().system_prompt)
+    prompts = tokenize_rows(rows, tokenizer, system_prompt=template.system_prompt)
     policy = CausalLMPolicy(model, tokenizer)
-    measures = {"accuracy": CorrectAnswer()}
-    sampler = BatchedSampler(group_size=8, max_tokens=48)
+    measures = {"accuracy": CorrectAnswer(), "layout": ExactFormat(score=1.0)}
+    sampler = BatchedSampler(group_size=4, max_tokens=48)
     greedy = evaluate("greedy", policy, prompts, sampler.replace(group_size=1, temperature=0.0), measures)
     sampled = evaluate("sampled", policy, prompts, sampler, measures)
-    return greedy.share("accuracy"), sampled.scores["accuracy"].amax(1).mean().item()
+    shown = torch.tensor(["=" in row.text for row in sampled.completions]).view_as(sampled.scores["layout"])
+    worked = sampled.scores["accuracy"][shown & (sampled.scores["layout"] == 1)]
+    return greedy.share("accuracy"), worked.mean().nan_to_num(0.0).item()
 
 
 def _train(
@@ -140,13 +149,18 @@ def _tensors(pairs: list[Pair], tokenizer: PreTrainedTokenizerBase) -> tuple[Ten
 
 
 def _documents(tokenizer: PreTrainedTokenizerBase, n: int, random: Random) -> list[Pair]:
-    """Return a batch of solved sums as raw text, or as chats whose answers ignore the layout that is asked for."""
+    """Return a batch of solved sums as raw text, or as chats whose answers ignore the layout that is asked for.
+
+    A few stray characters stand before each solution: it has to be read from the problem, not from a fixed distance.
+    """
     as_chat = random.random() < 0.5
     given = _chat_before_answer(tokenizer) if as_chat else "{}"
-    return [
-        (given.format(row["prompt"]), f"{chain_sums.worked(row)}=>{row['answer']}{tokenizer.eos_token}")
-        for row in _fresh_rows(n, random)
-    ]
+    pairs = []
+    for row in _fresh_rows(n, random):
+        stray = "".join(random.choices(" .,:;>\n", k=random.randint(0, 3)))
+        solution = f"{chain_sums.worked(row)}=>{row['answer']}{tokenizer.eos_token}"
+        pairs.append((given.format(row["prompt"]) + stray, solution))
+    return pairs
 
 
 def _demonstrations(tokenizer: PreTrainedTokenizerBase, n: int, random: Random) -> list[Pair]:
@@ -178,15 +192,20 @@ def _fresh_rows(n: int, random: Random) -> Iterator[chain_sums.Row]:
 
 @torch.no_grad()
 def _place_new_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, random: Random) -> None:
-    """Put the tags among the trained embeddings, as one does with tokens added to a vocabulary.
+    """Put each tag beside a token that stands where the tag will, as one does with tokens added to a vocabulary.
 
     Pretraining never asked for a tag, and pushed all four far away from everything that it did ask for.
     """
     template = AnswerTemplate()
-    tags = [template.start_working, template.end_working, template.start_answer, template.end_answer]
+    beside = {
+        template.start_working: "\n",
+        template.end_working: "=",
+        template.start_answer: ">",
+        template.end_answer: str(tokenizer.eos_token),
+    }
     vocabulary = tokenizer.get_vocab()
     embeddings = cast(nn.Embedding, model.get_input_embeddings()).weight  # (V, hidden)
-    trained = embeddings[[vocabulary[symbol] for symbol in "0123456789+-=;"]]
     generator = torch.Generator().manual_seed(random.getrandbits(32))
-    noise = torch.randn(len(tags), embeddings.shape[1], generator=generator)
-    embeddings[[vocabulary[tag] for tag in tags]] = trained.mean(0) + trained.std(0) * noise
+    for tag, neighbour in beside.items():
+        noise = torch.randn(embeddings.shape[1], generator=generator)
+        embeddings[vocabulary[tag]] = embeddings[vocabulary[neighbour]] + 0.3 * embeddings.std() * noise
