@@ -12,6 +12,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from rlframework.completions import Completions
 from rlframework.distributed import gather_rows, replica
+from rlframework.functional.advantages import group_spread, group_std
+from rlframework.metrics.tally import Tally
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import Scores
@@ -62,6 +64,19 @@ def collect(algorithm: PolicyGradient, prompts: Sequence[Prompt], step: int) -> 
     return Collected(step, completions, scores, rollout)
 
 
+def tally_rollout(tally: Tally, collected: Collected, seconds: float) -> None:
+    """Add what there is to say of a rollout to the figures of its first optimizer step."""
+    rollout, scores = collected.rollout, collected.scores
+    tally.mean("reward", scores.total)
+    for name, values in scores.components.items():
+        tally.mean(f"reward/{name}", values)
+    tally.mean("reward_std_in_group", group_std(scores.total))
+    tally.mean("zero_std_groups", (group_spread(scores.total) == 0).float())
+    tally.mean("completion_length", rollout.completion_mask.sum(1).float())
+    tally.mean("truncated", rollout.truncated.float())
+    tally.mean("rollout_seconds", torch.tensor(seconds))
+
+
 def assemble(completions: Completions, scores: Scores, pad_id: int, temperature: float) -> Rollout:
     """Turn completions into tensors on the CPU; advantages and weights are still 0.
 
@@ -72,6 +87,7 @@ def assemble(completions: Completions, scores: Scores, pad_id: int, temperature:
     prompt_ids, prompt_mask = left_pad([row.prompt.ids for row in rows], pad_id, "cpu")
     width = max(1, max(len(row.ids) for row in rows))
     completion_mask = torch.arange(width) < torch.tensor([[len(row.ids)] for row in rows])
+    logprobs = [torch.tensor(row.logprobs, dtype=torch.float32) for row in rows]
     known = all(len(row.logprobs) == len(row.ids) for row in rows)
     return Rollout(
         prompt_ids=prompt_ids,
@@ -80,12 +96,12 @@ def assemble(completions: Completions, scores: Scores, pad_id: int, temperature:
         completion_mask=completion_mask,
         truncated=torch.tensor([row.truncated for row in rows]),
         rewards=scores.total.flatten(),
-        advantages=torch.zeros(len(rows), 1),
-        weights=torch.zeros(len(rows), width),
+        advantages=torch.zeros(len(rows), 1, dtype=torch.float32),
+        weights=torch.zeros(len(rows), width, dtype=torch.float32),
         group=torch.arange(completions.num_groups).repeat_interleave(completions.group_size),
         group_size=completions.group_size,
         temperature=temperature,
-        sampler_logprobs=_right_pad([torch.tensor(row.logprobs) for row in rows], width, 0.0) if known else None,
+        sampler_logprobs=_right_pad(logprobs, width, 0.0) if known else None,
     )
 
 

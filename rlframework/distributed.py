@@ -6,7 +6,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 
 def replica(trainer: pl.Trainer) -> tuple[int, int]:
@@ -45,6 +46,19 @@ def gather_objects(trainer: pl.Trainer, value: Any) -> list[Any]:
     values: list[Any] = [None] * trainer.world_size
     torch.distributed.all_gather_object(values, value)
     return values
+
+
+def on_any_rank(flag: bool, module: nn.Module) -> bool:
+    """Return whether a flag is set on any rank that holds a shard of the module; of an unsharded one, on this rank.
+
+    Ranks that share the weights have to call a sharded module equally often, or one waits for the others for ever.
+    """
+    if not any(isinstance(parameter, DTensor) for parameter in module.parameters()):
+        return flag
+    device = next(module.parameters()).device
+    flags = torch.tensor(float(flag), device=device)
+    torch.distributed.all_reduce(flags)
+    return bool(flags > 0)
 
 
 def sum_over_replicas(trainer: pl.Trainer, values: Tensor) -> Tensor:

@@ -140,7 +140,6 @@ def test_limits_keep_their_meaning(
     assert trainer.global_step == batches
 
 
-@pytest.mark.xfail(reason="the order of prompts follows the epoch although overfit_batches turns shuffling off")
 def test_overfit_batches_repeats_the_same_prompts(grpo: Make, fit: Fit, recorder: Any) -> None:
     fit(grpo(), overfit_batches=1, max_epochs=2, callbacks=[recorder])
     first, second = ([row.prompt.index for row in collected.completions] for collected in recorder.collected)
@@ -219,7 +218,6 @@ def test_accumulation_that_does_not_divide_a_rollout_is_refused(grpo: Make, fit:
     assert recorder.events == []
 
 
-@pytest.mark.xfail(reason="Lightning then steps on part of the rows that the step's denominators count")
 def test_epochs_that_end_inside_a_step_are_refused(grpo: Make, fit: Fit, recorder: Any) -> None:
     with pytest.raises(ValueError, match=r"7 minibatches.*accumulate_grad_batches=2"):
         fit(grpo(minibatches_per_rollout=4), limit_train_batches=7, accumulate_grad_batches=2, callbacks=[recorder])

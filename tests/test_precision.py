@@ -49,7 +49,6 @@ def test_sampling_is_in_eval_mode_and_in_the_precision_of_training(
     assert trainer.callback_metrics["train/surrogate"].isfinite()
 
 
-@pytest.mark.xfail(reason="convert_input halves every float of the batch, and collect the log-probabilities")
 def test_half_precision_leaves_the_rollout_in_single(grpo: Make, fit: Fit, recorder: Any) -> None:
     fit(grpo(passes_per_rollout=2), precision="bf16-true", max_steps=1, callbacks=[recorder])
     rollout, batch = recorder.collected[0].rollout, recorder.batches[0]

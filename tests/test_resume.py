@@ -109,7 +109,6 @@ def test_another_cut_of_the_rollouts_is_refused(algorithm: Make, fit: Fit, tmp_p
         fit(other, ckpt_path=str(checkpoints(tmp_path / "saved")["step-3"]), **TRAINER)
 
 
-@pytest.mark.xfail(reason="the token weights of the rollout in hand are those of the saved accumulation")
 def test_another_accumulation_is_refused_inside_a_rollout(algorithm: Make, fit: Fit, tmp_path: Path) -> None:
     fit(algorithm(), callbacks=savers(tmp_path / "saved"), enable_checkpointing=True, max_steps=3, **TRAINER)
     options = {**TRAINER, "accumulate_grad_batches": 4}

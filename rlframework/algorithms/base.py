@@ -15,15 +15,14 @@ from torch import Tensor, nn
 
 from rlframework.algorithms.optimizer import adamw
 from rlframework.callbacks.base import RolloutCallback
-from rlframework.collect import Collected, collect
+from rlframework.collect import collect, tally_rollout
 from rlframework.distributed import gather_objects, replica
-from rlframework.functional.advantages import group_spread, group_std
 from rlframework.functional.divergences import k3
-from rlframework.loader import RolloutLoader
+from rlframework.loader import RolloutLoader, Sealed
 from rlframework.metrics import MeanScore, Tally
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
-from rlframework.random_state import random_state, restore_random_state
+from rlframework.resume import restore_run_state, run_state
 from rlframework.rewards.base import RewardModel
 from rlframework.rollout import Rollout
 from rlframework.samplers.base import GroupSampler
@@ -111,6 +110,7 @@ class PolicyGradient(pl.LightningModule, ABC):
         self._tally = Tally()
         self._update_seconds = 0.0
         self._batch_started = 0.0
+        self._run_state: dict[str, Any] | None = None
 
     @abstractmethod
     def advantages(self, rewards: Tensor) -> Tensor:
@@ -167,7 +167,7 @@ class PolicyGradient(pl.LightningModule, ABC):
         with self.inference():
             collected = collect(self, prompts, step)
         self._tell("on_rollout_end", collected)
-        self._tally_rollout(collected, time.perf_counter() - started)
+        tally_rollout(self._tally, collected, time.perf_counter() - started)
         return collected.rollout
 
     @property
@@ -212,10 +212,12 @@ class PolicyGradient(pl.LightningModule, ABC):
             self.minibatches_per_rollout,
             self.passes_per_rollout,
             seed=self.seed,
-            epoch=lambda: self.trainer.current_epoch,
+            # Overfitting means the same prompts again and again.
+            epoch=lambda: 0 if self.trainer.overfit_batches else self.trainer.current_epoch,  # type: ignore[attr-defined]
             rank=rank,
             replicas=replicas,
             gather=lambda state: gather_objects(self.trainer, state),
+            wrap=Sealed,
         )
 
     def configure_optimizers(self) -> Any:
@@ -261,17 +263,6 @@ class PolicyGradient(pl.LightningModule, ABC):
         self._tally = Tally()
         self._update_seconds = 0.0
 
-    def _tally_rollout(self, collected: Collected, seconds: float) -> None:
-        rollout, scores = collected.rollout, collected.scores
-        self._tally.mean("reward", scores.total)
-        for name, values in scores.components.items():
-            self._tally.mean(f"reward/{name}", values)
-        self._tally.mean("reward_std_in_group", group_std(scores.total))
-        self._tally.mean("zero_std_groups", (group_spread(scores.total) == 0).float())
-        self._tally.mean("completion_length", rollout.completion_mask.sum(1).float())
-        self._tally.mean("truncated", rollout.truncated.float())
-        self._tally.mean("rollout_seconds", torch.tensor(seconds))
-
     def validation_step(self, prompts: list[Prompt], batch_idx: int) -> None:
         """Measure held-out completions; logged as ``val/<name>`` over the whole set and all ranks."""
         if prompts:
@@ -284,19 +275,24 @@ class PolicyGradient(pl.LightningModule, ABC):
             self.log(f"val/{name}", cast(MeanScore, score), prog_bar=shown, on_epoch=True, batch_size=1)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Save every rank's random state, which Lightning does not."""
-        checkpoint["random_states"] = gather_objects(self.trainer, random_state())
+        """Save what Lightning does not, so that a resumed run is the same run."""
+        checkpoint["run_state"] = run_state(self.trainer)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the random states until training starts: setting up the run draws numbers of its own."""
-        self._random_states = checkpoint.get("random_states")
+        """Keep it until training starts."""
+        self._run_state = checkpoint.get("run_state")
 
     def on_train_start(self) -> None:
-        """Go on with the random numbers of the run that was saved."""
-        states = self.__dict__.pop("_random_states", None)
-        rank, replicas = replica(self.trainer)
-        if states is not None and len(states) == replicas:
-            restore_random_state(states[rank])
+        """Refuse an epoch that ends inside an optimizer step; go on where a resumed run was saved."""
+        batches, accumulate = self.trainer.num_training_batches, self.trainer.accumulate_grad_batches
+        if batches % accumulate and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+            raise ValueError(
+                f"an epoch of {batches} minibatches ends inside an optimizer step of "
+                f"accumulate_grad_batches={accumulate}; choose a multiple in limit_train_batches"
+            )
+        if self.trainer.ckpt_path and self._run_state is not None:
+            restore_run_state(self.trainer, self._run_state)
+        self._run_state = None
 
     def _tell(self, moment: str, *arguments: Any) -> None:
         for callback in self.trainer.callbacks:  # type: ignore[attr-defined]

@@ -15,7 +15,6 @@ from rlframework.data.tokenize import TooLong, tokenize_rows
 from rlframework.distributed import replica
 from rlframework.loader import RolloutLoader
 from rlframework.prompt import Prompt
-from rlframework.rollout import Rollout
 
 Rows: TypeAlias = Dataset | Sequence[Mapping[str, Any]]
 
@@ -102,7 +101,7 @@ class PromptDataModule(pl.LightningDataModule):
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Move rollouts; held-out prompts are lists that the sampler reads where they are."""
-        return batch.to(device) if isinstance(batch, Rollout) else batch
+        return batch if isinstance(batch, list) else batch.to(device)
 
     def _algorithm(self) -> PolicyGradient:
         if self.trainer is None:

@@ -57,4 +57,5 @@ class Comparison:
             What ``summary.json`` holds.
         """
         plot_curves(Path(folder) / "metrics.csv", Path(folder) / "curves.png", self.rows)
-        return write_summary(Path(folder) / "summary.json", *self.rows[-2:], facts)
+        before, after = self.rows[-2:]
+        return write_summary(Path(folder) / "summary.json", before, after, facts)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rlframework.completions import Completion, Completions, StopReason
+from rlframework.distributed import on_any_rank
 from rlframework.functional.sampling import inverse_cdf_sample
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
@@ -59,7 +60,7 @@ class BatchedSampler(GroupSampler):
             unfinished = int(running.sum())
             if self.progress is not None:
                 self.progress(position + 1, unfinished)
-            if unfinished == 0:
+            if not on_any_rank(unfinished > 0, policy):
                 break
             ids = chosen.unsqueeze(1)
             mask = torch.cat([mask, torch.ones_like(ids, dtype=torch.bool)], dim=1)

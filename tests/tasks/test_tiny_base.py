@@ -19,11 +19,12 @@ QUICK = BaseRecipe(
     layers=1,
     head_dim=8,
     batch_size=4,
-    pretraining_loss=100.0,
+    understood_loss=100.0,
+    decay_steps=2,
     pretraining_steps=12,
     priming_steps=2,
     attempts=1,
-    least_pass_at_8=0.0,
+    least_worked=0.0,
     most_greedy=1.0,
 )
 
@@ -87,16 +88,15 @@ def test_the_callers_random_numbers_are_undisturbed(tmp_path: Path) -> None:
 
 
 def test_incompetence_is_an_error_that_names_the_loss_and_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match=r"reached a loss of \d+\.\d+ in 12 steps"):
-        create_base(0, cache_dir=tmp_path, recipe=replace(QUICK, pretraining_loss=0.0), progress=False)
+    hopeless = replace(QUICK, understood_loss=0.0, attempts=2)
+    with pytest.raises(RuntimeError, match=r"reached a loss of \d+\.\d+, \d+\.\d+ in 12 steps each"):
+        create_base(0, cache_dir=tmp_path, recipe=hopeless, progress=False)
     assert _folders(tmp_path) == []
 
 
 def test_a_primed_model_that_never_succeeds_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(
-        RuntimeError, match=r"pass@8 of at least 1\.0 in 1 attempts \(greedy \d\.\d\d, pass@8 \d\.\d\d\)"
-    ):
-        create_base(0, cache_dir=tmp_path, recipe=replace(QUICK, least_pass_at_8=1.0), progress=False)
+    with pytest.raises(RuntimeError, match=r"in 1 attempts \(greedy \d\.\d\d, worked \d\.\d\d\)"):
+        create_base(0, cache_dir=tmp_path, recipe=replace(QUICK, least_worked=1.0), progress=False)
     assert _folders(tmp_path) == []
 
 
