@@ -34,7 +34,7 @@ def main(seed: int, steps: int, output: Path, n_heldout: int) -> None:
     seconds_base = time.perf_counter() - started
 
     policy = CausalLMPolicy(primed)
-    problems = chain_sums.splits(seed, n_heldout=n_heldout)
+    problems = chain_sums.splits(seed, n_train=16 * steps, n_heldout=n_heldout)  # one epoch: no problem twice
     data = PromptDataModule(problems.train, problems.heldout, system_prompt=rewards.AnswerTemplate().system_prompt)
     sampler = BatchedSampler(group_size=8, max_tokens=48, seed=seed)
     measures = {"accuracy": rewards.CorrectAnswer(), "format": rewards.ExactFormat(score=1.0)}

@@ -237,7 +237,7 @@ class PolicyGradient(pl.LightningModule, ABC):
         kind = "on-policy" if steps == 1 else "off-policy after the first step"
         rank_zero_info(
             f"A rollout is {self.prompts_per_rollout} prompts x {self.sampler.group_size} = {rows} completions of at "
-            f"most {self.sampler.max_tokens} tokens, in {self.minibatches_per_rollout} minibatches: "
+            f"most {self.sampler.max_tokens} tokens, cut into {self.minibatches_per_rollout}: "
             f"{steps} optimizer step{'s' * (steps > 1)} per rollout ({kind})."
         )
 
