@@ -45,7 +45,11 @@ class Tally:
         """Return every mean and sum, over all ranks of a trainer. A mean of nothing is NaN."""
         if not self._totals:
             return {}
-        pairs = torch.stack([torch.stack([self._totals[name], self._counts[name]]) for name in self._totals])
+        # Rewards come from the CPU and losses from the accelerator; going there waits for nothing, coming back would.
+        places = [total.device for total in self._totals.values()]
+        device = next((place for place in places if place.type != "cpu"), places[0])
+        rows = [torch.stack([self._totals[name].to(device), self._counts[name].to(device)]) for name in self._totals]
+        pairs = torch.stack(rows)
         if trainer is not None:
             pairs = sum_over_replicas(trainer, pairs)
         results = {}

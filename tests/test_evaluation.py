@@ -1,0 +1,23 @@
+import pytest
+import torch
+
+from rlframework import BatchedSampler, evaluate
+from rlframework.testing import letter_prompts, tiny_policy
+
+
+def test_a_policy_is_measured_in_eval_mode_and_given_back_as_it_was(first_letter):
+    policy = tiny_policy().train()
+    measured = evaluate("tiny", policy, letter_prompts(6), BatchedSampler(2, 4), {"accuracy": first_letter})
+    assert policy.training
+    assert measured.n == 12
+    assert measured.share("accuracy") == pytest.approx(measured.scores["accuracy"].mean().item())
+
+
+def test_an_interval_is_for_shares_and_leaves_abstentions_out(first_letter):
+    measured = evaluate("tiny", tiny_policy(), letter_prompts(4), BatchedSampler(1, 4), {"accuracy": first_letter})
+    measured.scores["accuracy"][:] = torch.tensor([[1.0], [1.0], [0.0], [float("nan")]])
+    assert measured.share("accuracy") == pytest.approx(2 / 3)
+    assert measured.interval("accuracy") == pytest.approx((0.2077, 0.9385), abs=1e-4)
+    measured.scores["accuracy"][0] = 0.5
+    with pytest.raises(ValueError, match="for shares"):
+        measured.interval("accuracy")
