@@ -235,9 +235,10 @@ class PolicyGradient(pl.LightningModule, ABC):
         rows = self.prompts_per_rollout * self.sampler.group_size
         steps = self.steps_per_rollout
         kind = "on-policy" if steps == 1 else "off-policy after the first step"
+        cut = f"{self.minibatches_per_rollout} minibatch{'es' * (self.minibatches_per_rollout > 1)}"
         rank_zero_info(
             f"A rollout is {self.prompts_per_rollout} prompts x {self.sampler.group_size} = {rows} completions of at "
-            f"most {self.sampler.max_tokens} tokens, cut into {self.minibatches_per_rollout}: "
+            f"most {self.sampler.max_tokens} tokens, in {cut}: "
             f"{steps} optimizer step{'s' * (steps > 1)} per rollout ({kind})."
         )
 
