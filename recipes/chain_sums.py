@@ -63,7 +63,7 @@ def main(seed: int, steps: int, output: Path, n_heldout: int) -> None:
         gradient_clip_val=1.0,
         logger=logger,
         log_every_n_steps=1,
-        val_check_interval=min(10, steps),
+        val_check_interval=min(5, steps),
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         enable_model_summary=False,

@@ -67,7 +67,7 @@ def _bars(panel: Any, evaluations: Sequence[Evaluation]) -> None:
     colours = ["#b0b7c3"] * (len(shares) - 1) + ["#2f6fde"]
     panel.bar([row.name for row in evaluations], shares, yerr=[below, above], capsize=4, color=colours)
     for x, share in enumerate(shares):
-        panel.text(x, 0.03, f"{share:.2f}", ha="center")
+        panel.text(x, 0.03, f"{share:.3f}", ha="center", color="white" if x == len(shares) - 1 else "black")
     panel.set_ylim(0, 1.08)
     panel.set_title(f"held-out accuracy, n = {evaluations[0].n}", fontsize=10)
 
@@ -89,4 +89,4 @@ def _lines(
     if limits:
         panel.set_ylim(*limits)
     if len(labels) > 1:
-        panel.legend(fontsize=7, loc="lower right", framealpha=0.6)
+        panel.legend(fontsize=7, loc="center right", framealpha=0.6)
