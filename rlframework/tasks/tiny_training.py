@@ -93,7 +93,7 @@ def prime(
 
 
 def gate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> tuple[float, float]:
-    """Measure a primed model on fresh problems, neither held out nor meant for training.
+    """Measure a primed model on problems outside the held-out set.
 
     Returns:
         Its greedy accuracy, and the share of right answers among the samples that show any working: what GRPO will
