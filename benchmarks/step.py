@@ -13,6 +13,7 @@ import json
 import time
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import pytorch_lightning as pl
 
@@ -48,7 +49,12 @@ def measure(steps: int) -> dict[str, float]:
         learning_rate=7e-4,
     )
     watch = Stopwatch()
-    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "limit_val_batches": 0}
+    quiet: dict[str, Any] = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "limit_val_batches": 0,
+    }
     trainer = pl.Trainer(
         max_steps=steps + WARM_UP + 1, max_epochs=-1, gradient_clip_val=1.0, callbacks=[watch],
         enable_model_summary=False, **quiet,

@@ -1,6 +1,6 @@
 """A base model that is bad at sums becomes good at them, on a CPU, without labels.
 
-    make demo                          # or: python recipes/chain_sums.py --seed 3
+    make demo                          # or: .venv/bin/python recipes/chain_sums.py --seed 3
 
 The tiny base is made here (a Qwen3 of about 110 thousand weights; cached), primed with a few careless demonstrations of
 the answer's layout, and then trained with GRPO on four verifiable rewards. The skill is latent in the base by
@@ -35,7 +35,7 @@ def main(seed: int, steps: int, output: Path, n_heldout: int) -> None:
 
     policy = CausalLMPolicy(primed)
     problems = chain_sums.splits(seed, n_train=16 * steps, n_heldout=n_heldout)  # one epoch: no problem twice
-    data = PromptDataModule(problems.train, problems.heldout, system_prompt=rewards.AnswerTemplate().system_prompt)
+    data = PromptDataModule(problems.train, problems.heldout, template=rewards.AnswerTemplate())
     sampler = BatchedSampler(group_size=8, max_tokens=48, seed=seed)
     measures = {"accuracy": rewards.CorrectAnswer(), "format": rewards.ExactFormat(score=1.0)}
     reward = rewards.ExactFormat() + rewards.ApproximateFormat() + rewards.AnswerCheck() + rewards.NumberCheck()
@@ -58,6 +58,8 @@ def main(seed: int, steps: int, output: Path, n_heldout: int) -> None:
     comparison.print()
 
     trainer = pl.Trainer(
+        accelerator="cpu",
+        devices=1,
         max_steps=steps,
         max_epochs=-1,
         gradient_clip_val=1.0,
@@ -91,4 +93,5 @@ if __name__ == "__main__":
     parser.add_argument("--output", type=Path, default=Path("runs"), help="folder of the run folders")
     parser.add_argument("--smoke", action="store_true", help="3 steps and 32 held-out problems: does it run at all?")
     options = parser.parse_args()
-    main(options.seed, options.steps or (3 if options.smoke else 80), options.output, 32 if options.smoke else 256)
+    steps = options.steps if options.steps is not None else 3 if options.smoke else 80
+    main(options.seed, steps, options.output, 32 if options.smoke else 256)

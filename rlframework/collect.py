@@ -44,14 +44,15 @@ class Collected:
 def collect(algorithm: PolicyGradient, prompts: Sequence[Prompt], step: int) -> Collected:
     """Make one rollout from this rank's prompts, with the policy's present weights.
 
-    The order is that of the design: completions, rewards, advantages, the log-probabilities that later steps compare
-    with, token weights. Runs in inference mode of the algorithm.
+    In this order: completions, rewards, advantages, the log-probabilities that later steps compare with, token weights.
+    Only the models run in the Trainer's precision; under half precision it would round rewards and weights.
 
     Raises:
         RuntimeError: Every reward of every completion is NaN.
         ValueError: ``advantages()`` or ``token_weights()`` returned a wrong shape.
     """
-    completions = algorithm.sampler.sample(algorithm.policy, prompts, step=step)
+    with algorithm.inference():
+        completions = algorithm.sampler.sample(algorithm.policy, prompts, step=step)
     scores = algorithm.reward.evaluate(completions)
     rollout = assemble(completions, scores, algorithm.policy.pad_id, algorithm.sampler.temperature)
     rollout = replace(rollout, advantages=_advantages(algorithm, scores)).to(algorithm.device)
@@ -122,16 +123,17 @@ def _advantages(algorithm: PolicyGradient, scores: Scores) -> Tensor:
     advantages = algorithm.advantages(scores.total)
     if advantages.shape != scores.total.shape:
         raise ValueError(f"advantages() returned {tuple(advantages.shape)} for rewards {tuple(scores.total.shape)}")
-    return advantages.nan_to_num(0.0).reshape(-1, 1)
+    return advantages.float().nan_to_num(0.0).reshape(-1, 1)
 
 
 def _scored_by(policy: Policy, rollout: Rollout, algorithm: PolicyGradient) -> Tensor:
     """Return ``(B, T)`` log-probabilities, minibatch by minibatch to bound memory; 0 on padding."""
     scores = torch.zeros_like(rollout.weights)
     parts = rollout.split(algorithm.minibatches_per_rollout)
-    for rows, part in zip(scores.chunk(len(parts)), parts, strict=True):
-        logprobs = policy.logprobs(part).logprobs.masked_fill(~part.completion_mask, 0.0)
-        rows[:, : logprobs.shape[1]] = logprobs
+    with algorithm.inference():
+        for rows, part in zip(scores.chunk(len(parts)), parts, strict=True):
+            logprobs = policy.logprobs(part).logprobs.masked_fill(~part.completion_mask, 0.0)
+            rows[:, : logprobs.shape[1]] = logprobs
     return scores
 
 
@@ -144,5 +146,5 @@ def _step_weights(algorithm: PolicyGradient, mask: Tensor) -> Tensor:
         weights = algorithm.token_weights(everyone)
         if weights.shape != everyone.shape:
             raise ValueError(f"token_weights() returned {tuple(weights.shape)} for a mask {tuple(everyone.shape)}")
-        steps.append(weights[rank * len(rows) : (rank + 1) * len(rows), : rows.shape[1]] * rows)
+        steps.append(weights.float()[rank * len(rows) : (rank + 1) * len(rows), : rows.shape[1]] * rows)
     return torch.cat(steps)

@@ -83,7 +83,7 @@ def test_a_run_folder_that_cannot_be_written_stops_the_run_before_the_work(tmp_p
     done = run("recipes/chain_sums.py", "--smoke", "--output", tmp_path / "file", **cache)
     assert done.returncode != 0
     assert "cannot write to the folder" in done.stderr
-    assert not (tmp_path / "cache").exists()
+    assert not (tmp_path / "cache" / "rlframework").exists()
 
 
 @pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.name)

@@ -32,8 +32,8 @@ class PolicyGradient(pl.LightningModule, ABC):
     """Samples groups of completions, scores them, and steps along a per-token surrogate.
 
     Override `advantages`, `surrogate` and `token_weights`: together they are the algorithm. Override `diagnostics` to
-    log more, and any Lightning hook as usual. Do not override `collect` and `training_step`: they own the order of
-    events and every denominator.
+    log more, and any Lightning hook as usual; ``setup`` and the ``on_...`` hooks that this class has itself call for
+    ``super()``. Do not override `collect` and `training_step`: they own the order of events and every denominator.
 
     The loss of an optimizer step is ``sum(token_weights * (surrogate + kl_coefficient * KL))`` over all rows of the
     step on all ranks. How those rows are cut into minibatches, accumulated or spread over ranks does not change it.
@@ -46,7 +46,8 @@ class PolicyGradient(pl.LightningModule, ABC):
         minibatches_per_rollout: Parts of whole groups that a rollout is cut into. With the Trainer's
             ``accumulate_grad_batches`` of as many (or 1 and 1) there is one optimizer step per rollout.
         passes_per_rollout: How often a rollout is used.
-        kl_coefficient: Weight of the KL divergence to the policy as it is now; 0 keeps no reference.
+        kl_coefficient: Weight of the KL divergence to `Policy.reference`: the policy as it is now, or of a policy with
+            an adapter the model without it. 0 keeps no reference.
         learning_rate: Peak learning rate of AdamW.
         betas: AdamW's decay rates.
         weight_decay: Decoupled decay of the matrices (not of biases, norms and other vectors).
@@ -164,8 +165,7 @@ class PolicyGradient(pl.LightningModule, ABC):
         """Make one rollout from this rank's prompts, with the policy's present weights, and tell the callbacks."""
         started = time.perf_counter()
         self._tell("on_rollout_start", prompts)
-        with self.inference():
-            collected = collect(self, prompts, step)
+        collected = collect(self, prompts, step)
         self._tell("on_rollout_end", collected)
         tally_rollout(self._tally, collected, time.perf_counter() - started)
         return collected.rollout
@@ -232,6 +232,7 @@ class PolicyGradient(pl.LightningModule, ABC):
     def on_fit_start(self) -> None:
         """Say what follows from the sizes, and train: a model fresh from a checkpoint folder is in eval mode."""
         self.train()
+        self._check_positions()
         rows = self.prompts_per_rollout * self.sampler.group_size
         steps = self.steps_per_rollout
         kind = "on-policy" if steps == 1 else "off-policy after the first step"
@@ -241,6 +242,18 @@ class PolicyGradient(pl.LightningModule, ABC):
             f"most {self.sampler.max_tokens} tokens, in {cut}: "
             f"{steps} optimizer step{'s' * (steps > 1)} per rollout ({kind})."
         )
+
+    def _check_positions(self) -> None:
+        prompts = getattr(self.trainer.datamodule, "prompts", {})  # type: ignore[attr-defined]
+        lengths = [len(prompt.ids) for split in prompts.values() for prompt in split]
+        room = self.policy.max_positions
+        long = [length for length in lengths if room is not None and length + self.sampler.max_tokens > room]
+        if long:
+            raise ValueError(
+                f"{len(long)} of {len(lengths)} prompts (the longest of {max(long)} tokens) and max_tokens="
+                f"{self.sampler.max_tokens} exceed the {room} positions of the model; lower max_tokens, or set "
+                "max_prompt_tokens and too_long='drop' of the PromptDataModule"
+            )
 
     def on_train_batch_start(self, batch: Rollout, batch_idx: int) -> None:
         """Start the clock of the update."""
@@ -254,6 +267,8 @@ class PolicyGradient(pl.LightningModule, ABC):
 
     def on_train_batch_end(self, outputs: Any, batch: Rollout, batch_idx: int) -> None:
         """Log once per optimizer step, over all its minibatches and all ranks."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
         self._update_seconds += time.perf_counter() - self._batch_started
         if self.trainer.fit_loop._should_accumulate():
             return
@@ -266,9 +281,11 @@ class PolicyGradient(pl.LightningModule, ABC):
 
     def validation_step(self, prompts: list[Prompt], batch_idx: int) -> None:
         """Measure held-out completions; logged as ``val/<name>`` over the whole set and all ranks."""
+        # The last batch of a rank may be empty; it samples all the same, since a sharded policy needs every rank.
+        sampled = prompts or self.trainer.datamodule.prompts["validation"][:1]  # type: ignore[attr-defined]
+        with self.inference():
+            completions = self.validation_sampler.sample(self.policy, sampled)
         if prompts:
-            with self.inference():
-                completions = self.validation_sampler.sample(self.policy, prompts)
             for score in self.validation_scores.values():
                 cast(MeanScore, score).update(completions)
         for name, score in self.validation_scores.items():

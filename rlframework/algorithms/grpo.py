@@ -32,9 +32,10 @@ class GRPO(PolicyGradient):
     Example:
         Another algorithm is a subclass that overrides what differs; this one is Dr. GRPO (arXiv:2503.20783):
 
+        >>> from rlframework.functional.advantages import group_centered
         >>> class DrGRPO(GRPO):
         ...     def advantages(self, rewards):
-        ...         return rewards - rewards.mean(1, keepdim=True)
+        ...         return group_centered(rewards)
         ...     def token_weights(self, mask):
         ...         return mask / (len(mask) * self.sampler.max_tokens)
     """

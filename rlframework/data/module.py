@@ -15,6 +15,7 @@ from rlframework.data.tokenize import TooLong, tokenize_rows
 from rlframework.distributed import replica
 from rlframework.loader import RolloutLoader
 from rlframework.prompt import Prompt
+from rlframework.rewards.template import AnswerTemplate
 
 Rows: TypeAlias = Dataset | Sequence[Mapping[str, Any]]
 
@@ -29,7 +30,9 @@ class PromptDataModule(pl.LightningDataModule):
         train: A data set, a list of rows, or the name of a data set on the hub (its ``train`` split).
         validation: Held-out rows, likewise (of a named data set, its ``test`` split); none skips validation.
         prompt_column: Column of the prompt.
-        system_prompt: Opens every conversation; `AnswerTemplate.system_prompt` imposes the structured answer.
+        template: Imposes its structured answer: its system prompt opens every conversation, and every prompt ends with
+            its generation prompt. Give the rewards the same one.
+        system_prompt: Opens every conversation, in place of the template's.
         max_prompt_tokens: Budget of a prompt, chat template included.
         too_long: ``"refuse"`` raises on a prompt above the budget; ``"drop"`` leaves it out and says how many.
         validation_batch_size: Prompts that are validated together.
@@ -49,6 +52,7 @@ class PromptDataModule(pl.LightningDataModule):
         validation: Rows | str | None = None,
         *,
         prompt_column: str = "prompt",
+        template: AnswerTemplate | None = None,
         system_prompt: str | None = None,
         max_prompt_tokens: int | None = None,
         too_long: TooLong = "refuse",
@@ -65,7 +69,8 @@ class PromptDataModule(pl.LightningDataModule):
         self.validation_batch_size = validation_batch_size
         self.tokenization: dict[str, Any] = {
             "prompt_column": prompt_column,
-            "system_prompt": system_prompt,
+            "system_prompt": template.system_prompt if template and system_prompt is None else system_prompt,
+            "generation_prompt": template.generation_prompt if template else "",
             "max_prompt_tokens": max_prompt_tokens,
             "too_long": too_long,
         }

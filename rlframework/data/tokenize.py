@@ -18,6 +18,7 @@ def tokenize_rows(
     tokenizer: PreTrainedTokenizerBase,
     prompt_column: str = "prompt",
     system_prompt: str | None = None,
+    generation_prompt: str = "",
     max_prompt_tokens: int | None = None,
     too_long: TooLong = "refuse",
 ) -> list[Prompt]:
@@ -31,18 +32,24 @@ def tokenize_rows(
         tokenizer: Of the policy.
         prompt_column: Where the prompt is.
         system_prompt: Opens every conversation that does not open with a system message of its own.
+        generation_prompt: What a chat prompt has to end with; appended where the chat template does not end so.
         max_prompt_tokens: Budget of a prompt, chat template included.
         too_long: ``"refuse"`` raises on a prompt above the budget, ``"drop"`` leaves it out and says how many.
 
     Raises:
         KeyError: A row without the prompt column.
+        TypeError: A row that is no mapping, as when a whole DatasetDict is passed.
         ValueError: A chat prompt for a tokenizer without chat template, a prompt that is too long, or none left.
     """
     prompts = []
     for index, row in enumerate(rows):
+        if not isinstance(row, Mapping):
+            raise TypeError(f"row {index} is a {type(row).__name__}, not a mapping; of a DatasetDict pass one split")
         if prompt_column not in row:
             raise KeyError(f"row {index} has no column {prompt_column!r}; its columns are: {', '.join(sorted(row))}")
         text = _render(row[prompt_column], tokenizer, system_prompt)
+        if _is_chat(row[prompt_column], system_prompt) and not text.endswith(generation_prompt):
+            text += generation_prompt
         ids = tokenizer(text, add_special_tokens=not _is_chat(row[prompt_column], system_prompt))["input_ids"]
         prompts.append(Prompt(list(ids), text, dict(row), index))
     return _within_budget(prompts, max_prompt_tokens, too_long)
@@ -69,6 +76,8 @@ def _render(prompt: Any, tokenizer: PreTrainedTokenizerBase, system_prompt: str 
 
 
 def _within_budget(prompts: list[Prompt], budget: int | None, too_long: TooLong) -> list[Prompt]:
+    if not prompts:
+        raise ValueError("the data set is empty")
     long = [prompt for prompt in prompts if budget is not None and len(prompt.ids) > budget]
     if not long:
         return prompts

@@ -15,7 +15,7 @@ def inverse_cdf_sample(logits: Tensor, uniforms: Tensor, temperature: float = 1.
 
     Args:
         logits: ``(B, V)``.
-        uniforms: ``(B,)`` float64 in [0, 1).
+        uniforms: ``(B,)`` in [0, 1); float64 where the device has it.
         temperature: At least 0.
 
     Returns:
@@ -30,8 +30,8 @@ def inverse_cdf_sample(logits: Tensor, uniforms: Tensor, temperature: float = 1.
         tokens = logits.argmax(-1)
         return tokens, torch.zeros_like(tokens, dtype=torch.float32)
     logprobs = (logits.float() / temperature).log_softmax(-1)
-    # In float64, since a float32 running sum over a large vocabulary misses the last tokens' mass.
-    cumulative = logprobs.double().exp().cumsum(-1)  # (B, V)
+    # In the precision of the uniforms: a float32 running sum over a large vocabulary misses the last tokens' mass.
+    cumulative = logprobs.to(uniforms.dtype).exp().cumsum(-1)  # (B, V)
     targets = uniforms.unsqueeze(-1) * cumulative[:, -1:]
     tokens = torch.searchsorted(cumulative, targets, right=True).clamp(max=logits.shape[-1] - 1)
     return tokens.squeeze(-1), logprobs.gather(-1, tokens).squeeze(-1)

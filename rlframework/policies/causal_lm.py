@@ -31,7 +31,8 @@ class CausalLMPolicy(Policy):
             which mixed precision needs for its master weights.
 
     Raises:
-        ValueError: No tokenizer for a model object, a tokenizer without pad token, or a dtype for a model that exists.
+        ValueError: No tokenizer for a model object, a tokenizer without pad token, a dtype for a model that exists, or
+            ``lora`` for a model with an adapter.
 
     Example:
         >>> from transformers import Qwen3Config, Qwen3ForCausalLM
@@ -54,6 +55,8 @@ class CausalLMPolicy(Policy):
     ) -> None:
         super().__init__(_load_tokenizer(model, tokenizer))
         loaded = _load_model(model, dtype)
+        if lora is not None and isinstance(loaded, PeftModel):
+            raise ValueError("the model has an adapter already; pass either a PEFT model or lora=...")
         self.model = loaded if lora is None else get_peft_model(loaded, lora)
         self._forward_arguments = _forward_arguments(self.model)
 
@@ -98,9 +101,9 @@ class CausalLMPolicy(Policy):
 
     def _forward(self, ids: Tensor, mask: Tensor, seen: Tensor, **options: Any) -> Any:
         positions = (seen.long().cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
-        options["position_ids"] = positions
-        supported = {name: value for name, value in options.items() if name in self._forward_arguments}
-        return self.model(input_ids=ids, attention_mask=mask.long(), **supported)
+        optional = {"position_ids": positions, "logits_to_keep": options.pop("logits_to_keep")}
+        options |= {name: value for name, value in optional.items() if name in self._forward_arguments}
+        return self.model(input_ids=ids, attention_mask=mask.long(), **options)
 
 
 class AdapterFreeReference(Policy):
@@ -161,6 +164,14 @@ def _load_model(model: Any, dtype: str | None) -> PreTrainedModel:
 
 
 def _forward_arguments(model: torch.nn.Module) -> frozenset[str]:
-    """Names that the architecture's forward takes: some have no position ids, or always return all logits."""
-    inner = model.get_base_model() if isinstance(model, PeftModel) else model
+    """Names that the architecture's forward takes: some have no position ids, or always return all logits.
+
+    Wrappers (PEFT, ``torch.compile``) take anything and pass it on, so it is the model inside that is asked.
+    """
+    inner = model
+    while not isinstance(inner, PreTrainedModel):
+        wrapped = inner.get_base_model() if isinstance(inner, PeftModel) else getattr(inner, "_orig_mod", None)
+        if wrapped is None:
+            break
+        inner = wrapped
     return frozenset(inspect.signature(inner.forward).parameters)

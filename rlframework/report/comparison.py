@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rlframework.evaluation import Evaluation, evaluate
+from rlframework.optional import require
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.report.curves import plot_curves
@@ -32,6 +33,9 @@ class Comparison:
         self.sampler = sampler
         self.measures = measures
         self.rows: list[Evaluation] = []
+        # Missing now rather than after the training that is to be compared.
+        for package in ("rich", "matplotlib"):
+            require(package, "report")
 
     def add(self, name: str, policy: Policy) -> Evaluation:
         """Measure a policy as it is now and append its row."""
@@ -56,6 +60,7 @@ class Comparison:
         Returns:
             What ``summary.json`` holds.
         """
-        plot_curves(Path(folder) / "metrics.csv", Path(folder) / "curves.png", self.rows)
         before, after = self.rows[-2:]
-        return write_summary(Path(folder) / "summary.json", before, after, facts)
+        summary = write_summary(Path(folder) / "summary.json", before, after, facts)
+        plot_curves(Path(folder) / "metrics.csv", Path(folder) / "curves.png", self.rows)
+        return summary

@@ -41,15 +41,20 @@ class GroupSampler(ABC):
     """
 
     def __init__(self, group_size: int, max_tokens: int, temperature: float = 1.0, seed: int = 0) -> None:
-        if group_size < 1 or max_tokens < 1:
-            raise ValueError(f"group_size and max_tokens must be at least 1, got {group_size} and {max_tokens}")
-        if temperature < 0:
-            raise ValueError(f"temperature must not be negative, got {temperature}")
         self.group_size = group_size
         self.max_tokens = max_tokens
         self.temperature = temperature
         self.seed = seed
         self.progress: Progress | None = None
+        self._check()
+
+    def _check(self) -> None:
+        if self.group_size < 1 or self.max_tokens < 1:
+            raise ValueError(
+                f"group_size and max_tokens must be at least 1, got {self.group_size} and {self.max_tokens}"
+            )
+        if self.temperature < 0 or self.seed < 0:
+            raise ValueError(f"temperature and seed must not be negative, got {self.temperature} and {self.seed}")
 
     @abstractmethod
     def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
@@ -65,7 +70,8 @@ class GroupSampler(ABC):
         """Return a copy with other settings, such as ``replace(group_size=1, temperature=0.0)`` for evaluation."""
         other = copy.copy(self)
         for name, value in changes.items():
-            if not hasattr(other, name):
+            if name not in vars(other):
                 raise AttributeError(f"{type(self).__name__} has no setting {name!r}")
             setattr(other, name, value)
+        other._check()
         return other

@@ -20,7 +20,8 @@ class BatchedSampler(GroupSampler):
     """Decodes all rows together in the training process, with the policy's present weights.
 
     Every row draws from its own random stream, keyed by (seed, step, prompt, row), so the completions of a prompt do
-    not depend on which prompts share its batch, on their order, or on the number of processes.
+    not depend on which prompts share its batch, on their order, or on the number of processes (as far as the logits
+    do not: a batch of another shape rounds differently, which bfloat16 can show).
 
     Example:
         >>> from rlframework.testing import tiny_policy, letter_prompts
@@ -43,7 +44,9 @@ class BatchedSampler(GroupSampler):
         self._check_room(policy, prompts)
         rows = [prompt for prompt in prompts for _ in range(self.group_size)]
         device = policy.device
-        uniforms = torch.from_numpy(self._uniforms(prompts, step)).to(device)  # (B, max_tokens)
+        # Apple's GPUs have no float64.
+        precision = torch.float32 if device.type == "mps" else torch.float64
+        uniforms = torch.from_numpy(self._uniforms(prompts, step)).to(precision).to(device)  # (B, max_tokens)
         stops = torch.tensor(sorted(policy.eos_ids), device=device)
         ids, mask = left_pad([prompt.ids for prompt in rows], policy.pad_id, device)  # (B, P)
 

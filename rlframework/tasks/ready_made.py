@@ -31,4 +31,4 @@ class ChainSumsData(PromptDataModule):
 
     def __init__(self, seed: int = 0, n_train: int = 1024, n_heldout: int = 256) -> None:
         splits = chain_sums.splits(seed, n_train, n_heldout)
-        super().__init__(splits.train, splits.heldout, system_prompt=AnswerTemplate().system_prompt)
+        super().__init__(splits.train, splits.heldout, template=AnswerTemplate())

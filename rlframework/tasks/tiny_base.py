@@ -14,9 +14,11 @@ from random import Random
 from typing import Any, NamedTuple
 
 import torch
+import transformers
 from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
 
+from rlframework.folders import writable_folder
 from rlframework.tasks.tiny_tokenizer import tiny_tokenizer
 from rlframework.tasks.tiny_training import gate, pretrain, prime
 
@@ -97,8 +99,7 @@ def create_base(
     root = Path(cache_dir or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "rlframework")
     folder = root / "chain_sums" / _key(seed, recipe, tokenizer)
     if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=folder.parent))
+        scratch = Path(tempfile.mkdtemp(dir=writable_folder(folder.parent)))
         try:
             with torch.random.fork_rng():
                 _make(scratch, seed, recipe, tokenizer, progress)
@@ -171,8 +172,12 @@ def _config(recipe: BaseRecipe, tokenizer: PreTrainedTokenizerBase) -> Qwen3Conf
 
 def _key(seed: int, recipe: BaseRecipe, tokenizer: PreTrainedTokenizerBase) -> str:
     """Whatever decides the weights decides the name; the sources of the data and of the training are part of it."""
-    sources = [Path(__file__).with_name(name).read_text() for name in ("chain_sums.py", "tiny_training.py")]
-    facts = [seed, asdict(recipe), tokenizer.get_vocab(), tokenizer.chat_template, sources]
+    sources = [
+        Path(__file__).with_name(name).read_text()
+        for name in ("chain_sums.py", "tiny_base.py", "tiny_tokenizer.py", "tiny_training.py")
+    ]
+    versions = [torch.__version__, transformers.__version__]  # of the numbers, and of the files
+    facts = [seed, asdict(recipe), tokenizer.get_vocab(), tokenizer.chat_template, sources, versions]
     return f"{seed}-{hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]}"
 
 
