@@ -231,3 +231,11 @@ def test_a_reward_that_always_abstains_stops_the_run(grpo: Make, fit: Fit) -> No
 
     with pytest.raises(RuntimeError, match=r"abstained \(NaN\) on all 16 completions of a rollout: silent"):
         fit(grpo(reward=Silent()))
+
+
+def test_prompts_that_do_not_fit_the_model_are_refused_before_the_first_rollout(
+    grpo: Make, fit: Fit, recorder: Any
+) -> None:
+    with pytest.raises(ValueError, match=r"16 prompts .*max_tokens=63 exceed the 64 positions"):
+        fit(grpo(sampler=BatchedSampler(2, 63)), callbacks=[recorder])
+    assert recorder.events == []

@@ -12,6 +12,7 @@ import torch
 from rlframework.algorithms import GRPO
 from rlframework.callbacks import RolloutCallback
 from rlframework.policies import CausalLMPolicy
+from rlframework.rewards.base import RowReward
 
 Make = Callable[..., GRPO]
 Fit = Callable[..., pl.Trainer]
@@ -54,6 +55,21 @@ def test_half_precision_leaves_the_rollout_in_single(grpo: Make, fit: Fit, recor
     rollout, batch = recorder.collected[0].rollout, recorder.batches[0]
     dtypes = {tensor.dtype for part in (rollout, batch) for tensor in (part.weights, part.old_logprobs)}
     assert dtypes == {torch.float32}
+
+
+def test_half_precision_rounds_neither_rewards_nor_weights(grpo: Make, fit: Fit, recorder: Any) -> None:
+    class Length(RowReward):
+        def score_row(self, completion) -> float:
+            return 257.0 + len(completion.ids)  # bfloat16 knows 256 and 258 only
+
+    class Budget(GRPO):
+        def token_weights(self, mask):
+            return mask / (len(mask) * 3)
+
+    fit(grpo(kind=Budget, reward=Length()), precision="bf16-true", max_steps=1, callbacks=[recorder])
+    rollout = recorder.collected[0].rollout
+    assert torch.equal(rollout.rewards, 257.0 + rollout.completion_mask.sum(1))
+    assert torch.equal(rollout.weights, rollout.completion_mask.float() / 48)
 
 
 def test_each_module_gets_its_own_mode_back(grpo: Make, fit: Fit) -> None:

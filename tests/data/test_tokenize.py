@@ -149,3 +149,17 @@ def test_the_chat_template_counts_against_the_budget() -> None:
 def test_a_budget_that_no_prompt_keeps_is_refused() -> None:
     with pytest.raises(ValueError, match="5 of 5 prompts are longer than max_prompt_tokens=1"):
         tokenize_rows(LENGTHS, letter_tokenizer(), max_prompt_tokens=1, too_long="drop")
+
+
+def test_a_chat_prompt_ends_with_the_generation_prompt_once() -> None:
+    tokenizer = letter_tokenizer()
+    tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
+    rows = [{"prompt": "ab"}, {"prompt": "abgo"}]
+    prompts = tokenize_rows(rows, tokenizer, system_prompt="s", generation_prompt="go")
+    assert [prompt.text for prompt in prompts] == ["sabgo", "sabgo"]
+    assert tokenize_rows(rows, tokenizer, generation_prompt="go")[0].text == "ab"
+
+
+def test_a_whole_dataset_dict_is_refused_with_the_way_out() -> None:
+    with pytest.raises(TypeError, match="pass one split"):
+        tokenize_rows({"train": [], "test": []}, letter_tokenizer())

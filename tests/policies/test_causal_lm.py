@@ -220,3 +220,10 @@ def test_refusals() -> None:
     padless.pad_token = None
     with pytest.raises(ValueError, match="no pad token"):
         CausalLMPolicy(model, padless)
+
+
+def test_a_wrapped_model_samples_what_it_scores() -> None:
+    policy = tiny_policy()
+    plain = BatchedSampler(2, 5).sample(policy, letter_prompts(3))
+    wrapped = CausalLMPolicy(torch.compile(policy.model, backend="eager"), policy.tokenizer)
+    assert [row.ids for row in BatchedSampler(2, 5).sample(wrapped, letter_prompts(3))] == [row.ids for row in plain]

@@ -129,3 +129,9 @@ def test_the_reference_knows_the_end_ids_and_positions_of_the_model() -> None:
     policy.model.generation_config.eos_token_id = [1, 7]
     assert policy.reference().eos_ids == policy.eos_ids
     assert policy.reference().max_positions == policy.max_positions
+
+
+def test_a_second_adapter_is_refused() -> None:
+    adapted = CausalLMPolicy(tiny_policy().model, letter_tokenizer(), lora=LoraConfig(r=2, target_modules=["q_proj"]))
+    with pytest.raises(ValueError, match="an adapter already"):
+        CausalLMPolicy(adapted.model, letter_tokenizer(), lora=LoraConfig(r=2, target_modules=["q_proj"]))

@@ -34,3 +34,10 @@ def test_a_negative_temperature_is_refused() -> None:
 def test_sample_must_be_written() -> None:
     with pytest.raises(TypeError, match="sample"):
         GroupSampler(4, 8)
+
+
+def test_a_copy_is_checked_like_a_new_one() -> None:
+    with pytest.raises(ValueError, match="max_tokens must be at least 1, got 2 and 0"):
+        BatchedSampler(2, 5).replace(max_tokens=0)
+    with pytest.raises(AttributeError, match="no setting 'sample'"):
+        BatchedSampler(2, 5).replace(sample=None)
