@@ -23,6 +23,38 @@ from rlframework.folders import writable_folder
 from rlframework.report import Comparison
 from rlframework.tasks import chain_sums, create_base
 
+MEASURES = {"accuracy": rewards.CorrectAnswer(), "format": rewards.ExactFormat(score=1.0)}
+
+
+def make_algorithm(policy: CausalLMPolicy, seed: int) -> GRPO:
+    """GRPO on four rules; the total is at most 13."""
+    return GRPO(
+        policy,
+        rewards.ExactFormat() + rewards.ApproximateFormat() + rewards.AnswerCheck() + rewards.NumberCheck(),
+        BatchedSampler(group_size=8, max_tokens=48, seed=seed),
+        prompts_per_rollout=16,
+        learning_rate=7e-4,
+        betas=(0.9, 0.95),
+        warmup_steps=5,
+        validation=MEASURES,
+        seed=seed,
+    )
+
+
+def make_trainer(run: Path, logger: CSVLogger, steps: int) -> pl.Trainer:
+    """An ordinary Trainer; change the accelerator, and it moves."""
+    best = ModelCheckpoint(run, "best", "val/accuracy", mode="max", save_last=True)
+    return pl.Trainer(
+        accelerator="cpu",
+        max_steps=steps,
+        gradient_clip_val=1.0,
+        logger=logger,
+        log_every_n_steps=1,
+        val_check_interval=min(5, steps),
+        check_val_every_n_epoch=None,
+        callbacks=[ProgressBar(), RolloutWriter(), best],
+    )
+
 
 def main(seed: int, steps: int, output: Path, n_heldout: int) -> None:
     """Make the base, train it, and compare before with after."""
@@ -31,54 +63,22 @@ def main(seed: int, steps: int, output: Path, n_heldout: int) -> None:
     run = writable_folder(logger.log_dir)
     started = time.perf_counter()
     base, primed = create_base(seed)
-    seconds_base = time.perf_counter() - started
+    facts = {"seed": seed, "seconds_base": time.perf_counter() - started}
 
     policy = CausalLMPolicy(primed)
     problems = chain_sums.splits(seed, n_train=16 * steps, n_heldout=n_heldout)  # one epoch: no problem twice
     data = PromptDataModule(problems.train, problems.heldout, template=rewards.AnswerTemplate())
-    sampler = BatchedSampler(group_size=8, max_tokens=48, seed=seed)
-    measures = {"accuracy": rewards.CorrectAnswer(), "format": rewards.ExactFormat(score=1.0)}
-    reward = rewards.ExactFormat() + rewards.ApproximateFormat() + rewards.AnswerCheck() + rewards.NumberCheck()
-    algorithm = GRPO(
-        policy,
-        reward,
-        sampler,
-        prompts_per_rollout=16,
-        learning_rate=7e-4,
-        betas=(0.9, 0.95),
-        warmup_steps=5,
-        validation=measures,
-        seed=seed,
-    )
-
-    heldout = data.tokenize("validation", policy.tokenizer)
-    comparison = Comparison(heldout, sampler.replace(group_size=1, temperature=0.0), measures)
+    algorithm = make_algorithm(policy, seed)
+    comparison = Comparison(data.tokenize("validation", policy.tokenizer), algorithm.validation_sampler, MEASURES)
     comparison.add("base", CausalLMPolicy(base))
     comparison.add("base + priming", policy)
     comparison.print()
 
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        devices=1,
-        max_steps=steps,
-        max_epochs=-1,
-        gradient_clip_val=1.0,
-        logger=logger,
-        log_every_n_steps=1,
-        val_check_interval=min(5, steps),
-        check_val_every_n_epoch=None,
-        num_sanity_val_steps=0,
-        enable_model_summary=False,
-        callbacks=[
-            ProgressBar(),
-            RolloutWriter(),
-            ModelCheckpoint(run, monitor="val/accuracy", mode="max", save_last=True),
-        ],
-    )
+    trainer = make_trainer(run, logger, steps)
     started = time.perf_counter()
     trainer.fit(algorithm, data)
-    facts = {"seed": seed, "optimizer_steps": trainer.global_step, "seconds_base": seconds_base}
-    facts |= {"seconds_grpo": time.perf_counter() - started, "parameters": sum(p.numel() for p in policy.parameters())}
+    facts |= {"seconds_grpo": time.perf_counter() - started, "optimizer_steps": trainer.global_step}
+    facts["parameters"] = sum(parameter.numel() for parameter in policy.parameters())
 
     comparison.add("+ GRPO", policy)
     comparison.print(examples=3)

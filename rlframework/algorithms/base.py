@@ -14,6 +14,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from torch import Tensor, nn
 
 from rlframework.algorithms.optimizer import adamw
+from rlframework.algorithms.preflight import check_arguments, check_epoch, check_positions, describe
 from rlframework.callbacks.base import RolloutCallback
 from rlframework.collect import collect, tally_rollout
 from rlframework.distributed import gather_objects, replica
@@ -93,7 +94,7 @@ class PolicyGradient(pl.LightningModule, ABC):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        _check_arguments(sampler, kl_coefficient)
+        check_arguments(sampler, kl_coefficient)
         self.policy = policy
         self.reward = reward
         self.sampler = sampler
@@ -232,28 +233,8 @@ class PolicyGradient(pl.LightningModule, ABC):
     def on_fit_start(self) -> None:
         """Say what follows from the sizes, and train: a model fresh from a checkpoint folder is in eval mode."""
         self.train()
-        self._check_positions()
-        rows = self.prompts_per_rollout * self.sampler.group_size
-        steps = self.steps_per_rollout
-        kind = "on-policy" if steps == 1 else "off-policy after the first step"
-        cut = f"{self.minibatches_per_rollout} minibatch{'es' * (self.minibatches_per_rollout > 1)}"
-        rank_zero_info(
-            f"A rollout is {self.prompts_per_rollout} prompts x {self.sampler.group_size} = {rows} completions of at "
-            f"most {self.sampler.max_tokens} tokens, in {cut}: "
-            f"{steps} optimizer step{'s' * (steps > 1)} per rollout ({kind})."
-        )
-
-    def _check_positions(self) -> None:
-        prompts = getattr(self.trainer.datamodule, "prompts", {})  # type: ignore[attr-defined]
-        lengths = [len(prompt.ids) for split in prompts.values() for prompt in split]
-        room = self.policy.max_positions
-        long = [length for length in lengths if room is not None and length + self.sampler.max_tokens > room]
-        if long:
-            raise ValueError(
-                f"{len(long)} of {len(lengths)} prompts (the longest of {max(long)} tokens) and max_tokens="
-                f"{self.sampler.max_tokens} exceed the {room} positions of the model; lower max_tokens, or set "
-                "max_prompt_tokens and too_long='drop' of the PromptDataModule"
-            )
+        check_positions(self)
+        rank_zero_info(describe(self))
 
     def on_train_batch_start(self, batch: Rollout, batch_idx: int) -> None:
         """Start the clock of the update."""
@@ -302,12 +283,7 @@ class PolicyGradient(pl.LightningModule, ABC):
 
     def on_train_start(self) -> None:
         """Refuse an epoch that ends inside an optimizer step; go on where a resumed run was saved."""
-        batches, accumulate = self.trainer.num_training_batches, self.trainer.accumulate_grad_batches
-        if batches % accumulate and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
-            raise ValueError(
-                f"an epoch of {batches} minibatches ends inside an optimizer step of "
-                f"accumulate_grad_batches={accumulate}; choose a multiple in limit_train_batches"
-            )
+        check_epoch(self.trainer)
         if self.trainer.ckpt_path and self._run_state is not None:
             restore_run_state(self.trainer, self._run_state)
         self._run_state = None
@@ -316,15 +292,3 @@ class PolicyGradient(pl.LightningModule, ABC):
         for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, RolloutCallback):
                 getattr(callback, moment)(self.trainer, self, *arguments)
-
-
-def _check_arguments(sampler: GroupSampler, kl_coefficient: float) -> None:
-    if sampler.group_size < 2:
-        raise ValueError(
-            f"group_size={sampler.group_size}: advantages compare the completions of one prompt, so a group needs at "
-            "least 2"
-        )
-    if sampler.temperature == 0:
-        raise ValueError("temperature=0 makes every completion of a group the same; train with a temperature above 0")
-    if kl_coefficient < 0:
-        raise ValueError(f"kl_coefficient must not be negative, got {kl_coefficient}")
