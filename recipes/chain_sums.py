@@ -4,7 +4,7 @@
 
 The tiny base is made here (a Qwen3 of about 110 thousand weights; cached), primed with a few careless demonstrations of
 the answer's layout, and then trained with GRPO on four verifiable rewards. The skill is latent in the base by
-construction: it has seen solved sums, but not this way of being asked. What GRPO adds is that it is used.
+construction: it has seen solved sums, but ignores the layout asked for. What GRPO adds is that it is used.
 """
 
 from __future__ import annotations

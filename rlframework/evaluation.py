@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rlframework.completions import Completions
 from rlframework.functional.intervals import wilson_interval
-from rlframework.policies.base import Policy
+from rlframework.policies.base import Policy, eval_mode
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel
 from rlframework.samplers.base import GroupSampler
@@ -70,10 +70,6 @@ def evaluate(
         sampler: Such as ``sampler.replace(group_size=1, temperature=0.0)`` for one greedy completion each.
         measures: Rewards by name.
     """
-    training = policy.training
-    policy.eval()
-    try:
+    with eval_mode(policy):
         completions = sampler.sample(policy, prompts)
-    finally:
-        policy.train(training)
     return Evaluation(name, completions, {key: reward.evaluate(completions).total for key, reward in measures.items()})

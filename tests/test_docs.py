@@ -34,8 +34,8 @@ def test_the_program_of_the_readme_is_at_most_twenty_lines():
     assert len([line for line in program.splitlines() if line.strip()]) <= 20
 
 
-def test_the_tree_of_the_readme_names_every_part():
+def test_the_tree_of_the_readme_names_every_file():
     tree = (ROOT / "README.md").read_text().partition("## The tree")[2]
-    parts = {path.name for path in (ROOT / "rlframework").iterdir() if path.suffix == ".py" or path.is_dir()}
-    for part in parts - {"__init__.py", "__pycache__"}:
+    parts = {path.name for path in (ROOT / "rlframework").rglob("*.py")}
+    for part in parts - {"__init__.py"}:
         assert part in tree, f"{part} is missing in the README's tree"

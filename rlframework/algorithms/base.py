@@ -21,7 +21,7 @@ from rlframework.distributed import gather_objects, replica
 from rlframework.functional.divergences import k3
 from rlframework.loader import RolloutLoader, Sealed
 from rlframework.metrics import MeanScore, Tally
-from rlframework.policies.base import Policy
+from rlframework.policies.base import Policy, eval_mode
 from rlframework.prompt import Prompt
 from rlframework.resume import restore_run_state, run_state
 from rlframework.rewards.base import RewardModel
@@ -194,14 +194,8 @@ class PolicyGradient(pl.LightningModule, ABC):
     @contextmanager
     def inference(self) -> Iterator[None]:
         """Sample and score as the policy is deployed: no dropout, no gradients, the Trainer's precision."""
-        modes = [(module, module.training) for module in self.modules()]
-        self.eval()
-        try:
-            with torch.no_grad(), self.trainer.precision_plugin.forward_context():
-                yield
-        finally:
-            for module, training in modes:
-                module.training = training
+        with eval_mode(self), torch.no_grad(), self.trainer.precision_plugin.forward_context():
+            yield
 
     def rollout_loader(self, prompts: Sequence[Prompt]) -> RolloutLoader:
         """Return the training data loader over prompts; a datamodule returns it from ``train_dataloader``."""

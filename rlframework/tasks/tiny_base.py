@@ -1,4 +1,4 @@
-"""A base model made in seconds: it can do the arithmetic, and has never been asked to answer in a given layout."""
+"""A base model made in seconds: it can do the arithmetic, and ignores the layout asked for."""
 
 from __future__ import annotations
 

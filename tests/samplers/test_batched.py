@@ -14,6 +14,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, Qwen3Config, Qwen3ForCausa
 from rlframework import BatchedSampler, CausalLMPolicy
 from rlframework.collect import assemble
 from rlframework.completions import Completion, Completions
+from rlframework.functional.logprobs import token_logprobs
 from rlframework.policies import Policy
 from rlframework.prompt import Prompt
 from rlframework.rewards import Scores
@@ -33,7 +34,8 @@ class Counting(Policy):
         self.table = torch.nn.Parameter(torch.eye(len(TOKENIZER)).roll(1, 1) * 100)
 
     def logprobs(self, batch: Rollout):
-        raise NotImplementedError
+        before = torch.cat([batch.prompt_ids[:, -1:], batch.completion_ids[:, :-1]], dim=1)
+        return token_logprobs(self.table[before], batch.completion_ids, batch.temperature)
 
     def next_logits(self, ids: torch.Tensor, mask: torch.Tensor, cache=None):
         return self.table[ids[:, -1]], None
