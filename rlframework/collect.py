@@ -19,6 +19,7 @@ from rlframework.prompt import Prompt
 from rlframework.rewards.base import Scores
 from rlframework.rollout import Rollout
 from rlframework.samplers.batched import left_pad
+from rlframework.step import step_weights
 
 if TYPE_CHECKING:
     from rlframework.algorithms.base import PolicyGradient
@@ -44,23 +45,32 @@ class Collected:
 def collect(algorithm: PolicyGradient, prompts: Sequence[Prompt], step: int) -> Collected:
     """Make one rollout from this rank's prompts, with the policy's present weights.
 
-    In this order: completions, rewards, advantages, the log-probabilities that later steps compare with, token weights.
+    In this order: completions, rewards, the log-probabilities that steps compare with, advantages, token weights.
     Only the models run in the Trainer's precision; under half precision it would round rewards and weights.
 
     Raises:
-        RuntimeError: Every reward of every completion is NaN.
+        RuntimeError: Every reward of every completion is NaN, or an option lacks the sampler's log-probabilities.
         ValueError: ``advantages()`` or ``token_weights()`` returned a wrong shape.
     """
     with algorithm.inference():
         completions = algorithm.sampler.sample(algorithm.policy, prompts, step=step)
     scores = algorithm.reward.evaluate(completions)
     rollout = assemble(completions, scores, algorithm.policy.pad_id, algorithm.sampler.temperature)
-    rollout = replace(rollout, advantages=_advantages(algorithm, scores)).to(algorithm.device)
+    if algorithm.mask_truncated:
+        rollout.loss_mask = rollout.completion_mask & ~rollout.truncated.unsqueeze(1)
+    rollout = rollout.to(algorithm.device)
+    old = _scored_by(algorithm.policy, rollout, algorithm) if _needs_old_logprobs(algorithm) else None
     rollout = replace(
         rollout,
-        old_logprobs=_scored_by(algorithm.policy, rollout, algorithm) if algorithm.steps_per_rollout > 1 else None,
+        old_logprobs=old,
         reference_logprobs=_scored_by(algorithm.reference, rollout, algorithm) if algorithm.reference else None,
-        weights=_step_weights(algorithm, rollout.completion_mask),
+    )
+    dropped = rollout.truncated & (algorithm.mask_truncated and not algorithm.count_masked)
+    rollout = replace(
+        rollout,
+        sampler_correction=_correction(algorithm, rollout),
+        advantages=_advantages(algorithm, rollout, scores, dropped),
+        weights=step_weights(algorithm, rollout.loss_mask, ~dropped),
     )
     return Collected(step, completions, scores, rollout)
 
@@ -112,18 +122,50 @@ def _right_pad(rows: list[Tensor], width: int, value: float) -> Tensor:
     return torch.nn.functional.pad(padded, (0, width - padded.shape[1]), value=value)
 
 
-def _advantages(algorithm: PolicyGradient, scores: Scores) -> Tensor:
-    """Return ``(B, 1)``."""
-    if scores.total.isnan().all():
+def _needs_old_logprobs(algorithm: PolicyGradient) -> bool:
+    """Whether the policy that samples has to score the rollout: a step sees it changed, or an option compares."""
+    in_reward = algorithm.reference is not None and algorithm.kl.in_reward
+    return algorithm.steps_per_rollout > 1 or algorithm.sampler_correction is not None or in_reward
+
+
+def _correction(algorithm: PolicyGradient, rollout: Rollout) -> Tensor | None:
+    """Return ``(B, T)`` or ``(B, 1)``, or None."""
+    if algorithm.sampler_correction is None or rollout.old_logprobs is None:
+        return None
+    if rollout.sampler_logprobs is None:
+        raise RuntimeError(
+            f"{type(algorithm.sampler_correction).__name__} needs the sampler's log-probabilities, and "
+            f"{type(algorithm.sampler).__name__} gave none for some completions; return them in Completion.logprobs, "
+            "or leave sampler_correction out"
+        )
+    return algorithm.sampler_correction.factor(rollout.old_logprobs, rollout.sampler_logprobs, rollout.loss_mask)
+
+
+def _advantages(algorithm: PolicyGradient, rollout: Rollout, scores: Scores, dropped: Tensor) -> Tensor:
+    """Return this rank's ``(B, 1)``, computed from the rewards of all ranks."""
+    penalty = torch.zeros_like(rollout.rewards)
+    if rollout.old_logprobs is not None and rollout.reference_logprobs is not None:
+        term = algorithm.kl.reward_penalty(rollout.old_logprobs, rollout.reference_logprobs, rollout.loss_mask)
+        penalty = penalty if term is None else algorithm.kl_coefficient * term
+
+    def everyone(values: Tensor, less: Tensor | float = 0.0) -> Tensor:
+        kept = (values.to(dropped.device).flatten() - less).masked_fill(dropped, float("nan"))
+        return gather_rows(algorithm.trainer, kept.view_as(values))
+
+    if gather_rows(algorithm.trainer, scores.total.to(dropped.device)).isnan().all():
         raise RuntimeError(
             f"every reward abstained (NaN) on all {scores.total.numel()} completions of a rollout: "
             f"{', '.join(scores.components)}. Nothing can be learned from it; check the columns of the data and what "
             "the rewards expect"
         )
-    advantages = algorithm.advantages(scores.total)
-    if advantages.shape != scores.total.shape:
-        raise ValueError(f"advantages() returned {tuple(advantages.shape)} for rewards {tuple(scores.total.shape)}")
-    return advantages.float().nan_to_num(0.0).reshape(-1, 1)
+    components = {name: everyone(values) for name, values in scores.components.items()}
+    total = everyone(scores.total, penalty)
+    advantages = algorithm.advantages_of_scores(Scores(total, components, scores.weights))
+    if advantages.shape != total.shape:
+        raise ValueError(f"advantages() returned {tuple(advantages.shape)} for rewards {tuple(total.shape)}")
+    rank, _ = replica(algorithm.trainer)
+    mine = advantages.chunk(len(total) // len(scores.total))[rank]
+    return mine.float().nan_to_num(0.0).reshape(-1, 1)
 
 
 def _scored_by(policy: Policy, rollout: Rollout, algorithm: PolicyGradient) -> Tensor:
@@ -135,16 +177,3 @@ def _scored_by(policy: Policy, rollout: Rollout, algorithm: PolicyGradient) -> T
             logprobs = policy.logprobs(part).logprobs.masked_fill(~part.completion_mask, 0.0)
             rows[:, : logprobs.shape[1]] = logprobs
     return scores
-
-
-def _step_weights(algorithm: PolicyGradient, mask: Tensor) -> Tensor:
-    """Return ``(B, T)`` weights, each optimizer step's from all of its rows on all ranks."""
-    rank, _ = replica(algorithm.trainer)
-    steps = []
-    for rows in mask.chunk(algorithm.steps_per_pass):
-        everyone = gather_rows(algorithm.trainer, rows)
-        weights = algorithm.token_weights(everyone)
-        if weights.shape != everyone.shape:
-            raise ValueError(f"token_weights() returned {tuple(weights.shape)} for a mask {tuple(everyone.shape)}")
-        steps.append(weights.float()[rank * len(rows) : (rank + 1) * len(rows), : rows.shape[1]] * rows)
-    return torch.cat(steps)

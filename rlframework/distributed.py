@@ -34,7 +34,8 @@ def gather_rows(trainer: pl.Trainer, rows: Tensor) -> Tensor:
     if trainer.world_size == 1:
         return rows
     width = trainer.strategy.reduce(torch.tensor(rows.shape[1], device=trainer.strategy.root_device), reduce_op="max")
-    padded = torch.nn.functional.pad(rows.long(), (0, int(width) - rows.shape[1]))
+    sent = rows.byte() if rows.dtype == torch.bool else rows
+    padded = torch.nn.functional.pad(sent, (0, int(width) - rows.shape[1]))
     gathered = trainer.strategy.all_gather(padded.to(trainer.strategy.root_device))
     return gathered.flatten(0, 1).to(rows)
 

@@ -49,6 +49,8 @@ class RolloutLoader:
         rank: This rank among the data-parallel replicas.
         replicas: Number of data-parallel replicas.
         wrap: What to yield in place of a minibatch; the identity by default.
+        prepare: Given the minibatches of an optimizer step right before it, returns those to use instead.
+        step_minibatches: Minibatches of an optimizer step.
         gather: Collects one object from every replica, in rank order; needed for a checkpoint of several replicas.
 
     Raises:
@@ -68,6 +70,8 @@ class RolloutLoader:
         replicas: int = 1,
         gather: Callable[[Any], list[Any]] | None = None,
         wrap: Callable[[Rollout], Any] = lambda minibatch: minibatch,
+        prepare: Callable[[list[Rollout]], list[Rollout]] = lambda minibatches: minibatches,
+        step_minibatches: int = 1,
     ) -> None:
         _check_sizes(len(prompts), prompts_per_rollout, minibatches, passes, replicas)
         self.prompts = prompts
@@ -80,6 +84,8 @@ class RolloutLoader:
         self.replicas = replicas
         self._epoch_of_run = epoch
         self._wrap = wrap
+        self._prepare = prepare
+        self._step_minibatches = step_minibatches
         self._gather = gather or (lambda state: [state])
         self._epoch = -1
         self._position = 0
@@ -113,7 +119,11 @@ class RolloutLoader:
             number, part = divmod(self._position, self.batches_per_rollout)
             if not self._buffer:
                 self._buffer = self._collect(number, order)
-            minibatch = self._buffer[part % self.minibatches]
+            part %= self.minibatches
+            if part % self._step_minibatches == 0:
+                step = slice(part, part + self._step_minibatches)
+                self._buffer[step] = self._prepare(self._buffer[step])
+            minibatch = self._buffer[part]
             self._position += 1
             if self._position % self.batches_per_rollout == 0:
                 self._buffer = []

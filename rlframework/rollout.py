@@ -36,6 +36,10 @@ class Rollout:
         old_logprobs: ``(B, T)`` float32 under the weights that sampled, or None if the only optimizer step on this
             rollout is taken with those weights.
         reference_logprobs: ``(B, T)`` float32 under the reference policy, or None without a KL term.
+        loss_mask: ``(B, T)`` bool, the completion tokens that are learned from; by default all of them.
+        sampler_correction: ``(B, T)`` or ``(B, 1)`` float32 factor for the gap between sampler and policy, or None.
+        entropy_mask: ``(B, T)`` bool, the loss tokens whose entropy is high enough, or None if that is not asked.
+        entropy_weights: ``(B, T)`` float32 that turn the entropies of the optimizer step into their mean, or None.
     """
 
     prompt_ids: Tensor
@@ -52,6 +56,14 @@ class Rollout:
     sampler_logprobs: Tensor | None = None
     old_logprobs: Tensor | None = None
     reference_logprobs: Tensor | None = None
+    loss_mask: Tensor = None  # type: ignore[assignment]
+    sampler_correction: Tensor | None = None
+    entropy_mask: Tensor | None = None
+    entropy_weights: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.loss_mask is None:
+            self.loss_mask = self.completion_mask
 
     def __len__(self) -> int:
         return self.completion_ids.shape[0]

@@ -36,6 +36,10 @@ def rollout(advantages_per_token: bool = False, complete: bool = True) -> Rollou
         sampler_logprobs=(numbers + 300) * mask if complete else None,
         old_logprobs=(numbers + 400) * mask if complete else None,
         reference_logprobs=(numbers + 500) * mask if complete else None,
+        loss_mask=mask & (torch.arange(6) != 3).unsqueeze(1) if complete else None,
+        sampler_correction=(numbers + 600) * mask if complete else None,
+        entropy_mask=mask & (numbers > 8) if complete else None,
+        entropy_weights=(numbers + 700) * mask if complete else None,
     )
 
 
@@ -145,7 +149,7 @@ def test_to_moves_every_tensor_and_leaves_the_original() -> None:
     whole = rollout()
     moved = whole.to("meta")
     tensors = [field.name for field in fields(Rollout) if isinstance(getattr(whole, field.name), torch.Tensor)]
-    assert len(tensors) == 12
+    assert len(tensors) == 16
     assert all(getattr(moved, name).device.type == "meta" for name in tensors)
     assert all(getattr(whole, name).device.type == "cpu" for name in tensors)
     assert (moved.group_size, moved.temperature) == (2, 0.7)

@@ -1,6 +1,41 @@
 """What learns."""
 
 from rlframework.algorithms.base import PolicyGradient
+from rlframework.algorithms.bnpo import BNPO
+from rlframework.algorithms.cispo import CISPO
+from rlframework.algorithms.dapo import DAPO
+from rlframework.algorithms.dr_grpo import DrGRPO
+from rlframework.algorithms.gdpo import GDPO
+from rlframework.algorithms.gmpo import GMPO
 from rlframework.algorithms.grpo import GRPO
+from rlframework.algorithms.gspo import GSPO
+from rlframework.algorithms.lite_ppo import LitePPO
+from rlframework.algorithms.luspo import LUSPO
+from rlframework.algorithms.max_rl import MaxRL
+from rlframework.algorithms.reinforce import REINFORCE
+from rlframework.algorithms.reinforce_plus_plus import ReinforcePlusPlusBaseline
+from rlframework.algorithms.rloo import RLOO
+from rlframework.algorithms.rollout_module import RolloutModule
+from rlframework.algorithms.sapo import SAPO
+from rlframework.algorithms.vespo import VESPO
 
-__all__ = ["GRPO", "PolicyGradient"]
+__all__ = [
+    "BNPO",
+    "CISPO",
+    "DAPO",
+    "GDPO",
+    "GMPO",
+    "GRPO",
+    "GSPO",
+    "LUSPO",
+    "REINFORCE",
+    "RLOO",
+    "SAPO",
+    "VESPO",
+    "DrGRPO",
+    "LitePPO",
+    "MaxRL",
+    "PolicyGradient",
+    "ReinforcePlusPlusBaseline",
+    "RolloutModule",
+]

@@ -2,65 +2,68 @@
 
 from __future__ import annotations
 
+import math
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, cast, final
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, final
 
-import pytorch_lightning as pl
 import torch
-from pytorch_lightning.utilities.rank_zero import rank_zero_info
-from torch import Tensor, nn
+from torch import Tensor
 
-from rlframework.algorithms.optimizer import adamw
-from rlframework.algorithms.preflight import check_arguments, check_epoch, check_positions, describe
+from rlframework.algorithms.preflight import check_arguments, checked_surrogate
+from rlframework.algorithms.rollout_module import RolloutModule
 from rlframework.callbacks.base import RolloutCallback
 from rlframework.collect import collect, tally_rollout
-from rlframework.distributed import gather_objects, replica
-from rlframework.functional.divergences import k3
-from rlframework.loader import RolloutLoader, Sealed
-from rlframework.metrics import MeanScore, Tally
-from rlframework.policies.base import Policy, eval_mode
+from rlframework.distributed import replica
+from rlframework.functional.gates import off_policy_gate
+from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
-from rlframework.resume import restore_run_state, run_state
-from rlframework.rewards.base import RewardModel
+from rlframework.rewards.base import RewardModel, Scores
 from rlframework.rollout import Rollout
 from rlframework.samplers.base import GroupSampler
+from rlframework.step import with_entropy_masks
+from rlframework.terms import EntropyBonus, KLInLoss, KLTerm, SamplerCorrection
 
 
-class PolicyGradient(pl.LightningModule, ABC):
+class PolicyGradient(RolloutModule):
     """Samples groups of completions, scores them, and steps along a per-token surrogate.
 
-    Override `advantages`, `surrogate` and `token_weights`: together they are the algorithm. Override `diagnostics` to
-    log more, and any Lightning hook as usual; ``setup`` and the ``on_...`` hooks that this class has itself call for
-    ``super()``. Do not override `collect` and `training_step`: they own the order of events and every denominator.
+    Override `advantages`, `surrogate` and `token_weights`: together they are the algorithm. Override `importance` for
+    another level of the ratio, `diagnostics` to log more, and any Lightning hook as usual; ``setup`` and the ``on_...``
+    hooks that this class has itself call for ``super()``. Do not override `collect` and `training_step`: they own the
+    order of events, every option below and every denominator.
 
-    The loss of an optimizer step is ``sum(token_weights * (surrogate + kl_coefficient * KL))`` over all rows of the
-    step on all ranks. How those rows are cut into minibatches, accumulated or spread over ranks does not change it.
+    The loss of an optimizer step, over all its rows on all ranks, is::
+
+        sum(token_weights * (factor * surrogate + kl_coefficient * KL)) - entropy_bonus * mean entropy
+
+    How those rows are cut into minibatches, accumulated or spread over ranks does not change it. The factor is 1 unless
+    one of the options leaves out or weighs tokens.
 
     Args:
         policy: What is trained.
         reward: What judges; compose several with ``+`` and ``*``.
         sampler: What samples; its ``group_size`` is ``G`` and its ``temperature`` that of every log-probability.
-        prompts_per_rollout: Prompts in a rollout over all ranks, ``N``.
-        minibatches_per_rollout: Parts of whole groups that a rollout is cut into. With the Trainer's
-            ``accumulate_grad_batches`` of as many (or 1 and 1) there is one optimizer step per rollout.
-        passes_per_rollout: How often a rollout is used.
         kl_coefficient: Weight of the KL divergence to `Policy.reference`: the policy as it is now, or of a policy with
             an adapter the model without it. 0 keeps no reference.
-        learning_rate: Peak learning rate of AdamW.
-        betas: AdamW's decay rates.
-        weight_decay: Decoupled decay of the matrices (not of biases, norms and other vectors).
-        schedule: Name of a transformers schedule, such as ``"linear"`` or ``"constant"``.
-        warmup_steps: Optimizer steps of warm-up.
-        validation: Measures of held-out completions by name, logged as ``val/<name>``; ``val/reward`` comes by itself.
-        validation_sampler: Samples for validation; by default one greedy completion per prompt from ``sampler``.
-        seed: Seed of the order of prompts.
+        kl: Where the divergence enters and by which estimate; by default ``KLInLoss(k3)``.
+        ratio_cap: Upper bound of the importance ratio itself, whatever the sign of the advantage (two-sided clipping,
+            INTELLECT-2, arXiv:2505.07291).
+        off_policy_threshold: Leave out rows of negative advantage that the policy has moved away from by more than
+            this many nats per token (`off_policy_gate`).
+        top_entropy_share: Learn only from this share of the optimizer step's tokens, those of the highest entropy
+            under the weights that the step starts from. Costs a forward pass.
+        entropy_bonus: What keeps the entropy up.
+        mask_truncated: Do not learn from completions that the token budget ended. Unless ``count_masked``, they take no
+            part in their group's statistics and in no denominator: as if they had not been sampled.
+        count_masked: Leave the masked rows in their group's statistics and in ``B``, as TRL does.
+        sampler_correction: Makes up for a sampler that is not quite the policy.
+        **options: As in `RolloutModule`: sizes of a rollout, optimizer, validation, seed.
 
     Raises:
-        ValueError: Groups of one (no other row to compare with), a temperature of 0 (all rows of a group alike), or a
-            negative coefficient.
+        ValueError: Groups of one (no other row to compare with), a temperature of 0 (all rows of a group alike), a
+            number out of range, or two options that mean nothing together.
 
     Example:
         REINFORCE with a constant baseline, in full:
@@ -72,7 +75,12 @@ class PolicyGradient(pl.LightningModule, ABC):
         ...         return -batch.advantages * logprobs
         ...     def token_weights(self, mask):
         ...         return mask / mask.sum()
+
+    Attributes:
+        sequence_ratio: True if the surrogate is one number per completion, so that none of its tokens can be left out.
     """
+
+    sequence_ratio: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -80,50 +88,43 @@ class PolicyGradient(pl.LightningModule, ABC):
         reward: RewardModel,
         sampler: GroupSampler,
         *,
-        prompts_per_rollout: int = 8,
-        minibatches_per_rollout: int = 1,
-        passes_per_rollout: int = 1,
         kl_coefficient: float = 0.0,
-        learning_rate: float = 1e-6,
-        betas: tuple[float, float] = (0.9, 0.999),
-        weight_decay: float = 0.0,
-        schedule: str = "linear",
-        warmup_steps: int = 0,
-        validation: Mapping[str, RewardModel] | None = None,
-        validation_sampler: GroupSampler | None = None,
-        seed: int = 0,
+        kl: KLTerm | None = None,
+        ratio_cap: float | None = None,
+        off_policy_threshold: float | None = None,
+        top_entropy_share: float = 1.0,
+        entropy_bonus: EntropyBonus | None = None,
+        mask_truncated: bool = False,
+        count_masked: bool = False,
+        sampler_correction: SamplerCorrection | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__()
-        check_arguments(sampler, kl_coefficient)
-        self.policy = policy
-        self.reward = reward
-        self.sampler = sampler
-        self.prompts_per_rollout = prompts_per_rollout
-        self.minibatches_per_rollout = minibatches_per_rollout
-        self.passes_per_rollout = passes_per_rollout
+        super().__init__(policy, reward, sampler, **options)
         self.kl_coefficient = kl_coefficient
+        self.kl = kl or KLInLoss()
+        self.ratio_cap = ratio_cap
+        self.off_policy_threshold = off_policy_threshold
+        self.top_entropy_share = top_entropy_share
+        self.entropy_bonus = entropy_bonus
+        self.mask_truncated = mask_truncated
+        self.count_masked = count_masked
+        self.sampler_correction = sampler_correction
+        check_arguments(self)
         self.reference = policy.reference() if kl_coefficient else None
-        self.optimization = {"lr": learning_rate, "betas": tuple(betas), "weight_decay": weight_decay}
-        self.schedule = {"name": schedule, "num_warmup_steps": warmup_steps}
-        measures = {"reward": reward, **(validation or {})}
-        self.validation_scores = nn.ModuleDict({name: MeanScore(measure) for name, measure in measures.items()})
-        self.validation_sampler = validation_sampler or sampler.replace(group_size=1, temperature=0.0)
-        self.seed = seed
-        self._tally = Tally()
-        self._update_seconds = 0.0
-        self._batch_started = 0.0
-        self._run_state: dict[str, Any] | None = None
 
     @abstractmethod
     def advantages(self, rewards: Tensor) -> Tensor:
-        """Turn rewards ``(N, G)`` into advantages ``(N, G)``. A NaN reward has abstained and gets advantage 0."""
+        """Turn rewards ``(N, G)`` of all ranks into advantages ``(N, G)``.
+
+        A NaN reward has abstained and gets advantage 0.
+        """
 
     @abstractmethod
     def surrogate(self, logprobs: Tensor, batch: Rollout) -> Tensor:
         """Return the per-token loss to minimise, ``(B, T)`` or ``(B, 1)``, without any reduction.
 
         Args:
-            logprobs: ``(B, T)`` of the present policy, with gradient; 0 outside the completion mask.
+            logprobs: ``(B, T)`` of the present policy, with gradient; 0 outside the loss mask.
             batch: The rows; ``batch.advantages`` is ``(B, 1)``.
         """
 
@@ -131,35 +132,94 @@ class PolicyGradient(pl.LightningModule, ABC):
     def token_weights(self, mask: Tensor) -> Tensor:
         """Return what each token's loss counts for, ``(B, T)``, given all rows of one optimizer step on all ranks."""
 
+    def advantages_of_scores(self, scores: Scores) -> Tensor:
+        """Turn scores of all ranks into advantages ``(N, G)``; override it to look at single reward components."""
+        return self.advantages(scores.total)
+
+    def importance(self, log_ratio: Tensor, mask: Tensor) -> Tensor:
+        """Turn the log-ratios of tokens, ``(B, T)``, into those that the surrogate uses: ``(B, T)`` or ``(B, 1)``."""
+        return log_ratio
+
+    def surrogate_factor(self, logprobs: Tensor, batch: Rollout) -> Tensor:
+        """Return what the options multiply the surrogate by, ``(B, T)`` or ``(B, 1)``, without gradient."""
+        factor = torch.ones_like(batch.advantages)
+        if batch.sampler_correction is not None:
+            factor = factor * batch.sampler_correction
+        if batch.entropy_mask is not None:
+            factor = factor * batch.entropy_mask
+        if self.off_policy_threshold is not None:
+            known = logprobs if batch.old_logprobs is None else batch.old_logprobs
+            behaviour = known if batch.sampler_logprobs is None else batch.sampler_logprobs
+            threshold = self.off_policy_threshold
+            factor = factor * off_policy_gate(logprobs, behaviour, batch.advantages, batch.loss_mask, threshold)
+        return factor
+
     def diagnostics(self, logprobs: Tensor, batch: Rollout) -> dict[str, Tensor]:
-        """Return per-token quantities ``(B, T)`` to be averaged over the step's tokens and logged under ``train/``."""
+        """Return quantities to be averaged over the step's tokens ``(B, T)`` or rows ``(B, 1)``, for ``train/``."""
         return {}
 
+    @final
     def log_ratio(self, logprobs: Tensor, batch: Rollout) -> Tensor:
-        """Return log pi - log pi_old, ``(B, T)``; with one step per rollout pi_old is pi, and only gradients flow."""
+        """Return log pi - log pi_old at the level of `importance`, no more than the log of ``ratio_cap``.
+
+        With one step per rollout pi_old is pi, and only gradients flow.
+        """
+        log_ratio = self._uncapped_log_ratio(logprobs, batch)
+        return log_ratio if self.ratio_cap is None else log_ratio.clamp(max=math.log(self.ratio_cap))
+
+    def _uncapped_log_ratio(self, logprobs: Tensor, batch: Rollout) -> Tensor:
         old = logprobs.detach() if batch.old_logprobs is None else batch.old_logprobs
-        return logprobs - old
+        mask = batch.loss_mask
+        return self.importance((logprobs - old).masked_fill(~mask, 0.0), mask)
 
     @final
     def training_step(self, batch: Rollout, batch_idx: int) -> Tensor:
-        """Return the loss of one minibatch: the weighted sum of surrogate and KL over its tokens."""
-        mask = batch.completion_mask
-        scored = self.policy.logprobs(batch)
+        """Return the loss of one minibatch: the weighted sum of surrogate and KL over its tokens, less the bonus."""
+        mask = batch.loss_mask
+        scored = self.policy.logprobs(batch, **({} if self.entropy_bonus is None else {"entropy_gradient": True}))
         # Padding may hold any finite number; as 0 it cannot overflow in an exponential and poison a sum with 0 * inf.
         logprobs = scored.logprobs.masked_fill(~mask, 0.0)
-        surrogate = self.surrogate(logprobs, batch).expand_as(logprobs)
-        loss = (batch.weights * surrogate).sum()
+        surrogate = checked_surrogate(self.surrogate(logprobs, batch), mask)
+        loss = (batch.weights * self.surrogate_factor(logprobs, batch) * surrogate).sum()
         self._tally.sum("surrogate", loss)
         self._tally.mean("entropy", scored.entropy, mask)
-        if batch.reference_logprobs is not None:
-            divergence = k3(logprobs, batch.reference_logprobs)
-            self._tally.mean("kl", divergence, mask)
-            loss = loss + self.kl_coefficient * (batch.weights * divergence).sum()
+        loss = loss + self._kl_loss(logprobs, batch) - self._bonus(scored.entropy, batch)
         with torch.no_grad():
             for name, values in self.diagnostics(logprobs, batch).items():
-                self._tally.mean(name, values.expand_as(logprobs), mask)
+                self._tally.mean(name, values, mask if values.shape == mask.shape else mask.any(1, keepdim=True))
         # Lightning divides by the accumulation and averages over replicas; the weights already hold every denominator.
         return loss * self.trainer.accumulate_grad_batches * replica(self.trainer)[1]
+
+    def _kl_loss(self, logprobs: Tensor, batch: Rollout) -> Tensor | float:
+        if batch.reference_logprobs is None:
+            return 0.0
+        reference = batch.reference_logprobs.masked_fill(~batch.loss_mask, 0.0)
+        self._tally.mean("kl", self.kl.estimator(logprobs.detach(), reference), batch.loss_mask)
+        per_token = self.kl.token_loss(logprobs, reference, self._uncapped_log_ratio(logprobs, batch))
+        return 0.0 if per_token is None else self.kl_coefficient * (batch.weights * per_token).sum()
+
+    def _bonus(self, entropy: Tensor, batch: Rollout) -> Tensor | float:
+        if self.entropy_bonus is None or batch.entropy_weights is None:
+            return 0.0
+        if not entropy.requires_grad:
+            raise RuntimeError(
+                f"an entropy bonus needs entropies with gradient, and {type(self.policy).__name__}.logprobs returned "
+                "constants; hand its entropy_gradient argument on to token_logprobs"
+            )
+        self._tally.mean("entropy_of_bonus", entropy, batch.entropy_weights > 0)
+        self._tally.mean("entropy_coefficient", torch.tensor(self.entropy_bonus.coefficient, device=entropy.device))
+        return self.entropy_bonus.coefficient * (batch.entropy_weights * entropy).sum()
+
+    def prepare_step(self, minibatches: list[Rollout]) -> list[Rollout]:
+        """Find the tokens of high entropy among all of the optimizer step, on all ranks."""
+        if self.top_entropy_share == 1 and self.entropy_bonus is None:
+            return minibatches
+        return with_entropy_masks(self, minibatches, self.top_entropy_share)
+
+    def after_step(self, metrics: Mapping[str, float]) -> None:
+        """Let the entropy bonus react."""
+        if self.entropy_bonus is not None:
+            self.entropy_bonus.observe(metrics["entropy_of_bonus"])
 
     @final
     def collect(self, prompts: list[Prompt], step: int) -> Rollout:
@@ -170,117 +230,6 @@ class PolicyGradient(pl.LightningModule, ABC):
         self._tell("on_rollout_end", collected)
         tally_rollout(self._tally, collected, time.perf_counter() - started)
         return collected.rollout
-
-    @property
-    def steps_per_pass(self) -> int:
-        """Optimizer steps in one pass over a rollout.
-
-        Raises:
-            ValueError: The Trainer's accumulation does not divide the minibatches.
-        """
-        accumulate = self.trainer.accumulate_grad_batches
-        if self.minibatches_per_rollout % accumulate:
-            raise ValueError(
-                f"minibatches_per_rollout={self.minibatches_per_rollout} must be a multiple of "
-                f"accumulate_grad_batches={accumulate}: an optimizer step cannot reach into the next rollout"
-            )
-        return self.minibatches_per_rollout // accumulate
-
-    @property
-    def steps_per_rollout(self) -> int:
-        """Optimizer steps on one rollout, over all passes; with 1 every step is on-policy."""
-        return self.steps_per_pass * self.passes_per_rollout
-
-    @contextmanager
-    def inference(self) -> Iterator[None]:
-        """Sample and score as the policy is deployed: no dropout, no gradients, the Trainer's precision."""
-        with eval_mode(self), torch.no_grad(), self.trainer.precision_plugin.forward_context():
-            yield
-
-    def rollout_loader(self, prompts: Sequence[Prompt]) -> RolloutLoader:
-        """Return the training data loader over prompts; a datamodule returns it from ``train_dataloader``."""
-        rank, replicas = replica(self.trainer)
-        return RolloutLoader(
-            prompts,
-            self.collect,
-            self.prompts_per_rollout,
-            self.minibatches_per_rollout,
-            self.passes_per_rollout,
-            seed=self.seed,
-            # Overfitting means the same prompts again and again.
-            epoch=lambda: 0 if self.trainer.overfit_batches else self.trainer.current_epoch,  # type: ignore[attr-defined]
-            rank=rank,
-            replicas=replicas,
-            gather=lambda state: gather_objects(self.trainer, state),
-            wrap=Sealed,
-        )
-
-    def configure_optimizers(self) -> Any:
-        """Return AdamW over the trainable parameters and its schedule; override it as in any LightningModule."""
-        return adamw(self.policy, self.optimization, self.schedule, self.trainer)
-
-    def setup(self, stage: str) -> None:
-        """Refuse sizes that do not fit together before anything is loaded."""
-        if stage == "fit":
-            _ = self.steps_per_pass
-
-    def on_fit_start(self) -> None:
-        """Say what follows from the sizes, and train: a model fresh from a checkpoint folder is in eval mode."""
-        self.train()
-        check_positions(self)
-        rank_zero_info(describe(self))
-
-    def on_train_batch_start(self, batch: Rollout, batch_idx: int) -> None:
-        """Start the clock of the update."""
-        self._batch_started = time.perf_counter()
-
-    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Measure the gradient before it is clipped."""
-        gradients = [p.grad for p in self.policy.parameters() if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
-        self._tally.mean("grad_norm", norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
-
-    def on_train_batch_end(self, outputs: Any, batch: Rollout, batch_idx: int) -> None:
-        """Log once per optimizer step, over all its minibatches and all ranks."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        self._update_seconds += time.perf_counter() - self._batch_started
-        if self.trainer.fit_loop._should_accumulate():
-            return
-        self._tally.mean("update_seconds", torch.tensor(self._update_seconds, device=self.device))
-        metrics = self._tally.values(self.trainer)
-        for name, value in metrics.items():
-            self.log(f"train/{name}", value, prog_bar=name == "reward")
-        self._tally = Tally()
-        self._update_seconds = 0.0
-
-    def validation_step(self, prompts: list[Prompt], batch_idx: int) -> None:
-        """Measure held-out completions; logged as ``val/<name>`` over the whole set and all ranks."""
-        # The last batch of a rank may be empty; it samples all the same, since a sharded policy needs every rank.
-        sampled = prompts or self.trainer.datamodule.prompts["validation"][:1]  # type: ignore[attr-defined]
-        with self.inference():
-            completions = self.validation_sampler.sample(self.policy, sampled)
-        if prompts:
-            for score in self.validation_scores.values():
-                cast(MeanScore, score).update(completions)
-        for name, score in self.validation_scores.items():
-            shown = name != "reward"
-            self.log(f"val/{name}", cast(MeanScore, score), prog_bar=shown, on_epoch=True, batch_size=1)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Save what Lightning does not, so that a resumed run is the same run."""
-        checkpoint["run_state"] = run_state(self.trainer)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep it until training starts."""
-        self._run_state = checkpoint.get("run_state")
-
-    def on_train_start(self) -> None:
-        """Refuse an epoch that ends inside an optimizer step; go on where a resumed run was saved."""
-        check_epoch(self.trainer)
-        if self.trainer.ckpt_path and self._run_state is not None:
-            restore_run_state(self.trainer, self._run_state)
-        self._run_state = None
 
     def _tell(self, moment: str, *arguments: Any) -> None:
         for callback in self.trainer.callbacks:  # type: ignore[attr-defined]

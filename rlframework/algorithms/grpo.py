@@ -20,8 +20,8 @@ class GRPO(PolicyGradient):
     ``rho = pi / pi_old``, ``A_i = (r_i - mean r) / (std r + 1e-4)`` over the group and ``K`` the k3 estimate of the KL
     divergence to the reference, ``beta = kl_coefficient``.
 
-    Source: DeepSeekMath (arXiv:2402.03300), equations 3 and 4. Equals TRL's ``loss_type="grpo"`` with
-    ``use_bias_correction_kl=False``.
+    Source: DeepSeekMath (arXiv:2402.03300), equations 3 and 4. When: the place to start. Equals TRL's
+    ``loss_type="grpo"`` with ``use_bias_correction_kl=False``.
 
     Args:
         *args: As in `PolicyGradient`.
@@ -29,28 +29,31 @@ class GRPO(PolicyGradient):
         clip_high: How far above 1 a ratio may rise; by default as far as ``clip_low``.
         **kwargs: As in `PolicyGradient`.
 
+    Raises:
+        ValueError: ``ratio_cap`` lies within the clip.
+
     Example:
-        Another algorithm is a subclass that overrides what differs; this one is Dr. GRPO (arXiv:2503.20783):
+        Another algorithm is a subclass that overrides what differs:
 
         >>> from rlframework.functional.advantages import group_centered
-        >>> class DrGRPO(GRPO):
+        >>> class Unscaled(GRPO):
         ...     def advantages(self, rewards):
         ...         return group_centered(rewards)
-        ...     def token_weights(self, mask):
-        ...         return mask / (len(mask) * self.sampler.max_tokens)
     """
 
     def __init__(self, *args: Any, clip_low: float = 0.2, clip_high: float | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.clip_low = clip_low
         self.clip_high = clip_low if clip_high is None else clip_high
+        if self.ratio_cap is not None and self.ratio_cap < 1 + self.clip_high:
+            raise ValueError(f"ratio_cap={self.ratio_cap} must not lie below the clip at {1 + self.clip_high}")
 
     def advantages(self, rewards: Tensor) -> Tensor:
         """Centre and scale within the group."""
         return group_normalized(rewards)
 
     def surrogate(self, logprobs: Tensor, batch: Rollout) -> Tensor:
-        """Clip the token's importance ratio."""
+        """Clip the importance ratio."""
         return clipped_surrogate(self.log_ratio(logprobs, batch), batch.advantages, self.clip_low, self.clip_high)
 
     def token_weights(self, mask: Tensor) -> Tensor:
@@ -58,7 +61,7 @@ class GRPO(PolicyGradient):
         return sequence_mean(mask)
 
     def diagnostics(self, logprobs: Tensor, batch: Rollout) -> dict[str, Tensor]:
-        """Share of tokens whose ratio is beyond the bound that its advantage makes binding."""
+        """Share of ratios beyond the bound that the advantage makes binding."""
         ratio = self.log_ratio(logprobs, batch).exp()
         return {
             "clip_fraction_low": ((ratio < 1 - self.clip_low) & (batch.advantages < 0)).float(),

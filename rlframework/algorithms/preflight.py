@@ -5,19 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytorch_lightning as pl
+from torch import Tensor
 
-from rlframework.samplers.base import GroupSampler
+from rlframework.distributed import replica
 
 if TYPE_CHECKING:
     from rlframework.algorithms.base import PolicyGradient
+    from rlframework.algorithms.rollout_module import RolloutModule
 
 
-def check_arguments(sampler: GroupSampler, kl_coefficient: float) -> None:
-    """Refuse groups of one, samples that are all alike, and a negative weight of the KL term.
+def check_arguments(algorithm: PolicyGradient) -> None:
+    """Refuse groups of one, samples that are all alike, numbers out of range, and options that contradict each other.
 
     Raises:
         ValueError: One of them.
     """
+    sampler = algorithm.sampler
     if sampler.group_size < 2:
         raise ValueError(
             f"group_size={sampler.group_size}: advantages compare the completions of one prompt, so a group needs at "
@@ -25,11 +28,37 @@ def check_arguments(sampler: GroupSampler, kl_coefficient: float) -> None:
         )
     if sampler.temperature == 0:
         raise ValueError("temperature=0 makes every completion of a group the same; train with a temperature above 0")
-    if kl_coefficient < 0:
-        raise ValueError(f"kl_coefficient must not be negative, got {kl_coefficient}")
+    if algorithm.kl_coefficient < 0:
+        raise ValueError(f"kl_coefficient must not be negative, got {algorithm.kl_coefficient}")
+    if algorithm.ratio_cap is not None and algorithm.ratio_cap <= 1:
+        raise ValueError(
+            f"ratio_cap={algorithm.ratio_cap} bounds the ratio itself, and that is 1 on-policy; it must be above 1"
+        )
+    if not 0 < algorithm.top_entropy_share <= 1:
+        raise ValueError(f"top_entropy_share must be in (0, 1], got {algorithm.top_entropy_share}")
+    if algorithm.sequence_ratio and algorithm.top_entropy_share < 1:
+        raise ValueError(
+            f"top_entropy_share={algorithm.top_entropy_share} leaves out tokens, and the surrogate of "
+            f"{type(algorithm).__name__} is one number per completion, through which every token would still learn"
+        )
+    if algorithm.count_masked and not algorithm.mask_truncated:
+        raise ValueError("count_masked says what becomes of masked rows; it needs mask_truncated=True")
 
 
-def check_positions(algorithm: PolicyGradient) -> None:
+def checked_surrogate(surrogate: Tensor, mask: Tensor) -> Tensor:
+    """Return the surrogate if it has one number per token or per row.
+
+    Raises:
+        ValueError: It has not; broadcasting would make something else of it.
+    """
+    if surrogate.shape not in (mask.shape, (len(mask), 1)):
+        raise ValueError(
+            f"surrogate() returned {tuple(surrogate.shape)}; expected (B, T) = {tuple(mask.shape)} or (B, 1)"
+        )
+    return surrogate
+
+
+def check_positions(algorithm: RolloutModule) -> None:
     """Refuse prompts that leave no room for a completion, rather than meet one after hours.
 
     Raises:
@@ -61,13 +90,16 @@ def check_epoch(trainer: pl.Trainer) -> None:
         )
 
 
-def describe(algorithm: PolicyGradient) -> str:
+def describe(algorithm: RolloutModule) -> str:
     """Say what follows from the sizes."""
-    prompts, sampler = algorithm.prompts_per_rollout, algorithm.sampler
+    sampler, replicas = algorithm.sampler, replica(algorithm.trainer)[1]
+    asked = algorithm.prompts_per_rollout
+    prompts = sampler.groups_from(asked // replicas) * replicas
+    among = "" if prompts == asked else f" (chosen among {asked})"
     parts, steps = algorithm.minibatches_per_rollout, algorithm.steps_per_rollout
     kind = "on-policy" if steps == 1 else "off-policy after the first step"
     return (
-        f"A rollout is {prompts} prompts x {sampler.group_size} = {prompts * sampler.group_size} completions of at "
-        f"most {sampler.max_tokens} tokens, in {parts} minibatch{'es' * (parts > 1)}: {steps} optimizer "
+        f"A rollout is {prompts} prompts{among} x {sampler.group_size} = {prompts * sampler.group_size} completions of "
+        f"at most {sampler.max_tokens} tokens, in {parts} minibatch{'es' * (parts > 1)}: {steps} optimizer "
         f"step{'s' * (steps > 1)} per rollout ({kind})."
     )

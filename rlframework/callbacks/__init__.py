@@ -2,6 +2,7 @@
 
 from rlframework.callbacks.base import RolloutCallback
 from rlframework.callbacks.progress import ProgressBar
+from rlframework.callbacks.refresh_reference import RefreshReference
 from rlframework.callbacks.rollout_writer import RolloutWriter
 
-__all__ = ["ProgressBar", "RolloutCallback", "RolloutWriter"]
+__all__ = ["ProgressBar", "RefreshReference", "RolloutCallback", "RolloutWriter"]

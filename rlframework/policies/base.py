@@ -44,9 +44,9 @@ class Policy(nn.Module, ABC):
         ...     def __init__(self, tokenizer, vocabulary):
         ...         super().__init__(tokenizer)
         ...         self.table = nn.Parameter(torch.zeros(vocabulary))
-        ...     def logprobs(self, batch):
+        ...     def logprobs(self, batch, **options):
         ...         logits = self.table.expand(*batch.completion_ids.shape, -1)
-        ...         return token_logprobs(logits, batch.completion_ids, batch.temperature)
+        ...         return token_logprobs(logits, batch.completion_ids, batch.temperature, **options)
         ...     def next_logits(self, ids, mask, cache=None):
         ...         return self.table.expand(len(ids), -1), None
     """
@@ -61,10 +61,11 @@ class Policy(nn.Module, ABC):
         self.tokenizer = tokenizer
 
     @abstractmethod
-    def logprobs(self, batch: Rollout) -> TokenLogProbs:
+    def logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
         """Score the completion tokens of a batch, ``(B, T)``, with gradient; padding columns may hold anything finite.
 
-        The distribution is that at ``batch.temperature``.
+        The distribution is that at ``batch.temperature``. Hand ``entropy_gradient`` on to `token_logprobs`: an entropy
+        bonus needs entropies with gradient, and nothing else does.
         """
 
     @abstractmethod

@@ -60,13 +60,14 @@ class CausalLMPolicy(Policy):
         self.model = loaded if lora is None else get_peft_model(loaded, lora)
         self._forward_arguments = _forward_arguments(self.model)
 
-    def logprobs(self, batch: Rollout) -> TokenLogProbs:
+    def logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
         """Score the completions in one padded forward pass, ``(B, T)``."""
         ids = torch.cat([batch.prompt_ids, batch.completion_ids], dim=1)  # (B, S)
         mask = torch.cat([batch.prompt_mask, batch.completion_mask], dim=1)
         width = batch.completion_ids.shape[1]
         logits = self._forward(ids, mask, mask, use_cache=False, logits_to_keep=width + 1).logits
-        return token_logprobs(logits[:, -width - 1 : -1], batch.completion_ids, batch.temperature)
+        scored = logits[:, -width - 1 : -1]
+        return token_logprobs(scored, batch.completion_ids, batch.temperature, entropy_gradient=entropy_gradient)
 
     def next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
         """Run the tokens that the key-value cache lacks, ``(B, V)``."""
@@ -120,10 +121,10 @@ class AdapterFreeReference(Policy):
         super().__init__(policy.tokenizer)
         object.__setattr__(self, "_policy", policy)
 
-    def logprobs(self, batch: Rollout) -> TokenLogProbs:
+    def logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
         """Score under the base model, ``(B, T)``."""
         with self._policy.without_adapter():
-            return self._policy.logprobs(batch)
+            return self._policy.logprobs(batch, entropy_gradient=entropy_gradient)
 
     def next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
         """Run the base model."""

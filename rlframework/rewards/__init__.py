@@ -1,6 +1,7 @@
 from rlframework.rewards.answer import AnswerCheck, CorrectAnswer
 from rlframework.rewards.base import RewardModel, RowReward, Scores, WeightedSum
 from rlframework.rewards.format import ApproximateFormat, ExactFormat
+from rlframework.rewards.length import SoftOverlong
 from rlframework.rewards.numbers import NumberCheck
 from rlframework.rewards.template import AnswerTemplate
 
@@ -14,5 +15,6 @@ __all__ = [
     "RewardModel",
     "RowReward",
     "Scores",
+    "SoftOverlong",
     "WeightedSum",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, final
 
 import torch
@@ -29,10 +29,12 @@ class Scores:
     Args:
         total: ``(N, G)`` float32, the weighted sum over the components that did not abstain; NaN where all did.
         components: ``(N, G)`` float32 raw score by component name, before its weight; NaN where it abstained.
+        weights: The factor that each component enters the total with, by its name.
     """
 
     total: Tensor
     components: dict[str, Tensor]
+    weights: dict[str, float] = field(default_factory=dict)
 
 
 class RewardModel(ABC):
@@ -76,7 +78,8 @@ class RewardModel(ABC):
         scores = {name: _checked(name, reward, completions) for name, _, reward in self.components()}
         weighted = torch.stack([weight * scores[name] for name, weight, _ in self.components()])
         abstained = weighted.isnan().all(0)
-        return Scores(weighted.nansum(0).masked_fill(abstained, float("nan")), scores)
+        total = weighted.nansum(0).masked_fill(abstained, float("nan"))
+        return Scores(total, scores, {name: weight for name, weight, _ in self.components()})
 
     def __add__(self, other: RewardModel) -> RewardModel:
         if not isinstance(other, RewardModel):

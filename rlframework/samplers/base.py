@@ -66,6 +66,14 @@ class GroupSampler(ABC):
             step: Which rollout this is; a new one draws new samples from the same prompts.
         """
 
+    def for_evaluation(self) -> GroupSampler:
+        """Return what evaluates the same policy: one greedy completion per prompt."""
+        return self.replace(group_size=1, temperature=0.0)
+
+    def groups_from(self, prompts: int) -> int:
+        """Return how many groups come back for this many prompts: as many, unless a filter leaves some out."""
+        return prompts
+
     def replace(self, **changes: Any) -> Self:
         """Return a copy with other settings, such as ``replace(group_size=1, temperature=0.0)`` for evaluation."""
         other = copy.copy(self)

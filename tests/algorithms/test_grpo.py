@@ -210,10 +210,9 @@ def test_the_example_of_the_docstring_trains() -> None:
     for example in doctest.DocTestParser().get_examples(GRPO.__doc__):
         exec(example.source, namespace)
     options = {"prompts_per_rollout": 5, "learning_rate": 0.2, "schedule": "constant"}
-    algorithm = namespace["DrGRPO"](Table(), Identity(), BatchedSampler(8, 4), **options)
+    algorithm = namespace["Unscaled"](Table(), Identity(), BatchedSampler(8, 4), **options)
     recorder = fit(algorithm, steps=40)
     rollout = recorder.rollouts[0]
-    torch.testing.assert_close(rollout.weights, rollout.completion_mask / (40 * 4))
     rewards = rollout.rewards.view(5, 8)
     torch.testing.assert_close(rollout.advantages.view(5, 8), rewards - rewards.mean(1, keepdim=True))
     assert np.mean(recorder.rewards[-5:]) > np.mean(recorder.rewards[:3]) + 0.5

@@ -1,0 +1,34 @@
+"""GRPO normalised by the tokens of each minibatch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from rlframework.algorithms.grpo import GRPO
+from rlframework.distributed import replica
+from rlframework.functional.weights import token_mean
+from rlframework.rollout import Rollout
+
+
+class BNPO(GRPO):
+    """BNPO: every token of a minibatch counts the same, and every minibatch counts the same.
+
+    ``L = 1/M sum_m 1/(sum_{i in m} n_i) sum_{i in m} sum_t -min(rho_it A_i, clip(rho_it) A_i)`` over the ``M``
+    minibatches of the optimizer step on all ranks.
+
+    Source: TRL's ``loss_type="bnpo"``, which it equals; named after arXiv:2506.02864. Differs from `GRPO` in the token
+    weights. When: to reproduce a run of TRL. It is the one algorithm here whose gradient depends on how a step is cut
+    into minibatches and ranks (a mean of means); `DAPO` is the same without that.
+    """
+
+    def token_weights(self, mask: Tensor) -> Tensor:
+        """Average over tokens; of one minibatch this is final, of several `prepare_step` sees to it."""
+        return token_mean(mask)
+
+    def prepare_step(self, minibatches: list[Rollout]) -> list[Rollout]:
+        """Weigh the tokens of each minibatch for itself."""
+        parts = len(minibatches) * replica(self.trainer)[1]
+        weighed = [replace(part, weights=token_mean(part.loss_mask) / parts) for part in minibatches]
+        return super().prepare_step(weighed)

@@ -1,0 +1,45 @@
+"""Decoupled clip and dynamic sampling policy optimization."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from rlframework.algorithms.grpo import GRPO
+from rlframework.functional.weights import token_mean
+
+
+class DAPO(GRPO):
+    """DAPO: the clip is wider upwards, and every token counts the same.
+
+    ``L = 1/(sum_i n_i) sum_i sum_t -min(rho_it A_i, clip(rho_it, 1 - clip_low, 1 + clip_high) A_i)``.
+
+    Source: DAPO (arXiv:2503.14476). Differs from `GRPO` in ``clip_high`` (0.28, so that unlikely tokens can grow) and
+    in the token weights. Its other two parts are parts of their own: ``SpreadFilter`` around the sampler (dynamic
+    sampling) and the reward ``SoftOverlong``. When: long completions, entropy collapses. Equals TRL's
+    ``loss_type="dapo", epsilon_high=0.28`` where one optimizer step takes a whole generation batch, elsewhere TRL's
+    token count is that of the generation batch divided by its steps; verl's ``token-mean``.
+
+    Args:
+        *args: As in `GRPO`.
+        clip_high: How far above 1 a ratio may rise.
+        **kwargs: As in `GRPO`.
+
+    Example:
+        All four parts:
+
+        >>> from rlframework import BatchedSampler, rewards
+        >>> from rlframework.samplers import SpreadFilter
+        >>> from rlframework.testing import tiny_policy
+        >>> sampler = SpreadFilter(BatchedSampler(group_size=8, max_tokens=32), rewards.CorrectAnswer(), keep=4)
+        >>> reward = rewards.CorrectAnswer() + rewards.SoftOverlong(max_tokens=32, margin=8)
+        >>> algorithm = DAPO(tiny_policy(), reward, sampler, prompts_per_rollout=12)
+    """
+
+    def __init__(self, *args: Any, clip_high: float | None = 0.28, **kwargs: Any) -> None:
+        super().__init__(*args, clip_high=clip_high, **kwargs)
+
+    def token_weights(self, mask: Tensor) -> Tensor:
+        """Average over all tokens of the optimizer step."""
+        return token_mean(mask)

@@ -1,0 +1,64 @@
+"""Geometric-Mean Policy Optimization."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from rlframework.algorithms.base import PolicyGradient
+from rlframework.functional.advantages import group_normalized
+from rlframework.functional.surrogates import geometric_surrogate
+from rlframework.functional.weights import sequence_mean
+from rlframework.rollout import Rollout
+
+
+class GMPO(PolicyGradient):
+    """GMPO: a completion weighs as much as the geometric mean of its clipped token ratios.
+
+    ``L = 1/B sum_i -A_i exp(1/n_i sum_t c_i(log rho_it))``, ``c_i`` bounding by ``clip_high`` from above where
+    ``A_i > 0`` and by ``-clip_low`` from below elsewhere.
+
+    Source: Geometric-Mean Policy Optimization (arXiv:2507.20673). Differs from `GRPO` in the surrogate; from `GSPO` in
+    that tokens are clipped before they are pooled. When: single tokens with outlying ratios upset training. With
+    ``top_entropy_share`` the mean is over the tokens that are kept. Equals TRL's ``GMPOTrainer`` (which has no KL
+    correction, ratio cap, off-policy mask, entropy bonus or sampler correction) and verl's ``geo_mean``.
+
+    Args:
+        *args: As in `PolicyGradient`.
+        clip_low: Bound of the token's log-ratio from below, so exp(-0.4) of the ratio.
+        clip_high: Bound from above; by default as ``clip_low``.
+        **kwargs: As in `PolicyGradient`.
+
+    Raises:
+        ValueError: ``ratio_cap`` lies within the clip.
+    """
+
+    def __init__(self, *args: Any, clip_low: float = 0.4, clip_high: float | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.clip_low = clip_low
+        self.clip_high = clip_low if clip_high is None else clip_high
+        if self.ratio_cap is not None and math.log(self.ratio_cap) < self.clip_high:
+            raise ValueError(
+                f"ratio_cap={self.ratio_cap} must not lie below the clip at {math.exp(self.clip_high):.3f}"
+            )
+
+    def advantages(self, rewards: Tensor) -> Tensor:
+        """Centre and scale within the group."""
+        return group_normalized(rewards)
+
+    def surrogate(self, logprobs: Tensor, batch: Rollout) -> Tensor:
+        """Pool the clipped ratios, ``(B, 1)``."""
+        mask = batch.loss_mask if batch.entropy_mask is None else batch.entropy_mask
+        log_ratio = self.log_ratio(logprobs, batch)
+        return geometric_surrogate(log_ratio, batch.advantages, mask, self.clip_low, self.clip_high)
+
+    def surrogate_factor(self, logprobs: Tensor, batch: Rollout) -> Tensor:
+        """Leave the entropy mask out: it acts inside the mean."""
+        return super().surrogate_factor(logprobs, replace(batch, entropy_mask=None))
+
+    def token_weights(self, mask: Tensor) -> Tensor:
+        """Average over completions."""
+        return sequence_mean(mask)

@@ -1,0 +1,38 @@
+"""Group Sequence Policy Optimization."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from rlframework.algorithms.grpo import GRPO
+from rlframework.functional.ratios import masked_mean
+
+
+class GSPO(GRPO):
+    """GSPO: the importance ratio is that of the completion, as the reward is.
+
+    ``L = 1/B sum_i -min(s_i A_i, clip(s_i, 1 - clip_low, 1 + clip_high) A_i)`` with
+    ``s_i = exp(1/n_i sum_t (log pi - log pi_old))``.
+
+    Source: Group Sequence Policy Optimization (arXiv:2507.18071). Differs from `GRPO` in the level of the ratio and in
+    the clip, which is that of the paper: a mean over tokens moves far less than one token does. When:
+    mixture-of-experts models, long completions, several steps per rollout. Equals TRL's
+    ``loss_type="grpo", importance_sampling_level="sequence"`` and verl's ``gspo``.
+
+    Args:
+        *args: As in `GRPO`.
+        clip_low: How far below 1 the ratio may fall.
+        clip_high: How far above 1 it may rise.
+        **kwargs: As in `GRPO`.
+    """
+
+    sequence_ratio = True
+
+    def __init__(self, *args: Any, clip_low: float = 3e-4, clip_high: float | None = 4e-4, **kwargs: Any) -> None:
+        super().__init__(*args, clip_low=clip_low, clip_high=clip_high, **kwargs)
+
+    def importance(self, log_ratio: Tensor, mask: Tensor) -> Tensor:
+        """Average over the completion's tokens."""
+        return masked_mean(log_ratio, mask)

@@ -1,0 +1,23 @@
+"""Lite PPO: group mean, batch spread, mean over tokens."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from rlframework.algorithms.dapo import DAPO
+from rlframework.functional.advantages import batch_scaled
+
+
+class LitePPO(DAPO):
+    """Lite PPO: centred within the group, scaled by the rewards of the whole rollout, mean over tokens.
+
+    ``A_i = (r_i - mean r) / (std r + 1e-4)``, the mean over the group and the deviation over the rollout.
+
+    Source: Tricks or Traps (arXiv:2508.08221). Differs from `DAPO` in the deviation: a group that is almost always
+    right has a tiny one, and dividing by it makes a lot of a single slip. When: base models, prompts of very different
+    difficulty. Equals TRL's ``loss_type="dapo", scale_rewards="batch"``.
+    """
+
+    def advantages(self, rewards: Tensor) -> Tensor:
+        """Centre within the group, scale by the rollout."""
+        return batch_scaled(rewards)

@@ -1,0 +1,38 @@
+"""REINFORCE++ with the group as baseline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from rlframework.algorithms.dapo import DAPO
+from rlframework.functional.advantages import batch_normalized, group_centered
+from rlframework.functional.divergences import k2
+from rlframework.terms import KLInLoss, KLTerm
+
+
+class ReinforcePlusPlusBaseline(DAPO):
+    """REINFORCE++ with baseline: centred within the group, scaled by the rollout, the KL as k2 in the loss.
+
+    ``A_i = c_i / (std c + 1e-8)`` over the rollout, ``c_i = r_i - mean r`` over the group; then `DAPO`'s clip (with
+    equal offsets) and mean over tokens.
+
+    Source: REINFORCE++ (arXiv:2501.03262). Differs from `LitePPO` in whose spread it divides by, that of the centred
+    rewards, and in the KL. When: groups are small, so that their own spread is noise. Equals OpenRLHF's
+    ``reinforce_baseline`` and verl's ``reinforce_plus_plus_baseline`` but for the spread, which there counts each row
+    once per token.
+
+    Args:
+        *args: As in `DAPO`.
+        kl: By default ``KLInLoss(k2)``.
+        clip_high: By default as ``clip_low``.
+        **kwargs: As in `DAPO`.
+    """
+
+    def __init__(self, *args: Any, kl: KLTerm | None = None, clip_high: float | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, kl=kl or KLInLoss(k2), clip_high=clip_high, **kwargs)
+
+    def advantages(self, rewards: Tensor) -> Tensor:
+        """Centre within the group, scale by the rollout."""
+        return batch_normalized(group_centered(rewards).masked_fill(rewards.isnan(), float("nan")))

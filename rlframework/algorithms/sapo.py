@@ -1,0 +1,54 @@
+"""Soft Adaptive Policy Optimization."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from rlframework.algorithms.base import PolicyGradient
+from rlframework.functional.advantages import group_normalized
+from rlframework.functional.surrogates import soft_gated_surrogate
+from rlframework.functional.weights import sequence_mean
+from rlframework.rollout import Rollout
+
+
+class SAPO(PolicyGradient):
+    """SAPO: a sigmoid gate in place of the clip, closing sooner where the advantage is negative.
+
+    ``L = 1/B sum_i 1/n_i sum_t -(4/tau_i) sigmoid(tau_i (rho_it - 1)) A_i``, ``tau_i`` by the sign of ``A_i``.
+
+    Source: Soft Adaptive Policy Optimization (arXiv:2511.20347). Differs from `GRPO` in the surrogate. When: the clip
+    fraction is high and training unsteady. Equals TRL's ``loss_type="sapo"`` and verl's ``sapo``.
+
+    Args:
+        *args: As in `PolicyGradient`.
+        temperature_positive: ``tau`` for positive advantages.
+        temperature_negative: ``tau`` for the others.
+        **kwargs: As in `PolicyGradient`.
+
+    Raises:
+        ValueError: A temperature is not above 0.
+    """
+
+    def __init__(
+        self, *args: Any, temperature_positive: float = 1.0, temperature_negative: float = 1.05, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        if min(temperature_positive, temperature_negative) <= 0:
+            raise ValueError(f"temperatures must be above 0, got {temperature_positive} and {temperature_negative}")
+        self.temperature_positive = temperature_positive
+        self.temperature_negative = temperature_negative
+
+    def advantages(self, rewards: Tensor) -> Tensor:
+        """Centre and scale within the group."""
+        return group_normalized(rewards)
+
+    def surrogate(self, logprobs: Tensor, batch: Rollout) -> Tensor:
+        """Gate the ratio softly."""
+        log_ratio = self.log_ratio(logprobs, batch)
+        return soft_gated_surrogate(log_ratio, batch.advantages, self.temperature_positive, self.temperature_negative)
+
+    def token_weights(self, mask: Tensor) -> Tensor:
+        """Average over a completion's tokens, then over completions."""
+        return sequence_mean(mask)

@@ -1,0 +1,79 @@
+"""Variational sequence-level soft policy optimization."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rlframework.algorithms.base import PolicyGradient
+from rlframework.functional.advantages import group_normalized
+from rlframework.functional.surrogates import gamma_weight
+from rlframework.functional.weights import token_mean
+from rlframework.rollout import Rollout
+
+
+class VESPO(PolicyGradient):
+    """VESPO: a completion is weighed by a smooth bump around ratio 1, without normalising by length.
+
+    ``L = 1/(sum_i n_i) sum_i sum_t -sg(phi_i) A_i log pi_it`` with ``phi = w^k exp(lambda (1 - w))`` and
+    ``w_i = pi(y_i) / pi_old(y_i)``, ``k`` and ``lambda`` by the sign of ``A_i``.
+
+    Source: VESPO (arXiv:2602.10693). Differs from `CISPO` in the weight. When: rollouts are used for many steps or come
+    late. A sampler correction enters ``w`` rather than the loss; it must be one by token, and tokens that it masks
+    leave ``w`` and the loss (in TRL one masked token silences its whole completion). Equals TRL's
+    ``loss_type="vespo"``.
+
+    Args:
+        *args: As in `PolicyGradient`.
+        shape_positive: ``k`` where the advantage is not negative.
+        rate_positive: ``lambda`` there.
+        shape_negative: ``k`` where it is.
+        rate_negative: ``lambda`` there.
+        **kwargs: As in `PolicyGradient`.
+
+    Raises:
+        ValueError: ``ratio_cap``, which has no ratio to act on, or a sampler correction by sequence.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        shape_positive: float = 2.0,
+        rate_positive: float = 3.0,
+        shape_negative: float = 3.0,
+        rate_negative: float = 2.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        if self.ratio_cap is not None:
+            raise ValueError(f"ratio_cap={self.ratio_cap}: the weight of VESPO is bounded already and falls beyond 1")
+        if self.sampler_correction is not None and self.sampler_correction.per_sequence:
+            raise ValueError("VESPO adds the sampler's gap up itself; use TokenTruncation or TokenMask")
+        self.positive = (shape_positive, rate_positive)
+        self.negative = (shape_negative, rate_negative)
+
+    def advantages(self, rewards: Tensor) -> Tensor:
+        """Centre and scale within the group."""
+        return group_normalized(rewards)
+
+    def surrogate(self, logprobs: Tensor, batch: Rollout) -> Tensor:
+        """Weigh the log-probability by the bump."""
+        log_ratio, mask = self.log_ratio(logprobs, batch), batch.loss_mask
+        if batch.sampler_correction is not None:
+            mask = mask & (batch.sampler_correction > 0)
+            log_ratio = log_ratio + batch.sampler_correction.log()
+        rise = batch.advantages >= 0
+        shape, rate = (torch.where(rise, up, down) for up, down in zip(self.positive, self.negative, strict=True))
+        return -gamma_weight(log_ratio, mask, shape, rate) * batch.advantages * logprobs
+
+    def surrogate_factor(self, logprobs: Tensor, batch: Rollout) -> Tensor:
+        """Only leave out what the sampler correction masks."""
+        kept = None if batch.sampler_correction is None else (batch.sampler_correction > 0).float()
+        return super().surrogate_factor(logprobs, replace(batch, sampler_correction=kept))
+
+    def token_weights(self, mask: Tensor) -> Tensor:
+        """Average over all tokens of the optimizer step."""
+        return token_mean(mask)

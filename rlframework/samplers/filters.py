@@ -1,0 +1,85 @@
+"""Samplers around samplers that leave groups out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+from rlframework.completions import Completion, Completions
+from rlframework.distributed import on_any_rank
+from rlframework.functional.advantages import group_spread
+from rlframework.policies.base import Policy
+from rlframework.prompt import Prompt
+from rlframework.rewards.base import RewardModel
+from rlframework.samplers.base import GroupSampler
+
+
+class SpreadFilter(GroupSampler):
+    """Keeps groups whose rewards differ: the others teach a group-relative algorithm nothing (dynamic sampling).
+
+    It is handed more prompts than it keeps groups, samples ``keep`` of them at a time, and stops when it has ``keep``
+    groups with spread or no prompt is left. If there are too few, groups without spread fill the places, so that a
+    rollout always has the same size. DAPO (arXiv:2503.14476).
+
+    With ``prompts_per_rollout=48`` and ``keep=16`` on one rank, a rollout is 16 groups, found among up to 48. On ``R``
+    ranks each keeps ``keep`` of its ``48 / R``. Validation is never filtered.
+
+    Args:
+        sampler: What samples.
+        reward: What has to differ within a group, such as an accuracy; may be another than the algorithm's.
+        keep: Groups in a rollout, on each rank.
+
+    Raises:
+        ValueError: ``keep`` is below 1.
+
+    Example:
+        >>> from rlframework import BatchedSampler, rewards
+        >>> SpreadFilter(BatchedSampler(group_size=8, max_tokens=32), rewards.CorrectAnswer(), keep=4).groups_from(12)
+        4
+    """
+
+    def __init__(self, sampler: GroupSampler, reward: RewardModel, keep: int) -> None:
+        super().__init__(sampler.group_size, sampler.max_tokens, sampler.temperature, sampler.seed)
+        if keep < 1:
+            raise ValueError(f"keep must be at least 1, got {keep}")
+        self.sampler = sampler
+        self.reward = reward
+        self.keep = keep
+
+    def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
+        """Return ``keep`` groups.
+
+        Raises:
+            ValueError: There are fewer prompts than groups to keep.
+        """
+        if len(prompts) < self.keep:
+            raise ValueError(
+                f"{len(prompts)} prompts on this rank cannot give keep={self.keep} groups; raise prompts_per_rollout"
+            )
+        self.sampler.progress = self.progress
+        spread: list[list[Completion]] = []
+        flat: list[list[Completion]] = []
+        for start in range(0, len(prompts), self.keep):
+            completions = self.sampler.sample(policy, prompts[start : start + self.keep], step=step)
+            differs = group_spread(self.reward.evaluate(completions).total) > 0
+            for group, useful in zip(completions.groups(), differs.tolist(), strict=True):
+                (spread if useful else flat).append(list(group))
+            if not on_any_rank(len(spread) < self.keep, policy):
+                break
+        chosen = [*spread, *flat][: self.keep]
+        return Completions([row for group in chosen for row in group], self.group_size)
+
+    def groups_from(self, prompts: int) -> int:
+        """Return ``keep``."""
+        return self.keep
+
+    def for_evaluation(self) -> GroupSampler:
+        """Return the inner sampler's: every held-out prompt is answered."""
+        return self.sampler.for_evaluation()
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with other settings, of the filter or of the sampler inside."""
+        own = {name: changes.pop(name) for name in ("reward", "keep") if name in changes}
+        other = super().replace(**own, **changes)
+        other.sampler = self.sampler.replace(**changes)
+        return other

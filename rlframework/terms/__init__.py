@@ -1,0 +1,24 @@
+"""What any algorithm can add to its objective."""
+
+from rlframework.terms.entropy import AdaptiveEntropyBonus, EntropyBonus
+from rlframework.terms.kl import KLInLoss, KLInReward, KLTerm
+from rlframework.terms.sampler_correction import (
+    SamplerCorrection,
+    SequenceMask,
+    SequenceTruncation,
+    TokenMask,
+    TokenTruncation,
+)
+
+__all__ = [
+    "AdaptiveEntropyBonus",
+    "EntropyBonus",
+    "KLInLoss",
+    "KLInReward",
+    "KLTerm",
+    "SamplerCorrection",
+    "SequenceMask",
+    "SequenceTruncation",
+    "TokenMask",
+    "TokenTruncation",
+]
