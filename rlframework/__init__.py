@@ -29,7 +29,7 @@ from rlframework.policies import CausalLMPolicy, Policy
 from rlframework.prompt import Prompt
 from rlframework.rewards import RewardModel
 from rlframework.rollout import Rollout
-from rlframework.samplers import BatchedSampler, GroupSampler, SpreadFilter
+from rlframework.samplers import BatchedSampler, GroupSampler, SharedPrefixSampler, SpreadFilter
 
 __all__ = [
     "BNPO",
@@ -65,6 +65,7 @@ __all__ = [
     "RolloutCallback",
     "RolloutLoader",
     "RolloutWriter",
+    "SharedPrefixSampler",
     "SpreadFilter",
     "evaluate",
     "rewards",

@@ -50,7 +50,7 @@ class RolloutLoader:
         replicas: Number of data-parallel replicas.
         wrap: What to yield in place of a minibatch; the identity by default.
         prepare: Given the minibatches of an optimizer step right before it, returns those to use instead.
-        step_minibatches: Minibatches of an optimizer step.
+        step_minibatches: Tells how many minibatches an optimizer step takes.
         gather: Collects one object from every replica, in rank order; needed for a checkpoint of several replicas.
 
     Raises:
@@ -71,7 +71,7 @@ class RolloutLoader:
         gather: Callable[[Any], list[Any]] | None = None,
         wrap: Callable[[Rollout], Any] = lambda minibatch: minibatch,
         prepare: Callable[[list[Rollout]], list[Rollout]] = lambda minibatches: minibatches,
-        step_minibatches: int = 1,
+        step_minibatches: Callable[[], int] = lambda: 1,
     ) -> None:
         _check_sizes(len(prompts), prompts_per_rollout, minibatches, passes, replicas)
         self.prompts = prompts
@@ -120,8 +120,8 @@ class RolloutLoader:
             if not self._buffer:
                 self._buffer = self._collect(number, order)
             part %= self.minibatches
-            if part % self._step_minibatches == 0:
-                step = slice(part, part + self._step_minibatches)
+            if part % self._step_minibatches() == 0:
+                step = slice(part, part + self._step_minibatches())
                 self._buffer[step] = self._prepare(self._buffer[step])
             minibatch = self._buffer[part]
             self._position += 1

@@ -11,6 +11,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 SUMMARY = {
+    "algorithm",
     "seed",
     "accuracy_before",
     "accuracy_after",
@@ -21,7 +22,7 @@ SUMMARY = {
     "format_after",
     "optimizer_steps",
     "seconds_base",
-    "seconds_grpo",
+    "seconds_training",
     "parameters",
     "library_versions",
 }

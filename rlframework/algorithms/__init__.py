@@ -39,3 +39,6 @@ __all__ = [
     "ReinforcePlusPlusBaseline",
     "RolloutModule",
 ]
+
+NAMES = sorted(set(__all__) - {"PolicyGradient", "RolloutModule"})
+"""Every algorithm that ships, by the name of its class."""

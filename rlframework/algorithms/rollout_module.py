@@ -142,7 +142,7 @@ class RolloutModule(pl.LightningModule, ABC):
             gather=lambda state: gather_objects(self.trainer, state),
             wrap=Sealed,
             prepare=self.prepare_step,
-            step_minibatches=self.trainer.accumulate_grad_batches,
+            step_minibatches=lambda: self.trainer.accumulate_grad_batches,
         )
 
     def configure_optimizers(self) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 from transformers import PreTrainedTokenizerBase
 
 from rlframework.functional.logprobs import TokenLogProbs
@@ -80,6 +81,16 @@ class Policy(nn.Module, ABC):
         Returns:
             ``(B, V)`` logits, and the cache.
         """
+
+    def select_rows(self, cache: Any, rows: Tensor, room: int) -> Any:
+        """Keep some rows of what `next_logits` returned as its cache; override it if rows are not dimension 0 in it.
+
+        Args:
+            cache: Tensors, or lists, tuples and dictionaries of them.
+            rows: ``(B',)`` int64, in the order wanted; a row may come several times.
+            room: Tokens that are still to come, at most: space to set aside.
+        """
+        return tree_map(lambda part: part[rows] if isinstance(part, Tensor) else part, cache)
 
     def reference(self) -> Policy:
         """Return a frozen policy with the present weights of this very instance."""

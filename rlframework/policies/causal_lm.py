@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 
 from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
 from rlframework.policies.base import Policy
+from rlframework.policies.kv_cache import select_rows
 from rlframework.rollout import Rollout
 
 
@@ -74,6 +75,10 @@ class CausalLMPolicy(Policy):
         output = self._forward(ids, mask, mask, past_key_values=cache, use_cache=True, logits_to_keep=1)
         return output.logits[:, -1], output.past_key_values
 
+    def select_rows(self, cache: Any, rows: Tensor, room: int) -> Any:
+        """Keep some rows of the key-value cache."""
+        return select_rows(cache, rows, room)
+
     def reference(self) -> Policy:
         """Return the model without its adapter, or a frozen copy of this instance if it has none.
 
@@ -130,6 +135,10 @@ class AdapterFreeReference(Policy):
         """Run the base model."""
         with self._policy.without_adapter():
             return self._policy.next_logits(ids, mask, cache)
+
+    def select_rows(self, cache: Any, rows: Tensor, room: int) -> Any:
+        """Keep some rows of the base model's cache."""
+        return self._policy.select_rows(cache, rows, room)
 
     @property
     def device(self) -> torch.device:

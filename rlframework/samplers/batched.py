@@ -44,9 +44,7 @@ class BatchedSampler(GroupSampler):
         self._check_room(policy, prompts)
         rows = [prompt for prompt in prompts for _ in range(self.group_size)]
         device = policy.device
-        # Apple's GPUs have no float64.
-        precision = torch.float32 if device.type == "mps" else torch.float64
-        uniforms = torch.from_numpy(self._uniforms(prompts, step)).to(precision).to(device)  # (B, max_tokens)
+        uniforms = self._uniforms_on(device, prompts, step)
         stops = torch.tensor(sorted(policy.eos_ids), device=device)
         ids, mask = left_pad([prompt.ids for prompt in rows], policy.pad_id, device)  # (B, P)
 
@@ -71,10 +69,12 @@ class BatchedSampler(GroupSampler):
             raise RuntimeError("the policy's logits are NaN; its weights have diverged")
         return self._completions(policy, rows, torch.stack(tokens, 1), torch.stack(logprobs, 1))
 
-    def _uniforms(self, prompts: Sequence[Prompt], step: int) -> np.ndarray:
-        """Return ``(B, max_tokens)`` float64 numbers; a row's are a function of (seed, step, prompt, row)."""
+    def _uniforms_on(self, device: torch.device, prompts: Sequence[Prompt], step: int) -> Tensor:
+        """Return ``(B, max_tokens)`` numbers; a row's are a function of (seed, step, prompt, row)."""
         keys = [(self.seed, step, prompt.index, row) for prompt in prompts for row in range(self.group_size)]
-        return np.stack([np.random.default_rng(key).random(self.max_tokens) for key in keys])
+        numbers = torch.from_numpy(np.stack([np.random.default_rng(key).random(self.max_tokens) for key in keys]))
+        # Apple's GPUs have no float64.
+        return numbers.to(torch.float32 if device.type == "mps" else torch.float64).to(device)
 
     def _completions(self, policy: Policy, rows: list[Prompt], tokens: Tensor, logprobs: Tensor) -> Completions:
         stops = policy.eos_ids

@@ -1,0 +1,58 @@
+"""A key-value cache with room set aside, so that a decoding step writes one column instead of copying all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import DynamicCache, DynamicLayer
+
+
+class RoomyLayer(DynamicLayer):
+    """One layer's keys and values in buffers that are longer than what is in them.
+
+    Args:
+        keys: ``(B, H, L, D)`` to start with.
+        values: ``(B, H, L, D)``.
+        room: Tokens that can be appended.
+    """
+
+    def __init__(self, keys: Tensor, values: Tensor, room: int) -> None:
+        super().__init__()
+        self.lazy_initialization(keys, values)
+        self._length = keys.shape[-2]
+        self._buffers = [torch.nn.functional.pad(states, (0, 0, 0, room)) for states in (keys, values)]
+        self._show()
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """Write behind what is there; return everything, ``(B, H, L', D)`` twice."""
+        end = self._length + key_states.shape[-2]
+        for buffer, states in zip(self._buffers, (key_states, value_states), strict=True):
+            buffer[:, :, self._length : end] = states
+        self._length = end
+        self._show()
+        return self.keys, self.values
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        """Keep these rows, in this order."""
+        self._buffers = [buffer.index_select(0, indices) for buffer in self._buffers]
+        self._show()
+
+    def _show(self) -> None:
+        self.keys, self.values = (buffer[:, :, : self._length] for buffer in self._buffers)
+
+
+def select_rows(cache: Any, rows: Tensor, room: int) -> Any:
+    """Keep the given rows of a transformers cache, with room for more tokens where its layers allow that.
+
+    Args:
+        cache: As the model returned it.
+        rows: ``(B',)`` int64, in the order wanted; a row may come several times.
+        room: Tokens to come, at most.
+    """
+    if isinstance(cache, DynamicCache) and all(type(layer) is DynamicLayer for layer in cache.layers):
+        cache.layers = [RoomyLayer(layer.keys[rows], layer.values[rows], room) for layer in cache.layers]
+    else:
+        cache.batch_select_indices(rows)
+    return cache
