@@ -9,7 +9,7 @@ SOURCES := $(wildcard rlframework recipes tests benchmarks)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help .venv demo test test-long lint format bench clean
+.PHONY: help .venv demo test test-long tables lint format bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -22,6 +22,9 @@ test: .venv/.installed ## Run the test suite and every example in a docstring
 
 test-long: .venv/.installed ## Run the longer proofs that `make test` leaves out
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+tables: .venv/.installed ## Measure against TRL anew and write the tables of docs/algorithms/index.md
+	RLFRAMEWORK_WRITE_TABLE=1 $(BIN)/python -m pytest tests/test_trl_table.py $(ARGS)
 
 lint: .venv/.installed-lint ## Check style, format and types
 	$(BIN)/ruff check $(SOURCES)

@@ -33,8 +33,8 @@ class Rollout:
         group_size: ``G``.
         temperature: Sampling temperature. All log-probabilities are of the tempered distribution.
         sampler_logprobs: ``(B, T)`` float32 log-probabilities as the sampler saw them, or None.
-        old_logprobs: ``(B, T)`` float32 under the weights that sampled, or None if the only optimizer step on this
-            rollout is taken with those weights.
+        old_logprobs: ``(B, T)`` float32 under the weights that sampled, or None if nothing needs them: the only
+            optimizer step on this rollout is taken with those weights, and no option compares with them.
         reference_logprobs: ``(B, T)`` float32 under the reference policy, or None without a KL term.
         loss_mask: ``(B, T)`` bool, the completion tokens that are learned from; by default all of them.
         sampler_correction: ``(B, T)`` or ``(B, 1)`` float32 factor for the gap between sampler and policy, or None.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from abc import abstractmethod
-from collections.abc import Mapping
 from typing import Any, ClassVar, final
 
 import torch
@@ -17,6 +16,7 @@ from rlframework.callbacks.base import RolloutCallback
 from rlframework.collect import collect, tally_rollout
 from rlframework.distributed import replica
 from rlframework.functional.gates import off_policy_gate
+from rlframework.metrics import Tally
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel, Scores
@@ -68,19 +68,22 @@ class PolicyGradient(RolloutModule):
     Example:
         REINFORCE with a constant baseline, in full:
 
+        >>> from rlframework.functional.surrogates import weighted_logprobs
         >>> class Reinforce(PolicyGradient):
         ...     def advantages(self, rewards):
         ...         return rewards - 0.5
         ...     def surrogate(self, logprobs, batch):
-        ...         return -batch.advantages * logprobs
+        ...         return weighted_logprobs(logprobs, self.log_ratio(logprobs, batch), batch.advantages)
         ...     def token_weights(self, mask):
         ...         return mask / mask.sum()
 
     Attributes:
         sequence_ratio: True if the surrogate is one number per completion, so that none of its tokens can be left out.
+        depends_on_minibatches: True states that the gradient depends on how a step is cut into minibatches, on purpose.
     """
 
     sequence_ratio: ClassVar[bool] = False
+    depends_on_minibatches: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -116,7 +119,7 @@ class PolicyGradient(RolloutModule):
     def advantages(self, rewards: Tensor) -> Tensor:
         """Turn rewards ``(N, G)`` of all ranks into advantages ``(N, G)``.
 
-        A NaN reward has abstained and gets advantage 0.
+        A NaN reward has abstained. Its advantage, and any that is NaN here, becomes 0.
         """
 
     @abstractmethod
@@ -162,7 +165,8 @@ class PolicyGradient(RolloutModule):
     def log_ratio(self, logprobs: Tensor, batch: Rollout) -> Tensor:
         """Return log pi - log pi_old at the level of `importance`, no more than the log of ``ratio_cap``.
 
-        With one step per rollout pi_old is pi, and only gradients flow.
+        Where the rollout has no ``old_logprobs`` (one step per rollout, no option that needs them) pi_old is pi, and
+        only gradients flow.
         """
         log_ratio = self._uncapped_log_ratio(logprobs, batch)
         return log_ratio if self.ratio_cap is None else log_ratio.clamp(max=math.log(self.ratio_cap))
@@ -216,10 +220,10 @@ class PolicyGradient(RolloutModule):
             return minibatches
         return with_entropy_masks(self, minibatches, self.top_entropy_share)
 
-    def after_step(self, metrics: Mapping[str, float]) -> None:
+    def after_step(self, tally: Tally) -> None:
         """Let the entropy bonus react."""
         if self.entropy_bonus is not None:
-            self.entropy_bonus.observe(metrics["entropy_of_bonus"])
+            self.entropy_bonus.observe(tally.values(self.trainer)["entropy_of_bonus"])
 
     @final
     def collect(self, prompts: list[Prompt], step: int) -> Rollout:

@@ -18,10 +18,13 @@ class BNPO(GRPO):
     ``L = 1/M sum_m 1/(sum_{i in m} n_i) sum_{i in m} sum_t -min(rho_it A_i, clip(rho_it) A_i)`` over the ``M``
     minibatches of the optimizer step on all ranks.
 
-    Source: TRL's ``loss_type="bnpo"``, which it equals; named after arXiv:2506.02864. Differs from `GRPO` in the token
+    Source: TRL's ``loss_type="bnpo"``, which it equals; named after arXiv:2506.02864, whose own
+    subject, a Beta-distributed normalisation of rewards, it does not have. Differs from `GRPO` in the token
     weights. When: to reproduce a run of TRL. It is the one algorithm here whose gradient depends on how a step is cut
     into minibatches and ranks (a mean of means); `DAPO` is the same without that.
     """
+
+    depends_on_minibatches = True
 
     def token_weights(self, mask: Tensor) -> Tensor:
         """Average over tokens; of one minibatch this is final, of several `prepare_step` sees to it."""

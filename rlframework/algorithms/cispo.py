@@ -18,7 +18,7 @@ class CISPO(PolicyGradient):
 
     ``L = 1/(sum_i n_i) sum_i sum_t -sg(min(rho_it, ratio_cap)) A_i log pi_it``.
 
-    Source: MiniMax-M1 (arXiv:2506.13585); cap and token mean as in ScaleRL (arXiv:2510.13786). Differs from `DAPO` in
+    Source: MiniMax-M1 (arXiv:2506.13585); the cap as in ScaleRL (arXiv:2510.13786). Differs from `DAPO` in
     the surrogate. When: several steps per rollout, where a clip would silence the rare tokens that matter. Equals TRL's
     ``loss_type="cispo", epsilon_high=5.0`` (the cap itself there too, and 0.2 by default, which scales every on-policy
     gradient by 0.2).

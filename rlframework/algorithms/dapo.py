@@ -19,7 +19,8 @@ class DAPO(GRPO):
     in the token weights. Its other two parts are parts of their own: ``SpreadFilter`` around the sampler (dynamic
     sampling) and the reward ``SoftOverlong``. When: long completions, entropy collapses. Equals TRL's
     ``loss_type="dapo", epsilon_high=0.28`` where one optimizer step takes a whole generation batch, elsewhere TRL's
-    token count is that of the generation batch divided by its steps; verl's ``token-mean``.
+    token count is that of the generation batch divided by its steps; verl's ``token-mean`` with ``ratio_cap=3.0``,
+    which is on there by default (dual clip).
 
     Args:
         *args: As in `GRPO`.

@@ -16,10 +16,9 @@ class DrGRPO(GRPO):
 
     Source: Understanding R1-Zero-Like Training (arXiv:2503.20783). Differs from `GRPO` in advantages and token weights:
     dividing by the spread prefers prompts that are almost always or almost never solved, and dividing by the length
-    makes wrong answers long. When: completions grow without getting better. Gradients are small (divided by the budget,
-    not the length): with a gradient clip or a constant-step optimizer the learning rate has to say so. Equals TRL's
-    ``loss_type="dr_grpo", scale_rewards="none"``; verl's ``norm_adv_by_std_in_grpo=False`` with
-    ``seq-mean-token-sum-norm``; OpenRLHF's ``dr_grpo``.
+    makes wrong answers long. When: completions grow without getting better. Its gradients are smaller
+    (divided by the budget, not the length), which AdamW does not notice, but a gradient clip and SGD do. Equals TRL's
+    ``loss_type="dr_grpo", scale_rewards="none"``; verl and OpenRLHF share the advantages.
     """
 
     def advantages(self, rewards: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ class GDPO(GRPO):
 
     Source: GDPO (arXiv:2601.05242). Differs from `GRPO` in the advantages: added up first, a reward of large spread
     drowns the others, and different combinations get one advantage. When: several rewards of different scale. Equals
-    TRL's ``multi_objective_aggregation="normalize_then_sum"`` and verl's ``gdpo``.
+    TRL's ``multi_objective_aggregation="normalize_then_sum"``; verl's ``gdpo`` whitens by tokens at the end.
 
     Raises:
         ValueError: A KL term in the reward, which would be normalised away with the sum.
@@ -32,7 +32,7 @@ class GDPO(GRPO):
             raise ValueError("GDPO normalises single rewards and never sees the total; use KLInLoss")
 
     def advantages_of_scores(self, scores: Scores) -> Tensor:
-        """Normalise by component, add up, scale by the rollout."""
+        """Normalise by component, add up, scale by the rollout; NaN where every reward abstained."""
         parts = [scores.weights[name] * group_normalized(values) for name, values in scores.components.items()]
         # Each part is centred, so the sum is; NaN keeps rows without any reward out of the spread.
         total = torch.stack(parts).sum(0).masked_fill(scores.total.isnan(), float("nan"))

@@ -19,7 +19,8 @@ class REINFORCE(PolicyGradient):
     Source: R. J. Williams, "Simple statistical gradient-following algorithms", Machine Learning 8 (1992). The plainest
     member: a baseline over all prompts knows nothing of how hard each is, so a prompt that is always solved still
     pushes. When: as the thing to beat. Off-policy steps are importance-weighted by token; ``ratio_cap`` bounds the
-    weight. Equals OpenRLHF's ``reinforce`` with the batch mean as baseline.
+    weight.
+    Equal to no peer's option: those called so whiten by tokens or clip.
     """
 
     def advantages(self, rewards: Tensor) -> Tensor:

@@ -19,9 +19,9 @@ class ReinforcePlusPlusBaseline(DAPO):
     equal offsets) and mean over tokens.
 
     Source: REINFORCE++ (arXiv:2501.03262). Differs from `LitePPO` in whose spread it divides by, that of the centred
-    rewards, and in the KL. When: groups are small, so that their own spread is noise. Equals OpenRLHF's
-    ``reinforce_baseline`` and verl's ``reinforce_plus_plus_baseline`` but for the spread, which there counts each row
-    once per token.
+    rewards, and in the KL. When: groups are small, so that their own spread is noise. OpenRLHF's
+    ``reinforce_baseline`` and verl's ``reinforce_plus_plus_baseline`` are the same but for mean and spread, where they
+    count each row once per token.
 
     Args:
         *args: As in `DAPO`.

@@ -21,8 +21,8 @@ class RLOO(GRPO):
 
     Source: Back to Basics (arXiv:2402.14740). Differs from `GRPO` in the advantages (unbiased, unscaled), the level of
     the ratio (whole completion, not normalised by length) and the place of the KL. When: on-policy, one step per
-    rollout; off-policy the ratio of a long completion leaves the clip at once. Equals TRL's ``RLOOTrainer``, verl's and
-    OpenRLHF's ``rloo``.
+    rollout; off-policy the ratio of a long completion leaves the clip at once. Equals TRL's ``RLOOTrainer``; verl's
+    and OpenRLHF's ``rloo`` share the advantages.
 
     Args:
         *args: As in `GRPO`.

@@ -96,8 +96,11 @@ class RolloutModule(pl.LightningModule, ABC):
         """
         return minibatches
 
-    def after_step(self, metrics: Mapping[str, float]) -> None:
-        """Called after each optimizer step with what is logged for it under ``train/``, over all ranks."""
+    def after_step(self, tally: Tally) -> None:
+        """Called after each optimizer step with its figures so far; what it changes is in the checkpoint of that step.
+
+        ``tally.values(self.trainer)`` are the means over all ranks, which every rank has to ask for.
+        """
 
     @property
     def steps_per_pass(self) -> int:
@@ -170,6 +173,11 @@ class RolloutModule(pl.LightningModule, ABC):
         norm = torch.nn.utils.get_total_norm(gradients)
         self._tally.mean("grad_norm", norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
 
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Take the step and react to it, before a callback saves the run: ``on_train_batch_end`` would be too late."""
+        super().optimizer_step(*args, **kwargs)
+        self.after_step(self._tally)
+
     def on_train_batch_end(self, outputs: Any, batch: Rollout, batch_idx: int) -> None:
         """Log once per optimizer step, over all its minibatches and all ranks."""
         if self.device.type == "cuda":
@@ -178,9 +186,7 @@ class RolloutModule(pl.LightningModule, ABC):
         if self.trainer.fit_loop._should_accumulate():
             return
         self._tally.mean("update_seconds", torch.tensor(self._update_seconds, device=self.device))
-        metrics = self._tally.values(self.trainer)
-        self.after_step(metrics)
-        for name, value in metrics.items():
+        for name, value in self._tally.values(self.trainer).items():
             self.log(f"train/{name}", value, prog_bar=name == "reward")
         self._tally = Tally()
         self._update_seconds = 0.0

@@ -114,14 +114,14 @@ def batch_normalized(values: Tensor, epsilon: float = 1e-8) -> Tensor:
 
 
 def batch_centered(rewards: Tensor) -> Tensor:
-    """Centre by the whole rollout: ``A_ng = r_ng - mean r``. NaN, an abstention, gets 0.
+    """Centre by the whole rollout: ``A_ng = r_ng - mean r``. NaN and equal rewards as in `group_normalized`.
 
     Example:
         >>> batch_centered(torch.tensor([[0.0, 2.0], [5.0, 5.0]]))
         tensor([[-3., -1.],
                 [ 2.,  2.]])
     """
-    return (rewards - rewards.nanmean()).nan_to_num(0.0)
+    return group_centered(rewards.reshape(1, -1)).view_as(rewards)
 
 
 def batch_std(rewards: Tensor) -> Tensor:

@@ -2,8 +2,7 @@
 
 J. Schulman, "Approximating KL divergence" (2020), names them k1, k2 and k3. As a number all three estimate
 ``KL(pi || pi_ref)`` for tokens drawn from pi; as a term of a loss they differ in what their gradient estimates
-(arXiv:2506.09477): k2's is that of the KL divergence, k3's that of the reverse one near the reference, and k1's is 0
-on average.
+(arXiv:2506.09477): on-policy k2's is that of the KL divergence, k3's that of the reverse one, and k1's is 0 on average.
 """
 
 from __future__ import annotations

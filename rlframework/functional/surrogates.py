@@ -110,7 +110,7 @@ def geometric_surrogate(
         tensor([[-1.2214]])
     """
     clipped = torch.where(advantages > 0, log_ratio.clamp(max=clip_high), log_ratio.clamp(min=-clip_low))
-    return -advantages * masked_mean(clipped, mask).exp()
+    return -advantages * ratio_of(masked_mean(clipped, mask))
 
 
 _LOG_TINY = math.log(1e-8)

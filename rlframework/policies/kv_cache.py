@@ -25,22 +25,28 @@ class RoomyLayer(DynamicLayer):
         self._buffers = [torch.nn.functional.pad(states, (0, 0, 0, room)) for states in (keys, values)]
         self._show()
 
+    @property
+    def capacity(self) -> int:
+        """Tokens that the buffers hold at most."""
+        return self._buffers[0].shape[2]
+
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """Write behind what is there; return everything, ``(B, H, L', D)`` twice."""
         end = self._length + key_states.shape[-2]
         for buffer, states in zip(self._buffers, (key_states, value_states), strict=True):
             buffer[:, :, self._length : end] = states
         self._length = end
-        self._show()
-        return self.keys, self.values
+        return self._show()
 
     def batch_select_indices(self, indices: Tensor) -> None:
         """Keep these rows, in this order."""
         self._buffers = [buffer.index_select(0, indices) for buffer in self._buffers]
         self._show()
 
-    def _show(self) -> None:
-        self.keys, self.values = (buffer[:, :, : self._length] for buffer in self._buffers)
+    def _show(self) -> tuple[Tensor, Tensor]:
+        keys, values = (buffer[:, :, : self._length] for buffer in self._buffers)
+        self.keys, self.values = keys, values
+        return keys, values
 
 
 def select_rows(cache: Any, rows: Tensor, room: int) -> Any:
@@ -51,8 +57,9 @@ def select_rows(cache: Any, rows: Tensor, room: int) -> Any:
         rows: ``(B',)`` int64, in the order wanted; a row may come several times.
         room: Tokens to come, at most.
     """
-    if isinstance(cache, DynamicCache) and all(type(layer) is DynamicLayer for layer in cache.layers):
-        cache.layers = [RoomyLayer(layer.keys[rows], layer.values[rows], room) for layer in cache.layers]
+    layers: list[Any] = cache.layers if isinstance(cache, DynamicCache) else [None]
+    if all(type(layer) is DynamicLayer for layer in layers):
+        cache.layers = [RoomyLayer(layer.keys[rows], layer.values[rows], room) for layer in layers]
     else:
         cache.batch_select_indices(rows)
     return cache

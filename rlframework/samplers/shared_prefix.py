@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from rlframework.completions import Completions
 from rlframework.distributed import on_any_rank
@@ -52,7 +53,7 @@ class SharedPrefixSampler(BatchedSampler):
         here, logits, mask = torch.arange(len(rows), device=device), logits[group], mask[group]
         running = torch.ones(len(rows), dtype=torch.bool, device=device)
         for position in range(self.max_tokens):
-            chosen, scores = inverse_cdf_sample(logits, uniforms[here, position], self.temperature)
+            chosen, scores = self.draw(logits, uniforms[here, position], here, position)
             tokens[here, position], logprobs[here, position] = chosen, scores
             running &= ~torch.isin(chosen, stops)
             unfinished = int(running.sum())
@@ -70,5 +71,20 @@ class SharedPrefixSampler(BatchedSampler):
             raise RuntimeError("the policy's logits are NaN; its weights have diverged")
         return self._completions(policy, rows, tokens, logprobs)
 
+    def draw(self, logits: Tensor, uniforms: Tensor, rows: Tensor, position: int) -> tuple[Tensor, Tensor]:
+        """Draw one token for each row that is in the batch; override it to steer what is sampled.
 
+        Args:
+            logits: ``(B', V)``.
+            uniforms: ``(B',)`` the rows' own random numbers.
+            rows: ``(B',)`` which rows these are, of ``N * G``.
+            position: Of the token in its completion.
+
+        Returns:
+            ``(B',)`` tokens and ``(B',)`` log-probabilities.
+        """
+        return inverse_cdf_sample(logits, uniforms, self.temperature)
+
+
+# Copying the keys and values of the rows that go on is worth it once a tenth of the rows has ended.
 _WORTH_A_COPY = 0.9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from torch import nn
@@ -76,7 +77,9 @@ class AdaptiveEntropyBonus(EntropyBonus):
         return self._coefficient if self._last_entropy <= self.target else 0.0
 
     def observe(self, entropy: float) -> None:
-        """Raise or lower the coefficient."""
+        """Raise or lower the coefficient; a step without any loss token, whose mean is NaN, says nothing."""
+        if math.isnan(entropy):
+            return
         self._last_entropy = entropy
         change = self.step if entropy <= self.target else -self.step
         self._coefficient = min(max(self._coefficient + change, self.lowest), self.highest)

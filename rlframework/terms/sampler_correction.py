@@ -13,6 +13,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from rlframework.functional.surrogates import ratio_of
+
 
 class SamplerCorrection(ABC):
     """Turns the log-probabilities of policy and sampler into a factor. Override `bound`, and `pool` if need be.
@@ -55,7 +57,7 @@ class SamplerCorrection(ABC):
             mask: ``(B, T)`` bool, loss tokens.
         """
         difference = (old_logprobs - sampler_logprobs).masked_fill(~mask, 0.0).nan_to_num(0.0)
-        return self.bound(self.pool(difference).exp())
+        return self.bound(ratio_of(self.pool(difference)))
 
     def pool(self, difference: Tensor) -> Tensor:
         """Turn token log-ratios into those that are bounded; token by token unless overridden."""

@@ -8,7 +8,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from rlframework.functional.advantages import group_centered, group_normalized, group_spread
+from rlframework.functional.advantages import (
+    batch_centered,
+    batch_normalized,
+    batch_scaled,
+    batch_std,
+    group_centered,
+    group_normalized,
+    group_spread,
+    group_std,
+    leave_one_out,
+    mean_normalized,
+)
 
 NAN = float("nan")
 
@@ -79,3 +90,79 @@ def test_advantages_sum_to_0_and_keep_the_order_of_rewards() -> None:
         torch.testing.assert_close(advantages.sum(1), torch.zeros(50), atol=1e-5, rtol=0.0)
         assert torch.equal(advantages.argsort(1), rewards.argsort(1))
     torch.testing.assert_close(group_normalized(rewards, epsilon=0.0).std(1), torch.ones(50))
+
+
+def test_leave_one_out_compares_with_the_mean_of_the_others() -> None:
+    # 1 - (2 + 6) / 2, 2 - (1 + 6) / 2, 6 - (1 + 2) / 2; without the abstention 1 - 6 and 6 - 1
+    rewards = torch.tensor([[1.0, 2.0, 6.0], [1.0, NAN, 6.0]])
+    torch.testing.assert_close(leave_one_out(rewards), torch.tensor([[-3.0, -1.5, 4.5], [-5.0, 0.0, 5.0]]))
+
+
+def test_leave_one_out_equals_loops() -> None:
+    rewards = torch.rand(5, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    loops = [[row[g] - (sum(row) - row[g]) / 6 for g in range(7)] for row in rewards.tolist()]
+    torch.testing.assert_close(leave_one_out(rewards), torch.tensor(loops, dtype=torch.float64))
+
+
+def test_mean_normalized_divides_by_the_success_rate() -> None:
+    # Mean 0.25: (1 - 0.25) / 0.25 = 3. Mean 2: -1/2 and 1/2, a valid mean of 4 over one row: nothing to compare.
+    rewards = torch.tensor([[1.0, 0.0, 0.0, 0.0], [1.0, NAN, 3.0, NAN], [NAN, 4.0, NAN, NAN]])
+    expected = torch.tensor([[3.0, -1.0, -1.0, -1.0], [-0.5, 0.0, 0.5, 0.0], [0.0] * 4])
+    torch.testing.assert_close(mean_normalized(rewards, epsilon=0.0), expected)
+    # The default is 1e-6: 0.75 / 0.250001.
+    assert mean_normalized(rewards.double())[0, 0].item() == pytest.approx(2.999988, abs=1e-9)
+
+
+def test_a_negative_reward_has_no_success_rate() -> None:
+    with pytest.raises(ValueError, match=r"smallest is -0\.5"):
+        mean_normalized(torch.tensor([[1.0, -0.5, NAN]]))
+
+
+def test_batch_scaled_centres_by_group_and_scales_by_the_rollout() -> None:
+    # Rewards 0, 2, 4, 10: mean 4, squares 16 + 4 + 0 + 36 = 56, deviation sqrt(56 / 3) = 4.320494.
+    rewards = torch.tensor([[0.0, 2.0], [4.0, 10.0]])
+    expected = torch.tensor([[-0.231455, 0.231455], [-0.694365, 0.694365]])
+    torch.testing.assert_close(batch_scaled(rewards, epsilon=0.0), expected)
+    # The default is 1e-4: 3 / 4.320594.
+    assert batch_scaled(rewards.double())[1, 1].item() == pytest.approx(3 / 4.3205937, abs=1e-7)
+
+
+def test_batch_scaled_leaves_abstentions_out_of_the_spread() -> None:
+    # The valid rewards 0, 2 and 4 have deviation 2; the 4 stands alone in its group.
+    rewards = torch.tensor([[0.0, 2.0], [4.0, NAN]])
+    assert batch_scaled(rewards, epsilon=0.0).tolist() == [[-0.5, 0.5], [0.0, 0.0]]
+
+
+def test_batch_normalized_divides_by_the_spread_of_what_it_is_given() -> None:
+    # -1, 1, -3, 3: squares 20, deviation sqrt(20 / 3) = 2.581989. NaN takes no part and stays.
+    values = torch.tensor([[-1.0, 1.0, NAN], [-3.0, 3.0, NAN]])
+    expected = torch.tensor([[-0.387298, 0.387298, NAN], [-1.161895, 1.161895, NAN]])
+    torch.testing.assert_close(batch_normalized(values, epsilon=0.0), expected, equal_nan=True)
+
+
+def test_batch_centered_centres_by_the_valid_mean() -> None:
+    rewards = torch.tensor([[0.0, 2.0, NAN], [7.0, 3.0, NAN]])
+    assert batch_centered(rewards).tolist() == [[-3.0, -1.0, 0.0], [4.0, 0.0, 0.0]]
+
+
+def test_deviations_have_bessels_correction_and_are_0_of_one() -> None:
+    # 1, 2, 3, 4: variance 5 / 3. 2 and 6: variance 8. All six: mean 3, squares 4 + 1 + 0 + 1 + 1 + 9 = 16, over 5.
+    rewards = torch.tensor([[1.0, 2.0, 3.0, 4.0], [2.0, NAN, 6.0, NAN], [NAN, NAN, 5.0, NAN], [NAN] * 4])
+    torch.testing.assert_close(group_std(rewards), torch.tensor([1.290994, 2.828427, 0.0, 0.0]))
+    torch.testing.assert_close(batch_std(rewards[:2]), torch.tensor(1.788854))
+    assert batch_std(rewards[2:]).item() == 0.0
+
+
+@pytest.mark.parametrize("function", [leave_one_out, mean_normalized, batch_scaled, batch_centered])
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 1e6 + 0.1])
+def test_equal_rewards_give_exactly_0_in_the_family_too(function, value: float) -> None:
+    rewards = torch.full((2, 7), value)
+    rewards[1, :3] = NAN
+    assert torch.equal(function(rewards), torch.zeros(2, 7))
+
+
+def test_batch_statistics_of_one_value_are_finite() -> None:
+    everything_but_one = torch.full((2, 3), NAN)
+    everything_but_one[0, 0] = 1.0
+    for function in (batch_scaled, batch_centered, group_normalized, leave_one_out, mean_normalized):
+        assert function(everything_but_one).tolist() == [[0.0] * 3] * 2

@@ -1,4 +1,4 @@
-"""The k3 estimator, by hand."""
+"""The estimators of the KL divergence, by hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from rlframework.functional.divergences import k3
+from rlframework.functional.divergences import k1, k2, k3
 
 
 def test_values() -> None:
@@ -43,3 +43,40 @@ def test_its_mean_under_the_policy_is_the_divergence() -> None:
     # p = (0.5, 0.3, 0.2), q = (0.2, 0.3, 0.5): KL(p || q) = 0.5 ln 2.5 + 0.2 ln 0.4 = 0.274887
     p, q = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.2, 0.3, 0.5])
     torch.testing.assert_close((p * k3(p.log(), q.log())).sum(), torch.tensor(0.274887))
+
+
+def test_k1_and_k2_values_and_gradients() -> None:
+    # d = l - l_ref = -1, 1, 0.5: k1 = d with slope 1, k2 = d^2 / 2 with slope d.
+    logprobs = torch.tensor([-1.0, -1.0, -1.5], requires_grad=True)
+    reference = torch.tensor([0.0, -2.0, -2.0])
+    for estimator, values, slopes in (
+        (k1, [-1.0, 1.0, 0.5], [1.0, 1.0, 1.0]),
+        (k2, [0.5, 0.5, 0.125], [-1.0, 1.0, 0.5]),
+    ):
+        divergence = estimator(logprobs, reference)
+        assert divergence.tolist() == values
+        assert torch.autograd.grad(divergence.sum(), logprobs)[0].tolist() == slopes
+
+
+def test_what_their_gradients_estimate() -> None:
+    """By summing over the policy: k1's is 0, k2's that of KL(pi || ref), k3's that of KL(ref || pi) (arXiv:2506.09477).
+
+    With p = softmax(z): d KL(p || q) / dz = p (ln p - ln q - KL), and d KL(q || p) / dz = p - q.
+    """
+    logits = torch.tensor([0.5, -0.2, 1.0], dtype=torch.float64, requires_grad=True)
+    q = torch.tensor([0.2, 0.3, 0.5], dtype=torch.float64)
+    logprobs = logits.log_softmax(0)
+    p = logprobs.exp().detach()
+    log_ratio = (p / q).log()
+    expected = {k1: torch.zeros(3).double(), k2: p * (log_ratio - (p * log_ratio).sum()), k3: p - q}
+    for estimator, gradient in expected.items():
+        loss = (p * estimator(logprobs, q.log())).sum()
+        (found,) = torch.autograd.grad(loss, logits, retain_graph=True)
+        torch.testing.assert_close(found, gradient)
+
+
+def test_the_mean_of_k1_under_the_policy_is_the_divergence_too() -> None:
+    p, q = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.2, 0.3, 0.5])
+    torch.testing.assert_close((p * k1(p.log(), q.log())).sum(), torch.tensor(0.274887))
+    # k2 is biased: 0.5 (ln 2.5)^2 / 2 + 0.2 (ln 0.4)^2 / 2 = 0.293855
+    torch.testing.assert_close((p * k2(p.log(), q.log())).sum(), torch.tensor(0.293855))

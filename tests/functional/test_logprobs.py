@@ -81,3 +81,33 @@ def test_entropy_of_a_peaked_distribution_is_not_negative() -> None:
 def test_entropy_with_a_forbidden_token_is_finite() -> None:
     scored = token_logprobs(torch.tensor([[[0.0, 0.0, -math.inf]]]), torch.tensor([[0]]))
     assert scored.entropy.item() == pytest.approx(math.log(2))
+
+
+def test_the_entropy_gradient_is_that_of_finite_differences() -> None:
+    logits = torch.randn(2, 3, 7, generator=torch.Generator().manual_seed(3), dtype=torch.float64).requires_grad_()
+    ids = torch.zeros(2, 3, dtype=torch.int64)
+
+    def entropies(logits: torch.Tensor) -> torch.Tensor:
+        return token_logprobs(logits, ids, temperature=0.7, entropy_gradient=True).entropy
+
+    assert torch.autograd.gradcheck(entropies, logits)
+    # dH / dz_v = -p_v (ln p_v + H) / tau: with (1/4, 3/4), -1/4 (ln 1/4 + 0.562335) = 0.205990.
+    pair = torch.tensor([[[0.0, math.log(3.0)]]], requires_grad=True)
+    token_logprobs(pair, torch.tensor([[0]]), entropy_gradient=True).entropy.sum().backward()
+    torch.testing.assert_close(pair.grad, torch.tensor([[[0.205990, -0.205990]]]))
+
+
+def test_asking_for_the_gradient_changes_no_value() -> None:
+    logits = torch.randn(2, 3, 7, generator=torch.Generator().manual_seed(4)).requires_grad_()
+    ids = torch.ones(2, 3, dtype=torch.int64)
+    plain, asked = token_logprobs(logits, ids), token_logprobs(logits, ids, entropy_gradient=True)
+    assert torch.equal(plain.entropy, asked.entropy)
+    assert torch.equal(plain.logprobs, asked.logprobs)
+    with torch.no_grad():
+        assert not token_logprobs(logits, ids, entropy_gradient=True).entropy.requires_grad
+
+
+def test_the_entropy_gradient_with_a_forbidden_token_is_finite() -> None:
+    logits = torch.tensor([[[0.0, math.log(3.0), -math.inf]]], requires_grad=True)
+    token_logprobs(logits, torch.tensor([[0]]), entropy_gradient=True).entropy.sum().backward()
+    torch.testing.assert_close(logits.grad, torch.tensor([[[0.205990, -0.205990, 0.0]]]))

@@ -12,15 +12,18 @@ from rlframework.policies.causal_lm import CausalLMPolicy
 from rlframework.prompt import Prompt
 
 
-def letter_tokenizer() -> PreTrainedTokenizerFast:
-    """Return a tokenizer with one token for each letter and digit, an end token and a pad token.
+def letter_tokenizer(letters: str = string.ascii_lowercase + string.digits) -> PreTrainedTokenizerFast:
+    """Return a tokenizer with one token for each letter, behind a pad token, an end token and one for the unknown.
+
+    Args:
+        letters: By default the letters from a to z, and the digits.
 
     Example:
         >>> tokenizer = letter_tokenizer()
         >>> tokenizer.decode(tokenizer("abc")["input_ids"])
         'abc'
     """
-    symbols = ["<pad>", "<eos>", "<unk>", *string.ascii_lowercase, *string.digits]
+    symbols = ["<pad>", "<eos>", "<unk>", *letters]
     tokenizer = Tokenizer(models.WordLevel({symbol: i for i, symbol in enumerate(symbols)}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split("", behavior="isolated")
     tokenizer.decoder = decoders.Fuse()

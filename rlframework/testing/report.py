@@ -1,0 +1,116 @@
+"""What the proof kit says of an algorithm: one finding per check, and how to mend what failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Verdict(Enum):
+    """How a check ended."""
+
+    PASSED = "passed"
+    FAILED = "FAILED"
+    STATED = "stated"
+    """The algorithm says of itself that it does not have the property."""
+
+
+class Violation(Exception):  # noqa: N818 - what a check found, not an error of the kit
+    """Raised by a check that an algorithm does not pass.
+
+    Args:
+        finding: What is wrong, in one line with the numbers.
+        remedy: How to mend it.
+        stated: The algorithm declares this as its nature.
+    """
+
+    def __init__(self, finding: str, remedy: str, stated: bool = False) -> None:
+        super().__init__(finding)
+        self.finding = finding
+        self.remedy = remedy
+        self.stated = stated
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of one check.
+
+    Args:
+        check: Name of the check.
+        question: What it proves, in one sentence.
+        verdict: How it ended.
+        finding: What was seen, in one line.
+        remedy: How to mend it; empty unless it failed.
+        seconds: How long it took.
+    """
+
+    check: str
+    question: str
+    verdict: Verdict
+    finding: str
+    remedy: str
+    seconds: float
+
+    def __str__(self) -> str:
+        line = f"  {self.verdict.value:<7} {self.check:<23} {self.finding}"
+        if self.verdict is not Verdict.FAILED:
+            return line
+        indent = "\n" + " " * 34
+        return f"{line}{indent}property: {self.question}{indent}mend:     {self.remedy}"
+
+
+@dataclass(frozen=True)
+class AlgorithmReport:
+    """All findings on one algorithm; prints as a table.
+
+    Args:
+        algorithm: Name of the class.
+        findings: One for each check that ran, in their order.
+
+    Example:
+        >>> finding = Finding("padding", "Padding changes nothing.", Verdict.PASSED, "nothing changed", "", 0.1)
+        >>> report = AlgorithmReport("MyAlgorithm", [finding])
+        >>> report.ok, report.failed, report["padding"].finding
+        (True, [], 'nothing changed')
+    """
+
+    algorithm: str
+    findings: list[Finding]
+
+    @property
+    def failed(self) -> list[str]:
+        """Names of the checks that failed."""
+        return [finding.check for finding in self.findings if finding.verdict is Verdict.FAILED]
+
+    @property
+    def ok(self) -> bool:
+        """Whether none failed."""
+        return not self.failed
+
+    @property
+    def seconds(self) -> float:
+        """How long all checks took."""
+        return sum(finding.seconds for finding in self.findings)
+
+    def __getitem__(self, check: str) -> Finding:
+        found = [finding for finding in self.findings if finding.check == check]
+        if not found:
+            raise KeyError(f"no check {check!r} ran; these did: {', '.join(f.check for f in self.findings)}")
+        return found[0]
+
+    def __str__(self) -> str:
+        failed = f"{len(self.failed)} of {len(self.findings)} checks failed" if self.failed else "no check failed"
+        head = f"{self.algorithm}: {failed} ({len(self.findings)} ran in {self.seconds:.1f} s)"
+        return "\n".join([head, *map(str, self.findings)])
+
+
+class AlgorithmError(AssertionError):
+    """Raised by `check_algorithm`: the algorithm fails some checks.
+
+    Args:
+        report: All findings.
+    """
+
+    def __init__(self, report: AlgorithmReport) -> None:
+        super().__init__(f"{report.algorithm} fails: {', '.join(report.failed)}\n{report}")
+        self.report = report

@@ -1,0 +1,142 @@
+"""Groups without spread are left out, and no more prompts are sampled than it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from rlframework import DAPO, BatchedSampler, Completion, Completions, GroupSampler, SpreadFilter
+from rlframework.prompt import Prompt
+from rlframework.rewards import RowReward
+
+
+class Scripted(GroupSampler):
+    """Answers with the row's number; writes down what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(group_size=2, max_tokens=3)
+        self.asked: list[tuple[list[int], int]] = []
+
+    def sample(self, policy: Any, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
+        self.asked.append(([prompt.index for prompt in prompts], step))
+        return Completions([Completion(p, [row], str(row), "stop") for p in prompts for row in range(2)], 2)
+
+
+class Uneven(RowReward):
+    """Tells the rows of some prompts apart."""
+
+    def __init__(self, *uneven: int) -> None:
+        super().__init__()
+        self.uneven = uneven
+
+    def score_row(self, completion: Completion) -> float | None:
+        if completion.prompt.index == 99:
+            return None
+        return float(completion.text) if completion.prompt.index in self.uneven else 0.1
+
+
+class Nobody:
+    """A policy that has no weights to be sharded."""
+
+    def parameters(self) -> list[Any]:
+        return []
+
+
+def prompts(*indices: int) -> list[Prompt]:
+    return [Prompt([1], "?", {}, index) for index in indices]
+
+
+def kept(completions: Completions) -> list[int]:
+    assert all(len({row.prompt.index for row in group}) == 1 for group in completions.groups())
+    return [group[0].prompt.index for group in completions.groups()]
+
+
+@pytest.mark.parametrize(
+    ("uneven", "expected", "batches"),
+    [
+        ((0, 1, 2, 3, 4, 5), [0, 1], 1),  # no more is asked than it takes
+        ((1, 2), [1, 2], 2),
+        ((1, 4), [1, 4], 3),
+        ((5,), [5, 0], 3),  # the first group without spread fills the place
+        ((), [0, 1], 3),
+        ((0, 2, 3), [0, 2], 2),  # one too many: the first count
+    ],
+)
+def test_groups_with_spread_come_first(uneven: tuple[int, ...], expected: list[int], batches: int) -> None:
+    sampler = Scripted()
+    found = SpreadFilter(sampler, Uneven(*uneven), keep=2).sample(Nobody(), prompts(*range(6)), step=7)
+    assert kept(found) == expected
+    assert sampler.asked == [([n, n + 1], 7) for n in (0, 2, 4)[:batches]]
+
+
+def test_a_last_batch_may_be_short_and_a_group_that_nobody_judged_has_no_spread() -> None:
+    sampler = Scripted()
+    assert kept(SpreadFilter(sampler, Uneven(4), keep=2).sample(Nobody(), prompts(99, 3, 4))) == [4, 99]
+    assert [asked for asked, _ in sampler.asked] == [[99, 3], [4]]
+
+
+def test_too_few_prompts_are_refused() -> None:
+    with pytest.raises(ValueError, match="1 prompts on this rank cannot give keep=2 groups; raise prompts_per_rollout"):
+        SpreadFilter(Scripted(), Uneven(), keep=2).sample(Nobody(), prompts(0))
+    with pytest.raises(ValueError, match="keep must be at least 1, got 0"):
+        SpreadFilter(Scripted(), Uneven(), keep=0)
+
+
+def test_it_has_the_settings_of_the_sampler_inside() -> None:
+    inner = BatchedSampler(group_size=4, max_tokens=8, temperature=0.7, seed=5)
+    outer = SpreadFilter(inner, Uneven(), keep=3)
+    assert (outer.group_size, outer.max_tokens, outer.temperature, outer.seed) == (4, 8, 0.7, 5)
+    assert outer.groups_from(12) == 3
+
+
+def test_validation_is_not_filtered() -> None:
+    inner = BatchedSampler(group_size=4, max_tokens=8)
+    evaluation = SpreadFilter(inner, Uneven(), keep=3).for_evaluation()
+    assert type(evaluation) is BatchedSampler
+    assert (evaluation.group_size, evaluation.temperature, evaluation.max_tokens) == (1, 0.0, 8)
+
+
+def test_a_copy_is_changed_inside_and_outside() -> None:
+    inner = BatchedSampler(group_size=4, max_tokens=8)
+    outer = SpreadFilter(inner, Uneven(), keep=3)
+    other = outer.replace(keep=5, max_tokens=16)
+    assert (other.keep, other.max_tokens, other.sampler.max_tokens) == (5, 16, 16)
+    assert (outer.keep, outer.max_tokens, inner.max_tokens) == (3, 8, 8)
+    with pytest.raises(AttributeError, match="no setting 'top_k'"):
+        outer.replace(top_k=3)
+
+
+class Early(RowReward):
+    """1 for a letter of the first half of the alphabet."""
+
+    def score_row(self, completion: Completion) -> float:
+        return float("a" <= completion.text[:1] <= "m")
+
+
+@pytest.mark.parametrize("minibatches", [1, 3])
+def test_a_run_learns_from_groups_with_spread(
+    grpo: Callable, fit: Callable, recorder: Any, caplog: pytest.LogCaptureFixture, minibatches: int
+) -> None:
+    """A rollout is keep groups, of the same size every time, however many minibatches they are cut into."""
+    inner = BatchedSampler(group_size=3, max_tokens=4)
+    options = {"reward": Early(), "sampler": SpreadFilter(inner, Early(), keep=3), "prompts_per_rollout": 12}
+    algorithm = grpo(kind=DAPO, minibatches_per_rollout=minibatches, **options)
+    with caplog.at_level("INFO"):
+        fit(algorithm, prompts=24, held_out=5, callbacks=[recorder], accumulate_grad_batches=minibatches)
+    assert "A rollout is 3 prompts (chosen among 12) x 3 = 9 completions" in caplog.text
+    assert [len(collected.completions) for collected in recorder.collected] == [9, 9]
+    for collected in recorder.collected:
+        rewards = collected.scores.total
+        assert ((rewards.amax(1) - rewards.amin(1)) > 0).all()
+        assert len(collected.rollout) == 9
+    assert algorithm.trainer.callback_metrics["train/zero_std_groups"] == 0
+    assert "val/accuracy" in algorithm.trainer.callback_metrics
+
+
+def test_minibatches_that_do_not_divide_what_is_kept_are_refused(grpo: Callable, fit: Callable) -> None:
+    sampler = SpreadFilter(BatchedSampler(group_size=3, max_tokens=4), Early(), keep=3)
+    algorithm = grpo(kind=DAPO, sampler=sampler, prompts_per_rollout=12, minibatches_per_rollout=2)
+    with pytest.raises(ValueError, match="3 groups cannot be cut into 2 minibatches"):
+        fit(algorithm)

@@ -1,0 +1,67 @@
+"""Two processes here against two of TRL's, run live: gradients, losses and weights after six steps."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.trl_compare import gradient_error, whole_norm
+from tests.trl_ddp_runs import CASES
+from tests.trl_runs import LEARNING_RATES
+
+pytestmark = pytest.mark.distributed
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory: pytest.TempPathFactory) -> list:
+    """Run all cases on both sides in one pair of processes; return what either ended with."""
+    folder = tmp_path_factory.mktemp("ddp")
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    output = folder / "output.txt"
+    with output.open("w") as file:
+        # A session of its own, since the launcher starts both processes: one signal ends all three.
+        process = subprocess.Popen(
+            [*launcher, "-m", "tests.trl_ddp_runs", str(folder)],
+            cwd=Path(__file__).parents[1],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            code = process.wait(300)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+    assert code == 0, output.read_text()[-4000:]
+    return [torch.load(folder / f"rank{rank}.pt") for rank in range(2)]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_gradients_and_losses(ranks, name):
+    ours, theirs = ranks[0][name, "sgd"]
+    assert len(ours["gradients"]) == len(theirs["gradients"]) == 6
+    for mine, other in zip(ours["gradients"], theirs["gradients"], strict=True):
+        assert gradient_error(mine, other, whole_norm(other)) < 5e-5
+    # A process has the loss of its own rows; the mean over both is that of the step.
+    mine, other = (torch.tensor([rank[name, "sgd"][side]["losses"] for rank in ranks]).mean(0) for side in (0, 1))
+    torch.testing.assert_close(mine, other, rtol=2e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize("optimizer", LEARNING_RATES)
+@pytest.mark.parametrize("name", CASES)
+def test_weights_after_six_steps(ranks, name, optimizer):
+    ours, theirs = ranks[0][name, optimizer]
+    assert all(
+        torch.equal(weight, ranks[1][name, optimizer][0]["weights"][key]) for key, weight in ours["weights"].items()
+    )
+    errors = torch.cat([(ours["weights"][key] - theirs["weights"][key]).abs().flatten() for key in theirs["weights"]])
+    if optimizer == "sgd":
+        assert errors.max() < 1e-6
+    else:
+        assert errors.quantile(0.999) < 5e-6
