@@ -9,7 +9,7 @@ SOURCES := $(wildcard rlframework recipes tests benchmarks)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help .venv demo test test-long tables lint format bench clean
+.PHONY: help .venv demo test test-long tables lint format bench bench-trl bench-quick clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +37,12 @@ format: .venv/.installed-lint ## Format the code and mend what ruff can mend
 
 bench: .venv/.installed ## Time one training step and its parts
 	$(BIN)/python benchmarks/step.py $(ARGS)
+
+bench-trl: .venv/.installed ## Time one step here and in TRL, every shape (up to half an hour on two cores)
+	$(BIN)/python benchmarks/against_trl.py $(ARGS)
+
+bench-quick: .venv/.installed ## The same for small models and prompts of 64 and 256 tokens: about a minute
+	$(BIN)/python benchmarks/against_trl.py --quick $(ARGS)
 
 .venv: .venv/.installed ## Make the environment, or renew it after a change of pyproject.toml
 

@@ -15,6 +15,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
 from rlframework.policies.base import Policy
 from rlframework.policies.kv_cache import select_rows
+from rlframework.policies.lean_decode import LeanDecoder, LeanDecoding
+from rlframework.policies.prefix_sharing import PrefixSharing
 from rlframework.rollout import Rollout
 
 
@@ -30,6 +32,9 @@ class CausalLMPolicy(Policy):
         lora: Train this PEFT adapter and leave the model as it is. The reference is then the model without it.
         dtype: Dtype of the weights, such as ``"bfloat16"``, for a model that is loaded here; by default float32,
             which mixed precision needs for its master weights.
+        shared_prefix: Read each prompt once for its whole group where the architecture allows it (`PrefixSharing`);
+            False scores padded rows.
+        lean_decode: Sample through `LeanDecoder` where the architecture allows it; False calls the model itself.
 
     Raises:
         ValueError: No tokenizer for a model object, a tokenizer without pad token, a dtype for a model that exists, or
@@ -53,6 +58,8 @@ class CausalLMPolicy(Policy):
         tokenizer: str | Path | PreTrainedTokenizerBase | None = None,
         lora: LoraConfig | None = None,
         dtype: str | None = None,
+        shared_prefix: bool = True,
+        lean_decode: bool = True,
     ) -> None:
         super().__init__(_load_tokenizer(model, tokenizer))
         loaded = _load_model(model, dtype)
@@ -60,9 +67,17 @@ class CausalLMPolicy(Policy):
             raise ValueError("the model has an adapter already; pass either a PEFT model or lora=...")
         self.model = loaded if lora is None else get_peft_model(loaded, lora)
         self._forward_arguments = _forward_arguments(self.model)
+        self._sharing = PrefixSharing(self) if shared_prefix else None
+        self._lean = LeanDecoding() if lean_decode and LeanDecoder.fits(self.model) else None
 
     def logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
-        """Score the completions in one padded forward pass, ``(B, T)``."""
+        """Score the completions, ``(B, T)``, reading each prompt once for its group where that is possible."""
+        if self._sharing is not None and self._sharing.applies(batch):
+            return self._sharing.score(batch, entropy_gradient)
+        return self.padded_logprobs(batch, entropy_gradient=entropy_gradient)
+
+    def padded_logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
+        """Score the completions in one padded forward pass, each row with its own prompt: what is slow and right."""
         ids = torch.cat([batch.prompt_ids, batch.completion_ids], dim=1)  # (B, S)
         mask = torch.cat([batch.prompt_mask, batch.completion_mask], dim=1)
         width = batch.completion_ids.shape[1]
@@ -72,6 +87,12 @@ class CausalLMPolicy(Policy):
 
     def next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
         """Run the tokens that the key-value cache lacks, ``(B, V)``."""
+        if self._lean is not None and self._lean.applies(self, cache):
+            return self._lean.next_logits(self, ids, mask, cache)
+        return self.plain_next_logits(ids, mask, cache)
+
+    def plain_next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
+        """Run them through the model's own forward, ``(B, V)``."""
         output = self._forward(ids, mask, mask, past_key_values=cache, use_cache=True, logits_to_keep=1)
         return output.logits[:, -1], output.past_key_values
 

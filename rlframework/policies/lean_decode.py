@@ -1,0 +1,161 @@
+"""One decoding step of the Llama family in a dozen calls a layer, for models so small or so fast that calls cost most.
+
+The arithmetic is that of transformers' Llama, Qwen2 and Qwen3. Projections that read the same input are joined into one
+matrix, norms are the fused ones of torch, and keys and values go straight into a `RoomyLayer`.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
+from torch.nn import functional as F
+from transformers import PreTrainedModel
+from transformers.cache_utils import DynamicCache
+
+from rlframework.policies.kv_cache import RoomyLayer
+
+if TYPE_CHECKING:
+    from rlframework.policies.causal_lm import CausalLMPolicy
+
+_FAMILY = frozenset({"llama", "qwen2", "qwen3"})
+
+
+class LeanDecoder:
+    """Decodes with the weights that the model has now; made anew for every rollout, since it holds joined copies.
+
+    Args:
+        model: A transformers model that `fits`.
+        positions: How many positions will be asked for at most.
+    """
+
+    def __init__(self, model: Any, positions: int) -> None:
+        body = model.model
+        self._embedding = body.embed_tokens
+        self._layers = [_Layer(layer, model.config) for layer in body.layers]
+        self._norm = body.norm
+        self._head = model.lm_head
+        places = torch.arange(positions, device=self._embedding.weight.device).unsqueeze(0)
+        self._cosines, self._sines = (part[0] for part in body.rotary_emb(self._embedding.weight, places))
+
+    @staticmethod
+    def fits(model: Any) -> bool:
+        """Whether the model is of the family, with plain linear layers throughout and its plain activation."""
+        if not isinstance(model, PreTrainedModel) or model.config.model_type not in _FAMILY:
+            return False
+        if model.config.hidden_act != "silu":
+            return False
+        body: Any = model.model
+        parts = [part for layer in body.layers for part in (*_attention(layer), *_feed_forward(layer))]
+        return all(type(part) is nn.Linear for part in (*parts, model.lm_head))
+
+    def step(self, tokens: Tensor, mask: Tensor, cache: DynamicCache) -> Tensor:
+        """Read one token per row and return ``(B, V)`` logits for the next.
+
+        Args:
+            tokens: ``(B,)``.
+            mask: ``(B, S)`` bool over everything seen and the token itself.
+            cache: Of `RoomyLayer`.
+        """
+        positions = mask.sum(1) - 1
+        rotation = self._cosines[positions].unsqueeze(1), self._sines[positions].unsqueeze(1)  # (B, 1, D) each
+        seen = None if bool(mask.all()) else mask[:, None, None, :]
+        hidden = self._embedding(tokens)
+        for layer, states in zip(self._layers, cache.layers, strict=True):
+            hidden = layer(hidden, rotation, seen, states)
+        return self._head(_normalised(hidden, self._norm))
+
+
+class LeanDecoding:
+    """Hands decoding steps to a `LeanDecoder`, one for each cache, and checks the first against the model's own."""
+
+    def __init__(self) -> None:
+        self._proven = False
+
+    def applies(self, policy: CausalLMPolicy, cache: Any) -> bool:
+        """Whether the cache is that of a sampler that sets room aside, and the weights are all here, not sharded."""
+        roomy = isinstance(cache, DynamicCache) and all(type(layer) is RoomyLayer for layer in cache.layers)
+        return roomy and not any(isinstance(parameter, DTensor) for parameter in policy.parameters())
+
+    def next_logits(self, policy: CausalLMPolicy, ids: Tensor, mask: Tensor, cache: Any) -> tuple[Tensor, Any]:
+        """Decode one token per row, ``(B, V)``.
+
+        Raises:
+            RuntimeError: The first step of all differs from the model's own.
+        """
+        if not hasattr(cache, "lean_decoder"):
+            decoder = LeanDecoder(policy.model, cache.layers[0].capacity)
+            if not self._proven:
+                self._prove(decoder, policy, ids, mask, cache)
+            # The joined weights live as long as the cache does: no longer than the rollout that they belong to.
+            cache.lean_decoder = decoder
+        return cache.lean_decoder.step(ids[:, 0], mask, cache), cache
+
+    def _prove(self, decoder: LeanDecoder, policy: CausalLMPolicy, ids: Tensor, mask: Tensor, cache: Any) -> None:
+        expected, _ = policy.plain_next_logits(ids, mask, copy.deepcopy(cache))
+        logits = decoder.step(ids[:, 0], mask, copy.deepcopy(cache))
+        error = (logits.float().log_softmax(-1) - expected.float().log_softmax(-1)).abs().max()
+        tolerance = 0.3 if cache.layers[0].keys.element_size() == 2 else 1e-3
+        if not error <= tolerance:
+            raise RuntimeError(
+                f"lean decoding differs from the model's own by {float(error):.2g} in log-probability (tolerance "
+                f"{tolerance}); pass lean_decode=False to CausalLMPolicy, and please report the architecture"
+            )
+        self._proven = True
+
+
+class _Layer:
+    """A decoder layer with its projections joined."""
+
+    def __init__(self, layer: Any, config: Any) -> None:
+        attention = layer.self_attn
+        query, key, value, self._out = _attention(layer)
+        gate, up, self._down = _feed_forward(layer)
+        self._inwards, self._gates = _joined(query, key, value), _joined(gate, up)
+        self._before, self._between = layer.input_layernorm, layer.post_attention_layernorm
+        self._query_norm, self._key_norm = getattr(attention, "q_norm", None), getattr(attention, "k_norm", None)
+        self._width = attention.head_dim
+        self._heads, self._key_heads = config.num_attention_heads, config.num_key_value_heads
+        self._scale = attention.scaling
+
+    def __call__(self, hidden: Tensor, rotation: tuple[Tensor, Tensor], seen: Tensor | None, states: Any) -> Tensor:
+        heads, key_heads, rows = self._heads, self._key_heads, len(hidden)
+        states_in = F.linear(_normalised(hidden, self._before), *self._inwards).view(rows, -1, self._width)
+        query, key, value = states_in.split([heads, key_heads, key_heads], dim=1)
+        query = _rotated(_normalised(query, self._query_norm), rotation)
+        key = _rotated(_normalised(key, self._key_norm), rotation)
+        keys, values = states.update(key.unsqueeze(2), value.unsqueeze(2))
+        options = {"attn_mask": seen, "scale": self._scale, "enable_gqa": heads != key_heads}
+        mixed = F.scaled_dot_product_attention(query.unsqueeze(2), keys, values, **options)
+        hidden = hidden + self._out(mixed.reshape(rows, -1))
+        gate, up = F.linear(_normalised(hidden, self._between), *self._gates).chunk(2, dim=-1)
+        return hidden + self._down(F.silu(gate) * up)
+
+
+def _attention(layer: Any) -> tuple[Any, ...]:
+    attention = layer.self_attn
+    return attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj
+
+
+def _feed_forward(layer: Any) -> tuple[Any, ...]:
+    return layer.mlp.gate_proj, layer.mlp.up_proj, layer.mlp.down_proj
+
+
+def _joined(*parts: Any) -> tuple[Tensor, Tensor | None]:
+    biases = [part.bias for part in parts]
+    return torch.cat([part.weight for part in parts]), None if biases[0] is None else torch.cat(biases)
+
+
+def _normalised(states: Tensor, norm: Any) -> Tensor:
+    if norm is None:
+        return states
+    return F.rms_norm(states, (states.shape[-1],), norm.weight, norm.variance_epsilon)
+
+
+def _rotated(states: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
+    cosines, sines = rotation
+    first, second = states.chunk(2, dim=-1)
+    return states * cosines + torch.cat((-second, first), dim=-1) * sines

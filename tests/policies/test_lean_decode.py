@@ -1,0 +1,106 @@
+"""The lean decoding step says what the model says, with the weights it has now, or is not taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from peft import LoraConfig
+from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+
+from rlframework.policies import CausalLMPolicy
+from rlframework.policies.lean_decode import LeanDecoder
+from rlframework.samplers import BatchedSampler, SharedPrefixSampler
+from rlframework.testing import letter_prompts, letter_tokenizer
+
+TOKENIZER = letter_tokenizer()
+PROMPTS = letter_prompts(5)
+SIZES = {"vocab_size": len(TOKENIZER), "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
+HEADS = {"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 64, "initializer_range": 0.3}
+ENDS = {"eos_token_id": TOKENIZER.eos_token_id, "pad_token_id": TOKENIZER.pad_token_id, "bos_token_id": None}
+FAMILY: dict[str, dict[str, Any]] = {
+    "qwen3": {"head_dim": 16},
+    "qwen2": {},
+    "llama": {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 10000.0}},
+}
+
+
+def make(kind: str, lora: LoraConfig | None = None, lean_decode: bool = True, **changes: Any) -> CausalLMPolicy:
+    options = {**SIZES, **HEADS, **ENDS, **FAMILY.get(kind, {}), **changes}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = AutoModelForCausalLM.from_config(CONFIG_MAPPING[kind](**options))
+        # Biases and norms start at 0 and 1, where a forgotten one would not show.
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.1 * torch.randn_like(parameter))
+        return CausalLMPolicy(model, TOKENIZER, lora=lora, lean_decode=lean_decode).eval()
+
+
+def ids(policy: CausalLMPolicy) -> list[list[int]]:
+    """Sample, and see that the plain sampler, through the model's own forward, draws the same."""
+    settings = {"group_size": 4, "max_tokens": 16, "seed": 1}
+    fast, plain = (list(kind(**settings).sample(policy, PROMPTS)) for kind in (SharedPrefixSampler, BatchedSampler))
+    assert [row.ids for row in fast] == [row.ids for row in plain]
+    for left, right in zip(fast, plain, strict=True):
+        assert left.logprobs == pytest.approx(right.logprobs, abs=1e-5)
+    return [row.ids for row in fast]
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Count the rows of every lean step."""
+    taken: list[int] = []
+    step = LeanDecoder.step
+    monkeypatch.setattr(
+        LeanDecoder, "step", lambda self, tokens, *rest: (taken.append(len(tokens)), step(self, tokens, *rest))[1]
+    )
+    return taken
+
+
+@pytest.mark.parametrize("kind", FAMILY)
+def test_it_samples_what_the_model_samples(kind: str, steps: list[int]) -> None:
+    ids(make(kind))
+    assert len(steps) > 10
+
+
+def test_every_rollout_decodes_with_the_newest_weights(steps: list[int]) -> None:
+    policy = make("qwen3")
+    before = ids(policy)
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter.mul_(1.1)
+    assert ids(policy) != before
+    assert steps
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: make("qwen3", lora=LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)),
+        lambda: make("qwen3", hidden_act="gelu"),
+        lambda: make("olmo2"),
+        lambda: make("qwen3", lean_decode=False),
+    ],
+)
+def test_other_models_decode_through_their_own_forward(build: Callable[[], CausalLMPolicy], steps: list[int]) -> None:
+    ids(build())
+    assert not steps
+
+
+def test_a_model_that_computes_otherwise_stops_the_run() -> None:
+    policy = make("llama")
+    policy.model.model.layers[0].mlp.act_fn = torch.nn.GELU()
+    with pytest.raises(RuntimeError, match=r"lean decoding differs from the model's own by .* lean_decode=False"):
+        ids(policy)
+
+
+def test_a_copy_of_the_policy_decodes_with_its_own_weights(steps: list[int]) -> None:
+    policy = make("qwen2")
+    reference = policy.reference()
+    with torch.no_grad():
+        policy.model.lm_head.weight.mul_(2.0)
+    assert ids(reference) != ids(policy)
+    assert steps
