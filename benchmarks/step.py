@@ -17,7 +17,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from rlframework import GRPO, BatchedSampler, rewards
+from rlframework import GRPO, SharedPrefixSampler, rewards
 from rlframework.tasks import ChainSumsData, ChainSumsPolicy
 
 WARM_UP = 2
@@ -44,7 +44,7 @@ def measure(steps: int) -> dict[str, float]:
     algorithm = GRPO(
         ChainSumsPolicy(),
         rewards.ExactFormat() + rewards.ApproximateFormat() + rewards.AnswerCheck() + rewards.NumberCheck(),
-        BatchedSampler(group_size=8, max_tokens=48),
+        SharedPrefixSampler(group_size=8, max_tokens=48),
         prompts_per_rollout=16,
         learning_rate=7e-4,
     )
