@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import runpy
-import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+
+from tests import two_ranks
 
 pytestmark = pytest.mark.distributed
 
@@ -21,19 +20,7 @@ Results = dict[str, Any]
 
 def launch(folder: Path, *kinds: str, seconds: float = 300) -> list[Results]:
     """Run some kinds on two processes; return what either rank ended with."""
-    command = [sys.executable, str(SCRIPT), str(folder), *kinds]
-    output = folder / "output.txt"
-    with output.open("w") as file:
-        # A session of its own, since the first process starts the second: one signal ends both.
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
-        try:
-            code = process.wait(seconds)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-    assert code == 0, output.read_text()[-4000:]
-    return [torch.load(folder / f"rank{rank}.pt") for rank in range(2)]
+    return two_ranks.launch([sys.executable, str(SCRIPT), str(folder), *kinds], folder, seconds)
 
 
 def alone(folder: Path, kind: str) -> Results:

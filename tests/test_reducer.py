@@ -7,9 +7,6 @@ a rollout are left out (test_loader.py).
 from __future__ import annotations
 
 import functools
-import os
-import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +19,7 @@ from torch import Tensor
 from rlframework.functional.advantages import batch_scaled
 from tests import reducer_runs
 from tests.reducer_runs import OPTIONS, PAIRS, REFUSED, Cut
+from tests.two_ranks import launch
 
 SCRIPT = Path(reducer_runs.__file__)
 CUTS = [Cut(2), Cut(4, seed=1, left=2, right=3), Cut(8)]
@@ -84,22 +82,8 @@ def test_bnpo_in_one_minibatch_is_the_token_mean() -> None:
 def two(tmp_path_factory: pytest.TempPathFactory) -> list[dict[tuple[str, str], Tensor]]:
     """Every gradient on two processes, as either rank has it."""
     folder = tmp_path_factory.mktemp("two")
-    output = folder / "output.txt"
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[1]), "OMP_NUM_THREADS": "1"}
-    with output.open("w") as file:
-        # A session of its own, since the first process starts the second: one signal ends both.
-        command = [sys.executable, str(SCRIPT), str(folder)]
-        process = subprocess.Popen(
-            command, env=environment, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
-        )
-        try:
-            code = process.wait(300)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-    assert code == 0, output.read_text()[-4000:]
-    return [torch.load(folder / f"rank{rank}.pt") for rank in range(2)]
+    command = [sys.executable, str(SCRIPT), str(folder)]
+    return launch(command, folder, PYTHONPATH=str(SCRIPT.parents[1]), OMP_NUM_THREADS="1")
 
 
 @pytest.mark.distributed

@@ -1,10 +1,6 @@
 """Two processes here against two of TRL's, run live: gradients, losses and weights after six steps."""
 
-import os
-import signal
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +8,7 @@ import torch
 from tests.trl_compare import gradient_error, whole_norm
 from tests.trl_ddp_runs import CASES
 from tests.trl_runs import LEARNING_RATES
+from tests.two_ranks import launch
 
 pytestmark = pytest.mark.distributed
 
@@ -21,25 +18,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> list:
     """Run all cases on both sides in one pair of processes; return what either ended with."""
     folder = tmp_path_factory.mktemp("ddp")
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    output = folder / "output.txt"
-    with output.open("w") as file:
-        # A session of its own, since the launcher starts both processes: one signal ends all three.
-        process = subprocess.Popen(
-            [*launcher, "-m", "tests.trl_ddp_runs", str(folder)],
-            cwd=Path(__file__).parents[1],
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            code = process.wait(300)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-    assert code == 0, output.read_text()[-4000:]
-    return [torch.load(folder / f"rank{rank}.pt") for rank in range(2)]
+    return launch([*launcher, "-m", "tests.trl_ddp_runs", str(folder)], folder, OMP_NUM_THREADS="1")
 
 
 @pytest.mark.parametrize("name", CASES)
