@@ -16,6 +16,7 @@ from rlframework.callbacks.base import RolloutCallback
 from rlframework.collect import collect, tally_rollout
 from rlframework.distributed import replica
 from rlframework.functional.gates import off_policy_gate
+from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.metrics import Tally
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
@@ -179,40 +180,56 @@ class PolicyGradient(RolloutModule):
     @final
     def training_step(self, batch: Rollout, batch_idx: int) -> Tensor:
         """Return the loss of one minibatch: the weighted sum of surrogate and KL over its tokens, less the bonus."""
-        mask = batch.loss_mask
-        scored = self.policy.logprobs(batch, **({} if self.entropy_bonus is None else {"entropy_gradient": True}))
-        # Padding may hold any finite number; as 0 it cannot overflow in an exponential and poison a sum with 0 * inf.
-        logprobs = scored.logprobs.masked_fill(~mask, 0.0)
-        surrogate = checked_surrogate(self.surrogate(logprobs, batch), mask)
-        loss = (batch.weights * self.surrogate_factor(logprobs, batch) * surrogate).sum()
-        self._tally.sum("surrogate", loss)
-        self._tally.mean("entropy", scored.entropy, mask)
-        loss = loss + self._kl_loss(logprobs, batch) - self._bonus(scored.entropy, batch)
+        options = {} if self.entropy_bonus is None else {"entropy_gradient": True}
+        with self.policy.anticipating(lambda scored: self._objective(scored, batch).sum()):
+            scored = self.policy.logprobs(batch, **options)
+        terms = self._objective(scored, batch)
         with torch.no_grad():
-            for name, values in self.diagnostics(logprobs, batch).items():
-                self._tally.mean(name, values, mask if values.shape == mask.shape else mask.any(1, keepdim=True))
+            self._measure(scored, batch, terms[0])
         # Lightning divides by the accumulation and averages over replicas; the weights already hold every denominator.
-        return loss * self.trainer.accumulate_grad_batches * replica(self.trainer)[1]
+        return terms.sum() * self.trainer.accumulate_grad_batches * replica(self.trainer)[1]
 
-    def _kl_loss(self, logprobs: Tensor, batch: Rollout) -> Tensor | float:
+    def _objective(self, scored: TokenLogProbs, batch: Rollout) -> Tensor:
+        """Return the terms of the loss, ``(3,)``: policy, KL and entropy; it may be asked more than once."""
+        # Padding may hold any finite number; as 0 it cannot overflow in an exponential and poison a sum with 0 * inf.
+        logprobs = scored.logprobs.masked_fill(~batch.loss_mask, 0.0)
+        surrogate = checked_surrogate(self.surrogate(logprobs, batch), batch.loss_mask)
+        loss = (batch.weights * self.surrogate_factor(logprobs, batch) * surrogate).sum()
+        nothing = torch.zeros_like(loss)
+        return torch.stack([loss, self._kl_loss(logprobs, batch, nothing), self._bonus(scored.entropy, batch, nothing)])
+
+    def _kl_loss(self, logprobs: Tensor, batch: Rollout, nothing: Tensor) -> Tensor:
         if batch.reference_logprobs is None:
-            return 0.0
+            return nothing
         reference = batch.reference_logprobs.masked_fill(~batch.loss_mask, 0.0)
-        self._tally.mean("kl", self.kl.estimator(logprobs.detach(), reference), batch.loss_mask)
         per_token = self.kl.token_loss(logprobs, reference, self._uncapped_log_ratio(logprobs, batch))
-        return 0.0 if per_token is None else self.kl_coefficient * (batch.weights * per_token).sum()
+        return nothing if per_token is None else self.kl_coefficient * (batch.weights * per_token).sum()
 
-    def _bonus(self, entropy: Tensor, batch: Rollout) -> Tensor | float:
+    def _bonus(self, entropy: Tensor, batch: Rollout, nothing: Tensor) -> Tensor:
         if self.entropy_bonus is None or batch.entropy_weights is None:
-            return 0.0
+            return nothing
         if not entropy.requires_grad:
             raise RuntimeError(
                 f"an entropy bonus needs entropies with gradient, and {type(self.policy).__name__}.logprobs returned "
                 "constants; hand its entropy_gradient argument on to token_logprobs"
             )
-        self._tally.mean("entropy_of_bonus", entropy, batch.entropy_weights > 0)
-        self._tally.mean("entropy_coefficient", torch.tensor(self.entropy_bonus.coefficient, device=entropy.device))
-        return self.entropy_bonus.coefficient * (batch.entropy_weights * entropy).sum()
+        return -self.entropy_bonus.coefficient * (batch.entropy_weights * entropy).sum()
+
+    def _measure(self, scored: TokenLogProbs, batch: Rollout, loss: Tensor) -> None:
+        """Add what there is to say of a minibatch to the figures of its optimizer step."""
+        mask = batch.loss_mask
+        logprobs = scored.logprobs.masked_fill(~mask, 0.0)
+        self._tally.sum("surrogate", loss)
+        self._tally.mean("entropy", scored.entropy, mask)
+        if batch.reference_logprobs is not None:
+            reference = batch.reference_logprobs.masked_fill(~mask, 0.0)
+            self._tally.mean("kl", self.kl.estimator(logprobs, reference), mask)
+        if self.entropy_bonus is not None and batch.entropy_weights is not None:
+            coefficient = torch.tensor(self.entropy_bonus.coefficient, device=mask.device)
+            self._tally.mean("entropy_of_bonus", scored.entropy, batch.entropy_weights > 0)
+            self._tally.mean("entropy_coefficient", coefficient)
+        for name, values in self.diagnostics(logprobs, batch).items():
+            self._tally.mean(name, values, mask if values.shape == mask.shape else mask.any(1, keepdim=True))
 
     def prepare_step(self, minibatches: list[Rollout]) -> list[Rollout]:
         """Find the tokens of high entropy among all of the optimizer step, on all ranks."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check_arguments(algorithm: PolicyGradient) -> None:
-    """Refuse groups of one, samples that are all alike, numbers out of range, and options that contradict each other.
+    """Refuse groups of one, samples that are alike or truncated, numbers out of range, options that contradict each other.
 
     Raises:
         ValueError: One of them.
@@ -28,6 +28,12 @@ def check_arguments(algorithm: PolicyGradient) -> None:
         )
     if sampler.temperature == 0:
         raise ValueError("temperature=0 makes every completion of a group the same; train with a temperature above 0")
+    if sampler.truncates and algorithm.sampler_correction is None:
+        raise ValueError(
+            f"top_k={sampler.top_k}, top_p={sampler.top_p}, min_p={sampler.min_p}: samples of a truncated distribution "
+            "are not the policy's own, and importance ratios would take them for it. Leave truncation to the "
+            "validation_sampler, or weigh the samples with sampler_correction=TokenTruncation()"
+        )
     if algorithm.kl_coefficient < 0:
         raise ValueError(f"kl_coefficient must not be negative, got {algorithm.kl_coefficient}")
     if algorithm.ratio_cap is not None and algorithm.ratio_cap <= 1:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -15,6 +15,8 @@ from transformers import PreTrainedTokenizerBase
 
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.rollout import Rollout
+
+Objective = Callable[[TokenLogProbs], Tensor]
 
 
 @contextmanager
@@ -69,6 +71,16 @@ class Policy(nn.Module, ABC):
         bonus needs entropies with gradient, and nothing else does.
         """
 
+    def anticipating(self, objective: Objective) -> AbstractContextManager[None]:
+        """Enter a context in which the loss is known that `logprobs` will go into.
+
+        Override it where that saves work; here it changes nothing.
+
+        Args:
+            objective: Pure function from what `logprobs` returns to the loss, up to a constant factor.
+        """
+        return nullcontext()
+
     @abstractmethod
     def next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
         """Return logits for the token that follows, and a cache to continue from.
@@ -91,6 +103,18 @@ class Policy(nn.Module, ABC):
             room: Tokens that are still to come, at most: space to set aside.
         """
         return tree_map(lambda part: part[rows] if isinstance(part, Tensor) else part, cache)
+
+    def branch(self, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
+        """Make of the cache of ``N`` prompts that of ``N * copies`` rows, group by group.
+
+        Args:
+            cache: What `next_logits` returned for the prompts.
+            mask: ``(N, P)`` bool, that of the prompts.
+            copies: Rows of a group.
+            room: Tokens that are still to come for each row, at most.
+        """
+        rows = torch.arange(len(mask), device=mask.device).repeat_interleave(copies)
+        return self.select_rows(cache, rows, room)
 
     def reference(self) -> Policy:
         """Return a frozen policy with the present weights of this very instance."""

@@ -13,10 +13,15 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
-from rlframework.policies.base import Policy
+from rlframework.policies.base import Objective, Policy
+from rlframework.policies.decoding import Decoding
+from rlframework.policies.foresight import Foresight
+from rlframework.policies.group_cache import GroupCache
+from rlframework.policies.head import Head, TiledHead, WholeHead
 from rlframework.policies.kv_cache import select_rows
-from rlframework.policies.lean_decode import LeanDecoder, LeanDecoding
+from rlframework.policies.lean_decode import LeanDecoder
 from rlframework.policies.prefix_sharing import PrefixSharing
+from rlframework.policies.scoring import Scoring
 from rlframework.rollout import Rollout
 
 
@@ -67,14 +72,25 @@ class CausalLMPolicy(Policy):
             raise ValueError("the model has an adapter already; pass either a PEFT model or lora=...")
         self.model = loaded if lora is None else get_peft_model(loaded, lora)
         self._forward_arguments = _forward_arguments(self.model)
-        self._sharing = PrefixSharing(self) if shared_prefix else None
-        self._lean = LeanDecoding() if lean_decode and LeanDecoder.fits(self.model) else None
+        self._scoring = Scoring(self, [PrefixSharing(self)] if shared_prefix else [])
+        self._foresight = Foresight()
+        self._decoding = Decoding(lean_decode and LeanDecoder.fits(self.model))
 
     def logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
-        """Score the completions, ``(B, T)``, reading each prompt once for its group where that is possible."""
-        if self._sharing is not None and self._sharing.applies(batch):
-            return self._sharing.score(batch, entropy_gradient)
-        return self.padded_logprobs(batch, entropy_gradient=entropy_gradient)
+        """Score the completions, ``(B, T)``, the fastest way that the model and the minibatch allow."""
+        scorer = self._scoring.choose(batch)
+        if scorer is None:
+            return self.padded_logprobs(batch, entropy_gradient=entropy_gradient)
+        return scorer.score(batch, entropy_gradient=entropy_gradient, forecast=self._foresight.forecast(batch))
+
+    def anticipating(self, objective: Objective) -> AbstractContextManager[None]:
+        """Make the gradient of a loss while the head has the logits, where `TiledHead` can."""
+        return self._foresight.of(objective)
+
+    @property
+    def head(self) -> Head:
+        """What scores tokens; asked for anew each time, as a strategy may shard the model after this was made."""
+        return TiledHead(self.model) if TiledHead.fits(self.model) else WholeHead(self.model)
 
     def padded_logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
         """Score the completions in one padded forward pass, each row with its own prompt: what is slow and right."""
@@ -87,14 +103,16 @@ class CausalLMPolicy(Policy):
 
     def next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
         """Run the tokens that the key-value cache lacks, ``(B, V)``."""
-        if self._lean is not None and self._lean.applies(self, cache):
-            return self._lean.next_logits(self, ids, mask, cache)
-        return self.plain_next_logits(ids, mask, cache)
+        return self._decoding.next_logits(self, ids, mask, cache)
 
     def plain_next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
         """Run them through the model's own forward, ``(B, V)``."""
         output = self._forward(ids, mask, mask, past_key_values=cache, use_cache=True, logits_to_keep=1)
         return output.logits[:, -1], output.past_key_values
+
+    def branch(self, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
+        """Branch the key-value cache, with a long prompt kept once for its group."""
+        return self._decoding.branch(self, cache, mask, copies, room)
 
     def select_rows(self, cache: Any, rows: Tensor, room: int) -> Any:
         """Keep some rows of the key-value cache."""
@@ -130,6 +148,9 @@ class CausalLMPolicy(Policy):
         positions = (seen.long().cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
         optional = {"position_ids": positions, "logits_to_keep": options.pop("logits_to_keep")}
         options |= {name: value for name, value in optional.items() if name in self._forward_arguments}
+        cache = options.get("past_key_values")
+        if isinstance(cache, GroupCache):
+            return self.model(input_ids=ids, **cache.inputs, **options)
         return self.model(input_ids=ids, attention_mask=mask.long(), **options)
 
 
@@ -160,6 +181,10 @@ class AdapterFreeReference(Policy):
     def select_rows(self, cache: Any, rows: Tensor, room: int) -> Any:
         """Keep some rows of the base model's cache."""
         return self._policy.select_rows(cache, rows, room)
+
+    def branch(self, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
+        """Branch the base model's cache."""
+        return self._policy.branch(cache, mask, copies, room)
 
     @property
     def device(self) -> torch.device:

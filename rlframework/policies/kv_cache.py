@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
 
@@ -38,6 +39,26 @@ class RoomyLayer(DynamicLayer):
         self._length = end
         return self._show()
 
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None, scale: float) -> Tensor:
+        """Append a token to every row and attend from it, ``(B, H_q, D)``.
+
+        Args:
+            query: ``(B, H_q, D)``.
+            key: ``(B, H, D)``.
+            value: ``(B, H, D)``.
+            seen: ``(B, 1, 1, S)`` bool over everything, or None where nothing is padded.
+            scale: Factor on the scores.
+        """
+        self.update(key.unsqueeze(2), value.unsqueeze(2))
+        return self.mix(query, seen, scale)
+
+    def mix(self, query: Tensor, seen: Tensor | None, scale: float | None) -> Tensor:
+        """Attend to everything that is there, ``(B, H_q, D)``."""
+        keys, values = self._shown
+        grouped = query.shape[1] != keys.shape[1]
+        mixed = scaled_dot_product_attention(query.unsqueeze(2), keys, values, seen, scale=scale, enable_gqa=grouped)
+        return mixed.squeeze(2)
+
     def batch_select_indices(self, indices: Tensor) -> None:
         """Keep these rows, in this order."""
         self._buffers = [buffer.index_select(0, indices) for buffer in self._buffers]
@@ -46,7 +67,8 @@ class RoomyLayer(DynamicLayer):
     def _show(self) -> tuple[Tensor, Tensor]:
         keys, values = (buffer[:, :, : self._length] for buffer in self._buffers)
         self.keys, self.values = keys, values
-        return keys, values
+        self._shown = keys, values
+        return self._shown
 
 
 def select_rows(cache: Any, rows: Tensor, room: int) -> Any:

@@ -6,20 +6,13 @@ matrix, norms are the fused ones of torch, and keys and values go straight into 
 
 from __future__ import annotations
 
-import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache
-
-from rlframework.policies.kv_cache import RoomyLayer
-
-if TYPE_CHECKING:
-    from rlframework.policies.causal_lm import CausalLMPolicy
 
 _FAMILY = frozenset({"llama", "qwen2", "qwen3"})
 
@@ -69,44 +62,6 @@ class LeanDecoder:
         return self._head(_normalised(hidden, self._norm))
 
 
-class LeanDecoding:
-    """Hands decoding steps to a `LeanDecoder`, one for each cache, and checks the first against the model's own."""
-
-    def __init__(self) -> None:
-        self._proven = False
-
-    def applies(self, policy: CausalLMPolicy, cache: Any) -> bool:
-        """Whether the cache is that of a sampler that sets room aside, and the weights are all here, not sharded."""
-        roomy = isinstance(cache, DynamicCache) and all(type(layer) is RoomyLayer for layer in cache.layers)
-        return roomy and not any(isinstance(parameter, DTensor) for parameter in policy.parameters())
-
-    def next_logits(self, policy: CausalLMPolicy, ids: Tensor, mask: Tensor, cache: Any) -> tuple[Tensor, Any]:
-        """Decode one token per row, ``(B, V)``.
-
-        Raises:
-            RuntimeError: The first step of all differs from the model's own.
-        """
-        if not hasattr(cache, "lean_decoder"):
-            decoder = LeanDecoder(policy.model, cache.layers[0].capacity)
-            if not self._proven:
-                self._prove(decoder, policy, ids, mask, cache)
-            # The joined weights live as long as the cache does: no longer than the rollout that they belong to.
-            cache.lean_decoder = decoder
-        return cache.lean_decoder.step(ids[:, 0], mask, cache), cache
-
-    def _prove(self, decoder: LeanDecoder, policy: CausalLMPolicy, ids: Tensor, mask: Tensor, cache: Any) -> None:
-        expected, _ = policy.plain_next_logits(ids, mask, copy.deepcopy(cache))
-        logits = decoder.step(ids[:, 0], mask, copy.deepcopy(cache))
-        error = (logits.float().log_softmax(-1) - expected.float().log_softmax(-1)).abs().max()
-        tolerance = 0.3 if cache.layers[0].keys.element_size() == 2 else 1e-3
-        if not error <= tolerance:
-            raise RuntimeError(
-                f"lean decoding differs from the model's own by {float(error):.2g} in log-probability (tolerance "
-                f"{tolerance}); pass lean_decode=False to CausalLMPolicy, and please report the architecture"
-            )
-        self._proven = True
-
-
 class _Layer:
     """A decoder layer with its projections joined."""
 
@@ -127,9 +82,7 @@ class _Layer:
         query, key, value = states_in.split([heads, key_heads, key_heads], dim=1)
         query = _rotated(_normalised(query, self._query_norm), rotation)
         key = _rotated(_normalised(key, self._key_norm), rotation)
-        keys, values = states.update(key.unsqueeze(2), value.unsqueeze(2))
-        options = {"attn_mask": seen, "scale": self._scale, "enable_gqa": heads != key_heads}
-        mixed = F.scaled_dot_product_attention(query.unsqueeze(2), keys, values, **options)
+        mixed = states.attend(query, key, value, seen, self._scale)
         hidden = hidden + self._out(mixed.reshape(rows, -1))
         gate, up = F.linear(_normalised(hidden, self._between), *self._gates).chunk(2, dim=-1)
         return hidden + self._down(F.silu(gate) * up)

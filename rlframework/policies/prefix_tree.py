@@ -85,13 +85,13 @@ class PrefixTree:
             batch.completion_mask,
         )
 
-    def forward(self, model: Any) -> Tensor:
-        """Return the logits that predict the scored tokens, ``(n, V)``."""
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What a model's forward is called with."""
         # A mask of four dimensions is handed to the attention as it is; there the tree takes its place.
         mask = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=self.ids.device)
         options = {"attention_mask": mask, "position_ids": self.positions, "use_cache": False, "tree": self}
-        output = model(input_ids=self.ids, logits_to_keep=self.predictors, **options)
-        return output.logits.squeeze(0)
+        return {"input_ids": self.ids, **options}
 
 
 def _branch_mask(owners: Tensor, prompt: int) -> Tensor:
@@ -110,9 +110,10 @@ def tree_attention(
     dropout: float = 0.0,
     scaling: float | None = None,
     tree: PrefixTree | None = None,
+    branches: Any = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Attend within each group; without a tree it is transformers' own attention.
+    """Attend within each group; without a tree or branches it is transformers' own attention.
 
     Args:
         module: The attention layer.
@@ -123,11 +124,14 @@ def tree_attention(
         dropout: Of the layer; 0 with a tree.
         scaling: Factor on the scores.
         tree: What is laid out in the sequence.
+        branches: A `GroupCache`, where one token per row is decoded.
         **kwargs: For transformers' own attention.
 
     Returns:
         ``(1, L, H, D)``, and None in place of attention weights.
     """
+    if branches is not None:
+        return branches.layers[module.layer_idx].mix(query.squeeze(2), None, scaling).unsqueeze(1), None
     if tree is None:
         options = {"dropout": dropout, "scaling": scaling, **kwargs}
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)

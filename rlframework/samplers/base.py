@@ -24,6 +24,10 @@ class GroupSampler(ABC):
         max_tokens: Token budget of a completion, the stop token included.
         temperature: Divides the logits; 0 takes the most likely token each time.
         seed: Part of every row's own seed.
+        top_k: Sample among this many of the most likely tokens; None is all of them. As the next two, it truncates the
+            distribution that is sampled from, and with it the log-probabilities: `truncates`.
+        top_p: Of these, among the fewest that reach this probability together; 1 is all of them.
+        min_p: Of these, among those at least this many times as likely as the most likely one; 0 is all of them.
 
     Attributes:
         progress: Called now and then with (tokens done, rows unfinished); a progress bar sets it.
@@ -40,11 +44,23 @@ class GroupSampler(ABC):
         4
     """
 
-    def __init__(self, group_size: int, max_tokens: int, temperature: float = 1.0, seed: int = 0) -> None:
+    def __init__(
+        self,
+        group_size: int,
+        max_tokens: int,
+        temperature: float = 1.0,
+        seed: int = 0,
+        top_k: int | None = None,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+    ) -> None:
         self.group_size = group_size
         self.max_tokens = max_tokens
         self.temperature = temperature
         self.seed = seed
+        self.top_k = top_k
+        self.top_p = top_p
+        self.min_p = min_p
         self.progress: Progress | None = None
         self._check()
 
@@ -55,6 +71,16 @@ class GroupSampler(ABC):
             )
         if self.temperature < 0 or self.seed < 0:
             raise ValueError(f"temperature and seed must not be negative, got {self.temperature} and {self.seed}")
+        if (self.top_k is not None and self.top_k < 1) or not 0 < self.top_p <= 1 or not 0 <= self.min_p < 1:
+            raise ValueError(
+                f"expected top_k of at least 1 or None, top_p in (0, 1] and min_p in [0, 1), got {self.top_k}, "
+                f"{self.top_p} and {self.min_p}"
+            )
+
+    @property
+    def truncates(self) -> bool:
+        """Whether unlikely tokens are never sampled, so that the samples are not the policy's own."""
+        return self.top_k is not None or self.top_p < 1 or self.min_p > 0
 
     @abstractmethod
     def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rlframework.completions import Completion, Completions, StopReason
 from rlframework.distributed import on_any_rank
-from rlframework.functional.sampling import inverse_cdf_sample
+from rlframework.functional.sampling import inverse_cdf_sample, truncated
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.samplers.base import GroupSampler
@@ -51,10 +51,10 @@ class BatchedSampler(GroupSampler):
         tokens: list[Tensor] = []
         logprobs: list[Tensor] = []
         running = torch.ones(len(rows), dtype=torch.bool, device=device)
-        cache = None
+        cache, everyone = None, torch.arange(len(rows), device=device)
         for position in range(self.max_tokens):
             logits, cache = policy.next_logits(ids, mask, cache)
-            chosen, scores = inverse_cdf_sample(logits, uniforms[:, position], self.temperature)
+            chosen, scores = self.draw(logits, uniforms[:, position], everyone, position)
             tokens.append(chosen)
             logprobs.append(scores)
             running &= ~torch.isin(chosen, stops)
@@ -68,6 +68,24 @@ class BatchedSampler(GroupSampler):
         if logits.isnan().any():
             raise RuntimeError("the policy's logits are NaN; its weights have diverged")
         return self._completions(policy, rows, torch.stack(tokens, 1), torch.stack(logprobs, 1))
+
+    def draw(self, logits: Tensor, uniforms: Tensor, rows: Tensor, position: int) -> tuple[Tensor, Tensor]:
+        """Draw one token for each row that is in the batch; override it to steer what is sampled.
+
+        Args:
+            logits: ``(B', V)``.
+            uniforms: ``(B',)`` the rows' own random numbers.
+            rows: ``(B',)`` which rows these are, of ``N * G``.
+            position: Of the token in its completion.
+
+        Returns:
+            ``(B',)`` tokens and ``(B',)`` log-probabilities under the distribution that they were drawn from.
+        """
+        if self.temperature == 0 or not self.truncates:
+            return inverse_cdf_sample(logits, uniforms, self.temperature)
+        return inverse_cdf_sample(
+            truncated(logits.float() / self.temperature, self.top_k, self.top_p, self.min_p), uniforms
+        )
 
     def _uniforms_on(self, device: torch.device, prompts: Sequence[Prompt], step: int) -> Tensor:
         """Return ``(B, max_tokens)`` numbers; a row's are a function of (seed, step, prompt, row)."""

@@ -39,7 +39,8 @@ class SpreadFilter(GroupSampler):
     """
 
     def __init__(self, sampler: GroupSampler, reward: RewardModel, keep: int) -> None:
-        super().__init__(sampler.group_size, sampler.max_tokens, sampler.temperature, sampler.seed)
+        settings = ("group_size", "max_tokens", "temperature", "seed", "top_k", "top_p", "min_p")
+        super().__init__(**{name: getattr(sampler, name) for name in settings})
         if keep < 1:
             raise ValueError(f"keep must be at least 1, got {keep}")
         self.sampler = sampler

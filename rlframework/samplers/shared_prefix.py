@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from rlframework.completions import Completions
 from rlframework.distributed import on_any_rank
-from rlframework.functional.sampling import inverse_cdf_sample
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.samplers.batched import BatchedSampler, left_pad
@@ -48,7 +46,7 @@ class SharedPrefixSampler(BatchedSampler):
         ids, mask = left_pad([prompt.ids for prompt in prompts], policy.pad_id, device)  # (N, P)
         logits, cache = policy.next_logits(ids, mask)
         group = torch.arange(len(prompts), device=device).repeat_interleave(self.group_size)
-        cache = policy.select_rows(cache, group, room=self.max_tokens)
+        cache = policy.branch(cache, mask, self.group_size, room=self.max_tokens)
         # Which rows are in the batch; those that have ended leave it when they are enough to be worth the copy.
         here, logits, mask = torch.arange(len(rows), device=device), logits[group], mask[group]
         running = torch.ones(len(rows), dtype=torch.bool, device=device)
@@ -70,20 +68,6 @@ class SharedPrefixSampler(BatchedSampler):
         if logits.isnan().any():
             raise RuntimeError("the policy's logits are NaN; its weights have diverged")
         return self._completions(policy, rows, tokens, logprobs)
-
-    def draw(self, logits: Tensor, uniforms: Tensor, rows: Tensor, position: int) -> tuple[Tensor, Tensor]:
-        """Draw one token for each row that is in the batch; override it to steer what is sampled.
-
-        Args:
-            logits: ``(B', V)``.
-            uniforms: ``(B',)`` the rows' own random numbers.
-            rows: ``(B',)`` which rows these are, of ``N * G``.
-            position: Of the token in its completion.
-
-        Returns:
-            ``(B',)`` tokens and ``(B',)`` log-probabilities.
-        """
-        return inverse_cdf_sample(logits, uniforms, self.temperature)
 
 
 # Copying the keys and values of the rows that go on is worth it once a tenth of the rows has ended.

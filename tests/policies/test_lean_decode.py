@@ -93,7 +93,7 @@ def test_other_models_decode_through_their_own_forward(build: Callable[[], Causa
 def test_a_model_that_computes_otherwise_stops_the_run() -> None:
     policy = make("llama")
     policy.model.model.layers[0].mlp.act_fn = torch.nn.GELU()
-    with pytest.raises(RuntimeError, match=r"lean decoding differs from the model's own by .* lean_decode=False"):
+    with pytest.raises(RuntimeError, match=r"decoding step differs from the model's own by .* lean_decode=False"):
         ids(policy)
 
 

@@ -16,8 +16,8 @@ def test_replace_returns_a_changed_copy() -> None:
 
 
 def test_replace_refuses_an_unknown_setting() -> None:
-    with pytest.raises(AttributeError, match="BatchedSampler has no setting 'top_k'"):
-        BatchedSampler(4, 8).replace(top_k=5)
+    with pytest.raises(AttributeError, match="BatchedSampler has no setting 'beams'"):
+        BatchedSampler(4, 8).replace(beams=5)
 
 
 @pytest.mark.parametrize("sizes", [(0, 8), (4, 0)])

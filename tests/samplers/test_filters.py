@@ -104,8 +104,8 @@ def test_a_copy_is_changed_inside_and_outside() -> None:
     other = outer.replace(keep=5, max_tokens=16)
     assert (other.keep, other.max_tokens, other.sampler.max_tokens) == (5, 16, 16)
     assert (outer.keep, outer.max_tokens, inner.max_tokens) == (3, 8, 8)
-    with pytest.raises(AttributeError, match="no setting 'top_k'"):
-        outer.replace(top_k=3)
+    with pytest.raises(AttributeError, match="no setting 'beams'"):
+        outer.replace(beams=3)
 
 
 class Early(RowReward):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -17,7 +17,8 @@ from transformers import (
     PreTrainedModel,
 )
 
-from rlframework.policies import CausalLMPolicy, Policy
+from rlframework.policies import CausalLMPolicy, Policy, decoding
+from rlframework.policies.group_cache import PromptLayer
 from rlframework.policies.kv_cache import RoomyLayer
 from rlframework.samplers import BatchedSampler, SharedPrefixSampler
 from rlframework.testing import letter_prompts, letter_tokenizer, tiny_policy
@@ -56,11 +57,27 @@ def lora() -> Policy:
         return CausalLMPolicy(policy.model, TOKENIZER, lora=adapter)
 
 
+TRUNCATED = {"top_k": 9, "top_p": 0.8, "min_p": 0.05}
+
+
+@pytest.fixture(params=[decoding.LONG_PROMPT, 1], ids=["copied prompts", "shared prompts"])
+def grouped(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Sample with a copy of the prompt for every row, and with one for the group; collect the rows of shared steps."""
+    rows: list[int] = []
+    mix = PromptLayer.mix
+    monkeypatch.setattr(decoding, "LONG_PROMPT", request.param)
+    monkeypatch.setattr(
+        PromptLayer, "mix", lambda layer, query, *rest: (rows.append(len(query)), mix(layer, query, *rest))[1]
+    )
+    yield rows
+    assert request.param == 1 or not rows
+
+
 @pytest.mark.parametrize("make", [tiny_policy, gpt2, llama, sliding, lora])
 @pytest.mark.parametrize(
-    "options", [{}, {"temperature": 0.6, "group_size": 1}, {"temperature": 0.0}, {"max_tokens": 1}]
+    "options", [{}, {"temperature": 0.6, "group_size": 1}, {"temperature": 0.0}, {"max_tokens": 1}, TRUNCATED]
 )
-def test_it_draws_what_the_plain_sampler_draws(make: Callable[[], Policy], options: dict) -> None:
+def test_it_draws_what_the_plain_sampler_draws(make: Callable[[], Policy], options: dict, grouped: list[int]) -> None:
     policy, settings = make(), {"group_size": 5, "max_tokens": 24, "seed": 2, **options}
     plain = list(BatchedSampler(**settings).sample(policy, PROMPTS, step=3))
     fast = list(SharedPrefixSampler(**settings).sample(policy, PROMPTS, step=3))
@@ -68,6 +85,8 @@ def test_it_draws_what_the_plain_sampler_draws(make: Callable[[], Policy], optio
     assert [row.stop_reason for row in fast] == [row.stop_reason for row in plain]
     for left, right in zip(fast, plain, strict=True):
         assert left.logprobs == pytest.approx(right.logprobs, abs=1e-5)
+    if grouped:
+        assert make is not sliding and max(grouped) == 5 * len(PROMPTS)
     if not options:
         assert len({len(row.ids) for row in plain}) > 1, "no row ends before another: nothing leaves the batch"
 

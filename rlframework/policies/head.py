@@ -1,0 +1,92 @@
+"""The last matrix of a model: it meets scored positions only, and where it can be taken apart, in tiles."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from peft import PeftModel
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
+from transformers import PreTrainedModel
+
+from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
+from rlframework.functional.projection import projected_logprobs
+
+
+class Head(ABC):
+    """Runs a model up to the states that predict tokens, and scores tokens from such states."""
+
+    @abstractmethod
+    def states(self, inputs: dict[str, Any], predictors: Tensor) -> Tensor:
+        """Run one sequence through the model and return what is kept of its ``(n,)`` predicting positions."""
+
+    @abstractmethod
+    def score(self, states: Tensor, ids: Tensor, temperature: float, **options: Any) -> TokenLogProbs:
+        """Score the ``(n,)`` tokens that the states predict; options are those of `projected_logprobs`."""
+
+
+class WholeHead(Head):
+    """The model's own forward: logits of all scored positions at once.
+
+    Args:
+        model: Any causal language model of transformers.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def states(self, inputs: dict[str, Any], predictors: Tensor) -> Tensor:
+        """Return logits, ``(n, V)``."""
+        return self._model(**inputs, logits_to_keep=predictors).logits.squeeze(0)
+
+    def score(self, states: Tensor, ids: Tensor, temperature: float, **options: Any) -> TokenLogProbs:
+        """Score them; a forecast saves nothing here."""
+        return token_logprobs(states, ids, temperature, entropy_gradient=options.get("entropy_gradient", False))
+
+
+class TiledHead(Head):
+    """Body and head apart, through `projected_logprobs`.
+
+    Args:
+        model: A model that `fits`.
+    """
+
+    def __init__(self, model: Any) -> None:
+        inner = _inside(model)
+        self._body = inner.base_model
+        self._projection = inner.get_output_embeddings()
+
+    @staticmethod
+    def fits(model: Any) -> bool:
+        """Whether logits are a matrix times hidden states and no more, with all of the matrix here (not sharded)."""
+        inner = _inside(model)
+        if not isinstance(inner, PreTrainedModel) or inner.base_model is inner:
+            return False
+        head = inner.get_output_embeddings()
+        behind = (getattr(inner.config, name, None) for name in _BEHIND_THE_HEAD)
+        plain = type(head) is nn.Linear and head.bias is None and not isinstance(head.weight, DTensor)
+        return plain and all(factor in (None, 1.0) for factor in behind)
+
+    def states(self, inputs: dict[str, Any], predictors: Tensor) -> Tensor:
+        """Return hidden states, ``(n, D)``."""
+        return self._body(**inputs).last_hidden_state.squeeze(0)[predictors]
+
+    def score(self, states: Tensor, ids: Tensor, temperature: float, **options: Any) -> TokenLogProbs:
+        """Score them tile by tile."""
+        return projected_logprobs(states, self._projection.weight, ids, temperature, **options)
+
+
+# What some families do to logits behind the head.
+_BEHIND_THE_HEAD = ("final_logit_softcapping", "logits_scaling", "logit_scale")
+
+
+def _inside(model: Any) -> Any:
+    return model.get_base_model() if isinstance(model, PeftModel) else model
+
+
+def into_rows(scored: TokenLogProbs, mask: Tensor) -> TokenLogProbs:
+    """Turn ``(n,)`` values, in the order of the mask, into ``(B, T)``; 0 elsewhere."""
+    empty = torch.zeros(mask.shape, dtype=scored.logprobs.dtype, device=mask.device)
+    return TokenLogProbs(*(empty.masked_scatter(mask, values) for values in scored))

@@ -1,0 +1,150 @@
+"""Rows end to end without padding, for models and minibatches that cannot be read as a tree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from peft import PeftModel
+from torch import Tensor
+from torch.distributed.tensor import DTensor
+from transformers import AttentionMaskInterface
+from transformers.masking_utils import eager_mask, flash_attention_mask, flex_attention_mask, sdpa_mask
+
+from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
+from rlframework.rollout import Rollout
+
+if TYPE_CHECKING:
+    from rlframework.policies.causal_lm import CausalLMPolicy
+
+
+class PackedRows:
+    """Scores rows laid end to end, each with its own prompt: nothing is padded.
+
+    Position ids that start again at 0, without an attention mask or a cache, tell transformers where a row begins. It
+    then hides the rows from each other in whatever attention the model has: sliding windows, capped scores, dropout.
+
+    Args:
+        policy: The policy that scores.
+        tokens_per_sequence: How many tokens of rows go into one call of the model. A longer row has a sequence to
+            itself. Masks, and with them attention, are quadratic in that number; flash attention has neither, and
+            reads all rows in one call.
+    """
+
+    def __init__(self, policy: CausalLMPolicy, tokens_per_sequence: int = 512) -> None:
+        self._policy = policy
+        self._tokens_per_sequence = tokens_per_sequence
+        self._hides_rows: bool | None = None
+
+    def unfit(self, batch: Rollout) -> str | None:
+        """Return why this minibatch cannot be scored so, or None; the first call tries whether rows are hidden."""
+        model: Any = self._policy.model
+        if missing := {"position_ids", "logits_to_keep"} - self._policy._forward_arguments:
+            return f"the model takes no {' and no '.join(sorted(missing))}"
+        if any(isinstance(parameter, DTensor) for parameter in self._policy.parameters()):
+            # All ranks gather the weights together, and each would call the model as often as its own rows need.
+            return "the weights are sharded, and ranks would not call the model equally often"
+        if not batch.completion_mask.any():
+            return "no completion of a minibatch has a token"
+        if not batch.prompt_mask.any(1).all():
+            return "a prompt has no token"
+        if reason := _unfit_model(model) or _unfit_rotation(model.config.get_text_config(), batch):
+            return reason
+        if self._hides_rows is None:
+            self._hides_rows = self._try_to_peep()
+        return None if self._hides_rows else "the model lets rows that share a sequence see each other"
+
+    def score(self, batch: Rollout, entropy_gradient: bool = False) -> TokenLogProbs:
+        """Return what `CausalLMPolicy.padded_logprobs` returns, ``(B, T)``, 0 on padding."""
+        width, scored = batch.completion_ids.shape[1], batch.completion_mask
+        # The last token of a completion predicts nothing, and neither does a prompt without completion.
+        kept = torch.cat([scored[:, 1:], torch.zeros_like(scored[:, :1])], dim=1)
+        read = torch.cat([batch.prompt_mask & scored.any(1, keepdim=True), kept], dim=1)  # (B, S)
+        predicts = torch.zeros_like(read)
+        predicts[:, -width - 1 : -1] = scored
+        ids = torch.cat([batch.prompt_ids, batch.completion_ids], dim=1)
+        positions = read.long().cumsum(1) - 1
+        sizes = self._deal(read.sum(1).tolist())
+        sequences = zip(*(part[read].split(sizes) for part in (ids, positions, predicts)), strict=True)
+        targets, done, results = batch.completion_ids[scored], 0, []
+        for row_ids, row_positions, predicting in sequences:
+            logits = self._forward(row_ids, row_positions, predicting.nonzero().squeeze(1))
+            answers = targets[done : done + len(logits)]
+            done += len(logits)
+            results.append(token_logprobs(logits, answers, batch.temperature, entropy_gradient=entropy_gradient))
+        values = [torch.cat(parts) for parts in zip(*results, strict=True)]  # (n,) each, in the order of `scored`
+        return TokenLogProbs(*(part.new_zeros(scored.shape).masked_scatter(scored, part) for part in values))
+
+    def _deal(self, lengths: list[int]) -> list[int]:
+        """Return the lengths of the sequences that take the rows in their order."""
+        if _mask(self._policy.model) is flash_attention_mask:
+            return [sum(lengths)]
+        room = self._tokens_per_sequence
+        # Some architectures hold a causal mask that is as long as their longest row may be.
+        room = max(min(room, self._policy.max_positions or room), *lengths)
+        sizes = [0]
+        for length in lengths:
+            if sizes[-1] + length > room:
+                sizes.append(0)
+            sizes[-1] += length
+        return sizes
+
+    def _forward(self, ids: Tensor, positions: Tensor, predictors: Tensor) -> Tensor:
+        """Return the logits at the predictors, ``(n, V)``, of a sequence, ``(L,)``."""
+        options: dict[str, Any] = {"attention_mask": None, "use_cache": False, "logits_to_keep": predictors}
+        output = self._policy.model(input_ids=ids.unsqueeze(0), position_ids=positions.unsqueeze(0), **options)
+        return output.logits.squeeze(0)
+
+    @torch.no_grad()
+    def _try_to_peep(self) -> bool:
+        """Whether the row in front, when it changes, moves a row less than the beginning of the row itself does.
+
+        Some architectures take position ids for their embedding alone, and build the mask without them.
+        """
+        device = self._policy.device
+        moved = []
+        for positions in ([0, 1, 2, 3, 0], [0, 1, 2, 3, 4]):
+            logits = []
+            for token in (0, 1):
+                layout = (torch.tensor(part, device=device) for part in ([token] * 4 + [0], positions, [4]))
+                # The same random numbers each time, so that dropout makes no difference; training does not miss them.
+                with torch.random.fork_rng([device] if device.type == "cuda" else []):
+                    logits.append(self._forward(*layout).float())
+            moved.append((logits[1] - logits[0]).nan_to_num().abs().max())
+        return bool(moved[0] < 0.1 * moved[1])
+
+
+def _mask(model: Any) -> Any:
+    """Return what makes the mask for the model's attention, or None."""
+    return AttentionMaskInterface().get(model.config.get_text_config()._attn_implementation)
+
+
+def _unfit_model(model: Any) -> str | None:
+    config = model.config.get_text_config()
+    kinds = set(getattr(config, "layer_types", None) or getattr(config, "layers_block_type", None) or [])
+    if odd := kinds - {"full_attention", "sliding_attention", "attention"}:
+        return f"the model has {', '.join(sorted(odd))}"
+    if getattr(model, "_is_stateful", False):
+        return "the model hands a state from token to token"
+    if _mask(model) not in (sdpa_mask, eager_mask, flash_attention_mask, flex_attention_mask):
+        return f"transformers makes no mask for the attention implementation {config._attn_implementation!r}"
+    adapters = model.peft_config.values() if isinstance(model, PeftModel) else ()
+    if any(adapter.is_prompt_learning or adapter.is_adaption_prompt for adapter in adapters):
+        return "the adapter puts virtual tokens in front of a row"
+    return None
+
+
+def _unfit_rotation(config: Any, batch: Rollout) -> str | None:
+    """The longest row of a call decides how all of its rows are rotated, once it is longer than in pretraining."""
+    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    longest = int((batch.prompt_mask.sum(1) + batch.completion_mask.sum(1)).max())
+    for part in (rope, *(value for value in rope.values() if isinstance(value, dict))):
+        kind = part.get("rope_type") or part.get("type") or "default"
+        limits = (part.get(name) or getattr(config, name, None) for name in _PRETRAINED_LENGTHS)
+        limit = next((limit for limit in limits if limit), None)
+        if ("dynamic" in kind or kind == "longrope") and limit is not None and longest > limit:
+            return f"the rotation ({kind}) depends on what else is in a call that has more than {limit} tokens in a row"
+    return None
+
+
+_PRETRAINED_LENGTHS = ("original_max_position_embeddings", "max_position_embeddings")
