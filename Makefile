@@ -9,10 +9,10 @@ SOURCES := $(wildcard rlframework recipes tests benchmarks)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help .venv demo test test-long tables lint format bench bench-trl bench-quick clean
+.PHONY: help .venv demo test test-long tables lint format bench bench-quick bench-step bench-plots bench-overhead clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: .venv/.installed ## Train a small model on the CPU, before and after (ARGS="--help" lists its options)
 	$(BIN)/python recipes/chain_sums.py $(ARGS)
@@ -35,14 +35,20 @@ format: .venv/.installed-lint ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only --quiet $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-bench: .venv/.installed ## Time one training step and its parts
-	$(BIN)/python benchmarks/step.py $(ARGS)
-
-bench-trl: .venv/.installed ## Time one step here and in TRL, every shape (up to half an hour on two cores)
+bench: .venv/.installed ## Time one step here and in TRL, every shape: most of an hour (ARGS="--only tiny:64" for less)
 	$(BIN)/python benchmarks/against_trl.py $(ARGS)
 
-bench-quick: .venv/.installed ## The same for small models and prompts of 64 and 256 tokens: about a minute
+bench-quick: .venv/.installed ## The same for small models and prompts of 64 and 256 tokens: less than a minute
 	$(BIN)/python benchmarks/against_trl.py --quick $(ARGS)
+
+bench-step: .venv/.installed ## Time one training step of the demo and its parts
+	$(BIN)/python benchmarks/step.py $(ARGS)
+
+bench-plots: .venv/.installed ## Draw what a step costs here and in TRL as its shape grows: some minutes
+	$(BIN)/python benchmarks/plots.py $(ARGS)
+
+bench-overhead: .venv/.installed ## Time what Lightning and the framework add to a loop by hand
+	$(BIN)/python benchmarks/overhead.py $(ARGS)
 
 .venv: .venv/.installed ## Make the environment, or renew it after a change of pyproject.toml
 

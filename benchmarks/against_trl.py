@@ -1,284 +1,124 @@
 """One GRPO step here and in TRL, alternating in one process: same model, prompts and lengths of completions.
 
-    make bench-trl                  # every shape: up to half an hour on two cores
-    make bench-quick                # tiny, prompts of 64 and 256 tokens: about a minute
+    make bench                          # every shape; most of an hour, and most of that TRL's with the wide model
+    make bench ARGS="--only tiny:64,wide:64 --json some.json"
+    make bench-quick                    # tiny, prompts of 64 and 256 tokens: less than a minute
 
 Real ``trl.GRPOTrainer.train()`` against real ``pl.Trainer.fit(GRPO(...))``: 4 prompts x 8 completions, no KL term, one
-step per rollout, rewards that differ in every group, so that nothing can be skipped. Every row of either side ends at
-the same token, and prompts are equally long, which spares TRL its padding. Times are medians of wall seconds, the first
-step of each run left out; memory is the peak of the resident set over that before the run.
+step per rollout, AdamW, the same clip, the same rewards, which differ in every group. Both sides run once before
+anything counts, so that neither is charged for what Python loads late. Seconds are medians over steps, the first of
+each run left out: here it also holds the proofs of the fast paths. Memory is the peak of the resident set above that
+before the run, the median over runs.
+
+On a CPU TRL projects prompts and padding onto the vocabulary too, which it does not on a GPU. With a large vocabulary
+that is most of its step, so there the table also has TRL without it.
 """
 
 from __future__ import annotations
 
 import argparse
-import ctypes
-import gc
 import json
 import logging
-import os
-import platform
-import tempfile
-import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-import datasets
-import numpy as np
-import pytorch_lightning as pl
 import torch
 import transformers
-from transformers import AutoModelForCausalLM, LogitsProcessor, LogitsProcessorList, Qwen3Config, Qwen3ForCausalLM
 
-from rlframework import GRPO, CausalLMPolicy, PromptDataModule, SharedPrefixSampler
-from rlframework.rewards import RowReward
-from rlframework.testing import letter_tokenizer
+from measure import Figures, joined, measured, medians
+from ours import train_ours
+from table import bars_of, facts, ratios, table
+from theirs import train_trl, train_trl_compacted
+from work import PROMPTS, Shape, Work, prepared
 
-os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
-import trl
-
-PROMPTS, GROUP, STEPS, EOS, PAD = 4, 8, 3, 1, 0
-BODIES: dict[str, dict[str, Any]] = {
-    "tiny": {"vocab_size": 1024, "hidden_size": 128, "intermediate_size": 384, "head_dim": 32},
-    "wide": {"vocab_size": 151_936, "hidden_size": 256, "intermediate_size": 768, "head_dim": 64},
-}
-QUICK = [("tiny", 64), ("tiny", 256)]
-ALL = [*QUICK, ("tiny", 1024), ("wide", 64), ("wide", 256)]
+SHAPES = [Shape("tiny", 64), Shape("tiny", 256), Shape("tiny", 1024), Shape("wide", 64), Shape("wide", 256)]
+QUICK = SHAPES[:2]
+# (runs, measured steps of each). A wide step of TRL takes minutes, and its memory hardly differs from run to run.
+LENGTHS = {"tiny": (3, 3), "wide": (1, 5)}
+QUICK_LENGTH = (1, 5)
+RESULTS = Path(__file__).parent / "results" / "cpu.json"
+Train = Callable[[Work, Figures], None]
 
 
-@dataclass
-class Figures:
-    """What was measured, one entry per step (memory: per run)."""
-
-    step: list[float] = field(default_factory=list)
-    rollout: list[float] = field(default_factory=list)
-    update: list[float] = field(default_factory=list)
-    peak_mib: list[float] = field(default_factory=list)
+def sides_for(shape: Shape) -> dict[str, Train]:
+    compacted: dict[str, Train] = {"trl_compacted": train_trl_compacted} if shape.body == "wide" else {}
+    return {"trl": train_trl, **compacted, "rlframework": train_ours}
 
 
-def timed(function: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
-    """Return the function, noting how long each call takes."""
-
-    def call(*arguments: Any, **options: Any) -> Any:
-        started = time.perf_counter()
-        result = function(*arguments, **options)
-        seconds.append(time.perf_counter() - started)
-        return result
-
-    return call
-
-
-def force(logits: torch.Tensor, ends: torch.Tensor, position: int) -> torch.Tensor:
-    """Leave only the end token at a row's last position, and everything but it before."""
-    logits = logits.clone()
-    logits[:, EOS] = torch.where(ends == position + 1, 1e4, -1e4).to(logits)
-    return logits
-
-
-class ForcedSampler(SharedPrefixSampler):
-    """Ends each row where it is told."""
-
-    ends: torch.Tensor
-
-    def draw(self, logits: torch.Tensor, uniforms: torch.Tensor, rows: torch.Tensor, position: int) -> Any:
-        return super().draw(force(logits, self.ends[rows], position), uniforms, rows, position)
-
-
-class ForcedLengths(LogitsProcessor):
-    """The same for transformers' generate."""
-
-    def __init__(self, ends: torch.Tensor, prompt: int) -> None:
-        self.ends, self.prompt = ends, prompt
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        return force(scores, self.ends, input_ids.shape[1] - self.prompt)
-
-
-class Reward(RowReward):
-    """Differs within every group."""
-
-    def score_row(self, completion: Any) -> float:
-        return sum(completion.ids) % 17 / 17
-
-
-def trl_reward(completion_ids: list[list[int]], **_: Any) -> list[float | None]:
-    return [sum(ids) % 17 / 17 for ids in completion_ids]
-
-
-class Steps(pl.Callback):
-    """Times what Lightning does."""
-
-    def __init__(self, figures: Figures) -> None:
-        self.figures, self.ended = figures, time.perf_counter()
-
-    def on_train_batch_start(self, *arguments: Any) -> None:
-        self.started = time.perf_counter()
-
-    def on_after_backward(self, *arguments: Any) -> None:
-        self.figures.update.append(time.perf_counter() - self.started)
-
-    def on_train_batch_end(self, *arguments: Any) -> None:
-        self.figures.step.append(time.perf_counter() - self.ended)
-        self.ended = time.perf_counter()
-
-
-def train_ours(folder: Path, rows: list[dict[str, str]], ends: torch.Tensor, figures: Figures) -> None:
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype="float32")
-    sampler = ForcedSampler(group_size=GROUP, max_tokens=int(ends.max()))
-    sampler.ends = ends
-    algorithm = GRPO(CausalLMPolicy(model, letter_tokenizer()), Reward(), sampler, prompts_per_rollout=PROMPTS)
-    sampler.sample = timed(sampler.sample, figures.rollout)  # type: ignore[method-assign]
-    quiet: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        max_steps=STEPS + 1,
-        gradient_clip_val=1.0,
-        callbacks=[Steps(figures)],
-        enable_model_summary=False,
-        limit_val_batches=0,
-        **quiet,
-    )
-    trainer.fit(algorithm, PromptDataModule(rows))
-
-
-class TimedTRL(trl.GRPOTrainer):
-    """TRL's trainer, timed; ``collected`` holds the seconds of whole rollouts, rewards and all."""
-
-    figures: Figures
-    collected: list[float]
-
-    def training_step(self, *arguments: Any, **options: Any) -> Any:
-        prepared = len(self.figures.rollout)
-        started = time.perf_counter()
-        loss = super().training_step(*arguments, **options)
-        whole = time.perf_counter() - started
-        self.figures.update.append(whole - sum(self.collected[prepared:]))
-        return loss
-
-
-class StepEnds(transformers.TrainerCallback):
-    def __init__(self, figures: Figures) -> None:
-        self.figures, self.ended = figures, time.perf_counter()
-
-    def on_step_end(self, *arguments: Any, **options: Any) -> None:
-        self.figures.step.append(time.perf_counter() - self.ended)
-        self.ended = time.perf_counter()
-
-
-def train_trl(folder: Path, rows: list[dict[str, str]], ends: torch.Tensor, figures: Figures) -> None:
-    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype="float32")
-    config = trl.GRPOConfig(
-        output_dir=str(folder / "trl"),
-        loss_type="grpo",
-        per_device_train_batch_size=PROMPTS * GROUP,
-        num_generations=GROUP,
-        max_completion_length=int(ends.max()),
-        max_steps=STEPS + 1,
-        max_grad_norm=1.0,
-        bf16=False,
-        gradient_checkpointing=False,
-        use_cpu=True,
-        report_to="none",
-        save_strategy="no",
-        logging_steps=1,
-        disable_tqdm=True,
-    )
-    trainer = TimedTRL(
-        model=model,
-        reward_funcs=trl_reward,
-        args=config,
-        train_dataset=datasets.Dataset.from_list(rows),
-        processing_class=letter_tokenizer(),
-        callbacks=[StepEnds(figures)],
-    )
-    trainer.remove_callback(transformers.PrinterCallback)
-    trainer.figures, trainer.collected = figures, []
-    forced = LogitsProcessorList([ForcedLengths(ends, len(rows[0]["prompt"]))])
-    generate = timed(model.generate, figures.rollout)
-    model.generate = lambda *arguments, **options: generate(*arguments, logits_processor=forced, **options)
-    collect = timed(trainer._generate_and_score_completions, trainer.collected)
-    trainer._generate_and_score_completions = collect  # type: ignore[method-assign]
-    trainer.train()
-
-
-def measured(train: Callable[..., None], *arguments: Any) -> Figures:
-    """Train once and return the figures of all steps but the first."""
-    figures = Figures()
-    gc.collect()
-    # What the other side has freed goes back to the system; else it would hide what this one takes.
-    ctypes.CDLL(None).malloc_trim(0)
-    resident = memory("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")
-    train(*arguments, figures)
-    kept = {name: values[-STEPS:] for name, values in vars(figures).items()}
-    return Figures(**{**kept, "peak_mib": [memory("VmHWM") - resident]})
-
-
-def memory(name: str) -> float:
-    """Return an entry of /proc/self/status in MiB."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
-    return int(line.split()[1]) / 1024
-
-
-def compare(body: str, prompt: int, rounds: int, folder: Path) -> dict[str, Any]:
-    """Return the medians of both sides and their ratios."""
-    special: dict[str, Any] = {
-        "eos_token_id": EOS,
-        "pad_token_id": PAD,
-        "bos_token_id": None,
-        "max_position_embeddings": 2048,
+def compare(shape: Shape, runs: int, steps: int) -> dict[str, Any]:
+    """Return the figures of all sides, their medians, and how many times more than this side TRL takes."""
+    sides = sides_for(shape)
+    figures: dict[str, list[Figures]] = {name: [] for name in sides}
+    with prepared(shape, steps + 1) as work:
+        for _ in range(runs):
+            for name, train in sides.items():
+                figures[name].append(measured(train, work))
+    every = {name: joined(of_side) for name, of_side in figures.items()}
+    middle = {name: medians(parts) for name, parts in every.items()}
+    return {
+        "model": shape.body,
+        "prompt_tokens": shape.prompt,
+        "prompts": PROMPTS,
+        "group_size": shape.group,
+        "completion_tokens": int(work.ends.sum()),
+        "longest_completion": work.longest,
+        "runs": runs,
+        "steps": steps,
+        "ratio": ratios(middle),
+        "bars": bars_of(shape.body, shape.prompt),
+        "median": middle,
+        "figures": every,
     }
-    heads: dict[str, Any] = {"num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2}
-    torch.manual_seed(0)
-    Qwen3ForCausalLM(Qwen3Config(**BODIES[body], **heads, **special, tie_word_embeddings=True)).save_pretrained(folder)
-    rng = np.random.default_rng(0)
-    ends = torch.tensor(8 + rng.exponential(40, PROMPTS * GROUP).clip(max=112).astype(int))
-    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
-    rows = [{"prompt": "".join(rng.choice(letters, prompt))} for _ in range(PROMPTS * (STEPS + 1))]
-    sides: dict[str, list[Figures]] = {"trl": [], "rlframework": []}
-    for _ in range(rounds):
-        for name, train in (("trl", train_trl), ("rlframework", train_ours)):
-            sides[name].append(measured(train, folder, rows, ends))
-    medians = {
-        name: {part: median(chain.from_iterable(getattr(run, part) for run in runs)) for part in vars(runs[0])}
-        for name, runs in sides.items()
-    }
-    ratios = {part: medians["trl"][part] / medians["rlframework"][part] for part in medians["trl"]}
-    return {"model": body, "prompt_tokens": prompt, "completion_tokens": int(ends.sum()), **medians, "ratio": ratios}
 
 
-def show(results: list[dict[str, Any]]) -> None:
-    print(f"{'':14}{'step':>24}{'rollout':>24}{'forward+backward':>24}{'peak MiB':>24}")
-    for result in results:
-        cells = []
-        for part, digits in (("step", 2), ("rollout", 2), ("update", 2), ("peak_mib", 0)):
-            theirs, own = result["trl"][part], result["rlframework"][part]
-            cells.append(f"{theirs:.{digits}f} -> {own:.{digits}f}  x{result['ratio'][part]:.1f}".rjust(24))
-        print(f"{result['model']:<6}P {result['prompt_tokens']:<6}" + "".join(cells))
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="tiny models, prompts of 64 and 256 tokens")
-    parser.add_argument("--rounds", type=int, default=2, help=f"runs of {STEPS} measured steps on each side, in turn")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
-    options = parser.parse_args()
+def prepare_process(threads: int) -> None:
+    """Make the process quiet, and load what either side loads late."""
+    torch.set_num_threads(threads)
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
     transformers.utils.logging.disable_progress_bar()
+    compare(Shape("tiny", 8, completion=8), runs=1, steps=1)
+
+
+def shapes_named(text: str) -> list[Shape]:
+    """Return the shapes of ``"tiny:64,wide:64"``."""
+    pairs = [name.partition(":") for name in text.split(",")]
+    return [Shape(body, int(prompt)) for body, _, prompt in pairs]
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="tiny, prompts of 64 and 256 tokens, one run of 5 steps")
+    parser.add_argument("--only", type=shapes_named, help="these shapes alone, such as tiny:64,wide:64")
+    parser.add_argument("--runs", type=int, help="runs of every side, in turn (default: 3, of wide models 1)")
+    parser.add_argument("--steps", type=int, help="measured steps of each run (default: 3, of wide models 5)")
+    parser.add_argument("--threads", type=int, default=1, help="of torch; 1, since a core that is shared slows more")
+    whole = f"of a whole run {RESULTS.relative_to(RESULTS.parents[2])}, else none"
+    parser.add_argument("--json", type=Path, help=f"write the figures here (default: {whole})")
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = parse()
+    prepare_process(options.threads)
     results = []
-    for body, prompt in QUICK if options.quick else ALL:
-        with tempfile.TemporaryDirectory() as folder:
-            results.append(compare(body, prompt, options.rounds, Path(folder)))
-    show(results)
-    facts = {"threads": torch.get_num_threads(), "machine": platform.machine(), "torch": torch.__version__}
-    if options.json:
-        options.json.write_text(json.dumps({**facts, "trl": trl.__version__, "results": results}, indent=2) + "\n")
-    by_shape = {(result["model"], result["prompt_tokens"]): result["ratio"] for result in results}
-    print(f"step_ratio_tiny256={by_shape['tiny', 256]['step']:.2f}")
-    print(f"memory_ratio_tiny256={by_shape['tiny', 256]['peak_mib']:.2f}")
+    for shape in options.only or (QUICK if options.quick else SHAPES):
+        runs, steps = QUICK_LENGTH if options.quick else LENGTHS[shape.body]
+        results.append(compare(shape, options.runs or runs, options.steps or steps))
+        print(f"{shape} done", flush=True)
+    path = options.json or (None if options.only or options.quick else RESULTS)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({**facts(), "results": results}, indent=2) + "\n")
+        print(f"figures in {path}")
+    print(table(results))
+    for result in results:
+        if (result["model"], result["prompt_tokens"]) == ("tiny", 256):
+            print(f"step_ratio_tiny256={result['ratio']['trl']['step']:.2f}")
+            print(f"memory_ratio_tiny256={result['ratio']['trl']['peak_mib']:.2f}")
+
+
+if __name__ == "__main__":
+    main()

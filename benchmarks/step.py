@@ -1,6 +1,6 @@
 """Where the time of one GRPO step goes: sampling, update, and everything around them.
 
-    make bench                          # or: python benchmarks/step.py --steps 20 --json step.json
+    make bench-step                     # or: python benchmarks/step.py --steps 20 --json step.json
 
 The work is the demo's: 16 prompts x 8 completions of the primed tiny base per step. The first two steps warm up and do
 not count; the rest are given as medians.

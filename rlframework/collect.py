@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
+from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from rlframework.completions import Completions
-from rlframework.distributed import gather_rows, replica
+from rlframework.distributed import gather_rows, on_any_rank, replica
 from rlframework.functional.advantages import group_spread, group_std
 from rlframework.metrics.tally import Tally
 from rlframework.policies.base import Policy
@@ -59,7 +60,7 @@ def collect(algorithm: PolicyGradient, prompts: Sequence[Prompt], step: int) -> 
     if algorithm.mask_truncated:
         rollout.loss_mask = rollout.completion_mask & ~rollout.truncated.unsqueeze(1)
     rollout = rollout.to(algorithm.device)
-    old = _scored_by(algorithm.policy, rollout, algorithm) if _needs_old_logprobs(algorithm) else None
+    old = _old_logprobs(algorithm, rollout) if _needs_old_logprobs(algorithm) else None
     rollout = replace(
         rollout,
         old_logprobs=old,
@@ -128,6 +129,29 @@ def _needs_old_logprobs(algorithm: PolicyGradient) -> bool:
     return algorithm.steps_per_rollout > 1 or algorithm.sampler_correction is not None or in_reward
 
 
+def _old_logprobs(algorithm: PolicyGradient, rollout: Rollout) -> Tensor:
+    """Return ``(B, T)``: the sampler's own log-probabilities where they are the policy's, and else a forward pass.
+
+    One group of every rollout is scored to see that they are, to float32's rounding.
+    """
+    sampler, known = algorithm.sampler, rollout.sampler_logprobs
+    trusted = sampler.samples_policy_itself and not sampler.truncates and algorithm.sampler_correction is None
+    if not trusted or known is None or not algorithm.reuses_sampler_logprobs:
+        return _scored_by(algorithm.policy, rollout, algorithm)
+    group = rollout.select(slice(rollout.group_size)).trim()
+    with algorithm.inference():
+        scored = algorithm.policy.logprobs(group).logprobs
+    gap = (scored - known[: len(group), : scored.shape[1]]).masked_fill(~group.completion_mask, 0.0).abs().max()
+    if not on_any_rank(not gap <= 1e-4, algorithm.policy):
+        return known.masked_fill(~rollout.completion_mask, 0.0)
+    algorithm.reuses_sampler_logprobs = False
+    rank_zero_info(
+        f"The sampler's log-probabilities are off by up to {float(gap):.2g} from the policy's: the policy scores every "
+        "rollout itself."
+    )
+    return _scored_by(algorithm.policy, rollout, algorithm)
+
+
 def _correction(algorithm: PolicyGradient, rollout: Rollout) -> Tensor | None:
     """Return ``(B, T)`` or ``(B, 1)``, or None."""
     if algorithm.sampler_correction is None or rollout.old_logprobs is None:
@@ -170,10 +194,13 @@ def _advantages(algorithm: PolicyGradient, rollout: Rollout, scores: Scores, dro
 
 def _scored_by(policy: Policy, rollout: Rollout, algorithm: PolicyGradient) -> Tensor:
     """Return ``(B, T)`` log-probabilities, minibatch by minibatch to bound memory; 0 on padding."""
+    # In the very minibatches that will be learned from: in others sums round otherwise, and a divergence that is 0
+    # becomes noise, which AdamW would turn into whole steps.
+    order = algorithm.minibatch_order(rollout)
+    parts = rollout.select(order).split(algorithm.minibatches_per_rollout)
     scores = torch.zeros_like(rollout.weights)
-    parts = rollout.split(algorithm.minibatches_per_rollout)
     with algorithm.inference():
-        for rows, part in zip(scores.chunk(len(parts)), parts, strict=True):
+        for rows, part in zip(order.chunk(len(parts)), parts, strict=True):
             logprobs = policy.logprobs(part).logprobs.masked_fill(~part.completion_mask, 0.0)
-            rows[:, : logprobs.shape[1]] = logprobs
+            scores[rows, : logprobs.shape[1]] = logprobs.to(scores.dtype)
     return scores

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from rlframework.prompt import Prompt
 from rlframework.rollout import Rollout
@@ -51,6 +53,7 @@ class RolloutLoader:
         wrap: What to yield in place of a minibatch; the identity by default.
         prepare: Given the minibatches of an optimizer step right before it, returns those to use instead.
         step_minibatches: Tells how many minibatches an optimizer step takes.
+        order: Tells in which order the rows of a rollout are cut into minibatches.
         gather: Collects one object from every replica, in rank order; needed for a checkpoint of several replicas.
 
     Raises:
@@ -72,6 +75,7 @@ class RolloutLoader:
         wrap: Callable[[Rollout], Any] = lambda minibatch: minibatch,
         prepare: Callable[[list[Rollout]], list[Rollout]] = lambda minibatches: minibatches,
         step_minibatches: Callable[[], int] = lambda: 1,
+        order: Callable[[Rollout], Tensor] = lambda rollout: torch.arange(len(rollout)),
     ) -> None:
         _check_sizes(len(prompts), prompts_per_rollout, minibatches, passes, replicas)
         self.prompts = prompts
@@ -86,6 +90,7 @@ class RolloutLoader:
         self._wrap = wrap
         self._prepare = prepare
         self._step_minibatches = step_minibatches
+        self._order = order
         self._gather = gather or (lambda state: [state])
         self._epoch = -1
         self._position = 0
@@ -144,7 +149,7 @@ class RolloutLoader:
         shares = chosen.reshape(self.minibatches, self.replicas, -1)
         mine = shares[:, self.rank].ravel()
         rollout = self.collect([self.prompts[i] for i in mine], self._epoch * self.rollouts_per_epoch + number)
-        return rollout.split(self.minibatches)
+        return rollout.select(self._order(rollout)).split(self.minibatches)
 
     def state_dict(self) -> dict[str, Any]:
         """Return epoch, position and the rollout in hand, of every replica. Lightning puts it in the checkpoint."""

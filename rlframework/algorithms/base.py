@@ -17,6 +17,7 @@ from rlframework.collect import collect, tally_rollout
 from rlframework.distributed import replica
 from rlframework.functional.gates import off_policy_gate
 from rlframework.functional.logprobs import TokenLogProbs
+from rlframework.idle import score_what_learns
 from rlframework.metrics import Tally
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
@@ -79,12 +80,12 @@ class PolicyGradient(RolloutModule):
         ...         return mask / mask.sum()
 
     Attributes:
+        reuses_sampler_logprobs: Whether the sampler gave the log-probabilities of the policy so far; that then spares a
+            forward pass.
         sequence_ratio: True if the surrogate is one number per completion, so that none of its tokens can be left out.
-        depends_on_minibatches: True states that the gradient depends on how a step is cut into minibatches, on purpose.
     """
 
     sequence_ratio: ClassVar[bool] = False
-    depends_on_minibatches: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -113,6 +114,7 @@ class PolicyGradient(RolloutModule):
         self.mask_truncated = mask_truncated
         self.count_masked = count_masked
         self.sampler_correction = sampler_correction
+        self.reuses_sampler_logprobs = True
         check_arguments(self)
         self.reference = policy.reference() if kl_coefficient else None
 
@@ -181,15 +183,15 @@ class PolicyGradient(RolloutModule):
     def training_step(self, batch: Rollout, batch_idx: int) -> Tensor:
         """Return the loss of one minibatch: the weighted sum of surrogate and KL over its tokens, less the bonus."""
         options = {} if self.entropy_bonus is None else {"entropy_gradient": True}
-        with self.policy.anticipating(lambda scored: self._objective(scored, batch).sum()):
-            scored = self.policy.logprobs(batch, **options)
-        terms = self._objective(scored, batch)
+        scored = score_what_learns(self, batch, **options)
+        terms = self.objective(scored, batch)
         with torch.no_grad():
             self._measure(scored, batch, terms[0])
         # Lightning divides by the accumulation and averages over replicas; the weights already hold every denominator.
         return terms.sum() * self.trainer.accumulate_grad_batches * replica(self.trainer)[1]
 
-    def _objective(self, scored: TokenLogProbs, batch: Rollout) -> Tensor:
+    @final
+    def objective(self, scored: TokenLogProbs, batch: Rollout) -> Tensor:
         """Return the terms of the loss, ``(3,)``: policy, KL and entropy; it may be asked more than once."""
         # Padding may hold any finite number; as 0 it cannot overflow in an exponential and poison a sum with 0 * inf.
         logprobs = scored.logprobs.masked_fill(~batch.loss_mask, 0.0)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check_arguments(algorithm: PolicyGradient) -> None:
-    """Refuse groups of one, samples that are alike or truncated, numbers out of range, options that contradict each other.
+    """Refuse groups of one, samples alike or truncated, numbers out of range, options that contradict each other.
 
     Raises:
         ValueError: One of them.

@@ -6,15 +6,16 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
-from torch import nn
+from torch import Tensor, nn
 
 from rlframework.algorithms.optimizer import adamw
 from rlframework.algorithms.preflight import check_epoch, check_positions, describe
+from rlframework.balance import balanced_order
 from rlframework.distributed import gather_objects, replica
 from rlframework.loader import RolloutLoader, Sealed
 from rlframework.metrics import MeanScore, Tally
@@ -47,7 +48,12 @@ class RolloutModule(pl.LightningModule, ABC):
         validation: Measures of held-out completions by name, logged as ``val/<name>``; ``val/reward`` comes by itself.
         validation_sampler: Samples for validation; by default one greedy completion per prompt from ``sampler``.
         seed: Seed of the order of prompts.
+
+    Attributes:
+        depends_on_minibatches: True states that the gradient depends on how a step is cut into minibatches, on purpose.
     """
+
+    depends_on_minibatches: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -102,6 +108,12 @@ class RolloutModule(pl.LightningModule, ABC):
         ``tally.values(self.trainer)`` are the means over all ranks, which every rank has to ask for.
         """
 
+    def minibatch_order(self, rollout: Rollout) -> Tensor:
+        """Return the order in which the rows of a rollout are cut into minibatches, ``(B,)``; see `balanced_order`."""
+        if self.depends_on_minibatches:
+            return torch.arange(len(rollout), device=rollout.group.device)
+        return balanced_order(rollout, self.minibatches_per_rollout, self.trainer.accumulate_grad_batches)
+
     @property
     def steps_per_pass(self) -> int:
         """Optimizer steps in one pass over a rollout.
@@ -146,6 +158,7 @@ class RolloutModule(pl.LightningModule, ABC):
             wrap=Sealed,
             prepare=self.prepare_step,
             step_minibatches=lambda: self.trainer.accumulate_grad_batches,
+            order=self.minibatch_order,
         )
 
     def configure_optimizers(self) -> Any:

@@ -20,8 +20,9 @@ from rlframework.policies.group_cache import GroupCache
 from rlframework.policies.head import Head, TiledHead, WholeHead
 from rlframework.policies.kv_cache import select_rows
 from rlframework.policies.lean_decode import LeanDecoder
+from rlframework.policies.packed_rows import PackedRows
 from rlframework.policies.prefix_sharing import PrefixSharing
-from rlframework.policies.scoring import Scoring
+from rlframework.policies.scoring import Scorer, Scoring
 from rlframework.rollout import Rollout
 
 
@@ -37,8 +38,9 @@ class CausalLMPolicy(Policy):
         lora: Train this PEFT adapter and leave the model as it is. The reference is then the model without it.
         dtype: Dtype of the weights, such as ``"bfloat16"``, for a model that is loaded here; by default float32,
             which mixed precision needs for its master weights.
-        shared_prefix: Read each prompt once for its whole group where the architecture allows it (`PrefixSharing`);
-            False scores padded rows.
+        shared_prefix: Read each prompt once for its whole group where the architecture allows it (`PrefixSharing`), and
+            keep its keys and values once while decoding if it is long.
+        packed_rows: Lay rows end to end where prompts cannot be shared (`PackedRows`); False pads them.
         lean_decode: Sample through `LeanDecoder` where the architecture allows it; False calls the model itself.
 
     Raises:
@@ -64,6 +66,7 @@ class CausalLMPolicy(Policy):
         lora: LoraConfig | None = None,
         dtype: str | None = None,
         shared_prefix: bool = True,
+        packed_rows: bool = True,
         lean_decode: bool = True,
     ) -> None:
         super().__init__(_load_tokenizer(model, tokenizer))
@@ -72,7 +75,8 @@ class CausalLMPolicy(Policy):
             raise ValueError("the model has an adapter already; pass either a PEFT model or lora=...")
         self.model = loaded if lora is None else get_peft_model(loaded, lora)
         self._forward_arguments = _forward_arguments(self.model)
-        self._scoring = Scoring(self, [PrefixSharing(self)] if shared_prefix else [])
+        scorers: list[Scorer] = [PrefixSharing(self)] if shared_prefix else []
+        self._scoring = Scoring(self, [*scorers, PackedRows(self)] if packed_rows else scorers)
         self._foresight = Foresight()
         self._decoding = Decoding(lean_decode and LeanDecoder.fits(self.model))
 

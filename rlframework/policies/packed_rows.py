@@ -11,14 +11,16 @@ from torch.distributed.tensor import DTensor
 from transformers import AttentionMaskInterface
 from transformers.masking_utils import eager_mask, flash_attention_mask, flex_attention_mask, sdpa_mask
 
-from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
+from rlframework.functional.logprobs import TokenLogProbs
+from rlframework.policies.head import Head, into_rows
+from rlframework.policies.scoring import Scorer
 from rlframework.rollout import Rollout
 
 if TYPE_CHECKING:
     from rlframework.policies.causal_lm import CausalLMPolicy
 
 
-class PackedRows:
+class PackedRows(Scorer):
     """Scores rows laid end to end, each with its own prompt: nothing is padded.
 
     Position ids that start again at 0, without an attention mask or a cache, tell transformers where a row begins. It
@@ -31,13 +33,16 @@ class PackedRows:
             reads all rows in one call.
     """
 
+    name = "packed rows"
+    switch = "packed_rows"
+
     def __init__(self, policy: CausalLMPolicy, tokens_per_sequence: int = 512) -> None:
         self._policy = policy
         self._tokens_per_sequence = tokens_per_sequence
         self._hides_rows: bool | None = None
 
     def unfit(self, batch: Rollout) -> str | None:
-        """Return why this minibatch cannot be scored so, or None; the first call tries whether rows are hidden."""
+        """Return why this minibatch cannot be scored so, or None; the first call also tries the model out."""
         model: Any = self._policy.model
         if missing := {"position_ids", "logits_to_keep"} - self._policy._forward_arguments:
             return f"the model takes no {' and no '.join(sorted(missing))}"
@@ -51,11 +56,11 @@ class PackedRows:
         if reason := _unfit_model(model) or _unfit_rotation(model.config.get_text_config(), batch):
             return reason
         if self._hides_rows is None:
-            self._hides_rows = self._try_to_peep()
+            self._hides_rows = self._rows_are_hidden()
         return None if self._hides_rows else "the model lets rows that share a sequence see each other"
 
-    def score(self, batch: Rollout, entropy_gradient: bool = False) -> TokenLogProbs:
-        """Return what `CausalLMPolicy.padded_logprobs` returns, ``(B, T)``, 0 on padding."""
+    def score(self, batch: Rollout, **options: Any) -> TokenLogProbs:
+        """Score the rows in as many sequences as they need, ``(B, T)``."""
         width, scored = batch.completion_ids.shape[1], batch.completion_mask
         # The last token of a completion predicts nothing, and neither does a prompt without completion.
         kept = torch.cat([scored[:, 1:], torch.zeros_like(scored[:, :1])], dim=1)
@@ -64,16 +69,10 @@ class PackedRows:
         predicts[:, -width - 1 : -1] = scored
         ids = torch.cat([batch.prompt_ids, batch.completion_ids], dim=1)
         positions = read.long().cumsum(1) - 1
-        sizes = self._deal(read.sum(1).tolist())
+        sizes, head = self._deal(read.sum(1).tolist()), self._policy.head
         sequences = zip(*(part[read].split(sizes) for part in (ids, positions, predicts)), strict=True)
-        targets, done, results = batch.completion_ids[scored], 0, []
-        for row_ids, row_positions, predicting in sequences:
-            logits = self._forward(row_ids, row_positions, predicting.nonzero().squeeze(1))
-            answers = targets[done : done + len(logits)]
-            done += len(logits)
-            results.append(token_logprobs(logits, answers, batch.temperature, entropy_gradient=entropy_gradient))
-        values = [torch.cat(parts) for parts in zip(*results, strict=True)]  # (n,) each, in the order of `scored`
-        return TokenLogProbs(*(part.new_zeros(scored.shape).masked_scatter(scored, part) for part in values))
+        states = torch.cat([self._states(head, *sequence) for sequence in sequences])  # in the order of `scored`
+        return into_rows(head.score(states, batch.completion_ids[scored], batch.temperature, **options), scored)
 
     def _deal(self, lengths: list[int]) -> list[int]:
         """Return the lengths of the sequences that take the rows in their order."""
@@ -89,28 +88,27 @@ class PackedRows:
             sizes[-1] += length
         return sizes
 
-    def _forward(self, ids: Tensor, positions: Tensor, predictors: Tensor) -> Tensor:
-        """Return the logits at the predictors, ``(n, V)``, of a sequence, ``(L,)``."""
-        options: dict[str, Any] = {"attention_mask": None, "use_cache": False, "logits_to_keep": predictors}
-        output = self._policy.model(input_ids=ids.unsqueeze(0), position_ids=positions.unsqueeze(0), **options)
-        return output.logits.squeeze(0)
+    def _states(self, head: Head, ids: Tensor, positions: Tensor, predicts: Tensor) -> Tensor:
+        """Return what the head keeps of a sequence, ``(L,)``, where it predicts."""
+        inputs = {"input_ids": ids.unsqueeze(0), "position_ids": positions.unsqueeze(0)}
+        return head.states({**inputs, "attention_mask": None, "use_cache": False}, predicts.nonzero().squeeze(1))
 
     @torch.no_grad()
-    def _try_to_peep(self) -> bool:
-        """Whether the row in front, when it changes, moves a row less than the beginning of the row itself does.
+    def _rows_are_hidden(self) -> bool:
+        """Whether a change of tokens in front moves what is predicted by far less if a row begins in between.
 
-        Some architectures take position ids for their embedding alone, and build the mask without them.
+        Some architectures take position ids for their embeddings alone, and make the mask without them.
         """
         device = self._policy.device
         moved = []
         for positions in ([0, 1, 2, 3, 0], [0, 1, 2, 3, 4]):
-            logits = []
+            states: list[Tensor] = []
             for token in (0, 1):
-                layout = (torch.tensor(part, device=device) for part in ([token] * 4 + [0], positions, [4]))
+                layout = (torch.tensor(part, device=device) for part in ([token] * 4 + [0], positions, [0, 0, 0, 0, 1]))
                 # The same random numbers each time, so that dropout makes no difference; training does not miss them.
                 with torch.random.fork_rng([device] if device.type == "cuda" else []):
-                    logits.append(self._forward(*layout).float())
-            moved.append((logits[1] - logits[0]).nan_to_num().abs().max())
+                    states.append(self._states(self._policy.head, *layout).float())
+            moved.append((states[1] - states[0]).nan_to_num().abs().max())
         return bool(moved[0] < 0.1 * moved[1])
 
 
@@ -122,7 +120,7 @@ def _mask(model: Any) -> Any:
 def _unfit_model(model: Any) -> str | None:
     config = model.config.get_text_config()
     kinds = set(getattr(config, "layer_types", None) or getattr(config, "layers_block_type", None) or [])
-    if odd := kinds - {"full_attention", "sliding_attention", "attention"}:
+    if odd := kinds - {"full_attention", "sliding_attention", "attention"}:  # the last is an older name of the first
         return f"the model has {', '.join(sorted(odd))}"
     if getattr(model, "_is_stateful", False):
         return "the model hands a state from token to token"
@@ -135,16 +133,15 @@ def _unfit_model(model: Any) -> str | None:
 
 
 def _unfit_rotation(config: Any, batch: Rollout) -> str | None:
-    """The longest row of a call decides how all of its rows are rotated, once it is longer than in pretraining."""
+    """Return why positions are not enough to rotate a row: past some length, the longest row of a call decides."""
     rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
-    longest = int((batch.prompt_mask.sum(1) + batch.completion_mask.sum(1)).max())
     for part in (rope, *(value for value in rope.values() if isinstance(value, dict))):
-        kind = part.get("rope_type") or part.get("type") or "default"
-        limits = (part.get(name) or getattr(config, name, None) for name in _PRETRAINED_LENGTHS)
-        limit = next((limit for limit in limits if limit), None)
-        if ("dynamic" in kind or kind == "longrope") and limit is not None and longest > limit:
-            return f"the rotation ({kind}) depends on what else is in a call that has more than {limit} tokens in a row"
+        kind = part.get("rope_type") or part.get("type") or ""
+        if "dynamic" in kind or kind == "longrope":
+            pretrained = "original_max_position_embeddings"
+            limit = part.get(pretrained) or getattr(config, pretrained, None) or config.max_position_embeddings
+            if (batch.prompt_mask.sum(1) + batch.completion_mask.sum(1)).max() > limit:
+                return (
+                    f"with a row of more than {limit} tokens, its {kind} rotation depends on the other rows of a call"
+                )
     return None
-
-
-_PRETRAINED_LENGTHS = ("original_max_position_embeddings", "max_position_embeddings")

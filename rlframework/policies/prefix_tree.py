@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -32,6 +32,13 @@ class Branches:
     fork: int
     end: int
     mask: Tensor
+    _biases: dict[torch.dtype, Tensor] = field(default_factory=dict)
+
+    def bias(self, dtype: torch.dtype) -> Tensor:
+        """Return the mask as what is added to scores, made once: else every layer would, and keep it."""
+        if dtype not in self._biases:
+            self._biases[dtype] = torch.zeros_like(self.mask, dtype=dtype).masked_fill_(~self.mask, float("-inf"))
+        return self._biases[dtype]
 
 
 @dataclass(frozen=True)
@@ -146,7 +153,7 @@ def tree_attention(
         q, k, v = (states[:, :, prompt] for states in (query, key, value))
         outputs.append(scaled_dot_product_attention(q, k, v, is_causal=True, **options))
         q, k, v = query[:, :, rest], key[:, :, whole], value[:, :, whole]
-        outputs.append(scaled_dot_product_attention(q, k, v, attn_mask=group.mask, **options))
+        outputs.append(scaled_dot_product_attention(q, k, v, attn_mask=group.bias(q.dtype), **options))
     return torch.cat(outputs, dim=2).transpose(1, 2).contiguous(), None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -50,7 +51,7 @@ class Scoring:
     """Takes the first scorer that fits.
 
     The log says once for each reason why a faster one did not. The first minibatch of a scorer, and the first one with
-    gradients, are scored both ways for one group, and the run stops if the two differ.
+    gradients, are scored both ways for two rows of a group, and the run stops if the two differ.
 
     Args:
         policy: Whose padded rows are right.
@@ -74,7 +75,7 @@ class Scoring:
             if reason is None:
                 case = scorer, torch.is_grad_enabled()
                 if case not in self._proven:
-                    prove(self._policy, scorer, _longest_group(batch))
+                    prove(self._policy, scorer, _sample(batch))
                     self._proven.add(case)
                 return scorer
             if (scorer, reason) not in self._told:
@@ -84,7 +85,7 @@ class Scoring:
 
 
 def prove(policy: CausalLMPolicy, scorer: Scorer, group: Rollout) -> None:
-    """Score a group both ways, log-probabilities and, where gradients are on, their gradient.
+    """Score rows of a group both ways, log-probabilities and, where gradients are on, their gradient.
 
     Raises:
         RuntimeError: They differ.
@@ -126,11 +127,18 @@ def _small_ones(policy: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter, size in zip(ascending, sizes, strict=True) if size <= 2**26] or ascending[:1]
 
 
-def _longest_group(batch: Rollout) -> Rollout:
+def _sample(batch: Rollout) -> Rollout:
+    """Return two rows of the longest group, cut short: a proof must not take more memory than the steps behind it."""
     size = batch.group_size if len(batch) % batch.group_size == 0 else 1
-    tokens = batch.completion_mask.sum(1).view(-1, size).sum(1)
-    start = int(tokens.argmax()) * size
-    return batch.select(slice(start, start + size)).trim()
+    tokens = batch.completion_mask.sum(1)
+    group = int(tokens.view(-1, size).sum(1).argmax()) * size
+    rows = batch.select(group + tokens[group : group + size].topk(min(size, 2)).indices)
+    mask = rows.completion_mask.clone()
+    mask[:, _PROOF_TOKENS:] = False
+    return replace(rows, completion_mask=mask, loss_mask=mask & rows.loss_mask, group_size=len(rows)).trim()
+
+
+_PROOF_TOKENS = 32
 
 
 def _compare(scorer: Scorer, what: str, error: Tensor, tolerance: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from rlframework.completions import Completions
 from rlframework.policies.base import Policy
@@ -30,6 +30,8 @@ class GroupSampler(ABC):
         min_p: Of these, among those at least this many times as likely as the most likely one; 0 is all of them.
 
     Attributes:
+        samples_policy_itself: True states that the very weights that learn are sampled from, in this process, so that
+            the log-probabilities of the completions can be the policy's. It is checked.
         progress: Called now and then with (tokens done, rows unfinished); a progress bar sets it.
 
     Example:
@@ -43,6 +45,8 @@ class GroupSampler(ABC):
         >>> len(Scripted(group_size=4, max_tokens=8).sample(None, [Prompt([1], "?")]))
         4
     """
+
+    samples_policy_itself: ClassVar[bool] = False
 
     def __init__(
         self,

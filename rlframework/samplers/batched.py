@@ -33,6 +33,8 @@ class BatchedSampler(GroupSampler):
         True
     """
 
+    samples_policy_itself = True
+
     @torch.no_grad()
     def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
         """Sample ``group_size`` completions of at most ``max_tokens`` for each prompt.

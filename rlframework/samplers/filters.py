@@ -43,6 +43,7 @@ class SpreadFilter(GroupSampler):
         super().__init__(**{name: getattr(sampler, name) for name in settings})
         if keep < 1:
             raise ValueError(f"keep must be at least 1, got {keep}")
+        self.samples_policy_itself = sampler.samples_policy_itself  # type: ignore[misc]
         self.sampler = sampler
         self.reward = reward
         self.keep = keep

@@ -78,7 +78,7 @@ def rollout_for(algorithm: Any, off_policy: bool) -> Rollout:
 
 def gradient(algorithm: Any, rollout: Rollout, foretold: bool) -> Tensor:
     algorithm.zero_grad()
-    objective = lambda scored: algorithm._objective(scored, rollout).sum()  # noqa: E731
+    objective = lambda scored: algorithm.objective(scored, rollout).sum()  # noqa: E731
     if foretold:
         with algorithm.policy.anticipating(objective):
             scored = algorithm.policy.logprobs(rollout, entropy_gradient=True)
