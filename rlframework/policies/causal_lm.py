@@ -23,6 +23,7 @@ from rlframework.policies.lean_decode import LeanDecoder
 from rlframework.policies.packed_rows import PackedRows
 from rlframework.policies.prefix_sharing import PrefixSharing
 from rlframework.policies.scoring import Scorer, Scoring
+from rlframework.policies.tree_attention import GroupwiseAttention, TreeAttention
 from rlframework.rollout import Rollout
 
 
@@ -40,6 +41,8 @@ class CausalLMPolicy(Policy):
             which mixed precision needs for its master weights.
         shared_prefix: Read each prompt once for its whole group where the architecture allows it (`PrefixSharing`), and
             keep its keys and values once while decoding if it is long.
+        tree_attention: How a group attends while prompts are shared: `GroupwiseAttention` runs anywhere,
+            `FlexTreeAttention` is for long groups on CUDA.
         packed_rows: Lay rows end to end where prompts cannot be shared (`PackedRows`); False pads them.
         lean_decode: Sample through `LeanDecoder` where the architecture allows it; False calls the model itself.
 
@@ -66,6 +69,7 @@ class CausalLMPolicy(Policy):
         lora: LoraConfig | None = None,
         dtype: str | None = None,
         shared_prefix: bool = True,
+        tree_attention: type[TreeAttention] = GroupwiseAttention,
         packed_rows: bool = True,
         lean_decode: bool = True,
     ) -> None:
@@ -75,7 +79,7 @@ class CausalLMPolicy(Policy):
             raise ValueError("the model has an adapter already; pass either a PEFT model or lora=...")
         self.model = loaded if lora is None else get_peft_model(loaded, lora)
         self._forward_arguments = _forward_arguments(self.model)
-        scorers: list[Scorer] = [PrefixSharing(self)] if shared_prefix else []
+        scorers: list[Scorer] = [PrefixSharing(self, tree_attention)] if shared_prefix else []
         self._scoring = Scoring(self, [*scorers, PackedRows(self)] if packed_rows else scorers)
         self._foresight = Foresight()
         self._decoding = Decoding(lean_decode and LeanDecoder.fits(self.model))

@@ -13,7 +13,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 from rlframework.policies.group_cache import GroupCache
 from rlframework.policies.kv_cache import RoomyLayer, select_rows
 from rlframework.policies.lean_decode import LeanDecoder
-from rlframework.policies.prefix_tree import TREE_ATTENTION
+from rlframework.policies.tree_attention import TREE_ATTENTION
 
 if TYPE_CHECKING:
     from rlframework.policies.causal_lm import CausalLMPolicy

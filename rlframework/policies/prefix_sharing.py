@@ -9,8 +9,9 @@ from transformers import PreTrainedModel
 
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.policies.head import into_rows
-from rlframework.policies.prefix_tree import TREE_ATTENTION, PrefixTree
+from rlframework.policies.prefix_tree import PrefixTree
 from rlframework.policies.scoring import Scorer, drops_out
+from rlframework.policies.tree_attention import TREE_ATTENTION, GroupwiseAttention, TreeAttention
 from rlframework.rollout import Rollout
 
 if TYPE_CHECKING:
@@ -24,13 +25,15 @@ class PrefixSharing(Scorer):
 
     Args:
         policy: The policy that scores.
+        attention: How a tree attends.
     """
 
     name = "shared prefixes"
     switch = "shared_prefix"
 
-    def __init__(self, policy: CausalLMPolicy) -> None:
+    def __init__(self, policy: CausalLMPolicy, attention: type[TreeAttention] = GroupwiseAttention) -> None:
         self._policy = policy
+        self._attention = attention
         self._unfit = _unfit(policy.model)
         if self._unfit is None:
             model: Any = unwrapped(policy.model)
@@ -51,7 +54,8 @@ class PrefixSharing(Scorer):
     def score(self, batch: Rollout, **options: Any) -> TokenLogProbs:
         """Score all groups in one sequence, ``(B, T)``."""
         tree, head = PrefixTree.of(batch), self._policy.head
-        states = head.states(tree.inputs, tree.predictors)
+        attention = self._attention(tree.group, tree.owner)
+        states = head.states({**tree.inputs, "tree": attention}, tree.predictors)
         scored = head.score(states, batch.completion_ids[tree.scored], batch.temperature, **options)
         return into_rows(scored, tree.scored)
 

@@ -18,7 +18,7 @@ from rlframework.completions import Completion, Completions
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.policies import CausalLMPolicy, packed_rows
 from rlframework.policies.packed_rows import PackedRows
-from rlframework.policies.prefix_tree import TREE_ATTENTION
+from rlframework.policies.tree_attention import TREE_ATTENTION
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import Scores
 from rlframework.rollout import Rollout

@@ -16,6 +16,7 @@ from rlframework.collect import assemble
 from rlframework.completions import Completion, Completions
 from rlframework.policies import CausalLMPolicy
 from rlframework.policies.prefix_tree import PrefixTree
+from rlframework.policies.tree_attention import FlexTreeAttention, GroupwiseAttention, TreeAttention
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import Scores
 from rlframework.rollout import Rollout
@@ -42,7 +43,13 @@ WINDOW = {"use_sliding_window": True, "sliding_window": 4}
 NO_DROPOUT = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
 
 
-def make(kind: str, shared_prefix: bool = True, lora: LoraConfig | None = None, **changes: Any) -> CausalLMPolicy:
+def make(
+    kind: str,
+    shared_prefix: bool = True,
+    lora: LoraConfig | None = None,
+    tree_attention: type[TreeAttention] = GroupwiseAttention,
+    **changes: Any,
+) -> CausalLMPolicy:
     special = {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": None}
     options = {
         **(ARCHITECTURES | ARCHITECTURES_OF_HEADS)[kind],
@@ -53,7 +60,8 @@ def make(kind: str, shared_prefix: bool = True, lora: LoraConfig | None = None, 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = AutoModelForCausalLM.from_config(CONFIG_MAPPING[kind](**options))
-        return CausalLMPolicy(model, TOKENIZER, lora=lora, shared_prefix=shared_prefix).train()
+        options = {"lora": lora, "shared_prefix": shared_prefix, "tree_attention": tree_attention}
+        return CausalLMPolicy(model, TOKENIZER, **options).train()
 
 
 def batch() -> Rollout:
@@ -158,6 +166,17 @@ def test_a_model_that_attends_otherwise_than_it_says_stops_the_run() -> None:
         RuntimeError, match=r"log-probabilities by way of shared prefixes differ by 0\.5 .* shared_prefix=False"
     ):
         policy.logprobs(batch())
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+@pytest.mark.parametrize("kind", ARCHITECTURES)
+def test_one_kernel_for_all_groups_attends_as_one_for_each(kind: str) -> None:
+    policy, rollout = make(kind, tree_attention=FlexTreeAttention), batch()
+    with torch.no_grad():  # On a CPU it has no backward pass; elsewhere the first minibatch proves it.
+        padded, shared = (
+            score(rollout).logprobs * rollout.completion_mask for score in (policy.padded_logprobs, policy.logprobs)
+        )
+    torch.testing.assert_close(shared, padded, atol=1e-5, rtol=0)
 
 
 def test_it_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
