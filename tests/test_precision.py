@@ -25,11 +25,17 @@ class Watched(CausalLMPolicy):
         super().__init__(policy.model, policy.tokenizer)
         self.calls: dict[str, set[tuple[bool, ...]]] = {"sampling": set(), "learning": set()}
 
-    def _forward(self, *args: Any, **options: Any) -> Any:
-        inside = "sampling" if options["use_cache"] else "learning"
+    def logprobs(self, *args: Any, **options: Any) -> Any:
+        self._note("learning")
+        return super().logprobs(*args, **options)
+
+    def next_logits(self, *args: Any, **options: Any) -> Any:
+        self._note("sampling")
+        return super().next_logits(*args, **options)
+
+    def _note(self, inside: str) -> None:
         modes = {module.training for module in self.model.modules()}
         self.calls[inside] |= {(*modes, torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"))}
-        return super()._forward(*args, **options)
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])

@@ -248,6 +248,8 @@ class PolicyGradient(RolloutModule):
     def collect(self, prompts: list[Prompt], step: int) -> Rollout:
         """Make one rollout from this rank's prompts, with the policy's present weights, and tell the callbacks."""
         started = time.perf_counter()
+        # Lightning would keep the last step's gradients until the next backward pass; a rollout has use for the room.
+        self.zero_grad(set_to_none=True)
         self._tell("on_rollout_start", prompts)
         collected = collect(self, prompts, step)
         self._tell("on_rollout_end", collected)

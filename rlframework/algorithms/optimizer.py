@@ -24,7 +24,10 @@ def adamw(model: nn.Module, options: dict[str, Any], schedule: dict[str, Any], t
     matrices = [parameter for parameter in trainable if parameter.ndim > 1]
     vectors = [parameter for parameter in trainable if parameter.ndim <= 1]
     groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
-    optimizer = AdamW([group for group in groups if group["params"]], **options)
+    # Fused it needs no copies of the weights. Under a loss scaler it would unscale gradients itself, and Lightning then
+    # refuses to clip them.
+    fused = trainer.precision != "16-mixed" and all(parameter.device.type in ("cpu", "cuda") for parameter in trainable)
+    optimizer = AdamW([group for group in groups if group["params"]], fused=fused, **options)
     steps = trainer.estimated_stepping_batches
     total = None if steps == float("inf") else int(steps)
     scheduler = get_scheduler(optimizer=optimizer, num_training_steps=total, **schedule)
