@@ -46,7 +46,7 @@ class BareLoop:
         parts = algorithm_for(work)
         self.policy: Any = parts.policy.train()
         self.sampler, self.reward = parts.sampler, parts.reward
-        self.optimizer = torch.optim.AdamW(self.policy.parameters(), lr=1e-6, weight_decay=0.0)
+        self.optimizer = torch.optim.AdamW(self.policy.parameters(), lr=1e-6, weight_decay=0.0, fused=True)
 
     def step(self, prompts: list[Any], number: int) -> None:
         completions = self.sampler.sample(self.policy, prompts, step=number)

@@ -49,12 +49,22 @@ def gather_objects(trainer: pl.Trainer, value: Any) -> list[Any]:
     return values
 
 
-def on_any_rank(flag: bool, module: nn.Module) -> bool:
+def is_sharded(module: nn.Module) -> bool:
+    """Return whether ranks hold parts of the module's weights, so that they have to call it together."""
+    return any(isinstance(parameter, DTensor) for parameter in module.parameters())
+
+
+def on_any_rank(flag: bool, module: nn.Module, sharded: bool | None = None) -> bool:
     """Return whether a flag is set on any rank that holds a shard of the module; of an unsharded one, on this rank.
 
     Ranks that share the weights have to call a sharded module equally often, or one waits for the others for ever.
+
+    Args:
+        flag: Of this rank.
+        module: The module.
+        sharded: What `is_sharded` says of it, where that is known; looking costs as much as a layer.
     """
-    if not any(isinstance(parameter, DTensor) for parameter in module.parameters()):
+    if not (is_sharded(module) if sharded is None else sharded):
         return flag
     device = next(module.parameters()).device
     flags = torch.tensor(float(flag), device=device)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.distributed.tensor import DTensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
+from rlframework.distributed import is_sharded
 from rlframework.policies.group_cache import GroupCache
 from rlframework.policies.kv_cache import RoomyLayer, select_rows
 from rlframework.policies.lean_decode import LeanDecoder
@@ -75,8 +75,10 @@ class Decoding:
 
     def _steps_lean(self, policy: CausalLMPolicy, cache: Any) -> bool:
         """Whether the cache is one with room, and the weights are all here, not sharded."""
+        if hasattr(cache, "lean_decoder"):
+            return True
         roomy = isinstance(cache, DynamicCache) and all(isinstance(layer, RoomyLayer) for layer in cache.layers)
-        return self._lean and roomy and not any(isinstance(parameter, DTensor) for parameter in policy.parameters())
+        return self._lean and roomy and not is_sharded(policy)
 
 
 def _can_share(policy: CausalLMPolicy, cache: Any) -> bool:

@@ -32,7 +32,9 @@ class LeanDecoder:
         self._norm = body.norm
         self._head = model.lm_head
         places = torch.arange(positions, device=self._embedding.weight.device).unsqueeze(0)
-        self._cosines, self._sines = (part[0] for part in body.rotary_emb(self._embedding.weight, places))
+        self._cosines, sines = (part[0] for part in body.rotary_emb(self._embedding.weight, places))
+        first, second = sines.chunk(2, dim=-1)
+        self._sines = torch.cat([-first, second], dim=-1)
 
     @staticmethod
     def fits(model: Any) -> bool:
@@ -71,17 +73,22 @@ class _Layer:
         gate, up, self._down = _feed_forward(layer)
         self._inwards, self._gates = _joined(query, key, value), _joined(gate, up)
         self._before, self._between = layer.input_layernorm, layer.post_attention_layernorm
-        self._query_norm, self._key_norm = getattr(attention, "q_norm", None), getattr(attention, "k_norm", None)
         self._width = attention.head_dim
         self._heads, self._key_heads = config.num_attention_heads, config.num_key_value_heads
+        self._head_norms = None
+        if hasattr(attention, "q_norm"):
+            norms = (attention.q_norm, self._heads), (attention.k_norm, self._key_heads)
+            self._head_norms = torch.cat([norm.weight.expand(count, -1) for norm, count in norms])  # (H + H_kv, D)
+            self._epsilon = attention.q_norm.variance_epsilon
         self._scale = attention.scaling
 
     def __call__(self, hidden: Tensor, rotation: tuple[Tensor, Tensor], seen: Tensor | None, states: Any) -> Tensor:
         heads, key_heads, rows = self._heads, self._key_heads, len(hidden)
         states_in = F.linear(_normalised(hidden, self._before), *self._inwards).view(rows, -1, self._width)
-        query, key, value = states_in.split([heads, key_heads, key_heads], dim=1)
-        query = _rotated(_normalised(query, self._query_norm), rotation)
-        key = _rotated(_normalised(key, self._key_norm), rotation)
+        turned, value = states_in.split([heads + key_heads, key_heads], dim=1)
+        if self._head_norms is not None:
+            turned = F.rms_norm(turned, (self._width,), None, self._epsilon) * self._head_norms
+        query, key = _rotated(turned, rotation).split([heads, key_heads], dim=1)
         mixed = states.attend(query, key, value, seen, self._scale)
         hidden = hidden + self._out(mixed.reshape(rows, -1))
         gate, up = F.linear(_normalised(hidden, self._between), *self._gates).chunk(2, dim=-1)
@@ -103,12 +110,9 @@ def _joined(*parts: Any) -> tuple[Tensor, Tensor | None]:
 
 
 def _normalised(states: Tensor, norm: Any) -> Tensor:
-    if norm is None:
-        return states
     return F.rms_norm(states, (states.shape[-1],), norm.weight, norm.variance_epsilon)
 
 
 def _rotated(states: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-    cosines, sines = rotation
-    first, second = states.chunk(2, dim=-1)
-    return states * cosines + torch.cat((-second, first), dim=-1) * sines
+    cosines, sines = rotation  # the first half of the sines negative
+    return states * cosines + states.roll(states.shape[-1] // 2, dims=-1) * sines

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rlframework.completions import Completion, Completions, StopReason
-from rlframework.distributed import on_any_rank
+from rlframework.distributed import is_sharded, on_any_rank
 from rlframework.functional.sampling import inverse_cdf_sample, truncated
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
@@ -45,7 +45,7 @@ class BatchedSampler(GroupSampler):
         """
         self._check_room(policy, prompts)
         rows = [prompt for prompt in prompts for _ in range(self.group_size)]
-        device = policy.device
+        device, sharded = policy.device, is_sharded(policy)
         uniforms = self._uniforms_on(device, prompts, step)
         stops = torch.tensor(sorted(policy.eos_ids), device=device)
         ids, mask = left_pad([prompt.ids for prompt in rows], policy.pad_id, device)  # (B, P)
@@ -63,7 +63,7 @@ class BatchedSampler(GroupSampler):
             unfinished = int(running.sum())
             if self.progress is not None:
                 self.progress(position + 1, unfinished)
-            if not on_any_rank(unfinished > 0, policy):
+            if not on_any_rank(unfinished > 0, policy, sharded):
                 break
             ids = chosen.unsqueeze(1)
             mask = torch.cat([mask, torch.ones_like(ids, dtype=torch.bool)], dim=1)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from rlframework.completions import Completions
-from rlframework.distributed import on_any_rank
+from rlframework.distributed import is_sharded, on_any_rank
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.samplers.batched import BatchedSampler, left_pad
@@ -36,7 +36,7 @@ class SharedPrefixSampler(BatchedSampler):
             ValueError: A prompt and the token budget together exceed what the model can read, or a prompt is empty.
         """
         self._check_room(policy, prompts)
-        device = policy.device
+        device, sharded = policy.device, is_sharded(policy)
         rows = [prompt for prompt in prompts for _ in range(self.group_size)]
         uniforms = self._uniforms_on(device, prompts, step)
         stops = torch.tensor(sorted(policy.eos_ids), device=device)
@@ -57,7 +57,7 @@ class SharedPrefixSampler(BatchedSampler):
             unfinished = int(running.sum())
             if self.progress is not None:
                 self.progress(position + 1, unfinished)
-            if position + 1 == self.max_tokens or not on_any_rank(unfinished > 0, policy):
+            if position + 1 == self.max_tokens or not on_any_rank(unfinished > 0, policy, sharded):
                 break
             if 0 < unfinished <= len(here) * _WORTH_A_COPY:
                 kept = running.nonzero().squeeze(1)
