@@ -45,10 +45,12 @@ class CausalLMPolicy(Policy):
             `FlexTreeAttention` is for long groups on CUDA.
         packed_rows: Lay rows end to end where prompts cannot be shared (`PackedRows`); False pads them.
         lean_decode: Sample through `LeanDecoder` where the architecture allows it; False calls the model itself.
+        graphed_decode: Record its steps as CUDA graphs (`GraphedDecoder`), for models so small, or GPUs so fast, that
+            launching kernels takes longer than running them.
 
     Raises:
-        ValueError: No tokenizer for a model object, a tokenizer without pad token, a dtype for a model that exists, or
-            ``lora`` for a model with an adapter.
+        ValueError: No tokenizer for a model object, a tokenizer without pad token, a dtype for a model that exists,
+            ``lora`` for a model with an adapter, or ``graphed_decode`` for a model that `LeanDecoder` does not serve.
 
     Example:
         >>> from transformers import Qwen3Config, Qwen3ForCausalLM
@@ -72,6 +74,7 @@ class CausalLMPolicy(Policy):
         tree_attention: type[TreeAttention] = GroupwiseAttention,
         packed_rows: bool = True,
         lean_decode: bool = True,
+        graphed_decode: bool = False,
     ) -> None:
         super().__init__(_load_tokenizer(model, tokenizer))
         loaded = _load_model(model, dtype)
@@ -82,7 +85,13 @@ class CausalLMPolicy(Policy):
         scorers: list[Scorer] = [PrefixSharing(self, tree_attention)] if shared_prefix else []
         self._scoring = Scoring(self, [*scorers, PackedRows(self)] if packed_rows else scorers)
         self._foresight = Foresight()
-        self._decoding = Decoding(lean_decode and LeanDecoder.fits(self.model))
+        lean = lean_decode and LeanDecoder.fits(self.model)
+        if graphed_decode and not lean:
+            raise ValueError(
+                "graphed_decode records the steps of LeanDecoder, which serves Llama, Qwen2 and Qwen3 without adapter; "
+                f"this is {type(self.model).__name__} with lean_decode={lean_decode}"
+            )
+        self._decoding = Decoding(lean, graphed_decode)
 
     def logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
         """Score the completions, ``(B, T)``, the fastest way that the model and the minibatch allow."""

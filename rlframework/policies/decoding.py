@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from rlframework.distributed import is_sharded
+from rlframework.policies.graphed_decode import GraphedDecoder
 from rlframework.policies.group_cache import GroupCache
 from rlframework.policies.kv_cache import RoomyLayer, select_rows
 from rlframework.policies.lean_decode import LeanDecoder
@@ -31,16 +32,18 @@ class Decoding:
 
     Args:
         lean: Take steps through `LeanDecoder` where the cache and the weights allow it.
+        graphed: Record them as graphs, with a copy of the prompt for every row.
     """
 
-    def __init__(self, lean: bool) -> None:
+    def __init__(self, lean: bool, graphed: bool = False) -> None:
         self._lean = lean
+        self._graphed = graphed
         self._proven: set[tuple[bool, bool]] = set()
 
     def branch(self, policy: CausalLMPolicy, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
         """Return a cache of ``N * copies`` rows, group by group, that share their prompt if it is long."""
         rows = torch.arange(len(mask), device=mask.device).repeat_interleave(copies)
-        if copies == 1 or mask.shape[1] < LONG_PROMPT or not _can_share(policy, cache):
+        if copies == 1 or mask.shape[1] < LONG_PROMPT or self._graphed or not _can_share(policy, cache):
             return select_rows(cache, rows, room)
         shared = GroupCache(cache, mask, copies, room)
         if (self._steps_lean(policy, shared), True) not in self._proven:
@@ -64,7 +67,8 @@ class Decoding:
         if lean:
             if not hasattr(cache, "lean_decoder"):
                 # The joined weights live as long as the cache does: no longer than the rollout that they belong to.
-                cache.lean_decoder = LeanDecoder(policy.model, cache.layers[0].capacity)
+                decoder = LeanDecoder(policy.model, cache.layers[0].capacity)
+                cache.lean_decoder = GraphedDecoder(decoder) if self._graphed else decoder
             logits = cache.lean_decoder.step(ids[:, 0], mask, cache)
         else:
             logits, _ = policy.plain_next_logits(ids, mask, cache)

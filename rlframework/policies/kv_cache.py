@@ -17,27 +17,35 @@ class RoomyLayer(DynamicLayer):
         keys: ``(B, H, L, D)`` to start with.
         values: ``(B, H, L, D)``.
         room: Tokens that can be appended.
+
+    Attributes:
+        buffers: Keys and values, ``(B, H, L + room, D)``; others when the rows change.
     """
 
     def __init__(self, keys: Tensor, values: Tensor, room: int) -> None:
         super().__init__()
         self.lazy_initialization(keys, values)
         self._length = keys.shape[-2]
-        self._buffers = [torch.nn.functional.pad(states, (0, 0, 0, room)) for states in (keys, values)]
+        self.buffers = [torch.nn.functional.pad(states, (0, 0, 0, room)) for states in (keys, values)]
         self._show()
 
     @property
     def capacity(self) -> int:
         """Tokens that the buffers hold at most."""
-        return self._buffers[0].shape[2]
+        return self.buffers[0].shape[2]
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """Write behind what is there; return everything, ``(B, H, L', D)`` twice."""
         end = self._length + key_states.shape[-2]
-        for buffer, states in zip(self._buffers, (key_states, value_states), strict=True):
+        for buffer, states in zip(self.buffers, (key_states, value_states), strict=True):
             buffer[:, :, self._length : end] = states
         self._length = end
         return self._show()
+
+    def advance(self) -> None:
+        """Take note of a token that was written into the buffers."""
+        self._length += 1
+        self._show()
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None, scale: float) -> Tensor:
         """Append a token to every row and attend from it, ``(B, H_q, D)``.
@@ -61,11 +69,11 @@ class RoomyLayer(DynamicLayer):
 
     def batch_select_indices(self, indices: Tensor) -> None:
         """Keep these rows, in this order."""
-        self._buffers = [buffer.index_select(0, indices) for buffer in self._buffers]
+        self.buffers = [buffer.index_select(0, indices) for buffer in self.buffers]
         self._show()
 
     def _show(self) -> tuple[Tensor, Tensor]:
-        keys, values = (buffer[:, :, : self._length] for buffer in self._buffers)
+        keys, values = (buffer[:, :, : self._length] for buffer in self.buffers)
         self.keys, self.values = keys, values
         self._shown = keys, values
         return self._shown

@@ -10,10 +10,23 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from rlframework import BNPO, DAPO, GRPO, GSPO, BatchedSampler, Rollout, RolloutCallback, algorithms
+from rlframework import (
+    BNPO,
+    DAPO,
+    GRPO,
+    GSPO,
+    BatchedSampler,
+    Rollout,
+    RolloutCallback,
+    SharedPrefixSampler,
+    algorithms,
+)
 from rlframework.collect import Collected
 from rlframework.functional.logprobs import TokenLogProbs
+from rlframework.rewards import CorrectAnswer
+from rlframework.samplers import SpreadFilter
 from rlframework.terms import EntropyBonus, SequenceMask, TokenTruncation
+from rlframework.testing import tiny_policy
 from tests.algorithms.closed_form import make as still
 from tests.reducer_runs import KINDS, TWICE, Bigrams, Option, Scripted, learn, make
 
@@ -157,3 +170,16 @@ def test_an_option_left_alone_costs_nothing() -> None:
     unused = (keep.rollout.old_logprobs, keep.rollout.reference_logprobs, keep.rollout.sampler_correction)
     assert unused == (None, None, None)
     assert isinstance(make("BNPO", "plain"), BNPO)
+
+
+@pytest.mark.parametrize("truncation", [{"top_k": 5}, {"top_p": 0.9}, {"min_p": 0.1}])
+def test_samples_of_a_truncated_distribution_need_a_correction(truncation: dict[str, Any]) -> None:
+    sampler = SpreadFilter(SharedPrefixSampler(group_size=2, max_tokens=4, **truncation), CorrectAnswer(), keep=2)
+    for one in (sampler, sampler.sampler):
+        with pytest.raises(ValueError, match=r"samples of a truncated distribution .* sampler_correction"):
+            GRPO(tiny_policy(), CorrectAnswer(), one)
+        GRPO(tiny_policy(), CorrectAnswer(), one, sampler_correction=TokenTruncation())
+    evaluating = sampler.sampler.replace(group_size=1)
+    GRPO(tiny_policy(), CorrectAnswer(), SharedPrefixSampler(2, 4), validation_sampler=evaluating)
+    with pytest.raises(ValueError, match=r"top_k of at least 1 or None, top_p in \(0, 1\] and min_p in \[0, 1\)"):
+        SharedPrefixSampler(2, 4, **dict.fromkeys(truncation, -1))

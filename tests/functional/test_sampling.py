@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from rlframework.functional.sampling import inverse_cdf_sample
+from rlframework.functional.sampling import inverse_cdf_sample, truncated
 
 LAST = 1 - 2**-53  # the greatest float64 below 1
 
@@ -93,3 +93,50 @@ def test_half_precision_logits_are_normalised_in_float32() -> None:
     logits = torch.zeros(1, 1000, dtype=torch.bfloat16)
     _, logprobs = inverse_cdf_sample(logits, uniforms(0.5))
     assert logprobs.item() == pytest.approx(-math.log(1000), abs=1e-5)
+
+
+def test_a_large_vocabulary_is_searched_by_blocks_to_the_same_end() -> None:
+    generator = torch.Generator().manual_seed(5)
+    logits = 3 * torch.randn(300, 5001, generator=generator)  # no multiple of a block
+    logits[:, ::3] = -math.inf
+    numbers = torch.rand(300, generator=generator, dtype=torch.float64)
+    numbers[:2] = uniforms(0.0, LAST)
+    tokens, logprobs = inverse_cdf_sample(logits, numbers, 0.7)
+    exact = (logits.double() / 0.7).log_softmax(-1)
+    cumulative = exact.exp().cumsum(-1)
+    assert tokens.tolist() == torch.searchsorted(cumulative, numbers.unsqueeze(1), right=True).squeeze(1).tolist()
+    torch.testing.assert_close(logprobs.double(), exact.gather(1, tokens.unsqueeze(1)).squeeze(1), atol=1e-5, rtol=0)
+
+
+def test_draws_from_a_large_vocabulary_follow_softmax() -> None:
+    generator = torch.Generator().manual_seed(6)
+    logits = 2 * torch.randn(1, 6000, generator=generator)
+    numbers = torch.rand(200_000, generator=generator, dtype=torch.float64)
+    tokens = torch.cat([inverse_cdf_sample(logits.expand(len(part), -1), part)[0] for part in numbers.split(2000)])
+    expected = logits[0].double().softmax(-1) * len(numbers)
+    common = expected > 20
+    observed = tokens.bincount(minlength=6000)[common]
+    chi_square = ((observed - expected[common]) ** 2 / expected[common]).sum().item()
+    freedom = int(common.sum())
+    assert freedom > 500
+    assert chi_square < freedom + 4 * math.sqrt(2 * freedom)
+
+
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        ({"top_k": 2}, [0.5, 0.25]),
+        ({"top_p": 0.7}, [0.5, 0.25]),
+        ({"top_p": 0.76}, [0.5, 0.25, 0.125]),
+        ({"min_p": 0.2}, [0.5, 0.25, 0.125]),
+        ({"top_k": 3, "top_p": 0.8, "min_p": 0.3}, [0.5, 0.25]),
+        ({}, [0.5, 0.25, 0.125, 0.125]),
+    ],
+)
+def test_truncation_keeps_the_likely_tokens_and_their_proportions(options: dict, left: list[float]) -> None:
+    logits = torch.tensor([[0.5, 0.25, 0.125, 0.125]]).log()
+    if len(left) == 3:
+        logits[0, 3] -= 1e-3 if "top_p" in options else math.log(2)
+    kept = truncated(logits, **options).softmax(-1)[0]
+    expected = logits.exp()[0, : len(left)]
+    torch.testing.assert_close(kept[kept > 0], expected / expected.sum())
