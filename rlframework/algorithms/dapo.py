@@ -30,10 +30,10 @@ class DAPO(GRPO):
     Example:
         All four parts:
 
-        >>> from rlframework import BatchedSampler, rewards
+        >>> from rlframework import SharedPrefixSampler, rewards
         >>> from rlframework.samplers import SpreadFilter
         >>> from rlframework.testing import tiny_policy
-        >>> sampler = SpreadFilter(BatchedSampler(group_size=8, max_tokens=32), rewards.CorrectAnswer(), keep=4)
+        >>> sampler = SpreadFilter(SharedPrefixSampler(group_size=8, max_tokens=32), rewards.CorrectAnswer(), keep=4)
         >>> reward = rewards.CorrectAnswer() + rewards.SoftOverlong(max_tokens=32, margin=8)
         >>> algorithm = DAPO(tiny_policy(), reward, sampler, prompts_per_rollout=12)
     """

@@ -33,8 +33,8 @@ class SpreadFilter(GroupSampler):
         ValueError: ``keep`` is below 1.
 
     Example:
-        >>> from rlframework import BatchedSampler, rewards
-        >>> SpreadFilter(BatchedSampler(group_size=8, max_tokens=32), rewards.CorrectAnswer(), keep=4).groups_from(12)
+        >>> from rlframework import SharedPrefixSampler, rewards
+        >>> SpreadFilter(SharedPrefixSampler(group_size=8, max_tokens=32), rewards.CorrectAnswer(), keep=4).groups_from(12)
         4
     """
 
