@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -92,8 +91,8 @@ def prove(policy: CausalLMPolicy, scorer: Scorer, group: Rollout) -> None:
     """
     parameters = _small_ones(policy) if torch.is_grad_enabled() else []
     results = []
-    # Where dropout acts, two passes differ by its draws alone.
-    with eval_mode(policy) if drops_out(policy) else nullcontext():
+    # Dropout would draw other numbers in the two passes, and reentrant checkpoints know no gradient but of backward().
+    with eval_mode(policy):
         for score in (policy.padded_logprobs, scorer.score):
             logprobs = score(group).logprobs.masked_fill(~group.completion_mask, 0.0)
             gradient = torch.zeros(1)
@@ -133,12 +132,12 @@ def _sample(batch: Rollout) -> Rollout:
     tokens = batch.completion_mask.sum(1)
     group = int(tokens.view(-1, size).sum(1).argmax()) * size
     rows = batch.select(group + tokens[group : group + size].topk(min(size, 2)).indices)
-    mask = rows.completion_mask.clone()
-    mask[:, _PROOF_TOKENS:] = False
-    return replace(rows, completion_mask=mask, loss_mask=mask & rows.loss_mask, group_size=len(rows)).trim()
+    prompt, completion = rows.prompt_mask.clone(), rows.completion_mask.clone()
+    prompt[:, :-_PROOF_PROMPT], completion[:, _PROOF_COMPLETION:] = False, False
+    return replace(rows, prompt_mask=prompt, completion_mask=completion, group_size=len(rows)).trim()
 
 
-_PROOF_TOKENS = 32
+_PROOF_PROMPT, _PROOF_COMPLETION = 512, 32
 
 
 def _compare(scorer: Scorer, what: str, error: Tensor, tolerance: float) -> None:

@@ -34,7 +34,8 @@ class SpreadFilter(GroupSampler):
 
     Example:
         >>> from rlframework import SharedPrefixSampler, rewards
-        >>> SpreadFilter(SharedPrefixSampler(group_size=8, max_tokens=32), rewards.CorrectAnswer(), keep=4).groups_from(12)
+        >>> sampler = SharedPrefixSampler(group_size=8, max_tokens=32)
+        >>> SpreadFilter(sampler, rewards.CorrectAnswer(), keep=4).groups_from(12)
         4
     """
 

@@ -117,9 +117,12 @@ def test_an_adapter_learns_the_same() -> None:
     assert_same(make("qwen3", lora=lora), batch())
 
 
-def test_gradient_checkpointing_recomputes_the_same() -> None:
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_gradient_checkpointing_recomputes_the_same(reentrant: bool) -> None:
     policy = make("llama")
-    policy.model.gradient_checkpointing_enable({"use_reentrant": False})
+    policy.model.gradient_checkpointing_enable({"use_reentrant": reentrant})
+    policy.model.enable_input_require_grads()
     assert_same(policy, batch())
 
 
