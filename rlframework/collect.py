@@ -60,7 +60,7 @@ def collect(algorithm: PolicyGradient, prompts: Sequence[Prompt], step: int) -> 
     if algorithm.mask_truncated:
         rollout.loss_mask = rollout.completion_mask & ~rollout.truncated.unsqueeze(1)
     rollout = rollout.to(algorithm.device)
-    old = _old_logprobs(algorithm, rollout) if _needs_old_logprobs(algorithm) else None
+    old = _old_logprobs(algorithm, rollout, step) if _needs_old_logprobs(algorithm) else None
     rollout = replace(
         rollout,
         old_logprobs=old,
@@ -129,19 +129,23 @@ def _needs_old_logprobs(algorithm: PolicyGradient) -> bool:
     return algorithm.steps_per_rollout > 1 or algorithm.sampler_correction is not None or in_reward
 
 
-def _old_logprobs(algorithm: PolicyGradient, rollout: Rollout) -> Tensor:
+def _old_logprobs(algorithm: PolicyGradient, rollout: Rollout, step: int) -> Tensor:
     """Return ``(B, T)``: the sampler's own log-probabilities where they are the policy's, and else a forward pass.
 
-    One group of every rollout is scored to see that they are, to float32's rounding.
+    One group of every rollout, another each time, is scored to see that they are, to float32's rounding.
     """
     sampler, known = algorithm.sampler, rollout.sampler_logprobs
     trusted = sampler.samples_policy_itself and not sampler.truncates and algorithm.sampler_correction is None
-    if not trusted or known is None or not algorithm.reuses_sampler_logprobs:
+    # A divergence to the reference is taken of two forward passes, whose rounding is the same where the policies are.
+    penalised = algorithm.reference is not None and algorithm.kl.in_reward
+    if not trusted or penalised or known is None or not algorithm.reuses_sampler_logprobs:
         return _scored_by(algorithm.policy, rollout, algorithm)
-    group = rollout.select(slice(rollout.group_size)).trim()
+    start = step % rollout.num_groups * rollout.group_size
+    rows = slice(start, start + rollout.group_size)
+    group = rollout.select(rows).trim()
     with algorithm.inference():
         scored = algorithm.policy.logprobs(group).logprobs
-    gap = (scored - known[: len(group), : scored.shape[1]]).masked_fill(~group.completion_mask, 0.0).abs().max()
+    gap = (scored - known[rows, : scored.shape[1]]).masked_fill(~group.completion_mask, 0.0).abs().max()
     if not on_any_rank(not gap <= 1e-4, algorithm.policy):
         return known.masked_fill(~rollout.completion_mask, 0.0)
     algorithm.reuses_sampler_logprobs = False

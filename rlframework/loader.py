@@ -145,7 +145,7 @@ class RolloutLoader:
     def _collect(self, number: int, order: np.ndarray) -> list[Rollout]:
         start = number * self.prompts_per_rollout
         chosen = order[start : start + self.prompts_per_rollout]
-        # Each rank takes its share of every minibatch: a minibatch holds the same prompts on any number of ranks.
+        # Each rank takes its share of every minibatch: an optimizer step holds the same prompts on any number of ranks.
         shares = chosen.reshape(self.minibatches, self.replicas, -1)
         mine = shares[:, self.rank].ravel()
         rollout = self.collect([self.prompts[i] for i in mine], self._epoch * self.rollouts_per_epoch + number)

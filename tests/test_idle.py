@@ -74,6 +74,20 @@ def test_the_run_is_the_same_and_fewer_rows_are_differentiated(learned: Callable
         torch.testing.assert_close(figures[name], plain[name], atol=1e-4, rtol=1e-3, msg=name)
 
 
+class Leashed(GRPO):
+    """A surrogate that pulls only once the policy has moved: flat where a rollout starts."""
+
+    def surrogate(self, logprobs: Tensor, batch: Any) -> Tensor:
+        moved = (self.log_ratio(logprobs, batch).abs() - 1e-3).clamp(min=0)
+        return super().surrogate(logprobs, batch) + moved
+
+
+def test_a_loss_that_is_flat_at_the_start_alone_is_not_taken_for_idle(learned: Callable) -> None:
+    options = {"kind": Leashed, "passes_per_rollout": 3}
+    torch.testing.assert_close(learned(True, **options)[0], learned(False, **options)[0], atol=1e-5, rtol=0)
+    assert learned(True, **options)[2] != learned(True, passes_per_rollout=3)[2]
+
+
 def test_one_group_always_goes_along(learned: Callable) -> None:
     assert learned(True, Flat())[2] == [4, 4, 4]
 

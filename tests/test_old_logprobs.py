@@ -13,17 +13,21 @@ from torch import Tensor
 from rlframework.algorithms import GRPO
 from rlframework.rewards import RowReward
 from rlframework.samplers import BatchedSampler
-from rlframework.terms import TokenTruncation
+from rlframework.terms import KLInReward, TokenTruncation
 from rlframework.testing import tiny_policy
 
 Make, Fit = Callable[..., GRPO], Callable[..., pl.Trainer]
 
 
-class Off(BatchedSampler):
-    """Samples from something else than the policy."""
+class Steered(BatchedSampler):
+    """Samples from something else than the policy, and does not claim otherwise."""
 
     def draw(self, logits: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
         return super().draw(1.01 * logits, *rest)
+
+
+class Off(Steered):
+    samples_policy_itself = True
 
 
 class Surprise(RowReward):
@@ -38,6 +42,7 @@ class Surprise(RowReward):
     [
         ({}, "one group"),
         ({"sampler": Off(group_size=4, max_tokens=4)}, "everything"),
+        ({"sampler": Steered(group_size=4, max_tokens=4)}, "everything"),
         ({"sampler_correction": TokenTruncation()}, "everything"),
         ({"passes_per_rollout": 1}, "nothing"),
     ],
@@ -62,3 +67,22 @@ def test_old_log_probabilities_come_from_the_sampler_where_they_are_the_policys(
         with torch.no_grad():
             anew = tiny_policy().logprobs(rollout).logprobs.masked_fill(~rollout.completion_mask, 0.0)
         torch.testing.assert_close(rollout.old_logprobs, anew, atol=1e-5, rtol=0)
+
+
+def test_a_policy_that_is_its_reference_is_not_penalised_for_rounding(grpo: Make, fit: Fit, recorder: Any) -> None:
+    class Same(RowReward):
+        def score_row(self, completion: Any) -> float:
+            return 1.0
+
+    algorithm = grpo(reward=Same(), kl_coefficient=0.1, kl=KLInReward(), passes_per_rollout=2)
+    fit(algorithm, max_steps=1, callbacks=[recorder])
+    assert recorder.collected[0].rollout.advantages.count_nonzero() == 0
+
+
+def test_a_resumed_run_does_not_trust_again(grpo: Make, fit: Fit, tmp_path: Any) -> None:
+    trainer = fit(grpo(sampler=Off(group_size=4, max_tokens=4), passes_per_rollout=2), max_steps=2)
+    trainer.save_checkpoint(tmp_path / "last.ckpt")
+    resumed = grpo(sampler=Off(group_size=4, max_tokens=4), passes_per_rollout=2)
+    assert resumed.reuses_sampler_logprobs
+    fit(resumed, ckpt_path=tmp_path / "last.ckpt", max_steps=2)
+    assert not resumed.reuses_sampler_logprobs

@@ -13,6 +13,7 @@ from rlframework.algorithms import GRPO
 from rlframework.callbacks import RolloutCallback
 from rlframework.policies import CausalLMPolicy
 from rlframework.rewards.base import RowReward
+from rlframework.samplers import SharedPrefixSampler
 
 Make = Callable[..., GRPO]
 Fit = Callable[..., pl.Trainer]
@@ -92,3 +93,11 @@ def test_each_module_gets_its_own_mode_back(grpo: Make, fit: Fit) -> None:
     fit(algorithm, callbacks=[Freeze()])
     layer = set(algorithm.policy.model.model.layers[0].modules())
     assert after == [layer] * 4
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true", "64-true"])
+def test_every_precision_samples_learns_and_clips(grpo: Make, fit: Fit, precision: str) -> None:
+    algorithm = grpo(sampler=SharedPrefixSampler(group_size=4, max_tokens=4), passes_per_rollout=2)
+    clip = {"gradient_clip_val": 1.0}
+    trainer = fit(algorithm, precision=precision, max_steps=2, **clip)
+    assert trainer.callback_metrics["train/grad_norm"].isfinite()

@@ -129,6 +129,9 @@ class PolicyGradient(RolloutModule):
     def surrogate(self, logprobs: Tensor, batch: Rollout) -> Tensor:
         """Return the per-token loss to minimise, ``(B, T)`` or ``(B, 1)``, without any reduction.
 
+        A pure function: it is asked more than once for a minibatch, also about log-probabilities that are made up, to
+        learn beforehand where the loss has a slope. What is to be logged belongs in `diagnostics`.
+
         Args:
             logprobs: ``(B, T)`` of the present policy, with gradient; 0 outside the loss mask.
             batch: The rows; ``batch.advantages`` is ``(B, 1)``.
@@ -255,6 +258,16 @@ class PolicyGradient(RolloutModule):
         self._tell("on_rollout_end", collected)
         tally_rollout(self._tally, collected, time.perf_counter() - started)
         return collected.rollout
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Save also which shortcuts the run has found not to hold: a resumed run must not try them again."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["shortcuts"] = self.reuses_sampler_logprobs, self.policy.foresees
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take it over."""
+        super().on_load_checkpoint(checkpoint)
+        self.reuses_sampler_logprobs, self.policy.foresees = checkpoint.get("shortcuts", (True, True))
 
     def _tell(self, moment: str, *arguments: Any) -> None:
         for callback in self.trainer.callbacks:  # type: ignore[attr-defined]

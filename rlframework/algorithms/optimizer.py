@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.plugins.precision import MixedPrecision
 from torch import nn
 from torch.optim import AdamW
 from transformers import get_scheduler
@@ -24,9 +25,10 @@ def adamw(model: nn.Module, options: dict[str, Any], schedule: dict[str, Any], t
     matrices = [parameter for parameter in trainable if parameter.ndim > 1]
     vectors = [parameter for parameter in trainable if parameter.ndim <= 1]
     groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
-    # Fused it needs no copies of the weights. Under a loss scaler it would unscale gradients itself, and Lightning then
-    # refuses to clip them.
-    fused = trainer.precision != "16-mixed" and all(parameter.device.type in ("cpu", "cuda") for parameter in trainable)
+    # Fused it needs no copies of the weights. Under mixed precision Lightning refuses to clip the gradients of a fused
+    # optimizer, which might unscale them itself.
+    mixed = isinstance(trainer.precision_plugin, MixedPrecision)
+    fused = not mixed and all(parameter.device.type in ("cpu", "cuda") for parameter in trainable)
     optimizer = AdamW([group for group in groups if group["params"]], fused=fused, **options)
     steps = trainer.estimated_stepping_batches
     total = None if steps == float("inf") else int(steps)

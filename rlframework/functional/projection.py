@@ -43,7 +43,8 @@ def projected_logprobs(
     while it has the logits: three products. The backward pass then compares the slopes that arrive with those foretold,
     up to one common factor (a loss scaler's), and starts anew if they differ: a wrong forecast costs time, no more.
 
-    Products are of the dtype of ``hidden`` (of autocast, where that is on), reductions float32.
+    Products are of the dtype of ``hidden`` (of autocast, where that is on), reductions of at least float32. In float16
+    nothing is foretold.
 
     Args:
         hidden: ``(n, D)`` states that predict the tokens.
@@ -55,7 +56,7 @@ def projected_logprobs(
         tile: Most logits at a time.
 
     Returns:
-        ``(n,)`` float32 log-probabilities and entropies.
+        ``(n,)`` log-probabilities and entropies, of at least float32.
 
     Example:
         >>> from rlframework.functional.logprobs import token_logprobs
@@ -76,10 +77,13 @@ class _Projection(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, ids: Tensor, settings: _Settings, entropy_gradient: bool
     ) -> tuple[Tensor, Tensor]:
-        tiles = _Tiles(hidden, weight, ids, settings, ctx.needs_input_grad)
+        forecast = settings.forecast if any(ctx.needs_input_grad[:2]) else None
+        tiles = _Tiles(hidden, weight, ids, settings, ctx.needs_input_grad if forecast else (False, False))
+        if tiles.dtype == torch.float16:
+            # Half of the slopes would vanish: the loss scaler multiplies them in the backward pass only.
+            forecast = None
         ctx.save_for_backward(hidden, weight, ids)
         ctx.settings, ctx.dtype, ctx.foretold, ctx.gradients = settings, tiles.dtype, None, None
-        forecast = settings.forecast if any(ctx.needs_input_grad[:2]) else None
         logprobs, entropy, *slopes = torch.zeros(4, len(ids), device=ids.device, dtype=tiles.reduced)
         for span in tiles.spans():
             logprobs[span], entropy[span] = tiles.read(span)
@@ -114,8 +118,8 @@ def _common_factor(arrived: Tensor, foretold: Tensor) -> float | None:
     """Return the number that turns the foretold slopes into those that arrived, or None if there is none."""
     size = foretold.square().sum()
     factor = (arrived * foretold).sum() / size if size > 0 else torch.ones_like(size)
-    error = (arrived - factor * foretold).abs().max()
-    return float(factor) if error <= 1e-5 * arrived.abs().max() else None
+    error, size = (arrived - factor * foretold).abs(), arrived.abs()
+    return float(factor) if bool((error <= 1e-5 * size + 1e-7 * size.max()).all()) else None
 
 
 class _Settings(NamedTuple):

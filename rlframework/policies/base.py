@@ -38,6 +38,9 @@ class Policy(nn.Module, ABC):
     only if a frozen copy of the whole policy is not the cheapest reference. `decode` and the token properties serve any
     policy with a Hugging Face tokenizer.
 
+    Attributes:
+        foresees: Whether what was made of a loss known beforehand (`anticipating`) has held so far.
+
     Example:
         A model over a table of logits, without context; real policies differ in size, not in kind.
 
@@ -53,6 +56,8 @@ class Policy(nn.Module, ABC):
         ...     def next_logits(self, ids, mask, cache=None):
         ...         return self.table.expand(len(ids), -1), None
     """
+
+    foresees: bool = True
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         super().__init__()
@@ -71,15 +76,20 @@ class Policy(nn.Module, ABC):
         bonus needs entropies with gradient, and nothing else does.
         """
 
-    def anticipating(self, objective: Objective) -> AbstractContextManager[None]:
-        """Enter a context in which the loss is known that `logprobs` will go into.
+    def anticipating(self, batch: Rollout, objective: Objective) -> AbstractContextManager[None]:
+        """Enter a context in which the loss is known that the log-probabilities of a batch will go into.
 
         Override it where that saves work; here it changes nothing.
 
         Args:
+            batch: What `logprobs` will be called with.
             objective: Pure function from what `logprobs` returns to the loss, up to a constant factor.
         """
         return nullcontext()
+
+    def scores_rows_apart(self, batch: Rollout) -> bool:
+        """Return whether the score of a row does not depend on the other rows of its batch, rounding aside."""
+        return True
 
     @abstractmethod
     def next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:

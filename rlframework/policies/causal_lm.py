@@ -22,6 +22,7 @@ from rlframework.policies.kv_cache import select_rows
 from rlframework.policies.lean_decode import LeanDecoder
 from rlframework.policies.packed_rows import PackedRows
 from rlframework.policies.prefix_sharing import PrefixSharing
+from rlframework.policies.rotation import shared_rotation
 from rlframework.policies.scoring import Scorer, Scoring
 from rlframework.policies.tree_attention import GroupwiseAttention, TreeAttention
 from rlframework.rollout import Rollout
@@ -84,7 +85,7 @@ class CausalLMPolicy(Policy):
         self._forward_arguments = _forward_arguments(self.model)
         scorers: list[Scorer] = [PrefixSharing(self, tree_attention)] if shared_prefix else []
         self._scoring = Scoring(self, [*scorers, PackedRows(self)] if packed_rows else scorers)
-        self._foresight = Foresight()
+        self._foresight = Foresight(self)
         lean = lean_decode and LeanDecoder.fits(self.model)
         if graphed_decode and not lean:
             raise ValueError(
@@ -100,14 +101,18 @@ class CausalLMPolicy(Policy):
             return self.padded_logprobs(batch, entropy_gradient=entropy_gradient)
         return scorer.score(batch, entropy_gradient=entropy_gradient, forecast=self._foresight.forecast(batch))
 
-    def anticipating(self, objective: Objective) -> AbstractContextManager[None]:
+    def anticipating(self, batch: Rollout, objective: Objective) -> AbstractContextManager[None]:
         """Make the gradient of a loss while the head has the logits, where `TiledHead` can."""
-        return self._foresight.of(objective)
+        return self._foresight.of(batch, objective)
 
     @property
     def head(self) -> Head:
         """What scores tokens; asked for anew each time, as a strategy may shard the model after this was made."""
         return TiledHead(self.model) if TiledHead.fits(self.model) else WholeHead(self.model)
+
+    def scores_rows_apart(self, batch: Rollout) -> bool:
+        """Return whether no row is so long that it decides how the others are rotated."""
+        return shared_rotation(self.model.config.get_text_config(), batch) is None
 
     def padded_logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
         """Score the completions in one padded forward pass, each row with its own prompt: what is slow and right."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
@@ -11,35 +12,41 @@ from torch import Tensor
 
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.functional.projection import Forecast
-from rlframework.policies.base import Objective
+from rlframework.policies.base import Objective, Policy
 from rlframework.rollout import Rollout
 
 
 class Foresight:
-    """Hands out forecasts of a loss's gradient while the loss is known, until one was wrong."""
+    """Hands out forecasts of a loss's gradient while the loss is known, until one was wrong.
 
-    def __init__(self) -> None:
-        self._objective: Objective | None = None
-        self._trusted = True
+    Args:
+        policy: Its ``foresees`` says whether none was.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._known: tuple[Rollout, Objective] | None = None
 
     @contextmanager
-    def of(self, objective: Objective) -> Iterator[None]:
-        """Inside the context, what is scored goes into this loss."""
-        self._objective = objective
+    def of(self, batch: Rollout, objective: Objective) -> Iterator[None]:
+        """Inside the context, the scores of the batch go into this loss."""
+        self._known = batch, objective
         try:
             yield
         finally:
-            self._objective = None
+            self._known = None
 
     def forecast(self, batch: Rollout) -> Forecast | None:
-        """Return what foretells the slopes of a batch's tokens."""
-        if self._objective is None or not self._trusted:
+        """Return what foretells the slopes of a batch's tokens; of another than the one announced nothing is known."""
+        if self._known is None or self._known[0] is not batch or not self._policy.foresees:
             return None
+        # Once: a loss that asks the policy again would go round for ever.
+        (_, objective), self._known = self._known, None
         elsewhere = torch.zeros_like(batch.weights) if batch.old_logprobs is None else batch.old_logprobs
-        return LossForecast(self._objective, batch.completion_mask, elsewhere, self._distrust)
+        return LossForecast(objective, batch.completion_mask, elsewhere, self._distrust)
 
     def _distrust(self) -> None:
-        self._trusted = False
+        self._policy.foresees = False
         rank_zero_info(
             "The loss ties the tokens of a completion together: the head's gradient is made in its own pass."
         )
@@ -60,9 +67,13 @@ class LossForecast(Forecast):
 
     def __init__(self, objective: Objective, mask: Tensor, elsewhere: Tensor, on_miss: Callable[[], None]) -> None:
         self._objective = objective
-        self._places = mask.nonzero(as_tuple=True)
+        self._mask = mask
         self._elsewhere = elsewhere
         self._on_miss = on_miss
+
+    @cached_property
+    def _places(self) -> tuple[Tensor, ...]:
+        return self._mask.nonzero(as_tuple=True)
 
     @torch.enable_grad()
     def slopes(self, tokens: slice, logprobs: Tensor, entropy: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,6 +14,8 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache
 
+from rlframework.policies.rotation import length_dependent
+
 _FAMILY = frozenset({"llama", "qwen2", "qwen3"})
 
 
@@ -41,7 +43,7 @@ class LeanDecoder:
         """Whether the model is of the family, with plain linear layers throughout and its plain activation."""
         if not isinstance(model, PreTrainedModel) or model.config.model_type not in _FAMILY:
             return False
-        if model.config.hidden_act != "silu":
+        if model.config.hidden_act != "silu" or length_dependent(model.config):
             return False
         body: Any = model.model
         parts = [part for layer in body.layers for part in (*_attention(layer), *_feed_forward(layer))]

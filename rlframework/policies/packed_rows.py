@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from peft import PeftModel
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 from transformers import AttentionMaskInterface
@@ -13,6 +12,8 @@ from transformers.masking_utils import eager_mask, flash_attention_mask, flex_at
 
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.policies.head import Head, into_rows
+from rlframework.policies.prefix_sharing import puts_tokens_in_front
+from rlframework.policies.rotation import shared_rotation
 from rlframework.policies.scoring import Scorer
 from rlframework.rollout import Rollout
 
@@ -53,7 +54,7 @@ class PackedRows(Scorer):
             return "no completion of a minibatch has a token"
         if not batch.prompt_mask.any(1).all():
             return "a prompt has no token"
-        if reason := _unfit_model(model) or _unfit_rotation(model.config.get_text_config(), batch):
+        if reason := _unfit_model(model) or shared_rotation(model.config.get_text_config(), batch):
             return reason
         if self._hides_rows is None:
             self._hides_rows = self._rows_are_hidden()
@@ -126,22 +127,6 @@ def _unfit_model(model: Any) -> str | None:
         return "the model hands a state from token to token"
     if _mask(model) not in (sdpa_mask, eager_mask, flash_attention_mask, flex_attention_mask):
         return f"transformers makes no mask for the attention implementation {config._attn_implementation!r}"
-    adapters = model.peft_config.values() if isinstance(model, PeftModel) else ()
-    if any(adapter.is_prompt_learning or adapter.is_adaption_prompt for adapter in adapters):
+    if puts_tokens_in_front(model):
         return "the adapter puts virtual tokens in front of a row"
-    return None
-
-
-def _unfit_rotation(config: Any, batch: Rollout) -> str | None:
-    """Return why positions are not enough to rotate a row: past some length, the longest row of a call decides."""
-    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
-    for part in (rope, *(value for value in rope.values() if isinstance(value, dict))):
-        kind = part.get("rope_type") or part.get("type") or ""
-        if "dynamic" in kind or kind == "longrope":
-            pretrained = "original_max_position_embeddings"
-            limit = part.get(pretrained) or getattr(config, pretrained, None) or config.max_position_embeddings
-            if (batch.prompt_mask.sum(1) + batch.completion_mask.sum(1)).max() > limit:
-                return (
-                    f"with a row of more than {limit} tokens, its {kind} rotation depends on the other rows of a call"
-                )
     return None

@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.policies.head import into_rows
 from rlframework.policies.prefix_tree import PrefixTree
+from rlframework.policies.rotation import shared_rotation
 from rlframework.policies.scoring import Scorer, drops_out
 from rlframework.policies.tree_attention import TREE_ATTENTION, GroupwiseAttention, TreeAttention
 from rlframework.rollout import Rollout
@@ -49,7 +50,7 @@ class PrefixSharing(Scorer):
             return "the rows are not in groups"
         if not batch.completion_mask.any():
             return "no completion of a minibatch has a token"
-        return None
+        return shared_rotation(self._policy.model.config.get_text_config(), batch)
 
     def score(self, batch: Rollout, **options: Any) -> TokenLogProbs:
         """Score all groups in one sequence, ``(B, T)``."""
@@ -58,6 +59,12 @@ class PrefixSharing(Scorer):
         states = head.states({**tree.inputs, "tree": attention}, tree.predictors)
         scored = head.score(states, batch.completion_ids[tree.scored], batch.temperature, **options)
         return into_rows(scored, tree.scored)
+
+
+def puts_tokens_in_front(model: Any) -> bool:
+    """Return whether a PEFT adapter lengthens the prompt of every row."""
+    adapters = model.peft_config.values() if isinstance(model, PeftModel) else ()
+    return any(adapter.is_prompt_learning or adapter.is_adaption_prompt for adapter in adapters)
 
 
 def unwrapped(model: Any) -> PreTrainedModel:
@@ -69,6 +76,8 @@ def unwrapped(model: Any) -> PreTrainedModel:
 
 def _unfit(model: Any) -> str | None:
     """Return why an architecture cannot read a tree, as far as its configuration tells."""
+    if puts_tokens_in_front(model):
+        return "the adapter puts virtual tokens in front of a row"
     config = unwrapped(model).config
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"]) - {"full_attention"}
     window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None

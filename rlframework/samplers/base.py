@@ -31,7 +31,8 @@ class GroupSampler(ABC):
 
     Attributes:
         samples_policy_itself: True states that the very weights that learn are sampled from, in this process, so that
-            the log-probabilities of the completions can be the policy's. It is checked.
+            the log-probabilities of the completions can be the policy's. It is checked; a subclass that overrides
+            ``sample`` or ``draw`` has to state it anew.
         progress: Called now and then with (tokens done, rows unfinished); a progress bar sets it.
 
     Example:
@@ -47,6 +48,12 @@ class GroupSampler(ABC):
     """
 
     samples_policy_itself: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # Who samples otherwise has to say so anew.
+        if {"sample", "draw"} & vars(cls).keys() and "samples_policy_itself" not in vars(cls):
+            cls.samples_policy_itself = False
 
     def __init__(
         self,

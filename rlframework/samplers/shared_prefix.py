@@ -16,8 +16,8 @@ from rlframework.samplers.batched import BatchedSampler, left_pad
 class SharedPrefixSampler(BatchedSampler):
     """Samples what `BatchedSampler` samples, faster: the same rows draw the same numbers.
 
-    A prompt is read once for its whole group and its keys and values are then copied to the group's rows; rows that
-    have ended leave the batch.
+    A prompt is read once for its whole group. The policy decides whether its keys and values are then copied to the
+    group's rows or kept once (`Policy.branch`); rows that have ended leave the batch.
 
     Example:
         >>> from rlframework.testing import tiny_policy, letter_prompts
@@ -26,6 +26,8 @@ class SharedPrefixSampler(BatchedSampler):
         >>> [row.ids for row in fast.sample(policy, prompts)] == [row.ids for row in slow.sample(policy, prompts)]
         True
     """
+
+    samples_policy_itself = True
 
     @torch.no_grad()
     def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
@@ -41,7 +43,7 @@ class SharedPrefixSampler(BatchedSampler):
         uniforms = self._uniforms_on(device, prompts, step)
         stops = torch.tensor(sorted(policy.eos_ids), device=device)
         tokens = torch.full((len(rows), self.max_tokens), policy.pad_id, device=device)
-        logprobs = torch.zeros(len(rows), self.max_tokens, device=device)
+        logprobs = torch.zeros(len(rows), self.max_tokens, device=device, dtype=torch.float32)
 
         ids, mask = left_pad([prompt.ids for prompt in prompts], policy.pad_id, device)  # (N, P)
         logits, cache = policy.next_logits(ids, mask)

@@ -94,3 +94,21 @@ def test_autocast_multiplies_in_half_precision_and_sums_in_single(forecast: bool
     for left, right in zip(*sides, strict=True):
         assert left.dtype == torch.float32
         assert (left - right).norm() <= 0.01 * right.norm()
+
+
+def test_float16_is_not_foretold() -> None:
+    hidden, weight, ids, slopes = data(torch.float32)
+    told = Told(slopes)
+    with torch.autocast("cpu", torch.float16):
+        projected_logprobs(hidden, weight, ids, forecast=told)
+    assert told.asked == []
+
+
+def test_one_steep_token_does_not_hide_another_that_is_wrong() -> None:
+    hidden, weight, ids, slopes = data()
+    slopes[0, 0] = 1e4
+    told = slopes.clone()
+    told[0, 1] += 0.05
+    scored = projected_logprobs(hidden, weight, ids, entropy_gradient=True, forecast=(forecast := Told(told)))
+    gradients(scored, slopes, hidden, weight)
+    assert forecast.misses == 1

@@ -80,7 +80,7 @@ def gradient(algorithm: Any, rollout: Rollout, foretold: bool) -> Tensor:
     algorithm.zero_grad()
     objective = lambda scored: algorithm.objective(scored, rollout).sum()  # noqa: E731
     if foretold:
-        with algorithm.policy.anticipating(objective):
+        with algorithm.policy.anticipating(rollout, objective):
             scored = algorithm.policy.logprobs(rollout, entropy_gradient=True)
     else:
         scored = algorithm.policy.padded_logprobs(rollout, entropy_gradient=True)
@@ -108,3 +108,12 @@ def test_every_algorithm_learns_the_same_from_a_loss_foretold(
     assert (actual - expected).norm() <= 1e-6 * expected.norm()
     tiles = -(-int(rollout.completion_mask.sum()) // ROWS)
     assert counted.tiles == tiles * (2 if off_policy and name in TIES_TOKENS else 1)
+
+
+def test_only_the_batch_that_was_announced_is_foretold() -> None:
+    policy, whole = make("qwen3"), batch()
+    ask = lambda scored: policy.logprobs(whole).logprobs.sum() + scored.logprobs.sum()  # noqa: E731
+    with policy.anticipating(whole, lambda scored: pytest.fail("the objective is not of this batch")):
+        policy.logprobs(whole.select(slice(4)))
+    with policy.anticipating(whole, ask):  # A loss that asks the policy itself comes to an end.
+        policy.logprobs(whole).logprobs.sum().backward()
