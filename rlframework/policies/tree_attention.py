@@ -37,19 +37,17 @@ class TreeAttention(ABC):
 
 
 @dataclass(frozen=True)
-class Branches:
-    """Where a group lies in the sequence.
+class Span:
+    """Some tokens behind a prompt, and what they see: the prompt, and their own completion up to them.
 
     Args:
-        start: Its prompt's first token.
-        fork: The token behind its prompt.
-        end: The token behind its last completion.
-        mask: ``(C, P + C)`` bool, what the completions' tokens see: the prompt, and their own completion up to them.
+        prompt: The prompt in the sequence.
+        own: The tokens in the sequence.
+        mask: ``(C, P + C)`` bool.
     """
 
-    start: int
-    fork: int
-    end: int
+    prompt: slice
+    own: slice
     mask: Tensor
     _biases: dict[torch.dtype, Tensor] = field(default_factory=dict)
 
@@ -59,39 +57,63 @@ class Branches:
             self._biases[dtype] = torch.zeros_like(self.mask, dtype=dtype).masked_fill_(~self.mask, float("-inf"))
         return self._biases[dtype]
 
+    def seen(self, states: Tensor) -> Tensor:
+        """Return the prompt's states and the tokens' own, ``(1, H, P + C, D)``."""
+        if self.prompt.stop == self.own.start:
+            return states[:, :, self.prompt.start : self.own.stop]
+        return torch.cat([states[:, :, self.prompt], states[:, :, self.own]], dim=2)
+
 
 class GroupwiseAttention(TreeAttention):
-    """Two calls of torch's attention for each group, on any device: the prompt's, and all its completions' at once.
+    """A few calls of torch's attention for each group, on any device: the prompt's, and its completions'.
 
-    The mask of a group is dense, ``(C, P + C)``.
+    All completions go into one call, with a dense mask, unless so much of it is hidden that a call each is faster.
     """
 
     def __init__(self, group: Tensor, owner: Tensor) -> None:
-        self._groups = []
+        self._groups: list[tuple[slice, list[Span]]] = []
         start = 0
         for size in group.unique_consecutive(return_counts=True)[1].tolist():
             owners = owner[start : start + size]
             fork = start + int((owners == PROMPT).sum())
-            self._groups.append(Branches(start, fork, start + size, _branch_mask(owners[fork - start :], fork - start)))
+            prompt = slice(start, fork)
+            self._groups.append((prompt, _spans(prompt, owners[fork - start :])))
             start += size
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
         """Attend group by group."""
         outputs = []
         options: dict[str, Any] = {"scale": scale, "enable_gqa": query.shape[1] != key.shape[1]}
-        for group in self._groups:
-            q, k, v = (states[:, :, group.start : group.fork] for states in (query, key, value))
+        for prompt, spans in self._groups:
+            q, k, v = (states[:, :, prompt] for states in (query, key, value))
             outputs.append(scaled_dot_product_attention(q, k, v, is_causal=True, **options))
-            q, k, v = query[:, :, group.fork : group.end], *(s[:, :, group.start : group.end] for s in (key, value))
-            outputs.append(scaled_dot_product_attention(q, k, v, attn_mask=group.bias(q.dtype), **options))
+            for span in spans:
+                q, bias = query[:, :, span.own], span.bias(query.dtype)
+                outputs.append(
+                    scaled_dot_product_attention(q, span.seen(key), span.seen(value), attn_mask=bias, **options)
+                )
         return torch.cat(outputs, dim=2)
 
 
-def _branch_mask(owners: Tensor, prompt: int) -> Tensor:
-    """Return ``(C, P + C)``; ``owners`` says which completion each token belongs to."""
-    size = len(owners)
-    own = (owners.unsqueeze(1) == owners).tril()
-    return torch.cat([torch.ones(size, prompt, dtype=torch.bool, device=owners.device), own], dim=1)
+# Scores computed in vain above which a call for each completion is faster than one for all.
+IN_VAIN = 2**19
+
+
+def _spans(prompt: slice, owners: Tensor) -> list[Span]:
+    """Cut the tokens behind a prompt into calls; ``owners`` says which completion each belongs to."""
+    if not len(owners):
+        return []
+    sizes = owners.unique_consecutive(return_counts=True)[1].tolist()
+    if len(owners) ** 2 - sum(size**2 for size in sizes) < IN_VAIN:
+        sizes = [len(owners)]
+    spans, start = [], prompt.stop
+    for size in sizes:
+        part = owners[start - prompt.stop : start - prompt.stop + size]
+        own = (part.unsqueeze(1) == part).tril()
+        before = torch.ones(size, prompt.stop - prompt.start, dtype=torch.bool, device=owners.device)
+        spans.append(Span(prompt, slice(start, start + size), torch.cat([before, own], dim=1)))
+        start += size
+    return spans
 
 
 class FlexTreeAttention(TreeAttention):

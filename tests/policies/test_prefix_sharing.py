@@ -14,7 +14,7 @@ from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
 from rlframework.collect import assemble
 from rlframework.completions import Completion, Completions
-from rlframework.policies import CausalLMPolicy
+from rlframework.policies import CausalLMPolicy, tree_attention
 from rlframework.policies.prefix_tree import PrefixTree
 from rlframework.policies.tree_attention import FlexTreeAttention, GroupwiseAttention, TreeAttention
 from rlframework.prompt import Prompt
@@ -47,7 +47,7 @@ def make(
     kind: str,
     shared_prefix: bool = True,
     lora: LoraConfig | None = None,
-    tree_attention: type[TreeAttention] = GroupwiseAttention,
+    attention: type[TreeAttention] = GroupwiseAttention,
     **changes: Any,
 ) -> CausalLMPolicy:
     special = {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": None}
@@ -60,7 +60,7 @@ def make(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = AutoModelForCausalLM.from_config(CONFIG_MAPPING[kind](**options))
-        options = {"lora": lora, "shared_prefix": shared_prefix, "tree_attention": tree_attention}
+        options = {"lora": lora, "shared_prefix": shared_prefix, "tree_attention": attention}
         return CausalLMPolicy(model, TOKENIZER, **options).train()
 
 
@@ -105,8 +105,12 @@ def is_shared(policy: CausalLMPolicy, rollout: Rollout, monkeypatch: pytest.Monk
     return len(rollout) in laid_out
 
 
+@pytest.mark.parametrize("in_vain", [tree_attention.IN_VAIN, 0], ids=["a call for all", "a call each"])
 @pytest.mark.parametrize("kind", ARCHITECTURES)
-def test_every_architecture_scores_a_tree_as_it_scores_rows(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_architecture_scores_a_tree_as_it_scores_rows(
+    kind: str, in_vain: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree_attention, "IN_VAIN", in_vain)
     policy, rollout = make(kind), batch()
     assert_same(policy, rollout)
     assert is_shared(policy, rollout, monkeypatch)
@@ -174,7 +178,7 @@ def test_a_model_that_attends_otherwise_than_it_says_stops_the_run() -> None:
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
 @pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_one_kernel_for_all_groups_attends_as_one_for_each(kind: str) -> None:
-    policy, rollout = make(kind, tree_attention=FlexTreeAttention), batch()
+    policy, rollout = make(kind, attention=FlexTreeAttention), batch()
     with torch.no_grad():  # On a CPU it has no backward pass; elsewhere the first minibatch proves it.
         padded, shared = (
             score(rollout).logprobs * rollout.completion_mask for score in (policy.padded_logprobs, policy.logprobs)
