@@ -123,7 +123,7 @@ def _small_ones(policy: nn.Module) -> list[nn.Parameter]:
     whole = [p for p in policy.parameters() if p.requires_grad and not isinstance(p, DTensor)]
     ascending = sorted(whole, key=torch.numel)
     sizes = accumulate(parameter.numel() for parameter in ascending)
-    return [parameter for parameter, size in zip(ascending, sizes, strict=True) if size <= 2**26] or ascending[:1]
+    return [parameter for parameter, size in zip(ascending, sizes, strict=True) if size <= 2**25] or ascending[:1]
 
 
 def _sample(batch: Rollout) -> Rollout:
