@@ -101,11 +101,15 @@ class PackedRows(Scorer):
         Some architectures take position ids for their embeddings alone, and make the mask without them.
         """
         device = self._policy.device
+        # Some models warn of a padding id where there is no mask.
+        tokens = [token for token in range(3) if token != self._policy.pad_id][:2]
         moved = []
         for positions in ([0, 1, 2, 3, 0], [0, 1, 2, 3, 4]):
             states: list[Tensor] = []
-            for token in (0, 1):
-                layout = (torch.tensor(part, device=device) for part in ([token] * 4 + [0], positions, [0, 0, 0, 0, 1]))
+            for token in tokens:
+                layout = (
+                    torch.tensor(part, device=device) for part in ([token] * 4 + tokens[:1], positions, [0, 0, 0, 0, 1])
+                )
                 # The same random numbers each time, so that dropout makes no difference; training does not miss them.
                 with torch.random.fork_rng([device] if device.type == "cuda" else []):
                     states.append(self._states(self._policy.head, *layout).float())
