@@ -193,11 +193,11 @@ class _Tiles:
 
 def _to_probabilities(logits: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
     """Return log-probabilities and entropies; the logits become probabilities in place."""
-    logits -= logits.amax(1, keepdim=True)
-    weights = logits.exp()
-    total = weights.sum(1)
-    log_total = total.log()
-    logprobs = logits.gather(1, ids.unsqueeze(1)).squeeze(1) - log_total
-    entropy = log_total - torch.linalg.vecdot(weights, logits) / total
-    torch.div(weights, total.unsqueeze(1), out=logits)
+    top = logits.amax(1, keepdim=True)
+    log_normaliser = top + (logits - top).exp_().sum(1, keepdim=True).log_()
+    logits -= log_normaliser
+    logprobs = logits.gather(1, ids.unsqueeze(1)).squeeze(1)
+    probabilities = logits.exp()
+    entropy = -torch.linalg.vecdot(probabilities, logits.clamp_(min=torch.finfo(logits.dtype).min))
+    logits.copy_(probabilities)
     return logprobs, entropy

@@ -15,7 +15,6 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from rlframework.collect import assemble
 from rlframework.completions import Completion, Completions
-from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.policies import CausalLMPolicy, packed_rows
 from rlframework.policies.packed_rows import PackedRows
 from rlframework.policies.tree_attention import TREE_ATTENTION
@@ -23,6 +22,7 @@ from rlframework.prompt import Prompt
 from rlframework.rewards.base import Scores
 from rlframework.rollout import Rollout
 from rlframework.testing import letter_tokenizer
+from tests.policies.as_padded import assert_as_padded
 
 TOKENIZER = letter_tokenizer()
 V = len(TOKENIZER)
@@ -72,26 +72,10 @@ def batch(prompts: tuple[int, ...] = (3, 9, 1, 14), lengths: tuple[int, ...] = (
     return assemble(Completions(rows, 2), Scores(torch.zeros(len(asked), 2), {}), 0, 0.8)
 
 
-def scored(score: Callable[..., TokenLogProbs], policy: CausalLMPolicy, rollout: Rollout) -> list[Tensor]:
-    """Return log-probabilities, entropies and the gradient of a weighted sum of both."""
-    policy.zero_grad()
-    logprobs, entropy = (
-        part.masked_fill(~rollout.completion_mask, 0.0) for part in score(rollout, entropy_gradient=True)
-    )
-    slopes = torch.linspace(-1, 2, logprobs.numel()).view_as(logprobs)
-    (slopes * logprobs + 0.3 * slopes * entropy).sum().backward()
-    gradient = [p.grad.flatten() for p in policy.parameters() if p.grad is not None]
-    return [logprobs.detach(), entropy.detach(), torch.cat(gradient)]
-
-
 def assert_same(policy: CausalLMPolicy, rollout: Rollout, tokens_per_sequence: int = 512) -> None:
     packed = PackedRows(policy, tokens_per_sequence)
     assert packed.unfit(rollout) is None
-    expected, found = (scored(score, policy, rollout) for score in (policy.padded_logprobs, packed.score))
-    for left, right in zip(expected[:2], found[:2], strict=True):
-        torch.testing.assert_close(right, left, atol=1e-5, rtol=0)
-    assert (found[2] - expected[2]).norm() <= 1e-5 * expected[2].norm()
-    assert expected[2].norm() > 0
+    assert_as_padded(policy, rollout, packed.score)
 
 
 def calls(policy: CausalLMPolicy) -> list[Tensor]:

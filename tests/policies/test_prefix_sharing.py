@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 from peft import LoraConfig
-from torch import Tensor
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
 from rlframework.collect import assemble
@@ -21,6 +20,7 @@ from rlframework.prompt import Prompt
 from rlframework.rewards.base import Scores
 from rlframework.rollout import Rollout
 from rlframework.testing import letter_tokenizer
+from tests.policies.as_padded import assert_as_padded
 
 TOKENIZER = letter_tokenizer()
 V = len(TOKENIZER)
@@ -34,7 +34,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "phi3": ROTARY,
     "olmo2": ROTARY,
     "smollm3": ROTARY,
-    "qwen3_moe": {**ROTARY, **MOE, "head_dim": 8, "initializer_range": 0.2},
+    "qwen3_moe": {**ROTARY, **MOE, "head_dim": 8},
     "gpt2": {"vocab_size": V, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64, "initializer_range": 0.3},
 }
 # Not shared: what the head does more than multiply.
@@ -76,25 +76,8 @@ def batch() -> Rollout:
     return assemble(Completions(rows, 4), Scores(torch.zeros(3, 4), {}), 0, 0.8)
 
 
-def scored(policy: CausalLMPolicy, rollout: Rollout, padded: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Return log-probabilities, entropies and the gradient of a weighted sum of both."""
-    policy.zero_grad()
-    score = policy.padded_logprobs if padded else policy.logprobs
-    logprobs, entropy = (
-        part.masked_fill(~rollout.completion_mask, 0.0) for part in score(rollout, entropy_gradient=True)
-    )
-    slopes = torch.linspace(-1, 2, logprobs.numel()).view_as(logprobs)
-    (slopes * logprobs + 0.3 * slopes * entropy).sum().backward()
-    gradient = [p.grad.flatten() for p in policy.parameters() if p.grad is not None]
-    return logprobs.detach(), entropy.detach(), torch.cat(gradient)
-
-
 def assert_same(policy: CausalLMPolicy, rollout: Rollout, atol: float = 1e-5, rtol: float = 1e-5) -> None:
-    padded, shared = scored(policy, rollout, padded=True), scored(policy, rollout, padded=False)
-    for name, left, right in zip(("logprobs", "entropy"), padded, shared, strict=False):
-        torch.testing.assert_close(right, left, atol=atol, rtol=0, msg=lambda text, name=name: f"{name}: {text}")
-    assert (shared[2] - padded[2]).norm() <= rtol * padded[2].norm()
-    assert padded[2].norm() > 0
+    assert_as_padded(policy, rollout, policy.logprobs, atol, rtol)
 
 
 def is_shared(policy: CausalLMPolicy, rollout: Rollout, monkeypatch: pytest.MonkeyPatch) -> bool:

@@ -99,7 +99,7 @@ def test_the_ratio_of_the_correction_is_not_capped() -> None:
     option = Option({"kl_coefficient": 0.1, "kl": Spy(ratio_corrected=True), "ratio_cap": 1.25, **TWICE})
     learn(make("GRPO", option))
     assert ratios[0] == pytest.approx(1)
-    assert max(ratios) > 1.5
+    assert ratios[-1] > 1.5
 
 
 class Nothing(SamplerCorrection):
