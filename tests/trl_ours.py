@@ -64,11 +64,11 @@ class ScriptedSampler(GroupSampler):
 
 
 class RankingPolicy(CausalLMPolicy):
-    """Without gradient entropies are only ranked."""
+    """Before an optimizer step entropies are only ranked; within one they are what is reported, of idle groups too."""
 
     def logprobs(self, batch, **options):
         scored = super().logprobs(batch, **options)
-        return scored if torch.is_grad_enabled() else scored._replace(entropy=ranked(scored.entropy))
+        return scored if self.training else scored._replace(entropy=ranked(scored.entropy))
 
 
 class JudgeReward(RowReward):
