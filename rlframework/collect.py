@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from rlframework.completions import Completions
-from rlframework.distributed import gather_rows, on_any_rank, replica
+from rlframework.distributed import gather_rows, on_any_rank, replica, sum_over_replicas
 from rlframework.functional.advantages import group_spread, group_std
 from rlframework.metrics.tally import Tally
 from rlframework.policies.base import Policy
@@ -50,12 +50,14 @@ def collect(algorithm: PolicyGradient, prompts: Sequence[Prompt], step: int) -> 
     Only the models run in the Trainer's precision; under half precision it would round rewards and weights.
 
     Raises:
-        RuntimeError: Every reward of every completion is NaN, or an option lacks the sampler's log-probabilities.
+        RuntimeError: Every reward of every completion is NaN, a reward fails more often than ``reward_limits`` allow,
+            or an option lacks the sampler's log-probabilities.
         ValueError: ``advantages()`` or ``token_weights()`` returned a wrong shape.
     """
     with algorithm.inference():
         completions = algorithm.sampler.sample(algorithm.policy, prompts, step=step)
     scores = algorithm.reward.evaluate(completions)
+    algorithm.reward_limits.observe(scores.judgements, lambda counts: sum_over_replicas(algorithm.trainer, counts))
     rollout = assemble(completions, scores, algorithm.policy.pad_id, algorithm.sampler.temperature)
     if algorithm.mask_truncated:
         rollout.loss_mask = rollout.completion_mask & ~rollout.truncated.unsqueeze(1)
@@ -81,7 +83,12 @@ def tally_rollout(tally: Tally, collected: Collected, seconds: float) -> None:
     rollout, scores = collected.rollout, collected.scores
     tally.mean("reward", scores.total)
     for name, values in scores.components.items():
+        judgement = scores.judgements[name]
         tally.mean(f"reward/{name}", values)
+        tally.mean(f"reward/{name}/abstained", values.isnan().float())
+        tally.mean(f"reward/{name}/errors", judgement.error_flags.float())
+        for metric, figures in judgement.metrics.items():
+            tally.mean(f"reward/{name}/{metric}", figures)
     tally.mean("reward_std_in_group", group_std(scores.total))
     tally.mean("zero_std_groups", (group_spread(scores.total) == 0).float())
     tally.mean("completion_length", rollout.completion_mask.sum(1).float())

@@ -13,6 +13,7 @@ from rlframework.functional.intervals import wilson_interval
 from rlframework.policies.base import Policy, eval_mode
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel
+from rlframework.rewards.limits import Counts, RewardLimits, warn_of_failures
 from rlframework.samplers.base import GroupSampler
 
 
@@ -69,7 +70,14 @@ def evaluate(
         prompts: Held-out prompts.
         sampler: Such as ``sampler.replace(group_size=1, temperature=0.0)`` for one greedy completion each.
         measures: Rewards by name.
+
+    Raises:
+        RuntimeError: More checks of a measure failed than `RewardLimits` allow, so that its mean says little.
     """
     with eval_mode(policy):
         completions = sampler.sample(policy, prompts)
-    return Evaluation(name, completions, {key: reward.evaluate(completions).total for key, reward in measures.items()})
+    scores = {key: reward.evaluate(completions) for key, reward in measures.items()}
+    counts = {key: Counts.of(part) for found in scores.values() for key, part in found.judgements.items()}
+    warn_of_failures(name, counts)
+    RewardLimits().refuse(counts)
+    return Evaluation(name, completions, {key: found.total for key, found in scores.items()})

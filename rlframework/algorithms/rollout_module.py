@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from rlframework.algorithms.optimizer import adamw
 from rlframework.algorithms.preflight import check_epoch, check_positions, describe
 from rlframework.balance import balanced_order
-from rlframework.distributed import gather_objects, replica
+from rlframework.distributed import gather_objects, replica, sum_over_replicas
 from rlframework.loader import RolloutLoader, Sealed
 from rlframework.metrics import MeanScore, Tally
 from rlframework.policies.base import Policy, eval_mode
 from rlframework.prompt import Prompt
 from rlframework.resume import restore_run_state, run_state
 from rlframework.rewards.base import RewardModel
+from rlframework.rewards.limits import RewardLimits, warn_of_failures
 from rlframework.rollout import Rollout
 from rlframework.samplers.base import GroupSampler
 
@@ -47,6 +48,7 @@ class RolloutModule(pl.LightningModule, ABC):
         warmup_steps: Optimizer steps of warm-up.
         validation: Measures of held-out completions by name, logged as ``val/<name>``; ``val/reward`` comes by itself.
         validation_sampler: Samples for validation; by default one greedy completion per prompt from ``sampler``.
+        reward_limits: How many checks of a reward may fail before the run stops, in training and in validation.
         seed: Seed of the order of prompts.
 
     Attributes:
@@ -71,6 +73,7 @@ class RolloutModule(pl.LightningModule, ABC):
         warmup_steps: int = 0,
         validation: Mapping[str, RewardModel] | None = None,
         validation_sampler: GroupSampler | None = None,
+        reward_limits: RewardLimits | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -85,6 +88,7 @@ class RolloutModule(pl.LightningModule, ABC):
         measures = {"reward": reward, **(validation or {})}
         self.validation_scores = nn.ModuleDict({name: MeanScore(measure) for name, measure in measures.items()})
         self.validation_sampler = validation_sampler or sampler.for_evaluation()
+        self.reward_limits = reward_limits or RewardLimits()
         self.seed = seed
         self._tally = Tally()
         self._update_seconds = 0.0
@@ -216,6 +220,15 @@ class RolloutModule(pl.LightningModule, ABC):
         for name, score in self.validation_scores.items():
             shown = name != "reward"
             self.log(f"val/{name}", cast(MeanScore, score), prog_bar=shown, on_epoch=True, batch_size=1)
+
+    def on_validation_epoch_end(self) -> None:
+        """Say which figures leave out completions that could not be checked; stop if those are too many."""
+        counts = {
+            name: cast(MeanScore, score).counts(lambda numbers: sum_over_replicas(self.trainer, numbers))
+            for name, score in self.validation_scores.items()
+        }
+        warn_of_failures("validation", counts)
+        self.reward_limits.refuse(counts)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save what Lightning does not, so that a resumed run is the same run."""

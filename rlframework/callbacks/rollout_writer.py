@@ -19,6 +19,8 @@ from rlframework.folders import writable_folder
 class RolloutWriter(RolloutCallback):
     """Appends one JSON line per completion: prompt, completion, stop reason, each reward, advantage.
 
+    ``details`` has the columns that rewards add, such as the verdict of a verifier; what JSON cannot hold becomes text.
+
     A rank writes its own file, ``rollouts.jsonl`` or ``rollouts-<rank>.jsonl``. Lines are only ever appended: after
     a resume, a rollout that had not reached the checkpoint is written again, and its last lines are the ones that were
     learned from.
@@ -51,7 +53,7 @@ class RolloutWriter(RolloutCallback):
             return
         with self.path.open("a", encoding="utf-8") as file:
             for record in records(collected):
-                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+                file.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
 
 
 def records(collected: Collected) -> Iterator[dict[str, Any]]:
@@ -69,6 +71,11 @@ def records(collected: Collected) -> Iterator[dict[str, Any]]:
             "stop_reason": completion.stop_reason,
             "reward": _number(float(rollout.rewards[row])),
             "rewards": {name: _number(values[row]) for name, values in components.items()},
+            "details": {
+                name: {column: values[row] for column, values in judgement.columns.items()}
+                for name, judgement in collected.scores.judgements.items()
+                if judgement.columns
+            },
             "advantage": advantages[row],
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torchmetrics import Metric
 
 from rlframework.completions import Completions
 from rlframework.rewards.base import RewardModel
+from rlframework.rewards.limits import Counts
 
 
 class MeanScore(Metric):
@@ -32,18 +34,34 @@ class MeanScore(Metric):
 
     total: Tensor
     count: Tensor
+    failures: Tensor
 
     def __init__(self, reward: RewardModel, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.reward = reward
         self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros(()), dist_reduce_fx="sum")
+        self.add_state("failures", torch.zeros(3, dtype=torch.int64), dist_reduce_fx="sum")
+        self.detail = ""
 
     def update(self, completions: Completions) -> None:
         """Add the scores of some completions."""
-        scores = self.reward.evaluate(completions).total.to(self.device)
-        self.total += scores.nansum()
-        self.count += (~scores.isnan()).sum()
+        scores = self.reward.evaluate(completions)
+        total = scores.total.to(self.device)
+        self.total += total.nansum()
+        self.count += (~total.isnan()).sum()
+        for counts in map(Counts.of, scores.judgements.values()):
+            self.failures += torch.tensor(counts[:3], device=self.device)
+            self.detail = self.detail or counts.detail
+
+    def counts(self, total: Callable[[Tensor], Tensor]) -> Counts:
+        """Return how many checks were made since the last reset and how many failed.
+
+        Args:
+            total: Adds up a tensor over all ranks.
+        """
+        rows, errors, unverifiable = total(self.failures).tolist()
+        return Counts(rows, errors, unverifiable, self.detail)
 
     def compute(self) -> Tensor:
         """Return the mean; NaN if every score abstained."""

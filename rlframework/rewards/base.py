@@ -6,12 +6,13 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor
 
 from rlframework.completions import Completion, Completions
+from rlframework.rewards.judgement import Judgement
 
 
 class Component(NamedTuple):
@@ -30,11 +31,13 @@ class Scores:
         total: ``(N, G)`` float32, the weighted sum over the components that did not abstain; NaN where all did.
         components: ``(N, G)`` float32 raw score by component name, before its weight; NaN where it abstained.
         weights: The factor that each component enters the total with, by its name.
+        judgements: What else each component had to say, by its name.
     """
 
     total: Tensor
     components: dict[str, Tensor]
     weights: dict[str, float] = field(default_factory=dict)
+    judgements: dict[str, Judgement] = field(default_factory=dict)
 
 
 class RewardModel(ABC):
@@ -42,6 +45,9 @@ class RewardModel(ABC):
 
     Override `score`; or, if rows are judged one by one, subclass `RowReward` and override `score_row`. Do not override
     `evaluate`, which checks what `score` returns and adds up components.
+
+    A reward that can fail to check an answer says so by returning a `Judgement`: failures are counted and stop the run
+    if they are many (``reward_limits`` of the algorithm). It may also record more columns and log more figures with it.
 
     Rewards compose: ``a + 0.5 * b`` is a reward with two named components, and ``a * b`` pays the product of two
     (use it to gate one by another). A score of NaN (or None from `RowReward`) is an abstention: the component is left
@@ -61,7 +67,7 @@ class RewardModel(ABC):
         self.name = name or re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
 
     @abstractmethod
-    def score(self, completions: Completions) -> Tensor:
+    def score(self, completions: Completions) -> Tensor | Judgement:
         """Return ``(N, G)`` scores; NaN abstains."""
 
     def components(self) -> list[Component]:
@@ -75,11 +81,13 @@ class RewardModel(ABC):
         Raises:
             ValueError: A component returned a wrong number of scores, or an infinite one.
         """
-        scores = {name: _checked(name, reward, completions) for name, _, reward in self.components()}
-        weighted = torch.stack([weight * scores[name] for name, weight, _ in self.components()])
+        parts = self.components()
+        judgements = {name: judged(name, reward.score(completions), completions) for name, _, reward in parts}
+        scores = {name: judgement.scores for name, judgement in judgements.items()}
+        weighted = torch.stack([weight * scores[name] for name, weight, _ in parts])
         abstained = weighted.isnan().all(0)
         total = weighted.nansum(0).masked_fill(abstained, float("nan"))
-        return Scores(total, scores, {name: weight for name, weight, _ in self.components()})
+        return Scores(total, scores, {name: weight for name, weight, _ in parts}, judgements)
 
     def __add__(self, other: RewardModel) -> RewardModel:
         if not isinstance(other, RewardModel):
@@ -143,26 +151,61 @@ class WeightedSum(RewardModel):
 
 
 class Product(RewardModel):
-    """Two rewards multiplied; made by ``a * b``. It abstains where either does."""
+    """Two rewards multiplied; made by ``a * b``. It abstains where either does, and fails where either fails."""
 
     def __init__(self, left: RewardModel, right: RewardModel, name: str | None = None) -> None:
         super().__init__(name or f"{left.name}*{right.name}")
         self.left = left
         self.right = right
 
-    def score(self, completions: Completions) -> Tensor:
-        """Return the product, ``(N, G)``."""
-        return self.left.evaluate(completions).total * self.right.evaluate(completions).total
-
-
-def _checked(name: str, reward: RewardModel, completions: Completions) -> Tensor:
-    scores = torch.as_tensor(reward.score(completions), dtype=torch.float32).detach().cpu()
-    expected = (completions.num_groups, completions.group_size)
-    if tuple(scores.shape) not in (expected, (len(completions),)):
-        raise ValueError(
-            f"reward {name!r} returned {scores.numel()} scores of shape {tuple(scores.shape)} for {len(completions)} "
-            f"completions; it must return one for each, as (groups, group_size) = {expected}"
+    def score(self, completions: Completions) -> Judgement:
+        """Return the product, ``(N, G)``, with what the factors have to say of their components."""
+        left, right = self.left.evaluate(completions), self.right.evaluate(completions)
+        product = left.total * right.total
+        parts = [*left.judgements.items(), *right.judgements.items()]
+        # A component that failed beside others in a sum leaves the sum a number; only where there is none it matters.
+        errors = torch.stack([part.error_flags for _, part in parts]).any(0) & product.isnan()
+        unverifiable = torch.stack([part.unverifiable_flags for _, part in parts]).any(0) & product.isnan()
+        return Judgement(
+            product,
+            errors,
+            unverifiable,
+            columns={f"{name}/{key}": values for name, part in parts for key, values in part.columns.items()},
+            metrics={f"{name}/{key}": values for name, part in parts for key, values in part.metrics.items()},
+            detail=next((part.detail for _, part in parts if part.detail), ""),
         )
+
+
+def judged(name: str, result: Tensor | Judgement, completions: Completions) -> Judgement:
+    """Return what a reward said with every part in shape: ``(N, G)`` on the CPU, float32 or bool.
+
+    Raises:
+        ValueError: A wrong number of scores, flags or values; an infinite score; a score where the check failed.
+    """
+    judgement = result if isinstance(result, Judgement) else Judgement(result)
+    expected = (completions.num_groups, completions.group_size)
+
+    def shaped(what: str, values: Any, dtype: torch.dtype) -> Tensor:
+        tensor = torch.as_tensor(values, dtype=dtype).detach().cpu()
+        if tuple(tensor.shape) not in (expected, (len(completions),)):
+            raise ValueError(
+                f"reward {name!r} returned {tensor.numel()} {what} of shape {tuple(tensor.shape)} for "
+                f"{len(completions)} completions; it must return one for each, as (groups, group_size) = {expected}"
+            )
+        return tensor.reshape(expected)
+
+    scores = shaped("scores", judgement.scores, torch.float32)
     if scores.isinf().any():
         raise ValueError(f"reward {name!r} returned an infinite score; use NaN (or None) to abstain")
-    return scores.reshape(expected)
+    errors = shaped("errors", judgement.error_flags, torch.bool)
+    unverifiable = shaped("unverifiable", judgement.unverifiable_flags, torch.bool)
+    scored = ~scores.isnan() & (errors | unverifiable)
+    if scored.any():
+        raise ValueError(f"reward {name!r} gave {int(scored.sum())} scores where its check failed; they have to be NaN")
+    for key, values in judgement.columns.items():
+        if len(values) != len(completions):
+            raise ValueError(
+                f"column {key!r} of reward {name!r} has {len(values)} values for {len(completions)} completions"
+            )
+    metrics = {key: shaped(f"values of {key!r}", values, torch.float32) for key, values in judgement.metrics.items()}
+    return Judgement(scores, errors, unverifiable, judgement.columns, metrics, judgement.detail)

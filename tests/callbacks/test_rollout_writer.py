@@ -39,6 +39,7 @@ def test_one_line_per_completion(grpo: Make, fit: Fit, recorder: Any, tmp_path: 
                 "stop_reason": completion.stop_reason,
                 "reward": collected.scores.total[group, place].item(),
                 "rewards": scores,
+                "details": {},
                 "advantage": collected.rollout.advantages[row].item(),
             }
     assert len({record["advantage"] for record in records}) > 8

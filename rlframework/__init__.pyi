@@ -1,0 +1,70 @@
+from . import rewards
+from .algorithms import (
+    BNPO,
+    CISPO,
+    DAPO,
+    GDPO,
+    GMPO,
+    GRPO,
+    GSPO,
+    LUSPO,
+    REINFORCE,
+    RLOO,
+    SAPO,
+    VESPO,
+    DrGRPO,
+    LitePPO,
+    MaxRL,
+    PolicyGradient,
+    ReinforcePlusPlusBaseline,
+)
+from .callbacks import ProgressBar, RefreshReference, RolloutCallback, RolloutWriter
+from .completions import Completion, Completions
+from .data import PromptDataModule
+from .evaluation import Evaluation, evaluate
+from .loader import RolloutLoader
+from .policies import CausalLMPolicy, Policy
+from .prompt import Prompt
+from .rewards import RewardModel
+from .rollout import Rollout
+from .samplers import BatchedSampler, GroupSampler, SharedPrefixSampler, SpreadFilter
+
+__all__ = [
+    "BNPO",
+    "CISPO",
+    "DAPO",
+    "GDPO",
+    "GMPO",
+    "GRPO",
+    "GSPO",
+    "LUSPO",
+    "REINFORCE",
+    "RLOO",
+    "SAPO",
+    "VESPO",
+    "BatchedSampler",
+    "CausalLMPolicy",
+    "Completion",
+    "Completions",
+    "DrGRPO",
+    "Evaluation",
+    "GroupSampler",
+    "LitePPO",
+    "MaxRL",
+    "Policy",
+    "PolicyGradient",
+    "ProgressBar",
+    "Prompt",
+    "PromptDataModule",
+    "RefreshReference",
+    "ReinforcePlusPlusBaseline",
+    "RewardModel",
+    "Rollout",
+    "RolloutCallback",
+    "RolloutLoader",
+    "RolloutWriter",
+    "SharedPrefixSampler",
+    "SpreadFilter",
+    "evaluate",
+    "rewards",
+]

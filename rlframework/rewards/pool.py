@@ -1,0 +1,250 @@
+"""Worker processes that can be killed: a call that hangs or crashes loses its own result and nothing else."""
+
+from __future__ import annotations
+
+import atexit
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any, Literal
+
+Failure = Literal["timeout", "crash", "exception"]
+
+START_LIMIT_S = 120.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one call.
+
+    Args:
+        value: What the function returned, if it did.
+        failure: None, or why there is no value: the time was up, the process died, or the function raised.
+        detail: The failure in words.
+    """
+
+    value: Any = None
+    failure: Failure | None = None
+    detail: str = ""
+
+
+class WorkerPool:
+    """Calls a function in other processes, with a limit on the time and memory of each call.
+
+    A worker is a fresh interpreter, not a fork, which would copy locks and GPU contexts. It imports the module of the
+    function and nothing of the script that runs, unless the function is in that script. Workers start when they are
+    first needed and stay. A call beyond its limit is ended by killing its worker; a new one takes over. No signal
+    handler is involved, so a pool works from any thread; calls from several threads take turns.
+
+    Args:
+        function: A function at the top level of a module, or of the script that runs. Its arguments and results are
+            pickled.
+        workers: Processes.
+        limit_s: Seconds of wall clock for one call, from when a worker has begun it.
+        memory_mb: Mebibytes of address space that a worker may take beyond what its imports took; no limit if None.
+
+    Raises:
+        ValueError: A function that another process cannot import, such as a lambda or a method of an instance.
+
+    Example:
+        >>> import math
+        >>> pool = WorkerPool(math.factorial, limit_s=5.0)
+        >>> [outcome.value for outcome in pool.map([(3,), (4,)])]
+        [6, 24]
+        >>> pool.map([(-1,)])[0].detail
+        'ValueError: factorial() not defined for negative values'
+        >>> pool.close()
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], workers: int = 1, limit_s: float = 5.0, memory_mb: int | None = None
+    ) -> None:
+        self.setup = {**importable(function), "memory_mb": memory_mb}
+        self.workers = workers
+        self.limit_s = limit_s
+        self._idle: list[Worker] = []
+        self._turn = threading.Lock()
+        self._process = os.getpid()
+        _POOLS.add(self)
+
+    def map(self, calls: Sequence[tuple[Any, ...]]) -> list[Outcome]:
+        """Call the function with each tuple of arguments; return the outcomes in the same order.
+
+        Raises:
+            RuntimeError: A worker could not be started, or cannot import the function.
+        """
+        if sys.modules["__main__"].__name__ == "__mp_main__":
+            raise RuntimeError(
+                "a worker process imports the script that its function is in, and this script uses the pool when it is "
+                'imported; put what it runs under `if __name__ == "__main__":`'
+            )
+        with self._own_turn():
+            outcomes: dict[int, Outcome] = {}
+            waiting = list(range(len(calls)))[::-1]
+            busy: dict[int, Worker] = {}
+            try:
+                while len(outcomes) < len(calls):
+                    while waiting and len(busy) < self.workers:
+                        worker = self._idle.pop() if self._idle else Worker(self.setup)
+                        busy[waiting[-1]] = worker
+                        worker.begin(calls[waiting.pop()], self.limit_s)
+                    wait([worker.channel for worker in busy.values()], _nearest(busy.values()))
+                    for index, worker in list(busy.items()):
+                        outcome = worker.poll()
+                        if outcome is not None:
+                            outcomes[index] = outcome
+                            del busy[index]
+                            if worker.alive:
+                                self._idle.append(worker)
+            finally:
+                for worker in busy.values():
+                    worker.kill()
+            return [outcomes[index] for index in range(len(calls))]
+
+    def warm(self) -> None:
+        """Start every worker now and wait until it is ready, so that the first call does not."""
+        with self._own_turn():
+            self._idle += [Worker(self.setup) for _ in range(self.workers - len(self._idle))]
+            for worker in self._idle:
+                worker.finish_start()
+
+    def close(self) -> None:
+        """End the workers; a later call starts new ones."""
+        with self._own_turn():
+            while self._idle:
+                self._idle.pop().kill()
+
+    def _own_turn(self) -> threading.Lock:
+        if self._process != os.getpid():
+            # A fork inherits the workers' pipes and maybe a lock that nobody will release; both belong to the parent.
+            self._idle, self._turn, self._process = [], threading.Lock(), os.getpid()
+        return self._turn
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"setup": self.setup, "workers": self.workers, "limit_s": self.limit_s}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _idle=[], _turn=threading.Lock(), _process=os.getpid())
+        _POOLS.add(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> WorkerPool:
+        return self
+
+
+class Worker:
+    """One process and the pipe to it."""
+
+    def __init__(self, setup: dict[str, Any]) -> None:
+        self.name = setup["name"]
+        self.channel, theirs = multiprocessing.Pipe()
+        # -P: or the folder of the script would come first, where `numbers` and `math` are not Python's.
+        command = [sys.executable, "-P", str(Path(__file__).with_name("worker.py")), str(theirs.fileno())]
+        # A group of its own: an interrupt from the keyboard is the parent's to handle, and a kill reaches children.
+        self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], start_new_session=True)  # noqa: S603
+        theirs.close()
+        self.channel.send(setup)
+        self.ready = False
+        self.pending: tuple[Any, ...] | None = None
+        self.limit_s = 0.0
+        self.deadline = time.monotonic() + START_LIMIT_S
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process can take another call."""
+        return self.process.poll() is None and not self.channel.closed
+
+    def begin(self, arguments: tuple[Any, ...], limit_s: float) -> None:
+        """Send a call, as soon as the worker is ready to take it; its clock runs from then."""
+        self.limit_s = limit_s
+        self.pending = arguments
+        if self.ready:
+            self._send()
+
+    def _send(self) -> None:
+        arguments, self.pending = self.pending, None
+        if arguments is not None:
+            self.deadline = time.monotonic() + self.limit_s
+            with suppress(ConnectionError):  # It has died; `poll` will say so.
+                self.channel.send(arguments)
+
+    def poll(self) -> Outcome | None:
+        """Return the outcome of the call if there is one by now."""
+        try:
+            while self.channel.poll():
+                kind, content = self.channel.recv()
+                if kind == "ready":
+                    self.ready = True
+                    self._send()
+                elif kind == "broken":
+                    self.kill()
+                    raise RuntimeError(f"a worker process cannot load {self.name}:\n{content}")
+                else:
+                    return Outcome(content) if kind == "value" else Outcome(failure="exception", detail=content)
+        except (EOFError, ConnectionError):
+            self.kill()
+            if not self.ready:
+                code = self.process.returncode
+                raise RuntimeError(
+                    f"a worker process for {self.name} ended with exit code {code} while it started"
+                ) from None
+            return Outcome(failure="crash", detail=f"the worker ended with exit code {self.process.returncode}")
+        if time.monotonic() < self.deadline:
+            return None
+        self.kill()
+        if not self.ready:
+            raise RuntimeError(f"a worker process for {self.name} was not ready within {START_LIMIT_S:.0f} s")
+        return Outcome(failure="timeout", detail=f"no answer within {self.limit_s:g} s")
+
+    def finish_start(self) -> None:
+        """Wait until the worker is ready."""
+        while not self.ready:
+            wait([self.channel], max(0.0, self.deadline - time.monotonic()))
+            self.poll()
+
+    def kill(self) -> None:
+        """End the process and whatever it has started."""
+        if self.process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.channel.close()
+
+
+def importable(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return where another process finds a function.
+
+    Raises:
+        ValueError: Nowhere.
+    """
+    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "<none>")
+    file = getattr(sys.modules.get(module or ""), "__file__", None)
+    if module is None or "<" in name or getattr(function, "__self__", None) not in (None, sys.modules.get(module)):
+        raise ValueError(f"{function!r} cannot be imported by another process; define it at the top of a module")
+    if module == "__main__" and file is None:
+        raise ValueError(f"{name} was defined in an interactive session, where no process finds it; put it in a file")
+    return {"module": module, "file": file and os.path.abspath(file), "name": name, "path": list(sys.path)}
+
+
+def _nearest(workers: Iterable[Worker]) -> float:
+    return max(0.0, min(worker.deadline for worker in workers) - time.monotonic())
+
+
+_POOLS: weakref.WeakSet[WorkerPool] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for pool in list(_POOLS):
+        if pool._process == os.getpid():
+            for worker in pool._idle:
+                worker.kill()

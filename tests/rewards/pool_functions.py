@@ -1,0 +1,36 @@
+"""What the pool's tests call in other processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+
+def act(what, *arguments):
+    return {
+        "double": lambda x: 2 * x,
+        "sleep": time.sleep,
+        "spin": lambda: sum(1 for _ in iter(int, 1)),
+        "exit": os._exit,
+        "leave": sys.exit,
+        "segfault": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+        "raise": lambda: [][1],
+        "recurse": lambda: act("recurse"),
+        "allocate": lambda megabytes: len(bytearray(megabytes * 2**20)),
+        "pid": os.getpid,
+        "unpicklable": lambda: lambda: None,
+        "torch": lambda: "torch" in sys.modules,
+        "print": lambda: print("noise") or "quiet",
+        "deaf": _deaf,
+        "big": lambda megabytes: b"x" * megabytes * 2**20,
+        "child": lambda: subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid and time.sleep(60),
+    }[what](*arguments)
+
+
+def _deaf():
+    """Ignore every signal that can be ignored, and never end."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+        signal.signal(number, signal.SIG_IGN)
+    while True:
+        time.sleep(1)
