@@ -2,7 +2,17 @@
 
 from rlframework.report.comparison import Comparison
 from rlframework.report.curves import plot_curves, read_metrics
+from rlframework.report.divergence import Run, plot_reward_and_accuracy
 from rlframework.report.summary import write_summary
 from rlframework.report.table import print_comparison, print_examples
 
-__all__ = ["Comparison", "plot_curves", "print_comparison", "print_examples", "read_metrics", "write_summary"]
+__all__ = [
+    "Comparison",
+    "Run",
+    "plot_curves",
+    "plot_reward_and_accuracy",
+    "print_comparison",
+    "print_examples",
+    "read_metrics",
+    "write_summary",
+]

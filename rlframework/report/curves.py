@@ -36,7 +36,8 @@ def plot_curves(metrics: str | Path, picture: str | Path, evaluations: Sequence[
         steps, values = columns["val/accuracy"]
         columns["val/accuracy"] = ([0, *steps], [evaluations[-2].share("accuracy"), *values])
     _lines(panels[0], columns, {"val/accuracy": "held-out, greedy"}, "held-out accuracy in training", (0, 1.05))
-    components = [name for name in columns if name.startswith("train/reward/")]
+    # One level below are the counts and figures of a component.
+    components = [name for name in columns if name.startswith("train/reward/") and name.count("/") == 2]
     labels = {"train/reward": "total"} | {name: name.rpartition("/")[2] for name in components}
     _lines(panels[1], columns, labels, "reward of the rollout")
     _lines(panels[2], columns, {"train/completion_length": "tokens per completion"}, "length")
