@@ -1,18 +1,5 @@
-"""What a run has to show: comparison, table, curves, summary."""
+"""What a run has to show: comparison, table, curves, summary; and what a reward pays for, before any run."""
 
-from rlframework.report.comparison import Comparison
-from rlframework.report.curves import plot_curves, read_metrics
-from rlframework.report.divergence import Run, plot_reward_and_accuracy
-from rlframework.report.summary import write_summary
-from rlframework.report.table import print_comparison, print_examples
+import lazy_loader
 
-__all__ = [
-    "Comparison",
-    "Run",
-    "plot_curves",
-    "plot_reward_and_accuracy",
-    "print_comparison",
-    "print_examples",
-    "read_metrics",
-    "write_summary",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

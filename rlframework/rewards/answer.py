@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from rlframework.completions import Completion
 from rlframework.rewards.base import RowReward
-from rlframework.rewards.numbers import expected_text, parse_number
+from rlframework.rewards.numerals import expected_text, parse_number
 from rlframework.rewards.template import AnswerTemplate
 
 

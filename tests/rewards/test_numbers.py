@@ -11,7 +11,7 @@ import pytest
 from rlframework.completions import Completion, StopReason
 from rlframework.prompt import Prompt
 from rlframework.rewards import AnswerTemplate, NumberCheck
-from rlframework.rewards.numbers import MAX_NUMBER_CHARACTERS, first_number, parse_number
+from rlframework.rewards.numerals import MAX_NUMBER_CHARACTERS, first_number, parse_number
 
 NUMBERS = [
     ("0", "0"),

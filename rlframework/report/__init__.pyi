@@ -1,0 +1,28 @@
+from .comparison import Comparison
+from .curves import plot_curves, read_metrics
+from .divergence import Run, plot_reward_and_accuracy
+from .reward_layout import BareLayout, TaggedLayout
+from .reward_probes import AnswerProbe, Probe, Question
+from .reward_result import RewardReport
+from .reward_scoring import PROBES, reward_report
+from .summary import write_summary
+from .table import print_comparison, print_examples
+
+__all__ = [
+    "PROBES",
+    "AnswerProbe",
+    "BareLayout",
+    "Comparison",
+    "Probe",
+    "Question",
+    "RewardReport",
+    "Run",
+    "TaggedLayout",
+    "plot_curves",
+    "plot_reward_and_accuracy",
+    "print_comparison",
+    "print_examples",
+    "read_metrics",
+    "reward_report",
+    "write_summary",
+]

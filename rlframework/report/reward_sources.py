@@ -1,0 +1,162 @@
+"""Where a reward and its data come from on the command line: names and files."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rlframework.rewards.base import RewardModel
+
+_TERM = re.compile(r"\s*(?:(?P<weight>-?[\d.]+)\s*\*\s*)?(?P<name>[^\s*+]+)\s*")
+
+
+def find(name: str) -> Any:
+    """Import whatever a name means.
+
+    Args:
+        name: ``module:attribute``, ``path/to/file.py:attribute``, ``package.module.Class``, or the name of a reward
+            that `rlframework.rewards` has.
+
+    Raises:
+        ValueError: There is no such thing; the message says what was looked for.
+
+    Example:
+        >>> names = ("rlframework.rewards:CorrectAnswer", "rlframework.rewards.CorrectAnswer", "CorrectAnswer")
+        >>> [find(name).__name__ for name in names]
+        ['CorrectAnswer', 'CorrectAnswer', 'CorrectAnswer']
+    """
+    place, colon, attribute = name.rpartition(":")
+    if not colon:
+        place, _, attribute = name.rpartition(".")
+        place = place or "rlframework.rewards"
+    try:
+        found = _module(place)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"cannot find {name!r}: {error}; expected module:attribute or file.py:attribute") from error
+    return found
+
+
+def _module(place: str) -> Any:
+    if not place.endswith(".py"):
+        # As with `python -m`: what lies in the working folder can be imported.
+        if "" not in sys.path and str(Path.cwd()) not in sys.path:
+            sys.path.insert(0, str(Path.cwd()))
+        return importlib.import_module(place)
+    path = Path(place)
+    if not path.is_file():
+        raise ImportError(f"there is no file {path}")
+    # A script's neighbours can be imported as when it is run.
+    sys.path.insert(0, str(path.parent.resolve()))
+    return importlib.import_module(path.stem)
+
+
+def read_reward(names: Iterable[str]) -> RewardModel:
+    """Return a reward from one or more names, which are added up; each may be a sum itself.
+
+    Args:
+        names: Such as ``["my_rewards:right", "CorrectAnswer + 0.5 * ExactFormat"]``. A class, or a function without
+            arguments, is called to make the reward; any other function is the reward.
+
+    Raises:
+        ValueError: A name leads nowhere, or a sum cannot be read.
+
+    Example:
+        >>> [(part.name, part.weight) for part in read_reward(["CorrectAnswer + 0.5 * ExactFormat"]).components()]
+        [('correct_answer', 1.0), ('exact_format', 0.5)]
+    """
+    rewards = []
+    for name in names:
+        for term in name.split("+"):
+            match = _TERM.fullmatch(term)
+            if not match:
+                raise ValueError(
+                    f"cannot read {term.strip()!r} in {name!r}; expected terms such as 0.5 * module:attribute"
+                )
+            reward = _made(match["name"])
+            rewards.append(float(match["weight"]) * reward if match["weight"] else reward)
+    total = rewards[0]
+    for reward in rewards[1:]:
+        total = total + reward
+    return total
+
+
+def _made(name: str) -> RewardModel:
+    from rlframework.testing.rewards.subject import as_reward
+
+    found = find(name)
+    if inspect.isfunction(found) and not inspect.signature(found).parameters:
+        found = found()
+    try:
+        return as_reward(found)
+    except TypeError as error:
+        raise ValueError(f"{name!r} makes no reward: {error}") from error
+
+
+def read_rows(source: str) -> list[Mapping[str, Any]]:
+    """Return rows of data.
+
+    Args:
+        source: A ``.jsonl``, ``.json``, ``.csv`` or ``.parquet`` file; or ``module:attribute``, rows or a function that
+            returns some.
+
+    Raises:
+        ValueError: It cannot be read, or holds no rows.
+    """
+    path = Path(source)
+    reader = _READERS.get(path.suffix.lower())
+    if reader is not None:
+        if not path.is_file():
+            raise ValueError(f"there is no file {path}")
+        rows = reader(path)
+    else:
+        found = find(source)
+        rows = found() if callable(found) else found
+    rows = list(rows)
+    if not rows or not all(isinstance(row, Mapping) for row in rows):
+        raise ValueError(f"{source} holds {len(rows)} rows; expected at least one, and each a mapping of its columns")
+    return rows
+
+
+def _read_lines(path: Path) -> list[Any]:
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.strip():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                raise ValueError(f"line {number} of {path} is no JSON: {error}") from error
+    return rows
+
+
+def _read_json(path: Path) -> list[Any]:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return content if isinstance(content, list) else [content]
+
+
+def _read_csv(path: Path) -> list[Any]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _read_parquet(path: Path) -> list[Any]:
+    # pyarrow is there: the datasets library cannot do without it.
+    rows: list[Any] = importlib.import_module("pyarrow.parquet").read_table(path).to_pylist()
+    return rows
+
+
+_READERS: dict[str, Callable[[Path], list[Any]]] = {
+    ".jsonl": _read_lines,
+    ".json": _read_json,
+    ".csv": _read_csv,
+    ".parquet": _read_parquet,
+}

@@ -1,0 +1,5 @@
+"""Mathematical answers, checked against a gold text without labels and without running anything that a model wrote."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

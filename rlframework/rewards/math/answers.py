@@ -1,0 +1,133 @@
+"""The kind of an answer: a letter to choose, words, or a mathematical object with or without a unit."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from rlframework.rewards.math.expressions import FUNCTIONS
+from rlframework.rewards.math.normalize import normalize
+from rlframework.rewards.math.parser import read
+from rlframework.rewards.math.syntax import SCALARS, Based, Degree, Node, Percent, Quantity, UnreadableError
+from rlframework.rewards.math.units import canonical_unit, is_known_unit
+
+MAX_WORDS = 8
+
+_LETTER = re.compile(r"\(?\s*([A-Z])\s*\)?")
+_WORDS = re.compile(r"[A-Za-z][A-Za-z' -]*[A-Za-z]\.?")
+_LEAD = re.compile(r"(?:the\s+)?(?:final\s+)?(?:answer|solution|result)\s*(?:is|:|=)\s*:?\s*", re.IGNORECASE)
+_TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
+_MONEY = re.compile(r"(-?)\s*(\\\$|\$|us\\?\$|usd|eur|gbp|[€£₹¥])\s*(?=[-.0-9\\(])", re.IGNORECASE)
+_ANGLE = re.compile(r"(?:m\s*)?\\angle\s*\{?[A-Z]{1,3}\}?\s*=\s*")
+_BASED = re.compile(r"(?:\\text\s*\{)?([0-9A-Z]+)\}?_\{?(?:\\text\s*\{)?([0-9]{1,2})\}{0,2}")
+# Where a unit may begin: after a blank, at upright words, right behind a digit or bracket.
+_BORDER = re.compile(r"\s+(?=[A-Za-z])|\s*(?=\\text\s*\{)|(?<=[0-9)}])\s*(?=\\?%|[€£₹¥¢])|(?<=[0-9])(?=[A-Za-z]{2})")
+# Words that are mathematics; any other run of letters is compared as it stands.
+_MATHEMATICS = frozenset(["pi", "infinity", "inf", "oo"])
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A choice among lettered ones."""
+
+    letter: str
+
+
+@dataclass(frozen=True)
+class Words:
+    """An answer in words, or in a writing that is compared as it stands."""
+
+    text: str
+
+
+Answer = Letter | Words | Node
+
+
+def read_answer(text: str) -> Answer:
+    """Read an answer as what it is.
+
+    Raises:
+        ValueError: It is too long, has invisible characters, or nothing in it can be read.
+
+    Example:
+        >>> read_answer("(C)"), read_answer("The answer is ellipse."), read_answer("18 dollars")
+        (Letter(letter='C'), Words(text='ellipse'), Quantity(value=Number(value=Fraction(18, 1)), unit='$'))
+    """
+    plain = normalize(text)
+    plain = normalize(_LEAD.sub("", plain, count=1)) if _LEAD.match(plain) else plain
+    if not plain:
+        raise UnreadableError("nothing")
+    letter = _LETTER.fullmatch(plain)
+    if letter:
+        return Letter(letter[1])
+    plain = _ANGLE.sub("", re.sub(r"^=\s*", "", plain), count=1)
+    based = _BASED.fullmatch(plain)
+    if based and not based[1].isalpha() and 2 <= int(based[2]) <= 36:
+        return Based(based[1].lstrip("0") or "0", int(based[2]))
+    if _is_words(plain):
+        return Words(_words(plain))
+    try:
+        return _with_unit(plain)
+    except UnreadableError:
+        return Words(_words(plain))
+
+
+def _is_words(plain: str) -> bool:
+    """Whether a text is words and no mathematics: one run of letters, or several of which one is long enough."""
+    if not _WORDS.fullmatch(plain) or plain.lower() in _MATHEMATICS:
+        return False
+    runs = re.findall("[A-Za-z]+", plain)
+    return not FUNCTIONS & set(runs) and (len(runs) == 1 or max(map(len, runs)) > 2)
+
+
+def _words(plain: str) -> str:
+    """Return a text in the one writing that texts are compared in.
+
+    Raises:
+        UnreadableError: It is a paragraph, or has no letter or digit in it.
+    """
+    text = re.sub(r"\\text\s*\{([^{}]*)\}", r" \1 ", plain)
+    if _WORDS.fullmatch(text.strip()) and not re.fullmatch("[A-H]+", text.strip()):
+        # But letters to choose, such as ABC, are no words.
+        text = text.lower()
+    text = re.sub(r"\b([ap])\.\s?m\.?(?![a-z])", r"\1m", text, flags=re.IGNORECASE)
+    text = " ".join(text.split()).rstrip(".")
+    if not re.search(r"[A-Za-z0-9]", text):
+        raise UnreadableError("no letter or digit")
+    if len(re.findall(r"[A-Za-z]{2,}", text)) > MAX_WORDS:
+        raise UnreadableError(f"more than {MAX_WORDS} words")
+    if re.fullmatch(r"[0-9: ]*(?:am|pm)?", text, re.IGNORECASE):
+        text = text.replace(" ", "").lower()
+    return text if "\\" not in text else re.sub(r"\s+", "", text)
+
+
+def _with_unit(plain: str) -> Node:
+    money = _MONEY.match(plain)
+    if money:
+        unit = canonical_unit(money[2].lower().replace("\\", "").replace("us$", "$"))
+        return _with_currency(_with_unit(money[1] + plain[money.end() :]), unit or "")
+    for border in _BORDER.finditer(plain):
+        unit = canonical_unit(_TEXT.sub(r"\1", plain[border.end() :]).replace("\\%", "%"))
+        adjacent = border[0] == "" and plain[border.end()].isalpha()
+        if unit is not None and (not adjacent or is_known_unit(plain[border.end() :])):
+            try:
+                value = read(plain[: border.start()])
+            except UnreadableError:
+                continue
+            return Percent(value) if unit == "%" else _measured(value, unit)
+    return read(plain)
+
+
+def _with_currency(node: Node, currency: str) -> Node:
+    """Put a sign of money from before a number to what stands behind it: nothing, its name, or what it is paid for."""
+    if not isinstance(node, Quantity):
+        return _measured(node, currency)
+    if node.unit.partition("/")[0] not in ("", currency, f"{currency} each"):
+        raise UnreadableError("two units")
+    return Quantity(node.value, currency + node.unit.removeprefix(currency))
+
+
+def _measured(value: Node, unit: str) -> Node:
+    if not isinstance(value, SCALARS):
+        raise UnreadableError(f"a unit behind a {type(value).__name__.lower()}")
+    return Degree(value) if unit == "°" else Quantity(value, unit)

@@ -1,0 +1,79 @@
+"""Reading LaTeX commands and functions."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from rlframework.rewards.math.expressions import CONSTANTS, FUNCTIONS, GREEK, Expressions
+from rlframework.rewards.math.syntax import Collection, Node, Number, Operation, Sequence, Symbol, UnreadableError
+
+
+class Commands(Expressions):
+    """Reads what a command applies to."""
+
+    def command(self) -> Node:
+        """Read a LaTeX command."""
+        name = self.take().value
+        if name in ("frac", "half"):
+            return Operation("/", (self.argument(), self.argument()))
+        if name == "binom":
+            return Operation("binom", (self.argument(), self.argument()))
+        if name == "sqrt":
+            degree: Node = Number(Fraction(2))
+            if self.accept("["):
+                degree = self.sum()
+                self.expect("]")
+            return Operation("root", (self.radicand(), degree))
+        if name in ("radical", "cuberadical"):
+            return Operation("root", (self.radicand(), Number(Fraction(2 if name == "radical" else 3))))
+        if name in ("lfloor", "lceil"):
+            node = self.sum()
+            self.expect("rfloor" if name == "lfloor" else "rceil")
+            return Operation("floor" if name == "lfloor" else "ceil", (node,))
+        if name in FUNCTIONS:
+            return self.function(name)
+        if name in CONSTANTS:
+            return Symbol(CONSTANTS[name])
+        if name in GREEK:
+            return self.symbol("\\" + name)
+        if name == "emptyset":
+            return Collection("set", ())
+        raise UnreadableError(f"the command \\{name}")
+
+    def radicand(self) -> Node:
+        """Read what a root is taken of; a number without braces is meant whole."""
+        return self.number() if self.peek().kind == "number" else self.argument()
+
+    def function(self, name: str) -> Node:
+        """Read the argument of a function, with an exponent or a base between."""
+        power, base = None, None
+        while self.at("^", "_"):
+            if self.take().value == "^":
+                power = self.exponent()
+            else:
+                base = self.number() if self.peek().kind == "number" else self.argument()
+        if self.at("(", "{", "[", "|"):
+            inner = self.atom()
+            parts = inner.items if isinstance(inner, Sequence) else (inner,)
+        else:
+            parts = (self._unbracketed(),)
+        if base is not None:
+            parts = (*parts, base)
+        if name in ("sqrt", "cbrt"):
+            node = Operation("root", (parts[0], Number(Fraction(2 if name == "sqrt" else 3))))
+        else:
+            node = Operation(name, tuple(parts))
+        return node if power is None else Operation("^", (node, power))
+
+    def _unbracketed(self) -> Node:
+        """Read factors side by side: the sine of 2x is ``sin 2x``."""
+        node = self.factor()
+        while self._factor_follows() and not self.at("(", *FUNCTIONS):
+            node = Operation("*", (node, self.power()))
+        return node
+
+    def bars(self) -> Node:
+        """Read an absolute value."""
+        node = self.sum()
+        self.expect("|")
+        return Operation("abs", (node,))

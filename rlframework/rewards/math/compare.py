@@ -1,0 +1,257 @@
+"""Whether an answer is the gold, kind by kind. What is not known to be the same is not the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Sequence as Items
+from fractions import Fraction
+
+from rlframework.rewards.math.exact import exact_value
+from rlframework.rewards.math.numeric import ratio_of_functions, same_function
+from rlframework.rewards.math.syntax import (
+    SCALARS,
+    Based,
+    Collection,
+    Degree,
+    Matrix,
+    Node,
+    Number,
+    Operation,
+    Percent,
+    PlusMinus,
+    Quantity,
+    Relation,
+    Sequence,
+    Symbol,
+)
+from rlframework.rewards.math.units import contradicts_plain, ratio
+
+
+def same(gold: Node, answer: Node) -> bool:
+    """Whether an answer is the same object as the gold.
+
+    Raises:
+        UnreadableError: One of them holds something that has no value, such as a set inside a sum.
+        TooLargeError: A value is too large to be worked out.
+    """
+    gold = _plain(gold)
+    return _same(gold, _plain(_value_of(gold, answer)))
+
+
+def _same(gold: Node, answer: Node) -> bool:
+    if gold == answer:
+        return True
+    gold, answer = _plain(gold), _plain(answer)
+    if isinstance(gold, SCALARS) and isinstance(answer, SCALARS):
+        return _same_scalar(gold, answer)
+    if isinstance(gold, (Quantity, Percent, Degree)) or isinstance(answer, (Quantity, Percent, Degree)):
+        return _same_quantity(gold, answer)
+    if isinstance(gold, Relation) or isinstance(answer, Relation):
+        return _same_relation(gold, answer)
+    if type(gold) is not type(answer):
+        return False
+    rule = _RULES.get(type(gold))
+    return rule is not None and rule(gold, answer)
+
+
+def _plain(node: Node) -> Node:
+    """Return what a writing stands for: two values for a plus-minus, x in A as A, cases of x as a union."""
+    if isinstance(node, PlusMinus):
+        zero = node.before or Number(Fraction(0))
+        signs = (Operation("+", (zero, node.value)), Operation("+", (zero, Operation("neg", (node.value,)))))
+        return Collection("list", signs)
+    if isinstance(node, Relation) and node.signs == ("in",) and isinstance(node.sides[0], Symbol):
+        return node.sides[1]
+    if isinstance(node, Collection) and node.kind != "union":
+        bounds = [_interval(item) if isinstance(item, Relation) else None for item in node.items]
+        if node.kind == "either" and None not in bounds and len({bound[0] for bound in bounds if bound}) == 1:
+            return Collection("union", tuple(bound[1] for bound in bounds if bound))
+        flat: list[Node] = []
+        for item in node.items:
+            inner = _plain(item) if isinstance(item, PlusMinus) else item
+            flat.extend(inner.items if inner is not item and isinstance(inner, Collection) else [inner])
+        return Collection("set" if node.kind == "set" else "list", tuple(flat))
+    return node
+
+
+def _value_of(gold: Node, answer: Node) -> Node:
+    """Return ``5`` of an answer ``x = 5`` where a value is asked for; of ``x = 2 or x = -3`` the two values."""
+    if isinstance(answer, Relation) and not isinstance(gold, Relation) and answer.signs == ("=",):
+        left, right = answer.sides
+        return right if _is_name(left) and not _holds(right, left) else answer
+    if isinstance(answer, Collection) and answer.kind in ("list", "either") and isinstance(gold, Collection):
+        relations = [item for item in answer.items if isinstance(item, Relation) and item.signs == ("=",)]
+        holds_relations = isinstance(gold, Collection) and any(isinstance(item, Relation) for item in gold.items)
+        # One name for all of them: x = 1, y = 2 says more than a list of two values.
+        if relations and not holds_relations and len({item.sides[0] for item in relations}) == 1:
+            items = [_value_of(Number(Fraction(0)), item) for item in answer.items]
+            return Collection("list", tuple(items))
+    return answer
+
+
+def _is_name(node: Node) -> bool:
+    """Whether it is a single variable, a function of single variables, or a tuple of them: x, f(x), (x, y)."""
+    if isinstance(node, Symbol):
+        return node.name not in ("pi", "e", "i", "infinity")
+    if isinstance(node, Sequence):
+        return (node.opening, node.closing) == ("(", ")") and all(map(_is_name, node.items))
+    return isinstance(node, Operation) and node.name == "*" and all(map(_is_name, node.parts))
+
+
+def _holds(node: Node, name: Node) -> bool:
+    if node == name:
+        return True
+    return isinstance(node, Operation) and any(_holds(part, name) for part in node.parts)
+
+
+def _same_scalar(gold: Node, answer: Node) -> bool:
+    infinite = [_infinite(node) for node in (gold, answer)]
+    if any(infinite):
+        return infinite[0] == infinite[1]
+    return same_function(gold, answer)
+
+
+def _infinite(node: Node) -> str | None:
+    """Return ``+`` or ``-`` for the two infinities."""
+    if node == Symbol("infinity"):
+        return "+"
+    return "-" if node == Operation("neg", (Symbol("infinity"),)) else None
+
+
+def _same_quantity(gold: Node, answer: Node) -> bool:
+    (gold_value, gold_unit), (value, unit) = _measured(gold), _measured(answer)
+    if not isinstance(gold_value, SCALARS) or not isinstance(value, SCALARS):
+        return gold_unit == unit and _same(gold_value, value)
+    if gold_unit is None or unit is None:
+        # The gold's unit may be left out, but not its percent sign; one that changes the number may not be put in.
+        # Nor a radian, unless the number looks like one: a gold of 90 means degrees.
+        number = unit == "rad" and exact_value(value) is not None
+        contradicted = gold_unit == "%" or contradicts_plain(unit or "") or number
+        return not contradicted and _same_scalar(gold_value, value)
+    factor = ratio(unit, gold_unit)
+    if factor is None:
+        return False
+    return _same_scalar(gold_value, Operation("*", (value, Number(factor))))
+
+
+def _measured(node: Node) -> tuple[Node, str | None]:
+    if isinstance(node, Quantity):
+        return node.value, node.unit
+    if isinstance(node, Percent):
+        return node.value, "%"
+    if isinstance(node, Degree):
+        return node.value, "°"
+    return node, None
+
+
+def _same_relation(gold: Node, answer: Node) -> bool:
+    if isinstance(gold, Relation) and isinstance(answer, Relation):
+        if _ordered(gold) == _ordered(answer):
+            return True
+        if gold.signs == answer.signs == ("=",) or gold.signs == answer.signs == ("!=",):
+            return _same_equation(gold, answer)
+        wanted, given = _interval(gold), _interval(answer)
+        if wanted is not None and given is not None:
+            return wanted[0] == given[0] and _same(wanted[1], given[1])
+        return len(gold.signs) == len(answer.signs) == 1 and _same_inequality(gold, answer)
+    if isinstance(gold, Relation) and gold.signs == ("=",):
+        # A gold such as x = 5 asks for the value of x.
+        left, right = gold.sides
+        return isinstance(left, Symbol) and _is_name(left) and not _variables_in(right) and _same(right, answer)
+    relation, other = (gold, answer) if isinstance(gold, Relation) else (answer, gold)
+    bounds = _interval(relation) if isinstance(relation, Relation) else None
+    # (1, 2) may be a pair; with a square bracket or an infinity it is an interval.
+    return bounds is not None and isinstance(other, Sequence) and _is_interval(other) and _same(bounds[1], other)
+
+
+def _variables_in(node: Node) -> bool:
+    if isinstance(node, Symbol):
+        return _is_name(node)
+    return isinstance(node, Operation) and any(map(_variables_in, node.parts))
+
+
+def _ordered(relation: Relation) -> tuple[tuple[Node, ...], tuple[str, ...]]:
+    """Return a chain that is written from small to large."""
+    turned = {">": "<", ">=": "<="}
+    if all(sign in turned for sign in relation.signs):
+        return relation.sides[::-1], tuple(turned[sign] for sign in relation.signs[::-1])
+    return relation.sides, relation.signs
+
+
+def _same_equation(gold: Relation, answer: Relation) -> bool:
+    return ratio_of_functions(_difference(gold), _difference(answer)) is not None
+
+
+def _same_inequality(gold: Relation, answer: Relation) -> bool:
+    (sides, signs), (other_sides, other_signs) = _ordered(gold), _ordered(answer)
+    if signs != other_signs or signs[0] not in ("<", "<="):
+        return False
+    factor = ratio_of_functions(_difference(Relation(sides, signs)), _difference(Relation(other_sides, other_signs)))
+    return factor is not None and bool(getattr(factor, "imag", 0) == 0 and factor.real > 0)
+
+
+def _difference(relation: Relation) -> Node:
+    left, right = relation.sides
+    return Operation("+", (left, Operation("neg", (right,))))
+
+
+def _interval(relation: Relation) -> tuple[Node, Sequence] | None:
+    """Return the variable and interval of ``1 < x <= 2`` or ``x > 3``."""
+    sides, signs = _ordered(relation)
+    infinity = Symbol("infinity")
+    if any(sign not in ("<", "<=") for sign in signs):
+        return None
+    if len(signs) == 2 and isinstance(sides[1], Symbol):
+        opening, closing = "(" if signs[0] == "<" else "[", ")" if signs[1] == "<" else "]"
+        return sides[1], Sequence(opening, (sides[0], sides[2]), closing)
+    if len(signs) == 1 and isinstance(sides[0], Symbol) and not _variables_in(sides[1]):
+        below = Operation("neg", (infinity,))
+        return sides[0], Sequence("(", (below, sides[1]), ")" if signs[0] == "<" else "]")
+    if len(signs) == 1 and isinstance(sides[1], Symbol) and not _variables_in(sides[0]):
+        return sides[1], Sequence("(" if signs[0] == "<" else "[", (sides[0], infinity), ")")
+    return None
+
+
+def _is_interval(node: Sequence) -> bool:
+    mixed = (node.opening, node.closing) != ("(", ")")
+    return len(node.items) == 2 and (mixed or any(_infinite(item) for item in node.items))
+
+
+def _same_sequence(gold: Sequence, answer: Sequence) -> bool:
+    brackets = (gold.opening, gold.closing) == (answer.opening, answer.closing)
+    return brackets and len(gold.items) == len(answer.items) and all(map(_same, gold.items, answer.items))
+
+
+def _same_collection(gold: Collection, answer: Collection) -> bool:
+    return gold.kind == answer.kind and _matched(gold.items, answer.items)
+
+
+def _matched(gold: Items[Node], answer: Items[Node]) -> bool:
+    """Whether the items can be paired off; `same` is an equivalence, so any pairing that works is as good."""
+    left = list(answer)
+    if len(gold) != len(left):
+        return False
+    for item in gold:
+        found = next((place for place, other in enumerate(left) if _same(item, other)), None)
+        if found is None:
+            return False
+        del left[found]
+    return True
+
+
+def _same_matrix(gold: Matrix, answer: Matrix) -> bool:
+    shapes = [(node.kind, len(node.rows), len(node.rows[0])) for node in (gold, answer)]
+    rows = zip(gold.rows, answer.rows, strict=False)
+    return shapes[0] == shapes[1] and all(all(map(_same, left, right)) for left, right in rows)
+
+
+def _same_based(gold: Based, answer: Based) -> bool:
+    return gold == answer
+
+
+_RULES: dict[type, Callable[..., bool]] = {
+    Sequence: _same_sequence,
+    Collection: _same_collection,
+    Matrix: _same_matrix,
+    Based: _same_based,
+}

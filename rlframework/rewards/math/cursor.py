@@ -1,0 +1,41 @@
+"""Going over the tokens of an answer, one at a time."""
+
+from __future__ import annotations
+
+from rlframework.rewards.math.syntax import UnreadableError
+from rlframework.rewards.math.tokens import Token
+
+
+class Cursor:
+    """A place among tokens, and how deep in brackets it is."""
+
+    def __init__(self, tokens: list[Token]) -> None:
+        self.tokens = tokens
+        self.place = 0
+        self.depth = 0
+
+    def peek(self, ahead: int = 0) -> Token:
+        """Return a token that comes next; one of no kind at the end."""
+        place = self.place + ahead
+        return self.tokens[place] if place < len(self.tokens) else Token("end of text", "", False)
+
+    def take(self) -> Token:
+        """Return the next token and go behind it."""
+        self.place += 1
+        return self.tokens[self.place - 1]
+
+    def at(self, *values: str) -> bool:
+        """Whether a mark or command of these comes next."""
+        token = self.peek()
+        return token.kind in ("mark", "command") and token.value in values
+
+    def accept(self, *values: str) -> str | None:
+        """Go behind a mark or command if it is one of these."""
+        return self.take().value if self.at(*values) else None
+
+    def expect(self, *values: str) -> str:
+        """Go behind a mark or command, which has to be one of these."""
+        found = self.accept(*values)
+        if found is None:
+            raise UnreadableError(f"{self.peek().value!r} in place of {' or '.join(values)}")
+        return found

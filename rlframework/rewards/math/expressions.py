@@ -1,0 +1,306 @@
+"""Reading arithmetic: sums, products, powers, and what they are made of."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from fractions import Fraction
+
+from rlframework.rewards.math.cursor import Cursor
+from rlframework.rewards.math.syntax import (
+    Based,
+    Degree,
+    Node,
+    Number,
+    Operation,
+    Percent,
+    PlusMinus,
+    Symbol,
+    UnreadableError,
+)
+
+MAX_DEPTH = 40
+
+FUNCTIONS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln log lg exp sqrt cbrt abs floor ceil gcd lcm max
+        min
+        """,
+    )
+)
+GREEK = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho sigma tau phi
+        varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell hbar
+        """,
+    )
+)
+INFINITY = "infinity"
+CONSTANTS = {"pi": "pi", "e": "e", "i": "i", "infty": INFINITY, "infinity": INFINITY, "inf": INFINITY, "oo": INFINITY}
+# Commands that begin a factor without a sign of multiplication before it.
+_BEGIN_A_FACTOR = ("frac", "sqrt", "radical", "cuberadical", "half", "binom", "pi", "infty", "lfloor", "lceil")
+
+
+class Expressions(Cursor, ABC):
+    """Reads scalars. What stands in brackets may be more than that, so a subclass reads those."""
+
+    @abstractmethod
+    def items(self) -> Node:
+        """Read bare items."""
+
+    @abstractmethod
+    def bracketed(self) -> Node:
+        """Read brackets."""
+
+    @abstractmethod
+    def matrix(self) -> Node:
+        """Read a matrix environment."""
+
+    @abstractmethod
+    def command(self) -> Node:
+        """Read a LaTeX command."""
+
+    @abstractmethod
+    def function(self, name: str) -> Node:
+        """Read the argument of a function."""
+
+    @abstractmethod
+    def bars(self) -> Node:
+        """Read an absolute value."""
+
+    def sum(self) -> Node:
+        """Read terms joined by plus and minus."""
+        if self.accept("pm", "mp"):
+            node: Node = PlusMinus(None, self.product())
+        else:
+            terms = [self.signed()]
+            while self.at("+", "-"):
+                negative = self.take().value == "-"
+                term = self.product()
+                terms.append(Operation("neg", (term,)) if negative else term)
+            node = terms[0] if len(terms) == 1 else Operation("+", tuple(terms))
+            if self.accept("pm", "mp"):
+                node = PlusMinus(node, self.product())
+        return node
+
+    def signed(self) -> Node:
+        """Read a term with a sign before it or none."""
+        negative = self.accept("+", "-") == "-"
+        term = self.product()
+        return Operation("neg", (term,)) if negative else term
+
+    def product(self) -> Node:
+        """Read factors joined by signs or by standing side by side."""
+        node = self.power()
+        while True:
+            if self.accept("*", "times", "cdot"):
+                node = Operation("*", (node, self.factor()))
+            elif self.accept("/"):
+                node = Operation("/", (node, self.factor()))
+            elif self._factor_follows():
+                number = isinstance(node, Number) and node.value.denominator == 1
+                node = (
+                    self._mixed(node) if number and self._fraction_follows() else Operation("*", (node, self.power()))
+                )
+            else:
+                return node
+
+    def factor(self) -> Node:
+        """Read a factor behind a sign, which may have a sign of its own."""
+        negative = self.accept("+", "-") == "-"
+        node = self.power()
+        return Operation("neg", (node,)) if negative else node
+
+    def _factor_follows(self) -> bool:
+        token = self.peek()
+        if token.kind == "number":
+            # Two numbers side by side are a mixed number or nothing.
+            return self._fraction_follows()
+        if token.kind == "word":
+            return token.value.lower() not in ("and", "or", "u")
+        if token.kind == "text":
+            return len(token.value) == 1 or token.value in FUNCTIONS
+        names = (
+            "frac",
+            "sqrt",
+            "radical",
+            "cuberadical",
+            "half",
+            "binom",
+            "pi",
+            "infty",
+            "lfloor",
+            "lceil",
+            "log",
+            "ln",
+            "lg",
+        )
+        return self.at("(", "{", "[", *names, *FUNCTIONS, *GREEK)
+
+    def _fraction_follows(self) -> bool:
+        """Whether a proper fraction comes next that makes a mixed number of the whole one before it."""
+        token = self.peek()
+        if token.kind == "command" and token.value == "half":
+            return True
+        if token.kind == "command" and token.value == "frac":
+            mark, tokens = self.place, list(self.tokens)
+            try:
+                self.take()
+                above, below = self.argument(), self.argument()
+            except UnreadableError:
+                return False
+            finally:
+                self.place, self.tokens = mark, tokens
+            return isinstance(above, Number) and isinstance(below, Number) and 0 < above.value < below.value
+        numbers = [self.peek(ahead) for ahead in (0, 1, 2)]
+        written = [number.value for number in numbers]
+        plain = token.spaced and written[1] == "/" and numbers[0].kind == numbers[2].kind == "number"
+        return plain and "." not in written[0] + written[2] and int(written[0]) < int(written[2])
+
+    def _mixed(self, whole: Node) -> Node:
+        if self.peek().kind == "number":
+            above = self.number()
+            self.expect("/")
+            part: Node = Operation("/", (above, self.number()))
+        else:
+            part = self.atom()
+        return Operation("+", (whole, part))
+
+    def power(self) -> Node:
+        """Read an atom with what stands behind it: exponent, factorial, percent, degrees."""
+        node = self.atom()
+        while True:
+            if self.accept("!"):
+                node = Operation("factorial", (node,))
+            elif self.at("^") and self._degrees():
+                node = Degree(node)
+            elif self.accept("^"):
+                node = Operation("^", (node, self.exponent()))
+            elif self.accept("%"):
+                return Percent(node)
+            else:
+                return node
+
+    def exponent(self) -> Node:
+        """Read an exponent: a tower is read from its top."""
+        negative = self.accept("-") is not None
+        node = self.argument(whole=True)
+        if self.at("^") and not self._degrees():
+            self.take()
+            node = Operation("^", (node, self.exponent()))
+        return Operation("neg", (node,)) if negative else node
+
+    def _degrees(self) -> bool:
+        written = [self.peek(ahead).value for ahead in range(4)]
+        if written == ["^", "{", "circ", "}"]:
+            self.place += 4
+            return True
+        return False
+
+    def argument(self, whole: bool = False) -> Node:
+        """Read what a command or exponent applies to: a group in braces, or a symbol; of a number one digit or all."""
+        if self.accept("{"):
+            node = self.items()
+            self.expect("}")
+            return node
+        token = self.peek()
+        if token.kind == "number" and len(token.value) > 1 and not whole:
+            # \frac12 is one half.
+            self.tokens[self.place] = token._replace(value=token.value[1:], spaced=False)
+            if not token.value[0].isdigit() or not token.value[1].isdigit():
+                raise UnreadableError(f"{token.value!r} as an argument without braces")
+            return Number(Fraction(token.value[0]))
+        return self.atom()
+
+    def number(self) -> Node:
+        """Read a number; digits with a subscript are one in another base."""
+        token = self.take()
+        if token.kind != "number":
+            raise UnreadableError(f"{token.value!r} in place of a number")
+        if self.peek().kind == "word" and not self.peek().spaced and self.peek().value[:1] in "eE":
+            following = self.peek(1)
+            if self.peek().value in "eE" and following.kind == "number" and not following.spaced:
+                raise UnreadableError("a number with an exponent behind the letter e")
+        if self.accept("_"):
+            base = self.argument() if self.at("{") else self.number()
+            if isinstance(base, Number) and base.value.denominator == 1 and 2 <= base.value <= 36:
+                return Based(token.value.lstrip("0") or "0", int(base.value))
+            raise UnreadableError("a subscript that is no base")
+        if self.peek().value == "." and self.peek(1).value == "repeating":
+            self.take()
+        if self.accept("repeating"):
+            return Number(self._repeating(token.value))
+        return Number(Fraction(token.value))
+
+    def _repeating(self, before: str) -> Fraction:
+        """Return the value of ``0.1`` with the digits in the following braces for ever behind it."""
+        self.expect("{")
+        digits = self.take().value
+        self.expect("}")
+        places = len(before.partition(".")[2])
+        return Fraction(before) + Fraction(int(digits), (10 ** len(digits) - 1) * 10**places)
+
+    def atom(self) -> Node:
+        """Read what no sign takes apart. Whatever is nested passes through here."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise UnreadableError(f"nested more than {MAX_DEPTH} deep")
+        node = self._atom()
+        self.depth -= 1
+        return node
+
+    def _atom(self) -> Node:
+        token = self.peek()
+        if token.kind == "number":
+            return self.number()
+        if token.kind == "word":
+            return self.word()
+        if token.kind == "text":
+            if (len(token.value) == 1 and token.value.isalpha()) or token.value in FUNCTIONS:
+                self.tokens[self.place] = token._replace(kind="word")
+                return self.word()
+            if token.value.isdigit():
+                self.tokens[self.place] = token._replace(kind="number")
+                return self.number()
+            raise UnreadableError(f"the words {token.value!r}")
+        if token.kind == "begin":
+            return self.matrix()
+        if self.at("(", "[", "\\{", "{", "langle"):
+            return self.bracketed()
+        if self.accept("|"):
+            return self.bars()
+        if token.kind == "command":
+            return self.command()
+        raise UnreadableError(f"{token.value or token.kind!r} where a number or symbol was expected")
+
+    def word(self) -> Node:
+        """Read letters: the name of a function or constant, or variables side by side."""
+        token = self.peek()
+        if token.value in FUNCTIONS:
+            self.take()
+            return self.function(token.value)
+        if token.value.lower() in ("pi", "infinity", "inf", "oo"):
+            self.take()
+            return Symbol(CONSTANTS[token.value.lower()])
+        if len(token.value) > 4:
+            raise UnreadableError(f"the word {token.value!r}")
+        # One letter at a time: the exponent or subscript behind a word belongs to its last letter.
+        self.tokens[self.place] = token._replace(value=token.value[1:], spaced=False)
+        if len(token.value) == 1:
+            self.take()
+        return self.symbol(token.value[0])
+
+    def symbol(self, letter: str) -> Node:
+        """Read what belongs to the name of a variable: a subscript, primes."""
+        name = letter
+        if self.accept("_"):
+            start = self.place
+            self.argument()
+            name += "_" + "".join(part.value for part in self.tokens[start : self.place] if part.value not in "{}")
+        while self.accept("'"):
+            name += "'"
+        return Symbol(CONSTANTS.get(name, name))

@@ -1,0 +1,136 @@
+"""From a completion and a gold to a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TypeAlias
+
+from rlframework.rewards.math.answers import Answer, Letter, Words, read_answer
+from rlframework.rewards.math.compare import same
+from rlframework.rewards.math.exact import TooLargeError
+from rlframework.rewards.math.second_opinion import ask, may_ask
+from rlframework.rewards.math.syntax import UnreadableError
+from rlframework.rewards.numerals import parse_number
+from rlframework.rewards.pool import Outcome
+from rlframework.rewards.template import AnswerTemplate
+from rlframework.rewards.verdict import Verdict
+
+Question: TypeAlias = tuple[str, str]
+
+DEFAULT_TEMPLATE = AnswerTemplate()
+END_TOKENS = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", "<end_of_turn>", "<eos>", "</s>")
+
+
+def grade(completion: str, gold: str, *, template: AnswerTemplate = DEFAULT_TEMPLATE) -> Verdict:
+    r"""Judge the answer section of a completion against the expected answer.
+
+    The section is found by one strict reading of the layout, in linear time: the working once, the answer once, nothing
+    after it but blanks and an end token. What stands in the working is not looked at.
+
+    Args:
+        completion: What the policy wrote, without the prompt.
+        gold: The expected answer: a number, an expression, a pair, a set, an interval, a matrix, an equation, a
+            quantity with its unit, a letter, or a few words; plain or in LaTeX.
+        template: The layout.
+
+    Returns:
+        One of the five verdicts. No text makes it raise.
+
+    Example:
+        >>> grade("Half of it.<end_working_out><SOLUTION>0.5</SOLUTION>", r"\frac{1}{2}")
+        <Verdict.CORRECT: 'correct'>
+        >>> str(grade("<end_working_out><SOLUTION>18 or 19</SOLUTION>", "18")), str(grade("It is 18.", "18"))
+        ('incorrect', 'malformed')
+    """
+    return grade_all([(completion, gold)], template=template)[0]
+
+
+def grade_all(pairs: Sequence[tuple[str, str]], *, template: AnswerTemplate = DEFAULT_TEMPLATE) -> list[Verdict]:
+    """Judge several (completion, gold) pairs, in order."""
+    answers = [(template.parse(_without_end_token(completion)), gold) for completion, gold in pairs]
+    return _resolved([Verdict.MALFORMED if answer is None else _judged(answer, gold) for answer, gold in answers])
+
+
+def grade_answer(answer: str, gold: str) -> Verdict:
+    r"""Judge an answer that no layout is about.
+
+    Example:
+        >>> [str(grade_answer(answer, "(3, 4]")) for answer in (r"3 < \lambda \le 4", "[3, 4]", "")]
+        ['correct', 'incorrect', 'malformed']
+    """
+    return _resolved([_judged(answer, gold)])[0]
+
+
+def _judged(answer: str, gold: str) -> Verdict | Question:
+    """Return the verdict, or what math-verify has to be asked for it."""
+    number, expected = parse_number(answer), parse_number(gold)
+    if number is not None and expected is not None:
+        return Verdict.CORRECT if number == expected else Verdict.INCORRECT
+    try:
+        wanted = _gold(gold)
+    except ValueError:
+        return Verdict.GOLD_UNVERIFIABLE
+    try:
+        given = read_answer(answer)
+    except ValueError:
+        return Verdict.MALFORMED
+    if isinstance(wanted, Words) and isinstance(given, Words) and wanted != given and may_ask(wanted, given):
+        return wanted.text, given.text
+    return Verdict.CORRECT if _right(wanted, given) else Verdict.INCORRECT
+
+
+def _resolved(found: Sequence[Verdict | Question]) -> list[Verdict]:
+    """Return the verdicts, with the open questions answered all at once."""
+    questions = [entry for entry in found if not isinstance(entry, Verdict)]
+    answers = iter(ask(questions)) if questions else iter(())
+    return [entry if isinstance(entry, Verdict) else _verdict(next(answers)) for entry in found]
+
+
+def _verdict(outcome: Outcome) -> Verdict:
+    if outcome.failure in ("timeout", "crash"):
+        return Verdict.ERROR
+    # What math-verify itself could not digest is no answer that it vouches for.
+    return Verdict.CORRECT if outcome.value else Verdict.INCORRECT
+
+
+def gold_is_verifiable(gold: str) -> bool:
+    r"""Whether some answer could be right: the gold is short and something that can be read.
+
+    Example:
+        >>> [gold_is_verifiable(gold) for gold in (r"\frac{1}{2}", "ellipse", "", "?", "See the proof above. " * 9)]
+        [True, True, False, False, False]
+    """
+    try:
+        _gold(gold)
+    except ValueError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=4096)
+def _gold(gold: str) -> Answer:
+    return read_answer(gold)
+
+
+def _right(gold: Answer, answer: Answer) -> bool:
+    if isinstance(gold, (Letter, Words)) or isinstance(answer, (Letter, Words)):
+        return gold == answer
+    try:
+        return same(gold, answer)
+    except (UnreadableError, TooLargeError, ArithmeticError, OverflowError, RecursionError):
+        # Not known to be the same is not the same.
+        return False
+
+
+def _without_end_token(text: str) -> str:
+    """Return the text without blanks and end tokens behind it; copied once, however many there are."""
+    end = len(text)
+    while end:
+        if text[end - 1].isspace():
+            end -= 1
+        elif text.endswith(END_TOKENS, 0, end):
+            end -= max(len(token) for token in END_TOKENS if text.endswith(token, 0, end))
+        else:
+            break
+    return text[:end]

@@ -1,0 +1,160 @@
+"""One writing for what is written in many: signs of Unicode, spaces and wrappers of LaTeX and Markdown, separators."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MAX_CHARACTERS = 1_000
+
+_SIGNS = {
+    **dict.fromkeys("−–﹣‐‑", "-"),
+    **dict.fromkeys("÷∕⁄", "/"),
+    **dict.fromkeys("·⋅∙", r"\cdot "),
+    **dict.fromkeys("≤⩽", r"\le "),
+    **dict.fromkeys("≥⩾", r"\ge "),
+    **dict.fromkeys("′’", "'"),
+    **dict.fromkeys("“”", '"'),
+    **dict.fromkeys("\u00a0\u2009\u202f", r"\,"),
+    **{"×": r"\times ", "π": r"\pi ", "∞": r"\infty ", "≠": r"\ne ", "∪": r"\cup ", "∩": r"\cap ", "∅": r"\emptyset "},
+    **{"∈": r"\in ", "±": r"\pm ", "∓": r"\mp ", "°": r"^{\circ}", "√": r"\radical ", "∛": r"\cuberadical "},
+    **{"⟨": r"\langle ", "⟩": r"\rangle ", "…": r"\ldots ", "≈": r"\approx ", "→": r"\to ", "ℝ": r"\mathbb{R}"},
+    **{"α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ", "δ": r"\delta ", "ε": r"\epsilon ", "θ": r"\theta "},
+    **{"λ": r"\lambda ", "μ": r"\mu ", "ρ": r"\rho ", "σ": r"\sigma ", "τ": r"\tau ", "φ": r"\phi ", "ϕ": r"\phi "},
+    **{"ψ": r"\psi ", "ω": r"\omega ", "Δ": r"\Delta ", "Ω": r"\Omega "},
+}
+_TRANSLATION = str.maketrans(_SIGNS)
+_SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿ", "0123456789+-()n", strict=True))
+_SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
+_VULGAR = {character: unicodedata.normalize("NFKC", character).split("\u2044") for character in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"}
+
+# A digit, a thin space or a guarded comma, three digits: one number. A comma alone may separate two.
+_THIN = re.compile(r"(?<=[0-9])(?:(?<!\\)\\[,;:! ]|\{,\}|\\!,|,\\!|\\!,\\!|\{,\}\\!)(?=[0-9]{3}(?![0-9]))")
+_GROUPED = re.compile(r"(?<![0-9.,_^{])[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9,])")
+_SPACES = re.compile(
+    r"(?<!\\)\\(?:[,;:! ]|quad\b|qquad\b|displaystyle\b|textstyle\b|limits\b|thinspace\b|hspace\{[^{}]*\})|~"
+)
+_SIZES = re.compile(r"\\(?:left|right|bigg?|Bigg?|bigl|bigr|Bigl|Bigr|middle)(?![A-Za-z])\s*\.?")
+_FONTS = re.compile(
+    r"\\(?:mathrm|mathbf|mathit|mathsf|mathbb|operatorname|boldsymbol|bm|textit|textrm|textbf|textnormal|mathnormal|mbox)\*?"
+    r"(?![A-Za-z])"
+)
+_SAME = [
+    (re.compile(pattern), written)
+    for pattern, written in (
+        (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
+        (r"\\leqslant(?![A-Za-z])|\\leq(?![A-Za-z])", r"\\le "),
+        (r"\\geqslant(?![A-Za-z])|\\geq(?![A-Za-z])", r"\\ge "),
+        (r"\\neq(?![A-Za-z])", r"\\ne "),
+        (r"\\lt(?![A-Za-z])", "<"),
+        (r"\\gt(?![A-Za-z])", ">"),
+        (r"<=", r"\\le "),
+        (r">=", r"\\ge "),
+        (r"!=", r"\\ne "),
+        (r"\\degree(?![A-Za-z])|\^\s*\\circ(?![A-Za-z])", r"^{\\circ}"),
+        (r"\^\s*\{\s*\\circ\s*\}", r"^{\\circ}"),
+        (r"\\varnothing(?![A-Za-z])", r"\\emptyset "),
+        (r"\\lbrace(?![A-Za-z])", r"\\{"),
+        (r"\\rbrace(?![A-Za-z])", r"\\}"),
+        (r"\\[lr]vert(?![A-Za-z])", "|"),
+        (r"\\(?:ast|star|cdotp)(?![A-Za-z])", r"\\cdot "),
+        (r"\\div(?![A-Za-z])", "/"),
+        (r"\*\*", "^"),
+        (r"\{([^{}]*)\\over(?![A-Za-z])([^{}]*)\}", r"\\frac{\1}{\2}"),
+        (r"\\(?:overline|bar)\s*\{([0-9]+)\}", r"\\repeating{\1}"),
+    )
+]
+
+
+def normalize(text: str) -> str:
+    r"""Return the text in one writing: ASCII, LaTeX commands, no wrappers, no grouping of digits.
+
+    Raises:
+        ValueError: Too long, or with characters that cannot be seen.
+
+    Example:
+        >>> normalize(r"$\boxed{2\,125}$."), normalize("3√13"), normalize("**x ≤ ½**")
+        ('2125', '3\\radical 13', 'x \\le  \\half{1}{2}')
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise ValueError(f"{len(text)} characters; at most {MAX_CHARACTERS} are read")
+    for character in text:
+        if unicodedata.category(character) in ("Cf", "Cc", "Co", "Cs", "Cn") and character not in "\n\t\r ":
+            raise ValueError(f"the invisible character U+{ord(character):04X}")
+    text = _unboxed(_unwrapped(text))
+    text = _scripts(_vulgar(text)).translate(_TRANSLATION)
+    for pattern, written in _SAME:
+        text = pattern.sub(written, text)
+    text = _THIN.sub("", _FONTS.sub(r"\\text", _SIZES.sub("", text)))
+    if text.replace(r"\$", "").count("$") % 2 == 0:
+        text = re.sub(r"(?<!\\)\$", " ", text)
+    if not re.search(r"[(\[{]", _TEXT.sub("", text)):
+        text = _GROUPED.sub(lambda match: match[0].replace(",", ""), text)
+    return _unwrapped(_SPACES.sub(" ", text))
+
+
+_TEXT = re.compile(r"\\text\s*\{[^{}]*\}")
+
+
+def _vulgar(text: str) -> str:
+    return "".join(rf"\half{{{_VULGAR[c][0]}}}{{{_VULGAR[c][1]}}}" if c in _VULGAR else c for c in text)
+
+
+def _scripts(text: str) -> str:
+    for mark, digits in (("^", _SUPERSCRIPTS), ("_", _SUBSCRIPTS)):
+        runs = re.compile(f"[{''.join(digits)}]+")
+        text = runs.sub(lambda run: f"{mark}{{{''.join(digits[c] for c in run[0])}}}", text)  # noqa: B023
+    return text
+
+
+_PAIRS = [(mark, mark) for mark in ("$$", "$", "**", "__", "*", "`", '"')] + [(r"\(", r"\)"), (r"\[", r"\]")]
+_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_BRACED = re.compile(
+    r"\\(?:boxed|fbox|text|textbf|textit|textrm|mathbf|mathrm|bm|boldsymbol|displaystyle|ensuremath)\s*\{"
+)
+
+
+def _unwrapped(text: str) -> str:
+    """Take off what stands about the whole text and means nothing: mathematics signs, boxes, emphasis, a full stop."""
+    while True:
+        before = text
+        text = text.strip()
+        if text.endswith((".", ",", ";")) and not text.endswith(("..", r"\,", r"\;")):
+            text = text[:-1]
+        for opening, closing in _PAIRS:
+            inner = text[len(opening) : len(text) - len(closing)]
+            enclosed = text.startswith(opening) and text.endswith(closing) and len(text) > len(opening) + len(closing)
+            if enclosed and opening not in inner and closing not in inner:
+                text = inner
+        match = _BRACED.match(text)
+        if match and closes_at(text, match.end() - 1) == len(text) - 1:
+            text = text[match.end() : -1]
+        if text == before:
+            return text
+
+
+def _unboxed(text: str) -> str:
+    r"""Take the box off a part of the text, as in ``x = \boxed{5}``; two boxes are two answers and stay."""
+    boxes = list(_BOX.finditer(text))
+    if len(boxes) != 1:
+        return text
+    end = closes_at(text, boxes[0].end() - 1)
+    return text if end is None else f"{text[: boxes[0].start()]} {text[boxes[0].end() : end]} {text[end + 1 :]}"
+
+
+def closes_at(text: str, start: int) -> int | None:
+    """Return where the brace at ``start`` is closed; None if it is not."""
+    depth, escaped = 0, False
+    for place in range(start, len(text)):
+        character = text[place]
+        if escaped:
+            escaped = False
+        elif character == "\\":
+            escaped = True
+        elif character == "{":
+            depth += 1
+        elif character == "}":
+            depth -= 1
+            if not depth:
+                return place
+    return None

@@ -1,0 +1,235 @@
+"""Whether two expressions are the same function: their values at many points, to many digits.
+
+Two different expressions that a short answer can hold agree to 50 digits at a dozen random points only if they are
+built to; a second look at several hundred digits takes care of those.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+
+from rlframework.rewards.math.exact import TooLargeError, exact_value
+from rlframework.rewards.math.syntax import Degree, Node, Number, Operation, Symbol, UnreadableError
+
+LOOKS = (60, 400)
+POINTS = 8
+FEWEST_POINTS = 3
+MAX_FUNCTIONS = 60
+# Beyond these a value is not followed up: the next exponential of it would not fit into any memory.
+LARGEST_DIGITS = 3_000
+LARGEST_ARGUMENT = 5_000
+
+Values = Mapping[str, Any]
+
+
+class _Precision(threading.local):
+    """A context of mpmath for each thread: precision is a setting of the context, and the shared one is everyone's."""
+
+    def __init__(self) -> None:
+        self.mp = mpmath.MPContext()
+
+
+_OWN = _Precision()
+
+
+def same_function(left: Node, right: Node) -> bool:
+    """Whether two scalars have the same value wherever both have one.
+
+    Raises:
+        UnreadableError: One of them is no scalar.
+        TooLargeError: A value on the way is too large.
+    """
+    try:
+        exact = exact_value(left), exact_value(right)
+    except ZeroDivisionError:
+        return False
+    if None not in exact:
+        return exact[0] == exact[1]
+    if _functions(left) + _functions(right) > MAX_FUNCTIONS:
+        raise TooLargeError(f"more than {MAX_FUNCTIONS} functions")
+    names = sorted(_variables(left) | _variables(right))
+    return all(_agree(left, right, names, digits) for digits in LOOKS)
+
+
+def ratio_of_functions(left: Node, right: Node) -> Any:
+    """Return the constant that ``left`` is of ``right``, or None if there is none: 2x - 6 is twice x - 3."""
+    names = sorted(_variables(left) | _variables(right))
+    ratios = []
+    with _OWN.mp.workdps(LOOKS[0]):
+        for values in _points(names):
+            pair = _values(left, right, values)
+            if pair is not None and not _nothing(pair[1]):
+                ratios.append(pair[0] / pair[1])
+        if len(ratios) < FEWEST_POINTS or any(_nothing(part) for part in ratios):
+            return None
+        first = ratios[0]
+        return first if all(_close(part, first) for part in ratios) else None
+
+
+def _agree(left: Node, right: Node, names: list[str], digits: int) -> bool:
+    met = 0
+    with _OWN.mp.workdps(digits):
+        for values in _points(names):
+            pair = _values(left, right, values)
+            if pair is None:
+                continue
+            if not _close(*pair):
+                return False
+            met += 1
+    return met >= (FEWEST_POINTS if names else 1)
+
+
+def _points(names: list[str]) -> list[dict[str, Any]]:
+    """Return values for the variables, the same for the same names; some positive, some of either sign."""
+    if not names:
+        return [{}]
+    draw = random.Random(" ".join(names))
+    points = []
+    for number in range(2 * POINTS):
+        signs = [1 if number % 2 else draw.choice((1, -1)) for _ in names]
+        parts = [Fraction(draw.randint(1_000, 4_000_000), 999_983) for _ in names]
+        points.append(
+            {
+                name: sign * _OWN.mp.mpf(p.numerator) / p.denominator
+                for name, sign, p in zip(names, signs, parts, strict=True)
+            }
+        )
+    return points
+
+
+def _values(left: Node, right: Node, values: Values) -> tuple[Any, Any] | None:
+    """Return both values at a point; None where one of them has none."""
+    try:
+        pair = evaluate(left, values), evaluate(right, values)
+    except (ZeroDivisionError, ArithmeticError, mpmath.libmp.NoConvergence):
+        return None
+    return None if any(_OWN.mp.isnan(part) or _OWN.mp.isinf(part) for part in pair) else pair
+
+
+def _close(left: Any, right: Any) -> bool:
+    size = max(abs(left), abs(right))
+    return bool(size == 0 or abs(left - right) <= size * _OWN.mp.mpf(10) ** (10 - _OWN.mp.dps)) or (
+        _nothing(left) and _nothing(right)
+    )
+
+
+def _nothing(value: Any) -> bool:
+    # What should cancel leaves rounding of the size of what cancelled: at most some thousand, in answers.
+    return bool(abs(value) < _OWN.mp.mpf(10) ** (15 - _OWN.mp.dps))
+
+
+def evaluate(node: Node, values: Values) -> Any:
+    """Return the value of a scalar at a point, in mpmath's present precision.
+
+    Raises:
+        UnreadableError: It is no scalar.
+        TooLargeError: A value on the way is too large.
+        ArithmeticError: It has no value there.
+    """
+    if isinstance(node, Number):
+        return _OWN.mp.mpf(node.value.numerator) / node.value.denominator
+    if isinstance(node, Degree):
+        return evaluate(node.value, values) * _OWN.mp.pi / 180
+    if isinstance(node, Symbol):
+        return _symbol(node.name, values)
+    if not isinstance(node, Operation):
+        raise UnreadableError(f"a {type(node).__name__.lower()} inside an expression")
+    if node.name not in _FUNCTIONS:
+        raise UnreadableError(f"the function {node.name}")
+    parts = [evaluate(part, values) for part in node.parts]
+    if node.name in ("^", "exp") and not _exponent_fits(node.name, parts):
+        raise TooLargeError("an exponential")
+    if (
+        node.name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh")
+        and abs(parts[0]) > LARGEST_ARGUMENT
+    ):
+        raise TooLargeError(f"the argument of {node.name}")
+    result = _FUNCTIONS[node.name](*parts)
+    if abs(result) > _OWN.mp.mpf(10) ** LARGEST_DIGITS:
+        raise TooLargeError("a value of more than 3,000 digits")
+    return result
+
+
+def _exponent_fits(name: str, parts: list[Any]) -> bool:
+    exponent = abs(parts[-1])
+    size = _OWN.mp.mpf(1) if name == "exp" else abs(_OWN.mp.log(abs(parts[0]))) if parts[0] != 0 else _OWN.mp.mpf(1)
+    return bool(exponent * max(size, 1) < LARGEST_ARGUMENT)
+
+
+def _symbol(name: str, values: Values) -> Any:
+    constants = {"pi": +_OWN.mp.pi, "e": +_OWN.mp.e, "i": _OWN.mp.mpc(0, 1)}
+    if name in constants:
+        return constants[name]
+    if name == "infinity":
+        raise UnreadableError("infinity inside an expression")
+    return values[name]
+
+
+def _variables(node: Node) -> set[str]:
+    if isinstance(node, Symbol):
+        return set() if node.name in ("pi", "e", "i", "infinity") else {node.name}
+    if isinstance(node, Degree):
+        return _variables(node.value)
+    if isinstance(node, Operation):
+        return set().union(*map(_variables, node.parts))
+    return set()
+
+
+def _functions(node: Node) -> int:
+    """Return how many operations a node holds that take more than an addition."""
+    if not isinstance(node, Operation):
+        return 0
+    return (node.name not in ("+", "neg", "*", "/")) + sum(map(_functions, node.parts))
+
+
+def _real_root(radicand: Any, degree: Any) -> Any:
+    negative = _OWN.mp.im(radicand) == 0 and _OWN.mp.re(radicand) < 0
+    if negative and degree == int(degree.real) and int(degree.real) % 2:
+        return -_OWN.mp.root(-radicand, int(degree.real))
+    return _OWN.mp.power(radicand, 1 / degree)
+
+
+def _factorial(value: Any) -> Any:
+    if abs(value) > 1_000:
+        raise TooLargeError("a factorial")
+    return _OWN.mp.gamma(value + 1)
+
+
+def _log(value: Any, base: Any = None) -> Any:
+    # Without a base, school mathematics means ten and analysis e; the same on both sides decides.
+    return _OWN.mp.log(value) / _OWN.mp.log(10 if base is None else base)
+
+
+def _binomial(above: Any, below: Any) -> Any:
+    if max(abs(above), abs(below)) > 1_000:
+        raise TooLargeError("a binomial coefficient")
+    return _OWN.mp.binomial(above, below)
+
+
+def _named(name: str) -> Callable[[Any], Any]:
+    return lambda value: getattr(_OWN.mp, name)(value)
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "+": lambda *parts: _OWN.mp.fsum(parts),
+    "neg": lambda part: -part,
+    "*": lambda left, right: left * right,
+    "/": lambda above, below: above / below,
+    "^": lambda base, exponent: _OWN.mp.power(base, exponent),
+    "root": _real_root,
+    "factorial": _factorial,
+    "binom": _binomial,
+    "abs": abs,
+    "log": _log,
+    "lg": _log,
+    "ln": _named("log"),
+    **{name: _named(name) for name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh")},
+    **{name: _named(name) for name in ("exp", "floor", "ceil")},
+    **{f"arc{name}": _named(f"a{name}") for name in ("sin", "cos", "tan")},
+}

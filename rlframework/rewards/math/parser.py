@@ -1,0 +1,111 @@
+"""Reading an answer: a recursive descent over the notation that answers are written in, and nothing beyond it."""
+
+from __future__ import annotations
+
+from rlframework.rewards.math.commands import Commands
+from rlframework.rewards.math.syntax import Collection, Matrix, Node, Relation, Sequence, UnreadableError
+from rlframework.rewards.math.tokens import tokenize
+
+RELATIONS = {"=": "=", "<": "<", ">": ">", "le": "<=", "ge": ">=", "ne": "!=", "in": "in"}
+CLOSING = {"(": (")", "]"), "[": ("]", ")"), "\\{": ("\\}",), "{": ("}",), "langle": ("rangle",)}
+MATRICES = ("matrix", "pmatrix", "bmatrix", "Bmatrix", "smallmatrix", "array", "vmatrix")
+
+
+def read(text: str) -> Node:
+    r"""Read a normalised text as one mathematical object.
+
+    Raises:
+        UnreadableError: It is none, or one that is too large or too deeply nested.
+
+    Example:
+        >>> read(r"\frac12")
+        Operation(name='/', parts=(Number(value=Fraction(1, 1)), Number(value=Fraction(2, 1))))
+        >>> read("(x, 2]")
+        Sequence(opening='(', items=(Symbol(name='x'), Number(value=Fraction(2, 1))), closing=']')
+    """
+    reader = Reader(tokenize(text))
+    node = reader.items()
+    if reader.place < len(reader.tokens):
+        raise UnreadableError(f"{reader.tokens[reader.place].value!r} where nothing was expected")
+    return node
+
+
+class Reader(Commands):
+    """Reads lists, relations, brackets and matrices; each method reads one level of the grammar."""
+
+    def items(self) -> Node:
+        """Read bare items: ``a, b and c``, ``x = 1 or x = 2``; a single one is itself."""
+        items, joints = [self.relation()], []
+        while True:
+            joint = self.accept(",", ";")
+            joint = self._joint() or joint
+            if joint is None:
+                break
+            joints.append(joint)
+            items.append(self.relation())
+        kind = "either" if joints and set(joints) == {"or"} else "list"
+        return items[0] if len(items) == 1 else Collection(kind, tuple(items))
+
+    def _joint(self) -> str | None:
+        token = self.peek()
+        word = token.value.lower() if token.kind in ("word", "text") else {"lor": "or", "vee": "or"}.get(token.value)
+        return self.take() and word if word in ("and", "or") else None
+
+    def relation(self) -> Node:
+        """Read a sum, or a chain of comparisons of sums."""
+        sides, signs = [self.union()], []
+        while self.at(*RELATIONS):
+            signs.append(RELATIONS[self.take().value])
+            sides.append(self.union())
+        return Relation(tuple(sides), tuple(signs)) if signs else sides[0]
+
+    def union(self) -> Node:
+        """Read sets joined by the sign of a union; the letter U between brackets is taken for it."""
+        parts = [self.sum()]
+        while self.accept("cup") or self._letter_u(parts[-1]):
+            parts.append(self.sum())
+        return parts[0] if len(parts) == 1 else Collection("union", tuple(parts))
+
+    def _letter_u(self, before: Node) -> bool:
+        if isinstance(before, Sequence) and self.peek().kind == "word" and self.peek().value in ("U", "u"):
+            self.take()
+            return True
+        return False
+
+    def bracketed(self) -> Node:
+        """Read brackets: a group, a pair, an interval, a set."""
+        opening = self.take().value
+        if opening in ("\\{", "{") and self.accept(*CLOSING[opening]):
+            return Collection("set", ())
+        items = [self.relation()]
+        while self.accept(",", ";"):
+            items.append(self.relation())
+        closing = self.expect(*CLOSING[opening])
+        if opening == "\\{" or (opening == "{" and len(items) > 1):
+            return Collection("set", tuple(items))
+        if opening == "langle":
+            return Sequence("<", tuple(items), ">")
+        if len(items) == 1 and (opening, closing) in (("(", ")"), ("{", "}"), ("[", "]")):
+            return items[0]
+        return Sequence(opening, tuple(items), closing)
+
+    def matrix(self) -> Node:
+        """Read a matrix environment."""
+        kind = self.take().value
+        if kind not in MATRICES:
+            raise UnreadableError(f"the environment {kind}")
+        rows: list[tuple[Node, ...]] = []
+        while not rows or self.peek().kind == "row":
+            if rows:
+                self.take()
+                if self.peek().kind == "end":
+                    break
+            row = [self.sum()]
+            while self.accept("&"):
+                row.append(self.sum())
+            rows.append(tuple(row))
+        if self.peek().kind != "end" or self.take().value != kind:
+            raise UnreadableError("a matrix without its end")
+        if len({len(row) for row in rows}) != 1:
+            raise UnreadableError("a matrix with rows of unequal length")
+        return Matrix(tuple(rows), "determinant" if kind == "vmatrix" else "matrix")

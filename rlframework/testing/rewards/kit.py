@@ -1,0 +1,95 @@
+"""The proof kit for rewards: what every reward has to be, tried on a few cases within seconds."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Sequence
+
+from pytorch_lightning.utilities.seed import isolate_rng
+
+from rlframework.testing.report import Finding, Verdict, Violation
+from rlframework.testing.rewards.cases import Given, read_cases
+from rlframework.testing.rewards.checks import CHECKS, Check
+from rlframework.testing.rewards.report import RewardCheckError, RewardCheckReport
+from rlframework.testing.rewards.subject import Source, Subject, described
+
+
+def check_reward(
+    reward: Source,
+    cases: Sequence[Given],
+    *,
+    limit_s: float = 5.0,
+    compares_rows: bool = False,
+    accept_above: float = 0.5,
+    only: str | Sequence[str] | None = None,
+    raise_on_failure: bool = True,
+) -> RewardCheckReport:
+    """Prove a reward before a policy learns from it: call it in every way that a run may, and in some that break it.
+
+    A reward cannot be proven right in general; the cases say what right is. ``rlframework reward-report`` looks for
+    answers that it should not pay for.
+
+    Args:
+        reward: A reward, its class (made anew without arguments where a process needs one), or a plain function.
+        cases: Tuples of a completion (a text or a `Completion`), its row of data, and optionally what it should get:
+            ``"accept"``, ``"refuse"``, ``"abstain"``, or an exact score. A dozen will do; take some of each kind.
+        limit_s: Seconds that one completion may take, whatever its text.
+        compares_rows: Say True if a score depends on the other completions of the group.
+        accept_above: A score above it accepts.
+        only: Name or names of the checks to run, as in ``rlframework.testing.rewards.checks.CHECKS``; by default all.
+        raise_on_failure: Raise if a check fails; False to look at the report instead.
+
+    Returns:
+        What each check found.
+
+    Raises:
+        RewardCheckError: Some checks fail; an AssertionError that names them and says how to mend each.
+        TypeError: It is no reward, or a case is no such tuple.
+        ValueError: There is no such check, there are no cases, or an expectation is unknown.
+
+    Example:
+        >>> def right(completion, answer):
+        ...     return float(completion.strip() == answer)
+        >>> def first_letter(completion, answer):
+        ...     return float(completion[0] == answer)
+        >>> cases = [("4", {"answer": "4"}, "accept"), ("5", {"answer": "4"}, "refuse")]
+        >>> check_reward(right, cases, only=["length", "expectations"]).ok
+        True
+        >>> check_reward(first_letter, [*cases, ("", {"answer": "4"})], raise_on_failure=False, only="failures").failed
+        ['failures']
+    """
+    subject = Subject(reward, read_cases(cases), limit_s, compares_rows, accept_above)
+    checks = _chosen(only)
+    try:
+        report = RewardCheckReport(subject.name, [_finding(check, subject) for check in checks])
+    finally:
+        subject.elsewhere.close()
+    if raise_on_failure and not report.ok:
+        raise RewardCheckError(report)
+    return report
+
+
+def _chosen(only: str | Sequence[str] | None) -> list[Check]:
+    names = list(CHECKS) if only is None else [only] if isinstance(only, str) else list(only)
+    unknown = [name for name in names if name not in CHECKS]
+    if unknown:
+        raise ValueError(f"there is no check {', '.join(unknown)}; the checks are {', '.join(CHECKS)}")
+    return [CHECKS[name] for name in names]
+
+
+def _finding(check: Check, subject: Subject) -> Finding:
+    started = time.perf_counter()
+    verdict, remedy = Verdict.PASSED, ""
+    with isolate_rng():
+        try:
+            seen = check(subject)
+        except Violation as violation:
+            verdict = Verdict.STATED if violation.stated else Verdict.FAILED
+            seen, remedy = violation.finding, violation.remedy
+        except Exception as error:
+            # Whatever the reward raises is a finding; the other checks still have something to say.
+            verdict, seen = Verdict.FAILED, f"it raised {described(error)}"
+            remedy = "score whatever text comes; return None (or NaN) where the row cannot be judged"
+    question = (inspect.getdoc(check) or "").partition("\n")[0]
+    return Finding(check.__name__, question, verdict, seen, remedy, time.perf_counter() - started)

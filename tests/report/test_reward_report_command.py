@@ -1,0 +1,143 @@
+"""``rlframework reward-report``: names of rewards, files of data, exit status."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pytest
+from pyarrow import parquet
+
+from rlframework.report.reward_command import main
+from rlframework.report.reward_sources import find, read_reward, read_rows
+from rlframework.rewards import CorrectAnswer
+
+ROWS = [{"prompt": "17 + 1?", "answer": "18"}, {"prompt": "20 + 2?", "answer": "22"}]
+MINE = """
+from rlframework.rewards import CorrectAnswer, NumberCheck
+
+def anywhere(completion, answer):
+    return float(answer in completion)
+
+def make():
+    return CorrectAnswer(name="made")
+
+ready = NumberCheck(name="ready")
+rows = [{"prompt": "17 + 1?", "answer": "18"}, {"prompt": "20 + 2?", "answer": "22"}]
+nothing = 3
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "my_kit_rewards.py").write_text(MINE)
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, ROWS)) + "\n\n")
+    (tmp_path / "rows.json").write_text(json.dumps(ROWS))
+    (tmp_path / "rows.csv").write_text("prompt,answer\n17 + 1?,18\n20 + 2?,22\n")
+    parquet.write_table(pyarrow.Table.from_pylist(ROWS), tmp_path / "rows.parquet")
+    (tmp_path / "bad.jsonl").write_text('{"prompt": "?"}\n{"prompt"\n')
+    (tmp_path / "empty.json").write_text("[]")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "json", "csv", "parquet"])
+def test_files_of_every_kind_give_the_same_rows(folder: Path, kind: str) -> None:
+    assert read_rows(str(folder / f"rows.{kind}")) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("none.jsonl", "there is no file none.jsonl"),
+        ("bad.jsonl", "line 2 of bad.jsonl is no JSON"),
+        ("empty.json", "holds 0 rows"),
+        ("my_kit_rewards:nowhere", "has no attribute 'nowhere'"),
+        ("no_such_module:rows", "cannot find 'no_such_module:rows'"),
+    ],
+)
+def test_data_that_is_not_there(folder: Path, source: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        read_rows(source)
+
+
+@pytest.mark.parametrize(
+    ("names", "components"),
+    [
+        (["my_kit_rewards:anywhere"], [("anywhere", 1.0)]),
+        (["my_kit_rewards.py:make"], [("made", 1.0)]),
+        (["my_kit_rewards:ready + 0.5*CorrectAnswer"], [("ready", 1.0), ("correct_answer", 0.5)]),
+        (["rlframework.rewards.CorrectAnswer", "ExactFormat"], [("correct_answer", 1.0), ("exact_format", 1.0)]),
+    ],
+)
+def test_names_of_rewards(folder: Path, names: list[str], components: Any) -> None:
+    assert [(part.name, part.weight) for part in read_reward(names).components()] == components
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("NoSuchReward", "cannot find 'NoSuchReward'"),
+        ("none.py:f", "there is no file none.py"),
+        ("my_kit_rewards:nothing", "makes no reward: expected a reward"),
+        ("CorrectAnswer + ", "cannot read ''"),
+        ("CorrectAnswer * 2 * 3", "cannot read 'CorrectAnswer"),
+    ],
+)
+def test_what_is_no_reward(folder: Path, name: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        read_reward([name])
+
+
+def test_a_name_means_the_same_however_it_is_said() -> None:
+    assert find("CorrectAnswer") is CorrectAnswer
+
+
+def test_a_sound_reward_exits_with_0_and_writes_both_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--reward", "CorrectAnswer", "--data", "rows.csv", "--out", "out"]) == 0
+    assert "fit for training" in capsys.readouterr().out
+    assert sorted(path.name for path in (folder / "out").iterdir()) == ["reward_report.html", "reward_report.json"]
+
+
+def test_false_accepts_exit_with_1(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--reward", "my_kit_rewards:anywhere", "--data", "my_kit_rewards:rows", "--max-false-refusals", "1"]
+    assert main(arguments) == 1
+    assert "wrong answers of" in capsys.readouterr().out
+
+
+def test_false_refusals_exit_with_1_above_their_share(folder: Path) -> None:
+    picky = "def picky(parsed, answer):\n    return float(parsed == answer)\n"
+    (folder / "my_picky_rewards.py").write_text(picky)
+    arguments = ["--reward", "my_picky_rewards:picky", "--data", "rows.jsonl", "--max-false-refusals"]
+    report = main([*arguments, "0.2"]), main([*arguments, "0.5"])
+    assert report == (1, 0)
+
+
+def test_the_layout_may_be_bare_or_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "my_bare_rewards.py").write_text(
+        "def bare(completion, answer, stop_reason):\n"
+        "    return float(completion.strip() in (answer, answer + '.0') and stop_reason == 'stop')\n"
+    )
+    assert main(["--reward", "my_bare_rewards:bare", "--data", "rows.json", "--layout", "bare"]) == 0
+    assert main(["--reward", "CorrectAnswer", "--data", "rows.json", "--layout", "AnswerTemplate"]) == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--data", "rows.csv"],
+        ["--reward", "NoSuchReward", "--data", "rows.csv"],
+        ["--reward", "CorrectAnswer", "--data", "none.csv"],
+        ["--reward", "CorrectAnswer", "--data", "rows.csv", "--answer-column", "gold"],
+        ["--reward", "CorrectAnswer", "--data", "rows.csv", "--max-false-refusals", "2"],
+    ],
+)
+def test_what_cannot_be_carried_out_exits_with_2(
+    folder: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert "error:" in capsys.readouterr().err
