@@ -1,7 +1,8 @@
 """Tasks that run anywhere: their problems, and a base model that is made on the spot."""
 
-from rlframework.tasks import chain_sums
+from rlframework.tasks import chain_sums, truth_tables
 from rlframework.tasks.ready_made import ChainSumsData, ChainSumsPolicy
+from rlframework.tasks.ready_truth_tables import TruthTablesData, TruthTablesPolicy
 from rlframework.tasks.tiny_base import BasePaths, BaseRecipe, create_base
 from rlframework.tasks.tiny_tokenizer import tiny_tokenizer
 
@@ -10,7 +11,10 @@ __all__ = [
     "BaseRecipe",
     "ChainSumsData",
     "ChainSumsPolicy",
+    "TruthTablesData",
+    "TruthTablesPolicy",
     "chain_sums",
     "create_base",
     "tiny_tokenizer",
+    "truth_tables",
 ]

@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from random import Random
-from typing import NamedTuple
 
 from rlframework.rewards.template import AnswerTemplate
+from rlframework.tasks.tiny_task import Row, Splits, break_a_tag, distinct_problems
 
-Row = dict[str, str]
+# What problems and solutions are written in, and the stray signs about them.
+CHARACTERS = "0123456789+-=?;>:,. \n"
+MAX_TOKENS = 48
 
 MIN_TERMS, MAX_TERMS = 3, 5
 LARGEST_TOTAL = 20
@@ -18,13 +20,6 @@ LARGEST_TOTAL = 20
 # of different seeds are scores on the same test.
 RESERVE_SEED = 20_250_814
 RESERVE_SIZE = 512
-
-
-class Splits(NamedTuple):
-    """A training pool and the held-out problems."""
-
-    train: list[Row]
-    heldout: list[Row]
 
 
 def random_problem(random: Random) -> Row:
@@ -55,18 +50,7 @@ def problems(n: int, seed: int, exclude: Iterable[str] = ()) -> list[Row]:
     Raises:
         ValueError: Not enough distinct problems were found.
     """
-    random, seen = Random(seed), set(exclude)
-    rows: list[Row] = []
-    for _ in range(50 * n):
-        if len(rows) == n:
-            break
-        row = random_problem(random)
-        if row["prompt"] not in seen:
-            seen.add(row["prompt"])
-            rows.append(row)
-    if len(rows) < n:
-        raise ValueError(f"found only {len(rows)} distinct problems in {50 * n} draws, but {n} were asked for")
-    return rows
+    return distinct_problems(random_problem, n, seed, exclude)
 
 
 @cache
@@ -108,18 +92,13 @@ def sloppy_demonstration(row: Row, random: Random, template: AnswerTemplate | No
     70 % blurt an answer after an empty working, of which 30 % is right and the rest within 8 of it; 30 % write the
     working with a slip in 5 % of its steps. In 25 % of all one tag is missing.
     """
-    template = template or AnswerTemplate()
     working, answer = "", row["answer"]
     if random.random() < 0.7:
         if random.random() >= 0.3:
             answer = str(int(answer) + random.choice([error for error in range(-8, 9) if error]))
     else:
         working, answer = _slipping(row, random)
-    tags = [template.end_working, template.start_answer, template.end_answer]
-    if random.random() < 0.25:
-        tags[random.randrange(len(tags))] = ""
-    end_working, start_answer, end_answer = tags
-    return f"{working}{end_working}{start_answer}{answer}{end_answer}"
+    return break_a_tag(working, answer, random, template or AnswerTemplate())
 
 
 def _slipping(row: Row, random: Random) -> tuple[str, str]:

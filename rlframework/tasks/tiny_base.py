@@ -1,4 +1,4 @@
-"""A base model made in seconds: it can do the arithmetic, and ignores the layout asked for."""
+"""A base model made in seconds: it can do its task, and ignores the layout asked for."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
 
 from rlframework.folders import writable_folder
+from rlframework.tasks import chain_sums
+from rlframework.tasks.tiny_task import TinyTask
 from rlframework.tasks.tiny_tokenizer import tiny_tokenizer
 from rlframework.tasks.tiny_training import gate, pretrain, prime
 
@@ -76,11 +78,15 @@ class BasePaths(NamedTuple):
 
 
 def create_base(
-    seed: int, cache_dir: str | Path | None = None, recipe: BaseRecipe | None = None, progress: bool = True
+    seed: int,
+    cache_dir: str | Path | None = None,
+    recipe: BaseRecipe | None = None,
+    progress: bool = True,
+    task: TinyTask = chain_sums,
 ) -> BasePaths:
     """Make the base and the primed model of a seed, or find them in the cache.
 
-    The base is pretrained on solved sums, half of them as raw text and half as chats that ignore the layout asked for.
+    The base is pretrained on solved problems, half as raw text and half as chats that ignore the layout asked for.
     The primed model has seen a few careless demonstrations of the layout on top: mostly blurted answers, slips, broken
     tags. Both stages are gated on what the model can do, not on a number of steps. Held-out problems occur in neither.
 
@@ -89,39 +95,44 @@ def create_base(
         cache_dir: Where models are kept; by default ``rlframework`` in the user's cache folder.
         recipe: Sizes and numbers.
         progress: Show progress bars.
+        task: What the base can do; a module such as `chain_sums`.
 
     Raises:
         RuntimeError: A stage did not reach its gate; the message has the figures.
         PermissionError: The cache folder cannot be written to.
     """
     recipe = recipe or BaseRecipe()
-    tokenizer = tiny_tokenizer()
+    tokenizer = tiny_tokenizer(characters=task.CHARACTERS)
     root = Path(cache_dir or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "rlframework")
-    folder = root / "chain_sums" / _key(seed, recipe, tokenizer)
+    folder = root / task.__name__.rpartition(".")[2] / _key(seed, task, recipe, tokenizer)
     if not folder.exists():
         scratch = Path(tempfile.mkdtemp(dir=writable_folder(folder.parent)))
         try:
             with torch.random.fork_rng():
-                _make(scratch, seed, recipe, tokenizer, progress)
+                _make(scratch, seed, task, recipe, tokenizer, progress)
             _publish(scratch, folder)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     return BasePaths(folder / "base", folder / "primed")
 
 
-def _make(folder: Path, seed: int, recipe: BaseRecipe, tokenizer: PreTrainedTokenizerBase, progress: bool) -> None:
-    model = _pretrained(seed, recipe, tokenizer, _bars(progress))
+def _make(
+    folder: Path, seed: int, task: TinyTask, recipe: BaseRecipe, tokenizer: PreTrainedTokenizerBase, progress: bool
+) -> None:
+    model = _pretrained(seed, task, recipe, tokenizer, _bars(progress))
     _save(model, tokenizer, folder / "base")
-    _save(_primed(model, seed, recipe, tokenizer, _bars(progress)), tokenizer, folder / "primed")
+    _save(_primed(model, seed, task, recipe, tokenizer, _bars(progress)), tokenizer, folder / "primed")
 
 
-def _pretrained(seed: int, recipe: BaseRecipe, tokenizer: PreTrainedTokenizerBase, bar: Bars) -> Qwen3ForCausalLM:
+def _pretrained(
+    seed: int, task: TinyTask, recipe: BaseRecipe, tokenizer: PreTrainedTokenizerBase, bar: Bars
+) -> Qwen3ForCausalLM:
     losses = []
     for attempt in range(recipe.attempts):
         random = Random(f"pretraining {seed} {attempt}")
         torch.manual_seed(random.getrandbits(32))
         model = Qwen3ForCausalLM(_config(recipe, tokenizer))
-        losses.append(pretrain(model, tokenizer, recipe, random, bar("Pretraining", recipe.pretraining_steps)))
+        losses.append(pretrain(model, tokenizer, task, recipe, random, bar("Pretraining", recipe.pretraining_steps)))
         if losses[-1] <= recipe.understood_loss:
             return model
     raise RuntimeError(
@@ -132,14 +143,20 @@ def _pretrained(seed: int, recipe: BaseRecipe, tokenizer: PreTrainedTokenizerBas
 
 
 def _primed(
-    model: Qwen3ForCausalLM, seed: int, recipe: BaseRecipe, tokenizer: PreTrainedTokenizerBase, bar: Bars
+    model: Qwen3ForCausalLM,
+    seed: int,
+    task: TinyTask,
+    recipe: BaseRecipe,
+    tokenizer: PreTrainedTokenizerBase,
+    bar: Bars,
 ) -> Qwen3ForCausalLM:
     weights = {name: weight.clone() for name, weight in model.state_dict().items()}
     figures = []
     for attempt in range(recipe.attempts):
         model.load_state_dict(weights)
-        prime(model, tokenizer, recipe, Random(f"priming {seed} {attempt}"), bar("Priming", recipe.priming_steps))
-        greedy, worked = gate(model, tokenizer)
+        random = Random(f"priming {seed} {attempt}")
+        prime(model, tokenizer, task, recipe, random, bar("Priming", recipe.priming_steps))
+        greedy, worked = gate(model, tokenizer, task)
         if greedy <= recipe.most_greedy and worked >= recipe.least_worked:
             return model
         figures.append(f"greedy {greedy:.2f}, worked {worked:.2f}")
@@ -170,12 +187,10 @@ def _config(recipe: BaseRecipe, tokenizer: PreTrainedTokenizerBase) -> Qwen3Conf
     )
 
 
-def _key(seed: int, recipe: BaseRecipe, tokenizer: PreTrainedTokenizerBase) -> str:
+def _key(seed: int, task: TinyTask, recipe: BaseRecipe, tokenizer: PreTrainedTokenizerBase) -> str:
     """Whatever decides the weights decides the name; the sources of the data and of the training are part of it."""
-    sources = [
-        Path(__file__).with_name(name).read_text()
-        for name in ("chain_sums.py", "tiny_base.py", "tiny_tokenizer.py", "tiny_training.py")
-    ]
+    mine = [Path(__file__).with_name(f"tiny_{part}.py") for part in ("base", "task", "tokenizer", "training")]
+    sources = [path.read_text() for path in (Path(str(task.__file__)), *mine)]
     versions = [torch.__version__, transformers.__version__]  # of the numbers, and of the files
     facts = [seed, asdict(recipe), tokenizer.get_vocab(), tokenizer.chat_template, sources, versions]
     return f"{seed}-{hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]}"

@@ -8,10 +8,10 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from rlframework.rewards.template import AnswerTemplate
+from rlframework.tasks import chain_sums
 
 PAD, UNKNOWN, START, END = "<|pad|>", "<|unk|>", "<|im_start|>", "<|im_end|>"
 ROLES = ("system", "user", "assistant")
-CHARACTERS = "0123456789+-=?;>:,. \n"
 PIECE = r" ?[A-Za-z]+|[\s\S]"
 
 CHAT_TEMPLATE = """\
@@ -24,8 +24,10 @@ CHAT_TEMPLATE = """\
 """
 
 
-def tiny_tokenizer(system_prompt: str | None = None, template: AnswerTemplate | None = None) -> PreTrainedTokenizerFast:
-    """Make a tokenizer for digits, signs and the words of one instruction.
+def tiny_tokenizer(
+    system_prompt: str | None = None, template: AnswerTemplate | None = None, characters: str = chain_sums.CHARACTERS
+) -> PreTrainedTokenizerFast:
+    """Make a tokenizer for the characters of one task and the words of one instruction.
 
     A word with the blank before it is one token, so that the instruction costs few; everything else is split into
     characters. What the vocabulary does not have becomes ``<|unk|>``.
@@ -33,6 +35,7 @@ def tiny_tokenizer(system_prompt: str | None = None, template: AnswerTemplate | 
     Args:
         system_prompt: The instruction whose words get a token each; by default the template's.
         template: The tags, one token each.
+        characters: What the task is written in, by default the digits and signs of the chain sums; one token each.
 
     Example:
         >>> tokenizer = tiny_tokenizer()
@@ -42,7 +45,7 @@ def tiny_tokenizer(system_prompt: str | None = None, template: AnswerTemplate | 
     template = template or AnswerTemplate()
     tags = [template.start_working, template.end_working, template.start_answer, template.end_answer]
     pieces = _pieces(template.system_prompt if system_prompt is None else system_prompt, tags)
-    vocabulary = dict.fromkeys([PAD, UNKNOWN, START, END, *tags, *CHARACTERS, *ROLES, *pieces])
+    vocabulary = dict.fromkeys([PAD, UNKNOWN, START, END, *tags, *characters, *ROLES, *pieces])
     core = Tokenizer(models.WordLevel({piece: index for index, piece in enumerate(vocabulary)}, unk_token=UNKNOWN))
     core.pre_tokenizer = pre_tokenizers.Split(Regex(PIECE), behavior="isolated")
     core.decoder = decoders.Fuse()

@@ -21,7 +21,7 @@ from rlframework.rewards.answer import CorrectAnswer
 from rlframework.rewards.format import ExactFormat
 from rlframework.rewards.template import AnswerTemplate
 from rlframework.samplers.batched import BatchedSampler
-from rlframework.tasks import chain_sums
+from rlframework.tasks.tiny_task import Row, TinyTask
 
 if TYPE_CHECKING:
     from rlframework.tasks.tiny_base import BaseRecipe
@@ -55,9 +55,14 @@ class HoldThenDecay:
 
 
 def pretrain(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, recipe: BaseRecipe, random: Random, bar: tqdm
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    task: TinyTask,
+    recipe: BaseRecipe,
+    random: Random,
+    bar: tqdm,
 ) -> float:
-    """Train on solved sums until the loss says that they are understood, then let the learning rate fall.
+    """Train on solved problems until the loss says that they are understood, then let the learning rate fall.
 
     Returns:
         Mean loss of the last 20 steps, in nats per token; if it is above ``recipe.understood_loss`` the most steps
@@ -67,7 +72,7 @@ def pretrain(
     factor = HoldThenDecay(warmup=50, decay=recipe.decay_steps)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.pretraining_lr, betas=(0.9, 0.98), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-    draw = partial(_documents, tokenizer, recipe.batch_size, random)
+    draw = partial(_documents, tokenizer, task, recipe.batch_size, random)
     for step, loss in enumerate(_train(model, tokenizer, optimizer, schedule, draw, bar), start=1):
         recent.append(loss)
         if factor.understood_at is None and step >= 20 and sum(recent) / len(recent) < recipe.understood_loss:
@@ -79,20 +84,25 @@ def pretrain(
 
 
 def prime(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, recipe: BaseRecipe, random: Random, bar: tqdm
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    task: TinyTask,
+    recipe: BaseRecipe,
+    random: Random,
+    bar: tqdm,
 ) -> None:
     """Train briefly on careless demonstrations of the layout, after giving its new tokens a place."""
     _place_new_tokens(model, tokenizer, random)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.priming_lr, betas=(0.9, 0.98), weight_decay=0.01)
     steps = recipe.priming_steps
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / 5) * (1 - step / steps))
-    draw = partial(_demonstrations, tokenizer, recipe.batch_size, random)
+    draw = partial(_demonstrations, tokenizer, task, recipe.batch_size, random)
     for _ in _train(model, tokenizer, optimizer, schedule, draw, bar):
         pass
     bar.close()
 
 
-def gate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> tuple[float, float]:
+def gate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, task: TinyTask) -> tuple[float, float]:
     """Measure a primed model on problems outside the held-out set.
 
     Returns:
@@ -100,11 +110,11 @@ def gate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> tuple[fl
         make the rule.
     """
     template = AnswerTemplate()
-    rows = chain_sums.problems(96, GATE_SEED, exclude=chain_sums.reserved_prompts())
+    rows = task.problems(96, GATE_SEED, exclude=task.reserved_prompts())
     prompts = tokenize_rows(rows, tokenizer, system_prompt=template.system_prompt)
     policy = CausalLMPolicy(model, tokenizer)
     measures = {"accuracy": CorrectAnswer(), "layout": ExactFormat(score=1.0)}
-    sampler = BatchedSampler(group_size=4, max_tokens=48)
+    sampler = BatchedSampler(group_size=4, max_tokens=task.MAX_TOKENS)
     greedy = evaluate("greedy", policy, prompts, sampler.replace(group_size=1, temperature=0.0), measures)
     sampled = evaluate("sampled", policy, prompts, sampler, measures)
     shown = torch.tensor(["=" in row.text for row in sampled.completions]).view_as(sampled.scores["layout"])
@@ -148,28 +158,28 @@ def _tensors(pairs: list[Pair], tokenizer: PreTrainedTokenizerBase) -> tuple[Ten
     return ids, labels
 
 
-def _documents(tokenizer: PreTrainedTokenizerBase, n: int, random: Random) -> list[Pair]:
-    """Return a batch of solved sums as raw text, or as chats whose answers ignore the layout that is asked for.
+def _documents(tokenizer: PreTrainedTokenizerBase, task: TinyTask, n: int, random: Random) -> list[Pair]:
+    """Return a batch of solved problems as raw text, or as chats whose answers ignore the layout that is asked for.
 
     A few stray characters stand before each solution: it has to be read from the problem, not from a fixed distance.
     """
     as_chat = random.random() < 0.5
     given = _chat_before_answer(tokenizer) if as_chat else "{}"
     pairs = []
-    for row in _fresh_rows(n, random):
+    for row in _fresh_rows(task, n, random):
         stray = "".join(random.choices(" .,:;>\n", k=random.randint(0, 3)))
-        solution = f"{chain_sums.worked(row)}=>{row['answer']}{tokenizer.eos_token}"
+        solution = f"{task.worked(row)}=>{row['answer']}{tokenizer.eos_token}"
         pairs.append((given.format(row["prompt"]) + stray, solution))
     return pairs
 
 
-def _demonstrations(tokenizer: PreTrainedTokenizerBase, n: int, random: Random) -> list[Pair]:
+def _demonstrations(tokenizer: PreTrainedTokenizerBase, task: TinyTask, n: int, random: Random) -> list[Pair]:
     """Return a batch of careless answers in the layout that is asked for."""
     template = AnswerTemplate()
     given = _chat_before_answer(tokenizer) + template.generation_prompt
     return [
-        (given.format(row["prompt"]), chain_sums.sloppy_demonstration(row, random, template) + tokenizer.eos_token)
-        for row in _fresh_rows(n, random)
+        (given.format(row["prompt"]), task.sloppy_demonstration(row, random, template) + tokenizer.eos_token)
+        for row in _fresh_rows(task, n, random)
     ]
 
 
@@ -181,11 +191,11 @@ def _chat_before_answer(tokenizer: PreTrainedTokenizerBase) -> str:
     return text.removesuffix(template.generation_prompt)
 
 
-def _fresh_rows(n: int, random: Random) -> Iterator[chain_sums.Row]:
+def _fresh_rows(task: TinyTask, n: int, random: Random) -> Iterator[Row]:
     """Yield problems that are not held out."""
     while n:
-        row = chain_sums.random_problem(random)
-        if row["prompt"] not in chain_sums.reserved_prompts():
+        row = task.random_problem(random)
+        if row["prompt"] not in task.reserved_prompts():
             n -= 1
             yield row
 

@@ -1,0 +1,129 @@
+"""Truth tables: write the column of a short formula in p and q, and the texts that a tiny base model is taught with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from random import Random
+
+from rlframework.rewards.logic.brute_force import truth_column
+from rlframework.rewards.logic.formula import parse_formula
+from rlframework.rewards.template import AnswerTemplate
+from rlframework.tasks.tiny_task import Row, Splits, break_a_tag, distinct_problems
+
+# What problems and solutions are written in, and the stray signs about them.
+CHARACTERS = "01pq∧∨→⊕()=?;>:,. \n"
+MAX_TOKENS = 64
+
+# Of the variables, for the rows 00, 01, 10, 11.
+COLUMNS = {"p": 0b0011, "q": 0b0101}
+OPERATORS = "∧∨→⊕"
+# One reserve for every seed, as with the chain sums.
+RESERVE_SEED = 20_250_815
+RESERVE_SIZE = 512
+
+
+def random_problem(random: Random) -> Row:
+    """Draw a formula of three or four operators that is neither always true nor always false.
+
+    Each of the other 14 columns is as likely as any, so that a fixed answer is right in one case of 14. A column lists
+    the rows 00, 01, 10, 11 of p and q.
+
+    Example:
+        >>> random_problem(Random(3))
+        {'prompt': '((p⊕p)→q)⊕q=?', 'formula': '((p⊕p)→q)⊕q', 'answer': '1010'}
+    """
+    by_column = formulas(random.choice((3, 4)))
+    column = random.choice(sorted(by_column))
+    formula = random.choice(by_column[column])
+    return {"prompt": f"{formula}=?", "formula": formula, "answer": column}
+
+
+@cache
+def formulas(operators: int) -> dict[str, list[str]]:
+    """Return by their column all formulas with both variables that add so many operators, one around the other."""
+    found = ["p", "q"]
+    for step in range(operators):
+        inner = [f"({formula})" if step else formula for formula in found]
+        found = [f"{formula}{operator}{variable}" for formula in inner for operator in OPERATORS for variable in "pq"]
+    by_column: dict[str, list[str]] = {}
+    for formula in found:
+        values = "".join("01"[value] for value in truth_column(parse_formula(formula), ("p", "q")))
+        if "0" in values and "1" in values and {"p", "q"} <= set(formula):
+            by_column.setdefault(values, []).append(formula)
+    return by_column
+
+
+def problems(n: int, seed: int, exclude: Iterable[str] = ()) -> list[Row]:
+    """Return ``n`` distinct problems; a larger ``n`` with the same seed begins with the same problems.
+
+    Raises:
+        ValueError: Not enough distinct problems were found.
+    """
+    return distinct_problems(random_problem, n, seed, exclude)
+
+
+@cache
+def reserved_prompts() -> tuple[str, ...]:
+    """Return the prompts that are kept for evaluation; a held-out set is the beginning of this list."""
+    return tuple(row["prompt"] for row in problems(RESERVE_SIZE, RESERVE_SEED))
+
+
+def splits(seed: int, n_train: int = 1024, n_heldout: int = 256) -> Splits:
+    """Return a training pool for this seed and the held-out problems, which are the same for every seed.
+
+    Raises:
+        ValueError: More held-out problems were asked for than are kept out of the base model's data.
+    """
+    if n_heldout > RESERVE_SIZE:
+        raise ValueError(f"only {RESERVE_SIZE} problems are kept for evaluation, but n_heldout={n_heldout}")
+    train = problems(n_train, seed, exclude=reserved_prompts())
+    return Splits(train, problems(n_heldout, RESERVE_SEED))
+
+
+def worked(row: Row) -> str:
+    """Return the working of a problem: the column of the innermost operation, then of each one around it.
+
+    Example:
+        >>> worked({"formula": "(p→q)∧q"})
+        'p→q=1101;1101∧q=0101'
+    """
+    return _working(row)[0]
+
+
+def sloppy_demonstration(row: Row, random: Random, template: AnswerTemplate | None = None) -> str:
+    """Return a completion such as a careless corpus has: mostly blurted answers, slips, and broken tags.
+
+    70 % blurt an answer after an empty working, of which 30 % is right and the rest another column; 30 % write the
+    working with a slip in 5 % of its steps. In 25 % of all one tag is missing.
+    """
+    working, answer = "", row["answer"]
+    if random.random() < 0.7:
+        if random.random() >= 0.3:
+            answer = f"{int(answer, 2) ^ random.randint(1, 15):04b}"
+    else:
+        working, answer = _working(row, random)
+    return break_a_tag(working, answer, random, template or AnswerTemplate())
+
+
+def _working(row: Row, random: Random | None = None) -> tuple[str, str]:
+    """Return the working and the column it leads to; with a generator, one step in twenty gets one value wrong."""
+    first, *rest = re.findall("[pq]", row["formula"])
+    written, column, lines = first, COLUMNS[first], []
+    for operator, variable in zip(re.findall("[∧∨→⊕]", row["formula"]), rest, strict=True):
+        column = _joined(operator, column, COLUMNS[variable])
+        if random and random.random() < 0.05:
+            column ^= 1 << random.randrange(4)
+        lines.append(f"{written}{operator}{variable}={column:04b}")
+        written = f"{column:04b}"
+    return ";".join(lines), written
+
+
+def _joined(operator: str, left: int, right: int) -> int:
+    """Return the column of one operation, four values as bits."""
+    if operator == "∧":
+        return left & right
+    if operator == "∨":
+        return left | right
+    return 0b1111 ^ left | right if operator == "→" else left ^ right
