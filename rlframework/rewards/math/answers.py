@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 
 from rlframework.rewards.math.expressions import FUNCTIONS
 from rlframework.rewards.math.normalize import normalize
 from rlframework.rewards.math.parser import read
-from rlframework.rewards.math.syntax import SCALARS, Based, Degree, Node, Percent, Quantity, UnreadableError
+from rlframework.rewards.math.syntax import (
+    SCALARS,
+    Based,
+    Collection,
+    Degree,
+    Node,
+    Number,
+    Operation,
+    Percent,
+    Quantity,
+    Relation,
+    Sequence,
+    Symbol,
+    UnreadableError,
+    has_variables,
+)
+from rlframework.rewards.math.unit_names import MAGNITUDES, NOT_UNITS
 from rlframework.rewards.math.units import canonical_unit, is_known_unit
 
 MAX_WORDS = 8
@@ -19,9 +36,19 @@ _LEAD = re.compile(r"(?:the\s+)?(?:final\s+)?(?:answer|solution|result)\s*(?:is|
 _TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
 _MONEY = re.compile(r"(-?)\s*(\\\$|\$|us\\?\$|usd|eur|gbp|[€£₹¥])\s*(?=[-.0-9\\(])", re.IGNORECASE)
 _ANGLE = re.compile(r"(?:m\s*)?\\angle\s*\{?[A-Z]{1,3}\}?\s*=\s*")
-_BASED = re.compile(r"(?:\\text\s*\{)?([0-9A-Z]+)\}?_\{?(?:\\text\s*\{)?([0-9]{1,2})\}{0,2}")
+_BASED = re.compile(r"(?:\\text\s*\{|\()?([0-9A-Z]+)[)}]?_\{?(?:\\text\s*\{)?([0-9]{1,2})\}{0,2}")
+_ALL_NUMBERS = ("\\text{R}", "all real numbers", "all reals")
 # Where a unit may begin: after a blank, at upright words, right behind a digit or bracket.
-_BORDER = re.compile(r"\s+(?=[A-Za-z])|\s*(?=\\text\s*\{)|(?<=[0-9)}])\s*(?=\\?%|[€£₹¥¢])|(?<=[0-9])(?=[A-Za-z]{2})")
+_BORDER = re.compile(
+    r"\s+(?=\(?[A-Za-z])|\s*(?=\\text\s*\{)|(?<=[0-9)}])\s*(?=\\?%|\\?\$|[€£₹¥¢])|(?<=[0-9])(?=[A-Za-z]{2})"
+)
+# A label and its value, such as "Total = 18 dollars" or "x = $18".
+_NAMED = re.compile(r"([A-Za-z][A-Za-z ]{0,30}(?:_\{?[0-9a-z]\}?)?)\s*=\s*([^=<>]+)")
+_SCALED = re.compile(
+    r"([0-9][0-9,]*(?:\.[0-9]+)?)\s*(hundred|thousand|million|billion|trillion)(?:\s+(.+))?", re.IGNORECASE
+)
+_TEMPERATURE = re.compile(r"(.+?)\s*\^\{\\circ\}\s*(?:\\text\s*\{\s*([CF])\s*\}|([CF]))")
+_OPTION = re.compile(r"(?:option|choice)\s+", re.IGNORECASE)
 # Words that are mathematics; any other run of letters is compared as it stands.
 _MATHEMATICS = frozenset(["pi", "infinity", "inf", "oo"])
 
@@ -57,13 +84,16 @@ def read_answer(text: str) -> Answer:
     plain = normalize(_LEAD.sub("", plain, count=1)) if _LEAD.match(plain) else plain
     if not plain:
         raise UnreadableError("nothing")
-    letter = _LETTER.fullmatch(plain)
+    letter = _LETTER.fullmatch(_OPTION.sub("", plain, count=1))
     if letter:
         return Letter(letter[1])
     plain = _ANGLE.sub("", re.sub(r"^=\s*", "", plain), count=1)
     based = _BASED.fullmatch(plain)
     if based and not based[1].isalpha() and 2 <= int(based[2]) <= 36:
         return Based(based[1].lstrip("0") or "0", int(based[2]))
+    if plain in _ALL_NUMBERS:
+        infinity = Symbol("infinity")
+        return Sequence("(", (Operation("neg", (infinity,)), infinity), ")")
     if _is_words(plain):
         return Words(_words(plain))
     try:
@@ -102,20 +132,48 @@ def _words(plain: str) -> str:
 
 
 def _with_unit(plain: str) -> Node:
+    """Read mathematics with a unit, a sign of money, a word such as million, or none of these."""
+    named = _NAMED.fullmatch(plain)
+    # A single letter is a name, and what else a unit must not be a label must not be either.
+    if named and NOT_UNITS.isdisjoint(word for word in named[1].lower().split() if len(word) > 1):
+        value = _with_unit(named[2])
+        if not isinstance(value, (Relation, Collection)):
+            return Relation((_label(named[1]), value), ("=",))
     money = _MONEY.match(plain)
     if money:
         unit = canonical_unit(money[2].lower().replace("\\", "").replace("us$", "$"))
         return _with_currency(_with_unit(money[1] + plain[money.end() :]), unit or "")
+    scaled = _SCALED.fullmatch(plain)
+    if scaled:
+        value = Number(Fraction(scaled[1].replace(",", "")) * MAGNITUDES[scaled[2].lower()])
+        return _measured(value, canonical_unit(scaled[3]) or "?") if scaled[3] else value
+    temperature = _TEMPERATURE.fullmatch(plain)
+    if temperature:
+        return _measured(read(temperature[1]), f"°{temperature[2] or temperature[3]}")
+    return _before_unit(plain) or read(plain)
+
+
+def _before_unit(plain: str) -> Node | None:
+    """Return a number with the unit behind it, wherever that begins; None if there is none."""
     for border in _BORDER.finditer(plain):
-        unit = canonical_unit(_TEXT.sub(r"\1", plain[border.end() :]).replace("\\%", "%"))
-        adjacent = border[0] == "" and plain[border.end()].isalpha()
-        if unit is not None and (not adjacent or is_known_unit(plain[border.end() :])):
-            try:
-                value = read(plain[: border.start()])
-            except UnreadableError:
-                continue
+        rest = plain[border.end() :]
+        unit = canonical_unit(_TEXT.sub(r"\1", rest).replace("\\%", "%").replace("\\$", "$").strip("()"))
+        adjacent = border[0] == "" and rest[0].isalpha()
+        if unit is None or (adjacent and not is_known_unit(rest)):
+            continue
+        try:
+            value = read(plain[: border.start()])
+        except UnreadableError:
+            continue
+        # A single letter behind variables is one of them: the h of pi r^2 h.
+        if len(rest) > 2 or not has_variables(value):
             return Percent(value) if unit == "%" else _measured(value, unit)
-    return read(plain)
+    return None
+
+
+def _label(words: str) -> Node:
+    """Return the name before an equals sign: a word such as Area is one name, and xy is x times y."""
+    return Symbol(words) if max(map(len, words.split())) > 3 else read(words)
 
 
 def _with_currency(node: Node, currency: str) -> Node:

@@ -57,8 +57,14 @@ class Commands(Expressions):
             parts = inner.items if isinstance(inner, Sequence) else (inner,)
         else:
             parts = (self._unbracketed(),)
+        if power == Operation("neg", (Number(Fraction(1)),)):
+            # The inverse function, and no reciprocal.
+            name, power = f"arc{name}", None
         if base is not None:
             parts = (*parts, base)
+        fewest, most = (2, 9) if name in ("gcd", "lcm", "max", "min") else (1, 2 if name in ("log", "lg") else 1)
+        if name not in FUNCTIONS or not fewest <= len(parts) <= most:
+            raise UnreadableError(f"the function {name} of {len(parts)} arguments")
         if name in ("sqrt", "cbrt"):
             node = Operation("root", (parts[0], Number(Fraction(2 if name == "sqrt" else 3))))
         else:

@@ -23,6 +23,7 @@ from rlframework.rewards.math.syntax import (
     Relation,
     Sequence,
     Symbol,
+    has_variables,
 )
 from rlframework.rewards.math.units import contradicts_plain, ratio
 
@@ -56,10 +57,11 @@ def _same(gold: Node, answer: Node) -> bool:
 
 def _plain(node: Node) -> Node:
     """Return what a writing stands for: two values for a plus-minus, x in A as A, cases of x as a union."""
-    if isinstance(node, PlusMinus):
-        zero = node.before or Number(Fraction(0))
-        signs = (Operation("+", (zero, node.value)), Operation("+", (zero, Operation("neg", (node.value,)))))
-        return Collection("list", signs)
+    if isinstance(node, Operation):
+        node = _scaled_matrix(node)
+    if isinstance(node, (PlusMinus, Operation)):
+        signs = [_with_sign(node, negative) for negative in (False, True)]
+        return Collection("list", tuple(signs)) if signs[0] != signs[1] else node
     if isinstance(node, Relation) and node.signs == ("in",) and isinstance(node.sides[0], Symbol):
         return node.sides[1]
     if isinstance(node, Collection) and node.kind != "union":
@@ -68,10 +70,32 @@ def _plain(node: Node) -> Node:
             return Collection("union", tuple(bound[1] for bound in bounds if bound))
         flat: list[Node] = []
         for item in node.items:
-            inner = _plain(item) if isinstance(item, PlusMinus) else item
-            flat.extend(inner.items if inner is not item and isinstance(inner, Collection) else [inner])
+            inner = _plain(item) if isinstance(item, (PlusMinus, Operation)) else item
+            flat.extend(inner.items if isinstance(inner, Collection) and inner.kind == "list" else [inner])
         return Collection("set" if node.kind == "set" else "list", tuple(flat))
     return node
+
+
+def _with_sign(node: Node, negative: bool) -> Node:
+    """Return one of the two values of an expression with a plus-minus in it."""
+    if isinstance(node, PlusMinus):
+        value = Operation("neg", (node.value,)) if negative else node.value
+        return value if node.before is None else Operation("+", (node.before, value))
+    if isinstance(node, Operation):
+        return Operation(node.name, tuple(_with_sign(part, negative) for part in node.parts))
+    return node
+
+
+def _scaled_matrix(node: Operation) -> Node:
+    """Return the matrix that a number times a matrix is."""
+    matrices = [part for part in node.parts if isinstance(part, Matrix)]
+    if node.name not in ("neg", "*") or len(matrices) != 1:
+        return node
+    others = [part for part in node.parts if not isinstance(part, Matrix)]
+    rows = matrices[0].rows
+    return Matrix(
+        tuple(tuple(Operation(node.name, (*others, entry)) for entry in row) for row in rows), matrices[0].kind
+    )
 
 
 def _value_of(gold: Node, answer: Node) -> Node:
@@ -82,20 +106,37 @@ def _value_of(gold: Node, answer: Node) -> Node:
     if isinstance(answer, Collection) and answer.kind in ("list", "either") and isinstance(gold, Collection):
         relations = [item for item in answer.items if isinstance(item, Relation) and item.signs == ("=",)]
         holds_relations = isinstance(gold, Collection) and any(isinstance(item, Relation) for item in gold.items)
-        # One name for all of them: x = 1, y = 2 says more than a list of two values.
-        if relations and not holds_relations and len({item.sides[0] for item in relations}) == 1:
+        # One name for all of them, but for an index: x = 1, y = 2 says more than a list of two values.
+        if relations and not holds_relations and len({_without_index(item.sides[0]) for item in relations}) == 1:
             items = [_value_of(Number(Fraction(0)), item) for item in answer.items]
             return Collection("list", tuple(items))
     return answer
 
 
+def _without_index(node: Node) -> Node:
+    return Symbol(node.name.partition("_")[0]) if isinstance(node, Symbol) else node
+
+
 def _is_name(node: Node) -> bool:
-    """Whether it is a single variable, a function of single variables, or a tuple of them: x, f(x), (x, y)."""
+    """Whether it names one thing: x, x_1, f(x), f^{-1}(x), P(A), the segment AB, or a tuple of such names."""
     if isinstance(node, Symbol):
         return node.name not in ("pi", "e", "i", "infinity")
     if isinstance(node, Sequence):
         return (node.opening, node.closing) == ("(", ")") and all(map(_is_name, node.items))
-    return isinstance(node, Operation) and node.name == "*" and all(map(_is_name, node.parts))
+    if not isinstance(node, Operation) or node.name != "*":
+        return False
+    letters = _factors(node)
+    if all(isinstance(letter, Symbol) and letter.name.isupper() for letter in letters):
+        return True
+    inverse = letters[0].parts[0] if isinstance(letters[0], Operation) and letters[0].name == "^" else letters[0]
+    named = isinstance(inverse, Symbol) and inverse.name in "fghpqFGHPEV"
+    return named and len(letters) == 2 and isinstance(letters[1], Symbol)
+
+
+def _factors(node: Node) -> list[Node]:
+    if isinstance(node, Operation) and node.name == "*":
+        return [factor for part in node.parts for factor in _factors(part)]
+    return [node]
 
 
 def _holds(node: Node, name: Node) -> bool:
@@ -126,6 +167,8 @@ def _same_quantity(gold: Node, answer: Node) -> bool:
         # The gold's unit may be left out, but not its percent sign; one that changes the number may not be put in.
         # Nor a radian, unless the number looks like one: a gold of 90 means degrees.
         number = unit == "rad" and exact_value(value) is not None
+        # Nor a degree, if the gold is in radians.
+        number |= unit == "°" and gold_unit is None and exact_value(gold_value) is None
         contradicted = gold_unit == "%" or contradicts_plain(unit or "") or number
         return not contradicted and _same_scalar(gold_value, value)
     factor = ratio(unit, gold_unit)
@@ -157,17 +200,11 @@ def _same_relation(gold: Node, answer: Node) -> bool:
     if isinstance(gold, Relation) and gold.signs == ("=",):
         # A gold such as x = 5 asks for the value of x.
         left, right = gold.sides
-        return isinstance(left, Symbol) and _is_name(left) and not _variables_in(right) and _same(right, answer)
+        return isinstance(left, Symbol) and _is_name(left) and not has_variables(right) and _same(right, answer)
     relation, other = (gold, answer) if isinstance(gold, Relation) else (answer, gold)
     bounds = _interval(relation) if isinstance(relation, Relation) else None
     # (1, 2) may be a pair; with a square bracket or an infinity it is an interval.
     return bounds is not None and isinstance(other, Sequence) and _is_interval(other) and _same(bounds[1], other)
-
-
-def _variables_in(node: Node) -> bool:
-    if isinstance(node, Symbol):
-        return _is_name(node)
-    return isinstance(node, Operation) and any(map(_variables_in, node.parts))
 
 
 def _ordered(relation: Relation) -> tuple[tuple[Node, ...], tuple[str, ...]]:
@@ -204,10 +241,10 @@ def _interval(relation: Relation) -> tuple[Node, Sequence] | None:
     if len(signs) == 2 and isinstance(sides[1], Symbol):
         opening, closing = "(" if signs[0] == "<" else "[", ")" if signs[1] == "<" else "]"
         return sides[1], Sequence(opening, (sides[0], sides[2]), closing)
-    if len(signs) == 1 and isinstance(sides[0], Symbol) and not _variables_in(sides[1]):
+    if len(signs) == 1 and isinstance(sides[0], Symbol) and not has_variables(sides[1]):
         below = Operation("neg", (infinity,))
         return sides[0], Sequence("(", (below, sides[1]), ")" if signs[0] == "<" else "]")
-    if len(signs) == 1 and isinstance(sides[1], Symbol) and not _variables_in(sides[0]):
+    if len(signs) == 1 and isinstance(sides[1], Symbol) and not has_variables(sides[0]):
         return sides[1], Sequence("(" if signs[0] == "<" else "[", (sides[0], infinity), ")")
     return None
 

@@ -21,6 +21,8 @@ class Cursor:
 
     def take(self) -> Token:
         """Return the next token and go behind it."""
+        if self.place >= len(self.tokens):
+            raise UnreadableError("an end where something was expected")
         self.place += 1
         return self.tokens[self.place - 1]
 

@@ -19,7 +19,7 @@ from rlframework.rewards.math.syntax import (
     UnreadableError,
 )
 
-MAX_DEPTH = 40
+MAX_DEPTH = 25
 
 FUNCTIONS = frozenset(
     re.findall(
@@ -41,6 +41,8 @@ GREEK = frozenset(
 )
 INFINITY = "infinity"
 CONSTANTS = {"pi": "pi", "e": "e", "i": "i", "infty": INFINITY, "infinity": INFINITY, "inf": INFINITY, "oo": INFINITY}
+# What stands behind \frac where both parts are whole numbers: in braces, or digits without.
+_PROPER = re.compile(r"(?:\{ )?([0-9]+)(?: \})? (?:\{ )?([0-9]+)(?: \})? |([0-9])([0-9]) ")
 # Commands that begin a factor without a sign of multiplication before it.
 _BEGIN_A_FACTOR = ("frac", "sqrt", "radical", "cuberadical", "half", "binom", "pi", "infty", "lfloor", "lceil")
 
@@ -80,7 +82,7 @@ class Expressions(Cursor, ABC):
             terms = [self.signed()]
             while self.at("+", "-"):
                 negative = self.take().value == "-"
-                term = self.product()
+                term = self.signed()
                 terms.append(Operation("neg", (term,)) if negative else term)
             node = terms[0] if len(terms) == 1 else Operation("+", tuple(terms))
             if self.accept("pm", "mp"):
@@ -91,55 +93,44 @@ class Expressions(Cursor, ABC):
         """Read a term with a sign before it or none."""
         negative = self.accept("+", "-") == "-"
         term = self.product()
+        if negative and isinstance(term, (Degree, Percent)):
+            # The sign belongs to the number.
+            return type(term)(Operation("neg", (term.value,)))
         return Operation("neg", (term,)) if negative else term
 
     def product(self) -> Node:
         """Read factors joined by signs or by standing side by side."""
-        node = self.power()
+        node = self.operand()
         while True:
             if self.accept("*", "times", "cdot"):
                 node = Operation("*", (node, self.factor()))
             elif self.accept("/"):
                 node = Operation("/", (node, self.factor()))
             elif self._factor_follows():
-                number = isinstance(node, Number) and node.value.denominator == 1
-                node = (
-                    self._mixed(node) if number and self._fraction_follows() else Operation("*", (node, self.power()))
-                )
+                node = Operation("*", (node, self.power()))
             else:
                 return node
+
+    def operand(self) -> Node:
+        """Read a power, or a mixed number such as ``1 4/5``."""
+        node = self.power()
+        whole = isinstance(node, Number) and node.value.denominator == 1
+        return self._mixed(node) if whole and self._fraction_follows() else node
 
     def factor(self) -> Node:
         """Read a factor behind a sign, which may have a sign of its own."""
         negative = self.accept("+", "-") == "-"
-        node = self.power()
+        node = self.operand()
         return Operation("neg", (node,)) if negative else node
 
     def _factor_follows(self) -> bool:
         token = self.peek()
-        if token.kind == "number":
-            # Two numbers side by side are a mixed number or nothing.
-            return self._fraction_follows()
+        # Never a number, nor a group in braces: 1{8} is eighteen on paper.
         if token.kind == "word":
             return token.value.lower() not in ("and", "or", "u")
         if token.kind == "text":
-            return len(token.value) == 1 or token.value in FUNCTIONS
-        names = (
-            "frac",
-            "sqrt",
-            "radical",
-            "cuberadical",
-            "half",
-            "binom",
-            "pi",
-            "infty",
-            "lfloor",
-            "lceil",
-            "log",
-            "ln",
-            "lg",
-        )
-        return self.at("(", "{", "[", *names, *FUNCTIONS, *GREEK)
+            return (len(token.value) == 1 and token.value.isalpha()) or token.value in FUNCTIONS
+        return self.at("(", "[", *_BEGIN_A_FACTOR, *FUNCTIONS, *GREEK)
 
     def _fraction_follows(self) -> bool:
         """Whether a proper fraction comes next that makes a mixed number of the whole one before it."""
@@ -147,15 +138,8 @@ class Expressions(Cursor, ABC):
         if token.kind == "command" and token.value == "half":
             return True
         if token.kind == "command" and token.value == "frac":
-            mark, tokens = self.place, list(self.tokens)
-            try:
-                self.take()
-                above, below = self.argument(), self.argument()
-            except UnreadableError:
-                return False
-            finally:
-                self.place, self.tokens = mark, tokens
-            return isinstance(above, Number) and isinstance(below, Number) and 0 < above.value < below.value
+            match = _PROPER.match(" ".join(part.value for part in self.tokens[self.place + 1 : self.place + 7]) + " ")
+            return match is not None and 0 < int(match[1] or match[3]) < int(match[2] or match[4])
         numbers = [self.peek(ahead) for ahead in (0, 1, 2)]
         written = [number.value for number in numbers]
         plain = token.spaced and written[1] == "/" and numbers[0].kind == numbers[2].kind == "number"
@@ -204,7 +188,9 @@ class Expressions(Cursor, ABC):
     def argument(self, whole: bool = False) -> Node:
         """Read what a command or exponent applies to: a group in braces, or a symbol; of a number one digit or all."""
         if self.accept("{"):
+            self._deeper(1)
             node = self.items()
+            self._deeper(-1)
             self.expect("}")
             return node
         token = self.peek()
@@ -230,9 +216,9 @@ class Expressions(Cursor, ABC):
             if isinstance(base, Number) and base.value.denominator == 1 and 2 <= base.value <= 36:
                 return Based(token.value.lstrip("0") or "0", int(base.value))
             raise UnreadableError("a subscript that is no base")
-        if self.peek().value == "." and self.peek(1).value == "repeating":
-            self.take()
-        if self.accept("repeating"):
+        point = self.peek().value == "." and self.peek(1).value == "repeating"
+        if point or ("." in token.value and self.at("repeating")):
+            self.place += 2 if point else 1
             return Number(self._repeating(token.value))
         return Number(Fraction(token.value))
 
@@ -246,12 +232,15 @@ class Expressions(Cursor, ABC):
 
     def atom(self) -> Node:
         """Read what no sign takes apart. Whatever is nested passes through here."""
-        self.depth += 1
+        self._deeper(1)
+        node = self._atom()
+        self._deeper(-1)
+        return node
+
+    def _deeper(self, levels: int) -> None:
+        self.depth += levels
         if self.depth > MAX_DEPTH:
             raise UnreadableError(f"nested more than {MAX_DEPTH} deep")
-        node = self._atom()
-        self.depth -= 1
-        return node
 
     def _atom(self) -> Node:
         token = self.peek()
@@ -286,6 +275,9 @@ class Expressions(Cursor, ABC):
         if token.value.lower() in ("pi", "infinity", "inf", "oo"):
             self.take()
             return Symbol(CONSTANTS[token.value.lower()])
+        if token.value[:-1] in FUNCTIONS:
+            self.tokens[self.place] = token._replace(value=token.value[-1], spaced=True)
+            return self.function(token.value[:-1])
         if len(token.value) > 4:
             raise UnreadableError(f"the word {token.value!r}")
         # One letter at a time: the exponent or subscript behind a word belongs to its last letter.

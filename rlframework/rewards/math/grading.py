@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeAlias
@@ -9,6 +10,7 @@ from typing import TypeAlias
 from rlframework.rewards.math.answers import Answer, Letter, Words, read_answer
 from rlframework.rewards.math.compare import same
 from rlframework.rewards.math.exact import TooLargeError
+from rlframework.rewards.math.parser import read
 from rlframework.rewards.math.second_opinion import ask, may_ask
 from rlframework.rewards.math.syntax import UnreadableError
 from rlframework.rewards.numerals import parse_number
@@ -69,11 +71,11 @@ def _judged(answer: str, gold: str) -> Verdict | Question:
         return Verdict.CORRECT if number == expected else Verdict.INCORRECT
     try:
         wanted = _gold(gold)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Verdict.GOLD_UNVERIFIABLE
     try:
         given = read_answer(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Verdict.MALFORMED
     if isinstance(wanted, Words) and isinstance(given, Words) and wanted != given and may_ask(wanted, given):
         return wanted.text, given.text
@@ -83,14 +85,15 @@ def _judged(answer: str, gold: str) -> Verdict | Question:
 def _resolved(found: Sequence[Verdict | Question]) -> list[Verdict]:
     """Return the verdicts, with the open questions answered all at once."""
     questions = [entry for entry in found if not isinstance(entry, Verdict)]
-    answers = iter(ask(questions)) if questions else iter(())
-    return [entry if isinstance(entry, Verdict) else _verdict(next(answers)) for entry in found]
+    answers = iter(map(_verdict, questions, ask(questions))) if questions else iter(())
+    return [entry if isinstance(entry, Verdict) else next(answers) for entry in found]
 
 
-def _verdict(outcome: Outcome) -> Verdict:
-    if outcome.failure in ("timeout", "crash"):
+def _verdict(question: Question, outcome: Outcome) -> Verdict:
+    gold, _ = question
+    if outcome.failure in ("timeout", "crash") and ask([(gold, gold)])[0].failure:
         return Verdict.ERROR
-    # What math-verify itself could not digest is no answer that it vouches for.
+    # If the gold itself is no trouble, the answer was; and for what it cannot digest math-verify does not vouch.
     return Verdict.CORRECT if outcome.value else Verdict.INCORRECT
 
 
@@ -103,7 +106,7 @@ def gold_is_verifiable(gold: str) -> bool:
     """
     try:
         _gold(gold)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -114,13 +117,20 @@ def _gold(gold: str) -> Answer:
 
 
 def _right(gold: Answer, answer: Answer) -> bool:
+    gold, answer = _letters_as_product(gold, answer), _letters_as_product(answer, gold)
     if isinstance(gold, (Letter, Words)) or isinstance(answer, (Letter, Words)):
         return gold == answer
     try:
         return same(gold, answer)
-    except (UnreadableError, TooLargeError, ArithmeticError, OverflowError, RecursionError):
+    except (UnreadableError, TooLargeError, ArithmeticError, RecursionError):
         # Not known to be the same is not the same.
         return False
+
+
+def _letters_as_product(answer: Answer, other: Answer) -> Answer:
+    """Return ``ab`` as a times b if the other side is mathematics; beside other words it stays a word."""
+    short = isinstance(answer, Words) and re.fullmatch("[a-z]{2,3}", answer.text)
+    return read(answer.text) if short and not isinstance(other, (Letter, Words)) else answer  # type: ignore[union-attr]
 
 
 def _without_end_token(text: str) -> str:

@@ -29,7 +29,7 @@ _SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=Tr
 _VULGAR = {character: unicodedata.normalize("NFKC", character).split("\u2044") for character in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"}
 
 # A digit, a thin space or a guarded comma, three digits: one number. A comma alone may separate two.
-_THIN = re.compile(r"(?<=[0-9])(?:(?<!\\)\\[,;:! ]|\{,\}|\\!,|,\\!|\\!,\\!|\{,\}\\!)(?=[0-9]{3}(?![0-9]))")
+_THIN = re.compile(r"(?<=[0-9])(?:(?<!\\)\\[,;:! ]|\{,\}|\\!,|,\\!\s*|\\!,\\!\s*|\{,\}\\!)(?=[0-9]{3}(?![0-9]))")
 _GROUPED = re.compile(r"(?<![0-9.,_^{])[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9,])")
 _SPACES = re.compile(
     r"(?<!\\)\\(?:[,;:! ]|quad\b|qquad\b|displaystyle\b|textstyle\b|limits\b|thinspace\b|hspace\{[^{}]*\})|~"
@@ -61,6 +61,7 @@ _SAME = [
         (r"\\div(?![A-Za-z])", "/"),
         (r"\*\*", "^"),
         (r"\{([^{}]*)\\over(?![A-Za-z])([^{}]*)\}", r"\\frac{\1}{\2}"),
+        (r"(\\\\)\[[0-9.]+(?:pt|em|ex|mm|cm)\]", r"\1"),
         (r"\\(?:overline|bar)\s*\{([0-9]+)\}", r"\\repeating{\1}"),
     )
 ]
@@ -81,7 +82,9 @@ def normalize(text: str) -> str:
     for character in text:
         if unicodedata.category(character) in ("Cf", "Cc", "Co", "Cs", "Cn") and character not in "\n\t\r ":
             raise ValueError(f"the invisible character U+{ord(character):04X}")
-    text = _unboxed(_unwrapped(text))
+    text = _BOLD.sub(r"\1", _unboxed(_unwrapped(text)))
+    if text.lstrip().startswith("~"):
+        raise ValueError("an answer that is only about right")
     text = _scripts(_vulgar(text)).translate(_TRANSLATION)
     for pattern, written in _SAME:
         text = pattern.sub(written, text)
@@ -108,6 +111,8 @@ def _scripts(text: str) -> str:
 
 
 _PAIRS = [(mark, mark) for mark in ("$$", "$", "**", "__", "*", "`", '"')] + [(r"\(", r"\)"), (r"\[", r"\]")]
+# Not the powers of 2**3**2: a letter, digit or bracket stands beside those.
+_BOLD = re.compile(r"(?<![\w)\]}*])\*\*(?=\S)([^*]+?)(?<=\S)\*\*(?![\w(\[{*])")
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _BRACED = re.compile(
     r"\\(?:boxed|fbox|text|textbf|textit|textrm|mathbf|mathrm|bm|boldsymbol|displaystyle|ensuremath)\s*\{"

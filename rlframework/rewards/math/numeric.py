@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 from typing import Any
 
 import mpmath
@@ -17,12 +16,16 @@ import mpmath
 from rlframework.rewards.math.exact import TooLargeError, exact_value
 from rlframework.rewards.math.syntax import Degree, Node, Number, Operation, Symbol, UnreadableError
 
-LOOKS = (60, 400)
-POINTS = 8
+# To how many digits, and at how many points.
+LOOKS = ((60, 20), (1_500, 4))
 FEWEST_POINTS = 3
+# Sizes of the values of variables: another branch of a function may begin anywhere.
+SCALES = (1, 3, 10, 1, 30, 300, 2, 5_000, 20, 1, 100, 5, 1_000_000, 3, 50)
 MAX_FUNCTIONS = 60
 # Beyond these a value is not followed up: the next exponential of it would not fit into any memory.
 LARGEST_DIGITS = 3_000
+# Nor one so small that it would be taken for the rounding of 0; only what cancels may be smaller.
+SMALLEST_DIGITS = 1_000
 LARGEST_ARGUMENT = 5_000
 
 Values = Mapping[str, Any]
@@ -54,15 +57,15 @@ def same_function(left: Node, right: Node) -> bool:
     if _functions(left) + _functions(right) > MAX_FUNCTIONS:
         raise TooLargeError(f"more than {MAX_FUNCTIONS} functions")
     names = sorted(_variables(left) | _variables(right))
-    return all(_agree(left, right, names, digits) for digits in LOOKS)
+    return all(_agree(left, right, names, digits, points) for digits, points in LOOKS)
 
 
 def ratio_of_functions(left: Node, right: Node) -> Any:
     """Return the constant that ``left`` is of ``right``, or None if there is none: 2x - 6 is twice x - 3."""
     names = sorted(_variables(left) | _variables(right))
     ratios = []
-    with _OWN.mp.workdps(LOOKS[0]):
-        for values in _points(names):
+    with _OWN.mp.workdps(LOOKS[0][0]):
+        for values in _points(names, LOOKS[0][1]):
             pair = _values(left, right, values)
             if pair is not None and not _nothing(pair[1]):
                 ratios.append(pair[0] / pair[1])
@@ -72,42 +75,43 @@ def ratio_of_functions(left: Node, right: Node) -> Any:
         return first if all(_close(part, first) for part in ratios) else None
 
 
-def _agree(left: Node, right: Node, names: list[str], digits: int) -> bool:
+def _agree(left: Node, right: Node, names: list[str], digits: int, points: int) -> bool:
     met = 0
     with _OWN.mp.workdps(digits):
-        for values in _points(names):
+        for values in _points(names, points):
             pair = _values(left, right, values)
             if pair is None:
                 continue
             if not _close(*pair):
                 return False
             met += 1
-    return met >= (FEWEST_POINTS if names else 1)
+    return met >= (min(FEWEST_POINTS, points // 2) if names else 1)
 
 
-def _points(names: list[str]) -> list[dict[str, Any]]:
-    """Return values for the variables, the same for the same names; some positive, some of either sign."""
+def _points(names: list[str], count: int) -> list[dict[str, Any]]:
+    """Return values for the variables, the same for the same names: small and large, all positive or of either sign."""
     if not names:
         return [{}]
     draw = random.Random(" ".join(names))
-    points = []
-    for number in range(2 * POINTS):
-        signs = [1 if number % 2 else draw.choice((1, -1)) for _ in names]
-        parts = [Fraction(draw.randint(1_000, 4_000_000), 999_983) for _ in names]
-        points.append(
-            {
-                name: sign * _OWN.mp.mpf(p.numerator) / p.denominator
-                for name, sign, p in zip(names, signs, parts, strict=True)
-            }
-        )
-    return points
+    return [{name: _coordinate(draw, number) for name in names} for number in range(count)]
+
+
+def _coordinate(draw: random.Random, number: int) -> Any:
+    sign = 1 if number % 2 else draw.choice((1, -1))
+    return sign * _OWN.mp.mpf(SCALES[number % len(SCALES)] * draw.randint(1_000, 999_983)) / 999_983
 
 
 def _values(left: Node, right: Node, values: Values) -> tuple[Any, Any] | None:
-    """Return both values at a point; None where one of them has none."""
+    """Return both values at a point; None where one of them has none, or one that is too large to be worked out."""
     try:
         pair = evaluate(left, values), evaluate(right, values)
-    except (ZeroDivisionError, ArithmeticError, mpmath.libmp.NoConvergence):
+    except TooLargeError:
+        if not values:
+            raise
+        return None
+    except (ArithmeticError, ValueError, mpmath.libmp.NoConvergence) as error:
+        if isinstance(error, UnreadableError):
+            raise
         return None
     return None if any(_OWN.mp.isnan(part) or _OWN.mp.isinf(part) for part in pair) else pair
 
@@ -151,8 +155,13 @@ def evaluate(node: Node, values: Values) -> Any:
     ):
         raise TooLargeError(f"the argument of {node.name}")
     result = _FUNCTIONS[node.name](*parts)
-    if abs(result) > _OWN.mp.mpf(10) ** LARGEST_DIGITS:
-        raise TooLargeError("a value of more than 3,000 digits")
+    size = abs(result)
+    if size > _OWN.mp.mpf(10) ** LARGEST_DIGITS:
+        raise TooLargeError(f"a value of more than {LARGEST_DIGITS} digits")
+    tiny = node.name in ("*", "/", "^", "exp") and 0 < size < _OWN.mp.mpf(10) ** -SMALLEST_DIGITS
+    if tiny and not _nothing(parts[0]):
+        # And no part of it has cancelled before.
+        raise TooLargeError(f"a value with {SMALLEST_DIGITS} zeros behind the point")
     return result
 
 
@@ -185,7 +194,8 @@ def _functions(node: Node) -> int:
     """Return how many operations a node holds that take more than an addition."""
     if not isinstance(node, Operation):
         return 0
-    return (node.name not in ("+", "neg", "*", "/")) + sum(map(_functions, node.parts))
+    own = {"+": 0, "neg": 0, "*": 0, "/": 0, "factorial": 10, "binom": 10}.get(node.name, 1)
+    return own + sum(map(_functions, node.parts))
 
 
 def _real_root(radicand: Any, degree: Any) -> Any:
@@ -193,6 +203,19 @@ def _real_root(radicand: Any, degree: Any) -> Any:
     if negative and degree == int(degree.real) and int(degree.real) % 2:
         return -_OWN.mp.root(-radicand, int(degree.real))
     return _OWN.mp.power(radicand, 1 / degree)
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    """Return a power; of a negative number with an exponent such as 1/3 the real one, as for the root."""
+    if _OWN.mp.im(base) == 0 and _OWN.mp.re(base) < 0 and _OWN.mp.im(exponent) == 0:
+        for degree in (3, 5, 7):
+            above = exponent.real * degree
+            if (
+                abs(above - _OWN.mp.nint(above)) < _OWN.mp.mpf(10) ** (10 - _OWN.mp.dps)
+                and _OWN.mp.nint(above) % degree
+            ):
+                return _real_root(base, _OWN.mp.mpf(degree)) ** int(_OWN.mp.nint(above))
+    return _OWN.mp.power(base, exponent)
 
 
 def _factorial(value: Any) -> Any:
@@ -221,7 +244,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "neg": lambda part: -part,
     "*": lambda left, right: left * right,
     "/": lambda above, below: above / below,
-    "^": lambda base, exponent: _OWN.mp.power(base, exponent),
+    "^": _power,
     "root": _real_root,
     "factorial": _factorial,
     "binom": _binomial,

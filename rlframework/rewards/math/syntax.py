@@ -155,3 +155,13 @@ SCALARS = (Number, Symbol, Operation)
 
 class UnreadableError(ValueError):
     """A text that is no mathematical object in the notation that is read here, or one that is too large."""
+
+
+CONSTANTS = frozenset({"pi", "e", "i", "infinity"})
+
+
+def has_variables(node: Node) -> bool:
+    """Whether a scalar has a variable in it."""
+    if isinstance(node, Symbol):
+        return node.name not in CONSTANTS
+    return isinstance(node, Operation) and any(map(has_variables, node.parts))

@@ -61,31 +61,57 @@ UNITS: dict[str, tuple[str, str, Fraction]] = {
     for names, factor in units.items()
     for name in names.split()
 }
+# What a number is multiplied by; "18 thousand" is no 18.
+MAGNITUDES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 TOGETHER = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h", "kmph": "km/h"}
 
 # Several of something without an s at the end.
-ODD_PLURALS = frozenset(
-    re.findall(r"\w+", "people men women children feet teeth mice geese fish sheep deer dice cattle")
+ODD_PLURALS = frozenset(re.findall(r"\w+", "people men women children teeth mice geese fish sheep deer dice cattle"))
+
+# What may stand before a noun and changes nothing: no other adjective is let through.
+ADJECTIVES = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        red blue green yellow white black brown orange purple pink gray silver golden big small large little long tall
+        new old full whole empty young male female adult different distinct unique individual possible total
+        extra additional
+        chocolate square cubic us english school
+        """,
+    )
 )
+
+# How the plural of a number word ends, and of those that multiply.
+NUMBER_ENDINGS = ("illion", "illions", "folds", "buck", "bucks")
 
 # Words behind a number that change it, doubt it or go on with it. A unit has none of them.
 NOT_UNITS = frozenset(
     re.findall(
-        r"\S+",
+        r"[^\s]+",
         """
-        a about above always bps absolute all almost also although alternatively an and another answer any approx
-        approximately are around as at base be because below best between billion bn both but by can cannot
-        crore cubed could dozen dozens divided double e eight eighteen eighty either eleven else equal equals
-        error even except exactly false few fifteen fifths fifty five for forty four fourteen fourths from grand
-        gross guess half halves has have hence hundred hundredth hundredths hundreds i if ignore inf infinity
-        instead is it k kilo lakh less let lot many maybe mean mil million millions minus mod modulo more most
-        much nan negative neither nine nineteen ninety no none nor not nothing null odd once one ones only
-        or other otherwise over pair pairs perhaps pi plus point positive possibly power prime probably quarter
-        quarters rather remainder root roughly same score sometimes seven seventeen seventy several should since six
-        sixteen sixths sixty so some squared sure ten tens tenth tenths than that the then thing third thirds
-        thirteen thirty this thousand thousands thousandth thousandths three thrice times to trillion triple
-        true twelve twenty twice two type undefined under unless unknown unsure up value versus was where which
-        while will with without would wrong x y yes zero z
+        a about above absolute all almost also alternatively although always an and another answer answers any approx
+        approximately are around as at base basis be because below best between binary bn both bps but by can cannot
+        celsius centuries century circa could couple couples crore crores cubed cubes decade decades decimals
+        differences digits dime dimes divided double doubled dozen dozens e each eight eighteen eighteenths eighth
+        eighths eighties eights eighty either eleven eleventh elevenths else equal equals error estimated even exactly
+        except exponents factorial factorials fahrenheit false few fewer fifteen fifteenths fifth fifths fifties
+        fiftieths fifty five fives for forties fortieths forty four fours fourscore fourscores fourteen fourteenths
+        fourth fourths from grand grands gross grosses guess guesses half halfs halved halves have hence hex
+        hexadecimal hundred hundreds hundredth hundredths hundredweight hundredweights i if ignore incorrect inf
+        infinity instead inverses is it k kelvin kilo kilodollars kilos lakh lakhs less let logarithms logs lots many
+        maybe mean megabucks mil millennia millennium million mils minus mod modulo modulos modulus more most much
+        multiples nan nearly negated negative negatives neither never nickel nickels nine nines nineteen nineteenths
+        nineties ninety ninth ninths no none nope nor not nothing null numbers octal odd of-course off once one ones
+        only options or other others otherwise over pair pairs pct pennies penny percentage percentages percents
+        perhaps permille pi plus point points positive possibly powers prime probably products quarter quarters
+        quartet quartets quintet quintets quintuple quotients radicals rather ream reams reciprocals rejected
+        remainder repeating root roots roughly same score scores seven sevens seventeen seventeenths seventh sevenths
+        seventies seventy short since six sixes sixteen sixteenth sixteenths sixth sixths sixties sixtieths sixty so
+        some sometimes sqrt squared squares sums sure ten tens tenth tenths than that the then thing third thirds
+        thirteen thirteenths thirties thirtieths thirty this thousand thousands thousandth thousandths three threes
+        thrice times to trio trios triple tripled true twelfth twelfths twelve twenties twentieth twentieths twenty
+        twice two twos type undefined under unknown unless unsure up value versus was where which while will with
+        without would wrong wrongs x y yes z zero
         """,
     )
 )

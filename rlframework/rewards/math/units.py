@@ -5,12 +5,19 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from rlframework.rewards.math.unit_names import NOT_UNITS, ODD_PLURALS, TOGETHER, UNITS
+from rlframework.rewards.math.unit_names import (
+    ADJECTIVES,
+    NOT_UNITS,
+    NUMBER_ENDINGS,
+    ODD_PLURALS,
+    TOGETHER,
+    UNITS,
+)
 
 # Adjectives, the noun, and what may come behind it.
 _NOUN = re.compile(
-    r"(?:[a-z]+(?:-[a-z]+)*\s+){0,2}?(?P<head>[a-z]+)"
-    r"(?:\s+of(?:\s+[a-z]+){1,2}|\s+(?:each|left|remaining|total|in total|altogether|old))?"
+    r"(?P<before>(?:[a-z]+(?:-[a-z]+)*\s+){0,2}?)(?P<head>[a-z]+)"
+    r"(?P<behind>\s+of(?:\s+[a-z]+){1,2}|\s+(?:each|left|remaining|total|in total|altogether|old))?"
 )
 
 
@@ -48,15 +55,24 @@ def _simple(words: str) -> str | None:
     if match:
         power = {"s": "2", "c": "3"}.get((match[1] or match[4] or "")[:1]) or match[6]
         unit = (match[2] or match[3] or match[5]).rstrip(".")
-        return f"{UNITS[unit][0]}^{power}" if unit in UNITS else None
+        return f"{UNITS[unit][0]}^{power}" if unit in UNITS and UNITS[unit][1] in ("length", "unit") else None
     if words in UNITS:
         return UNITS[words][0]
     match = _NOUN.fullmatch(words)
-    if match is None or not NOT_UNITS.isdisjoint(words.split()):
+    if match is None or not ADJECTIVES.issuperset(match["before"].split()):
         return None
-    head = match["head"]
-    several = head in UNITS or head in ODD_PLURALS or (len(head) > 3 and head.endswith("s") and not head.endswith("ss"))
-    return " ".join(UNITS[word][0] if word in UNITS else singular(word) for word in words.split()) if several else None
+    behind = (match["behind"] or "").split()
+    changes = NOT_UNITS.intersection([match["head"], *(behind[1:] if behind[:1] == ["of"] else [])])
+    return None if changes or not _several(match["head"]) else " ".join(map(_same_name, words.split()))
+
+
+def _several(head: str) -> bool:
+    plural = len(head) > 3 and head.endswith("s") and not head.endswith(("ss", *NUMBER_ENDINGS))
+    return head in UNITS or head in ODD_PLURALS or plural
+
+
+def _same_name(word: str) -> str:
+    return UNITS[word][0] if word in UNITS else singular(word)
 
 
 def singular(word: str) -> str:

@@ -17,20 +17,29 @@ from tests.rewards.math.labelled_open import OPEN_RIGHT
 from tests.rewards.math.labelled_right import RIGHT
 from tests.rewards.math.labelled_right_forms import RIGHT_FORMS
 from tests.rewards.math.labelled_right_more import RIGHT_MORE
+from tests.rewards.math.labelled_right_second import RIGHT_SECOND
 from tests.rewards.math.labelled_wrong import WRONG
 from tests.rewards.math.labelled_wrong_forms import WRONG_FORMS
 from tests.rewards.math.labelled_wrong_more import WRONG_MORE
+from tests.rewards.math.labelled_wrong_second import WRONG_SECOND
 
 LIMIT_S = 5.0
 REFUSED = (Verdict.INCORRECT, Verdict.MALFORMED)
 
 Tables = dict[str, dict[str, list[tuple[str, str]]]]
 
-RIGHT_ANSWERS: Tables = {"number": RIGHT, "form": RIGHT_FORMS, "second": RIGHT_MORE, "unicode": UNICODE_RIGHT}
+RIGHT_ANSWERS: Tables = {
+    "number": RIGHT,
+    "form": RIGHT_FORMS,
+    "more": RIGHT_MORE,
+    "second": RIGHT_SECOND,
+    "unicode": UNICODE_RIGHT,
+}
 WRONG_ANSWERS: Tables = {
     "number": WRONG,
     "form": WRONG_FORMS,
-    "second": WRONG_MORE,
+    "more": WRONG_MORE,
+    "second": WRONG_SECOND,
     "unicode": UNICODE_WRONG,
     "resources": RESOURCES,
     "injection": INJECTIONS,
