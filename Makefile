@@ -9,7 +9,7 @@ SOURCES := $(wildcard rlframework recipes tests benchmarks)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help .venv demo test test-long tables lint format bench bench-quick bench-step bench-plots bench-overhead clean
+.PHONY: help .venv demo test test-long tables tree lint format bench bench-quick bench-step bench-plots bench-overhead clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -17,14 +17,17 @@ help: ## List the targets
 demo: .venv/.installed ## Train a small model on the CPU, before and after (ARGS="--help" lists its options)
 	$(BIN)/python recipes/chain_sums.py $(ARGS)
 
-test: .venv/.installed ## Run the test suite and every example in a docstring
-	$(BIN)/python -m pytest $(ARGS)
+test: .venv/.installed ## Run the test suite and every example in a docstring, on all cores (ARGS="-n 0 --pdb" for one)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(ARGS)
 
 test-long: .venv/.installed ## Run the longer proofs that `make test` leaves out
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
 tables: .venv/.installed ## Measure against TRL anew and write the tables of docs/algorithms/index.md
 	RLFRAMEWORK_WRITE_TABLE=1 $(BIN)/python -m pytest tests/test_trl_table.py $(ARGS)
+
+tree: .venv/.installed ## Write docs/tree.md anew: every file in a line
+	RLFRAMEWORK_WRITE_TREE=1 $(BIN)/python -m pytest tests/test_docs.py -k tree $(ARGS)
 
 lint: .venv/.installed-lint ## Check style, format and types
 	$(BIN)/ruff check $(SOURCES)

@@ -1,0 +1,122 @@
+"""What runs inside the jail: reads a program and its inputs from stdin, and runs it or calls its functions.
+
+It knows no expected value. Whatever a program does to it can only change what is taken for the program's own output.
+It is sent as text, so it uses nothing but the standard library.
+"""
+
+import json
+import os
+import resource
+import sys
+from typing import Any
+
+# What stdout begins with. The program runs after it, so a jail that did not start can be told from a bad program.
+READY = b"ready\n"
+HEADER_DIGITS = 12
+# Far from the depth at which the interpreter itself gives up.
+MAX_DEPTH = 50
+
+
+def encode(value: Any, depth: int = MAX_DEPTH) -> Any:
+    """Write a value as JSON that keeps its types; `values.same_value` compares the two.
+
+    Exact builtin types only: an int with its own ``__eq__`` is no int.
+
+    Raises:
+        TypeError: Another type, or more than ``MAX_DEPTH`` levels.
+
+    Example:
+        >>> encode([1, 2.0, (True, None)])
+        [1, {'float': '0x1.0000000000000p+1'}, {'tuple': [True, None]}]
+    """
+    kind = type(value)
+    if depth == 0:
+        raise TypeError(f"a value of more than {MAX_DEPTH} levels")
+    if value is None or kind is bool or kind is str:
+        return value
+    if kind is int:
+        # Beyond this the text of a number in base ten takes quadratic time, and Python refuses it.
+        return value if -(2**63) <= value < 2**63 else {"int": hex(value)}
+    if kind is float:
+        return {"float": value.hex()}
+    if kind is complex:
+        return {"complex": [value.real.hex(), value.imag.hex()]}
+    if kind is bytes:
+        return {"bytes": value.hex()}
+    if kind is list:
+        return [encode(item, depth - 1) for item in value]
+    if kind is tuple:
+        return {"tuple": [encode(item, depth - 1) for item in value]}
+    if kind is dict:
+        pairs = [[encode(key, depth - 1), encode(item, depth - 1)] for key, item in value.items()]
+        return {"dict": sorted(pairs, key=lambda pair: json.dumps(pair[0]))}
+    if kind is set or kind is frozenset:
+        return {kind.__name__: sorted((encode(item, depth - 1) for item in value), key=json.dumps)}
+    raise TypeError(f"a value of type {kind.__name__}, which is not one of the builtin types that are compared")
+
+
+def decode(tree: Any) -> Any:
+    """Return the value that `encode` wrote.
+
+    Example:
+        >>> decode(encode({(1, 2.5): {b"x"}}))
+        {(1, 2.5): {b'x'}}
+    """
+    if type(tree) is list:
+        return [decode(item) for item in tree]
+    if type(tree) is not dict:
+        return tree
+    ((kind, body),) = tree.items()
+    if kind == "int":
+        return int(body, 16)
+    if kind == "float":
+        return float.fromhex(body)
+    if kind == "complex":
+        return complex(float.fromhex(body[0]), float.fromhex(body[1]))
+    if kind == "bytes":
+        return bytes.fromhex(body)
+    if kind == "dict":
+        return {decode(key): decode(item) for key, item in body}
+    return {"tuple": tuple, "set": set, "frozenset": frozenset}[kind](map(decode, body))
+
+
+def read_exactly(count: int) -> bytes:
+    """Read from stdin without taking a byte of what follows, which is the program's own input."""
+    chunks = []
+    while count:
+        chunk = os.read(0, count)
+        if not chunk:
+            raise EOFError("the job is cut short")
+        chunks.append(chunk)
+        count -= len(chunk)
+    return b"".join(chunks)
+
+
+def main() -> None:
+    """Read the job, set the limits, say that the jail works, and let the program have its way."""
+    job = json.loads(read_exactly(int(read_exactly(HEADER_DIGITS))))
+    for name, size in job["limits"].items():
+        resource.setrlimit(getattr(resource, name), (size, size))
+    calls = [
+        (call["call"], decode(call["args"]), decode({"dict": list(call["kwargs"].items())})) for call in job["calls"]
+    ]
+    sys.path += job["packages"]
+    write = os.write
+    write(1, READY)
+    # From here on what goes wrong is the program's doing.
+    code = compile(job["program"], "<program>", "exec", dont_inherit=True)
+    module = type(sys)("__main__")
+    module.__dict__["__builtins__"] = __builtins__
+    # As for any program: pickle and dataclasses look a class up where it says it is.
+    sys.modules["__main__"] = module
+    if not calls:
+        exec(code, module.__dict__)  # noqa: S102 - what the jail is for
+        return
+    # What the program prints is not its result.
+    results = os.dup(1)
+    os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
+    exec(code, module.__dict__)  # noqa: S102
+    for name, args, kwargs in calls:
+        line = json.dumps(encode(module.__dict__[name](*args, **kwargs))).encode() + b"\n"
+        while line:
+            line = line[write(results, line) :]
