@@ -87,6 +87,18 @@ def test_a_run_folder_that_cannot_be_written_stops_the_run_before_the_work(tmp_p
     assert not (tmp_path / "cache" / "rlframework").exists()
 
 
+def test_both_hacks_run_and_leave_one_picture(tmp_path):
+    done = run("recipes/reward_hacking.py", "--smoke", "--seed", "0", "--output", tmp_path)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "reward_hacking"
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+    for hack in ("layout", "anywhere"):
+        summary = json.loads((folder / hack / "version_0" / "summary.json").read_text())
+        assert (summary["hack"], summary["optimizer_steps"], summary["n_heldout"]) == (hack, 3, 32)
+        records = [json.loads(line) for line in (folder / hack / "version_0" / "rollouts.jsonl").open()]
+        assert all(record["reward"] in (0.0, 1.0) for record in records)
+
+
 # That of truth_table.yaml is run on a smaller base by tests/tasks/test_truth_tables.py.
 TWINS = [path for path in sorted((ROOT / "recipes").glob("*.yaml")) if path.name != "truth_table.yaml"]
 

@@ -1,5 +1,32 @@
 """What is asked."""
 
+from rlframework.data.chat_template import set_structured_chat_template
+from rlframework.data.columns import ColumnMap
+from rlframework.data.competition_math import MATH
+from rlframework.data.dapo_math import DAPOMath
+from rlframework.data.golds import math_gold
+from rlframework.data.gsm8k import GSM8K
+from rlframework.data.local_file import LocalFile
+from rlframework.data.mapped import MappedData
 from rlframework.data.module import PromptDataModule
+from rlframework.data.openr1_math import OpenR1Math
+from rlframework.data.reasoning_gym import ReasoningGymPrompts
+from rlframework.data.source import Source
+from rlframework.data.splitters import after_hashes, last_boxed
 
-__all__ = ["PromptDataModule"]
+__all__ = [
+    "GSM8K",
+    "MATH",
+    "ColumnMap",
+    "DAPOMath",
+    "LocalFile",
+    "MappedData",
+    "OpenR1Math",
+    "PromptDataModule",
+    "ReasoningGymPrompts",
+    "Source",
+    "after_hashes",
+    "last_boxed",
+    "math_gold",
+    "set_structured_chat_template",
+]

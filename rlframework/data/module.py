@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import ceil
 from typing import Any, TypeAlias, get_args
 
 import pytorch_lightning as pl
 import torch
-from datasets import Dataset, load_dataset
+from datasets import Dataset
 
 from rlframework.algorithms.base import PolicyGradient
+from rlframework.data.golds import with_readable_golds
+from rlframework.data.source import Source
 from rlframework.data.tokenize import TooLong, tokenize_rows
 from rlframework.distributed import replica
 from rlframework.loader import RolloutLoader
@@ -27,7 +29,7 @@ class PromptDataModule(pl.LightningDataModule):
     own tokenizer makes the ids, in `setup`. Prompts are shared out over ranks here: Lightning adds no sampler.
 
     Args:
-        train: A data set, a list of rows, or the name of a data set on the hub (its ``train`` split).
+        train: A data set, a list of rows, a `Source`, or the name of a data set on the hub (its ``train`` split).
         validation: Held-out rows, likewise (of a named data set, its ``test`` split); none skips validation.
         prompt_column: Column of the prompt.
         template: Imposes its structured answer: its system prompt opens every conversation, and every prompt ends with
@@ -35,10 +37,15 @@ class PromptDataModule(pl.LightningDataModule):
         system_prompt: Opens every conversation, in place of the template's.
         max_prompt_tokens: Budget of a prompt, chat template included.
         too_long: ``"refuse"`` raises on a prompt above the budget; ``"drop"`` leaves it out and says how many.
+        max_prompt_quantile: Leaves out the training prompts longer than this quantile of their lengths in tokens, chat
+            template included, and says how many; held-out prompts all stay.
+        verifier: Tells whether a gold can be checked, such as `rlframework.data.math_gold`. Rows whose gold cannot be
+            are left out of both splits with a warning that says how many; without a verifier all rows stay.
+        answer_column: Column of the gold that the verifier is asked about.
         validation_batch_size: Prompts that are validated together.
 
     Raises:
-        ValueError: An empty data set, or a value of ``too_long`` that is not one of the two.
+        ValueError: An empty data set, a value of ``too_long`` that is not one of the two, or a quantile outside 0 to 1.
 
     Example:
         >>> data = PromptDataModule([{"prompt": "1+1=?", "answer": "2"}], system_prompt="Answer in one word.")
@@ -48,24 +55,32 @@ class PromptDataModule(pl.LightningDataModule):
 
     def __init__(
         self,
-        train: Rows | str,
-        validation: Rows | str | None = None,
+        train: Rows | Source | str,
+        validation: Rows | Source | str | None = None,
         *,
         prompt_column: str = "prompt",
         template: AnswerTemplate | None = None,
         system_prompt: str | None = None,
         max_prompt_tokens: int | None = None,
         too_long: TooLong = "refuse",
+        max_prompt_quantile: float | None = None,
+        verifier: Callable[[str], bool] | None = None,
+        answer_column: str = "answer",
         validation_batch_size: int = 256,
     ) -> None:
         super().__init__()
         if too_long not in get_args(TooLong):
             raise ValueError(f"too_long={too_long!r}: choose one of {get_args(TooLong)}")
+        if max_prompt_quantile is not None and not 0 < max_prompt_quantile <= 1:
+            raise ValueError(f"max_prompt_quantile={max_prompt_quantile} must lie in (0, 1]; 0.9 keeps 90 percent")
         self.sources: dict[str, Any] = {
-            split: source
+            split: Source(source, split=_HUB_SPLITS[split]) if isinstance(source, str) else source
             for split, source in {"train": train, "validation": validation}.items()
             if _not_empty(split, source)
         }
+        self.verifier = verifier
+        self.answer_column = answer_column
+        self.max_prompt_quantile = max_prompt_quantile
         self.validation_batch_size = validation_batch_size
         self.tokenization: dict[str, Any] = {
             "prompt_column": prompt_column,
@@ -74,7 +89,7 @@ class PromptDataModule(pl.LightningDataModule):
             "max_prompt_tokens": max_prompt_tokens,
             "too_long": too_long,
         }
-        self.prompts: dict[str, list[Prompt]] = {}
+        self.prompts: dict[str, Sequence[Prompt]] = {}
         self._tokenizer: Any = None
 
     def setup(self, stage: str) -> None:
@@ -86,11 +101,18 @@ class PromptDataModule(pl.LightningDataModule):
             if split not in self.prompts and (split == "validation" or stage == "fit"):
                 self.prompts[split] = self.tokenize(split, tokenizer)
 
-    def tokenize(self, split: str, tokenizer: Any) -> list[Prompt]:
-        """Return the prompts of a split, ``"train"`` or ``"validation"``, as the policy will read them."""
+    def rows(self, split: str) -> Rows:
+        """Return the rows of a split, ``"train"`` or ``"validation"``; override it to bring rows from elsewhere."""
         source = self.sources[split]
-        rows = load_dataset(source, split=_HUB_SPLITS[split]) if isinstance(source, str) else source
-        return tokenize_rows(rows, tokenizer, **self.tokenization)
+        return source.load() if isinstance(source, Source) else source
+
+    def tokenize(self, split: str, tokenizer: Any) -> Sequence[Prompt]:
+        """Return the prompts of a split, ``"train"`` or ``"validation"``, as the policy will read them."""
+        rows = self.rows(split)
+        if self.verifier is not None:
+            rows = with_readable_golds(rows, self.verifier, self.answer_column, split)
+        quantile = self.max_prompt_quantile if split == "train" else None
+        return tokenize_rows(rows, tokenizer, **self.tokenization, max_prompt_quantile=quantile)
 
     def train_dataloader(self) -> RolloutLoader:
         """Return the lazy stream of rollout minibatches."""
@@ -136,7 +158,7 @@ class PromptBatches:
 _HUB_SPLITS = {"train": "train", "validation": "test"}
 
 
-def _not_empty(split: str, source: Rows | str | None) -> bool:
-    if source is not None and not isinstance(source, str) and len(source) == 0:
+def _not_empty(split: str, source: Rows | Source | str | None) -> bool:
+    if source is not None and not isinstance(source, (str, Source)) and len(source) == 0:
         raise ValueError(f"the {split} data set is empty")
     return source is not None

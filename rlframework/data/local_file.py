@@ -1,0 +1,73 @@
+"""Rows of a file: JSON lines, JSON, Parquet or CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rlframework.data.columns import ColumnMap, Splitter
+from rlframework.data.mapped import MappedData
+from rlframework.data.source import Source
+
+FORMATS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    ".jsonl": ("json", {}),
+    ".json": ("json", {}),
+    ".parquet": ("parquet", {}),
+    ".csv": ("csv", {}),
+    ".tsv": ("csv", {"sep": "\t"}),
+}
+
+
+class LocalFile(MappedData):
+    r"""Prompts and golds of a file; its ending tells the format.
+
+    Args:
+        path: A ``.jsonl``, ``.json``, ``.parquet``, ``.csv`` or ``.tsv`` file.
+        validation_path: File of held-out rows; without one a share of the rows is held out.
+        prompt: Column of the prompt, a text or a list of chat messages.
+        answer: Column that holds the gold.
+        splitter: Takes the gold out of it, such as `rlframework.data.last_boxed`.
+        verifier: Tells whether a gold can be checked, such as `rlframework.data.math_gold`; by default none is asked.
+        **options: Of `MappedData`.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The ending is none of those.
+
+    Example:
+        >>> import json, pathlib, tempfile
+        >>> file = pathlib.Path(tempfile.mkdtemp(), "sums.jsonl")
+        >>> _ = file.write_text(json.dumps({"question": "3 + 4?", "solution": "It is 7.\n#### 7", "level": 1}))
+        >>> from rlframework.data import after_hashes
+        >>> LocalFile(file, prompt="question", answer="solution", splitter=after_hashes, heldout_share=0).rows("train")
+        [{'prompt': '3 + 4?', 'answer': '7', 'level': 1}]
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        validation_path: str | Path | None = None,
+        *,
+        prompt: str = "prompt",
+        answer: str = "answer",
+        splitter: Splitter | None = None,
+        verifier: Callable[[str], bool] | None = None,
+        **options: Any,
+    ) -> None:
+        columns = ColumnMap(prompt, answer, splitter, keep=None)
+        validation = _source(validation_path, columns) if validation_path else None
+        super().__init__(_source(path, columns), columns, validation, verifier=verifier, **options)
+
+
+def _source(path: str | Path, columns: ColumnMap) -> Source:
+    path = Path(path)
+    if path.suffix.lower() not in FORMATS:
+        raise ValueError(f"{path} ends with {path.suffix!r}; files that can be read end with {', '.join(FORMATS)}")
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path} (looked for in {Path.cwd()})")
+    name, options = FORMATS[path.suffix.lower()]
+    # Without these a gold such as 007, 1e5 or NA would be read as another one, or as none.
+    as_text = {"converters": {columns.prompt: str, columns.answer: str}, "keep_default_na": False, "na_values": [""]}
+    texts = as_text if name == "csv" else {}
+    return Source(name, options={"data_files": str(path), **options, **texts})

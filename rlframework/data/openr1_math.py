@@ -1,0 +1,60 @@
+"""Problems of many sources, from school exercises to olympiads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rlframework.data.columns import ColumnMap
+from rlframework.data.heldout import Row
+from rlframework.data.mapped import MappedData
+from rlframework.data.source import Source
+
+# What its source writes where a problem has no answer.
+NO_ANSWER = ("proof", "notfound")
+
+
+def stated_answer(text: str) -> str | None:
+    """Return the answer, unless it is one of the words for there being none.
+
+    Example:
+        >>> stated_answer("42"), stated_answer("proof")
+        ('42', None)
+    """
+    return None if text.lower() in NO_ANSWER else text
+
+
+class OpenR1Math(MappedData):
+    """OpenR1-Math-220k: problems of NuminaMath 1.5 that a reasoning model solved.
+
+    ``problem`` becomes the prompt and ``answer`` the gold; ``problem_type``, ``question_type``, ``source`` and ``uuid``
+    stay as columns. Solutions and generations are not read. Of the about 225,000 rows of ``"all"``, some 164,000 are of
+    the question type ``"math-word-problem"``; some 56,000 are ``"MCQ"``, which guessing solves one time in four or
+    five, 3,700 are ``"proof"``, without an answer to compare with, and 220 are ``"other"``. There is only a training
+    split: see `MappedData` for what is held out.
+
+    Args:
+        path: Name on the hub, or a folder that it was downloaded to.
+        config: ``"default"`` (94,000 rows), ``"extended"`` (131,000, mostly easier) or ``"all"``.
+        question_types: The question types to keep; None keeps all.
+        **options: Of `MappedData`.
+
+    Example:
+        >>> OpenR1Math(question_types=["math-word-problem", "MCQ"], heldout_share=0.01).question_types
+        ('math-word-problem', 'MCQ')
+    """
+
+    def __init__(
+        self,
+        path: str = "open-r1/OpenR1-Math-220k",
+        config: str = "default",
+        question_types: Sequence[str] | None = ("math-word-problem",),
+        **options: Any,
+    ) -> None:
+        keep = ("problem_type", "question_type", "source", "uuid")
+        super().__init__(Source(path, (config,)), ColumnMap("problem", "answer", stated_answer, keep), **options)
+        self.question_types = None if question_types is None else tuple(question_types)
+
+    def wanted(self, row: Row) -> bool:
+        """Keep the question types asked for."""
+        return self.question_types is None or row["question_type"] in self.question_types

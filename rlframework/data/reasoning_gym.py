@@ -1,0 +1,128 @@
+"""Endless prompts of reasoning-gym, made when a rollout asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from rlframework.data.gym_items import GymItems, GymRows
+from rlframework.data.mapped import DEFAULT_TEMPLATE
+from rlframework.data.module import PromptDataModule
+from rlframework.data.tokenize import tokenize_rows
+from rlframework.prompt import Prompt
+from rlframework.rewards.template import AnswerTemplate
+
+
+class ReasoningGymPrompts(PromptDataModule):
+    """Prompts of one task of reasoning-gym or of a mixture; no training prompt is seen twice.
+
+    Every epoch has ``epoch_length`` new items: those of epoch ``e`` are the items from ``e * epoch_length`` on. An item
+    is a function of seed and index (`GymItems`). Rows have ``prompt``, ``answer``, ``task`` and ``entry``, which
+    `rlframework.rewards.logic.ReasoningGym` reads. Give that the same tasks and configs: some scorers can be fooled,
+    and it refuses those.
+
+    Args:
+        tasks: A task, several of equal weight, or the weight of each.
+        configs: For each task that needs it, the arguments of its data set.
+        epoch_length: Training items in an epoch. A run looks through the first epoch before it starts.
+        validation_rows: Held-out items; 0 skips validation.
+        heldout_share: Share of the questions that are held out, by their text.
+        seed: Of the items.
+        template: Imposes its structured answer; None leaves the prompts as they are.
+        system_prompt: Opens every conversation, in place of the template's.
+        max_prompt_tokens: Budget of a prompt. A longer one is refused: to drop it would change what an index means.
+        validation_batch_size: Prompts that are validated together.
+
+    Raises:
+        ImportError: reasoning-gym is not installed.
+        ValueError: A task that cannot be had, or a length or share that makes no sense.
+
+    Example:
+        >>> data = ReasoningGymPrompts(["chain_sum", "gcd"], epoch_length=100, validation_rows=10)
+        >>> len(data.rows("train")), len(data.rows("validation"))
+        (100, 10)
+    """
+
+    def __init__(
+        self,
+        tasks: str | Sequence[str] | Mapping[str, float],
+        *,
+        configs: Mapping[str, Mapping[str, Any]] | None = None,
+        epoch_length: int = 1000,
+        validation_rows: int = 100,
+        heldout_share: float = 0.1,
+        seed: int = 0,
+        template: AnswerTemplate | None = DEFAULT_TEMPLATE,
+        system_prompt: str | None = None,
+        max_prompt_tokens: int | None = None,
+        validation_batch_size: int = 256,
+    ) -> None:
+        if epoch_length < 1 or not 0 <= heldout_share < 1 or (validation_rows and not heldout_share):
+            raise ValueError(
+                f"epoch_length={epoch_length} must be at least 1, and heldout_share={heldout_share} in [0, 1), above 0 "
+                f"for validation_rows={validation_rows}"
+            )
+        names = [tasks] if isinstance(tasks, str) else tasks
+        weights = names if isinstance(names, Mapping) else dict.fromkeys(names, 1.0)
+        items = GymItems(weights, configs, seed, heldout_share)
+        super().__init__(
+            GymRows(items, epoch_length, first=self._first),
+            GymRows(items, validation_rows, held_out=True) if validation_rows else None,
+            template=template,
+            system_prompt=system_prompt,
+            max_prompt_tokens=max_prompt_tokens,
+            validation_batch_size=validation_batch_size,
+        )
+        self.epoch_length = epoch_length
+
+    def tokenize(self, split: str, tokenizer: Any) -> Sequence[Prompt]:
+        """Return the prompts of a split; those of ``"train"`` are made when read, and change with the epoch."""
+        if split == "train":
+            return GymPrompts(self.rows(split), tokenizer, self.tokenization)
+        return super().tokenize(split, tokenizer)
+
+    def _first(self) -> int:
+        if self.trainer is None or self.trainer.overfit_batches:  # type: ignore[attr-defined]
+            return 0
+        return self.trainer.current_epoch * self.epoch_length
+
+
+class GymPrompts(Sequence[Prompt]):
+    """Prompts that are made when they are first read, and kept until the next epoch.
+
+    Args:
+        rows: What they are made of.
+        tokenizer: Of the policy.
+        tokenization: Arguments of `tokenize_rows`.
+    """
+
+    def __init__(self, rows: Any, tokenizer: Any, tokenization: Mapping[str, Any]) -> None:
+        self.rows = rows
+        self.tokenizer = tokenizer
+        self.budget = tokenization["max_prompt_tokens"]
+        self.tokenization = {**tokenization, "max_prompt_tokens": None}
+        self._made: dict[int, Prompt] = {}
+        self._first = rows.first()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self[i] for i in range(*place.indices(len(self)))]
+        if self._first != self.rows.first():
+            self._made, self._first = {}, self.rows.first()
+        index = self.rows.index(int(place))
+        if index not in self._made:
+            self._made[index] = self._make(index, self.rows[int(place)])
+        return self._made[index]
+
+    def _make(self, index: int, row: Mapping[str, Any]) -> Prompt:
+        [prompt] = tokenize_rows([row], self.tokenizer, **self.tokenization)
+        if self.budget is not None and len(prompt.ids) > self.budget:
+            raise ValueError(
+                f"item {index}, of {row['task']}, has {len(prompt.ids)} tokens, more than "
+                f"max_prompt_tokens={self.budget}; raise the budget, or make the items shorter by the task's config"
+            )
+        return replace(prompt, index=index)
