@@ -25,13 +25,13 @@ def math_gold(gold: str) -> bool:
 
 
 def with_readable_golds(
-    rows: Iterable[Mapping[str, Any]], verifier: Callable[[str], bool], answer_column: str, split: str
+    rows: Iterable[Mapping[str, Any]], verifiable: Callable[[str], bool], answer_column: str, split: str
 ) -> list[Mapping[str, Any]]:
     """Return the rows whose gold the verifier can read, and warn of the others.
 
     Args:
         rows: Mappings from column to value.
-        verifier: Tells whether a gold, as text, can be checked. A gold that is None is not even asked about.
+        verifiable: Tells whether a gold, as text, can be checked. A gold that is None is not even asked about.
         answer_column: Column of the gold.
         split: Name of the rows in the warning.
 
@@ -43,7 +43,7 @@ def with_readable_golds(
     kept, unreadable, total = [], [], 0
     for row in rows:
         total += 1
-        if _readable(row, verifier, answer_column, total - 1):
+        if _readable(row, verifiable, answer_column, total - 1):
             kept.append(row)
         else:
             unreadable.append((total - 1, row[answer_column]))
@@ -55,11 +55,11 @@ def with_readable_golds(
         )
         if not kept:
             raise ValueError(f"{count}. None is left; is {answer_column!r} the column of the gold, and split rightly?")
-        rank_zero_warn(f"{count}. They were left out; pass verifier=None to keep them")
+        rank_zero_warn(f"{count}. They were left out; pass verifiable=None to keep them")
     return kept
 
 
-def _readable(row: Mapping[str, Any], verifier: Callable[[str], bool], answer_column: str, index: int) -> bool:
+def _readable(row: Mapping[str, Any], verifiable: Callable[[str], bool], answer_column: str, index: int) -> bool:
     if answer_column not in row:
         raise KeyError(f"row {index} has no column {answer_column!r}; its columns are: {', '.join(sorted(row))}")
     gold = row[answer_column]
@@ -68,9 +68,9 @@ def _readable(row: Mapping[str, Any], verifier: Callable[[str], bool], answer_co
     if isinstance(gold, bool) or not isinstance(gold, (str, int, float)):
         raise TypeError(
             f"the gold of row {index} is {_short(gold)} ({type(gold).__name__}); a verifier reads text and numbers. "
-            "Pass verifier=None if the reward reads it otherwise"
+            "Pass verifiable=None if the reward reads it otherwise"
         )
-    return verifier(str(gold))
+    return verifiable(str(gold))
 
 
 def _short(value: Any) -> str:

@@ -28,7 +28,7 @@ class LocalFile(MappedData):
         prompt: Column of the prompt, a text or a list of chat messages.
         answer: Column that holds the gold.
         splitter: Takes the gold out of it, such as `rlframework.data.last_boxed`.
-        verifier: Tells whether a gold can be checked, such as `rlframework.data.math_gold`; by default none is asked.
+        verifiable: Tells whether a gold can be checked, such as `rlframework.data.math_gold`; by default none is asked.
         **options: Of `MappedData`.
 
     Raises:
@@ -52,12 +52,12 @@ class LocalFile(MappedData):
         prompt: str = "prompt",
         answer: str = "answer",
         splitter: Splitter | None = None,
-        verifier: Callable[[str], bool] | None = None,
+        verifiable: Callable[[str], bool] | None = None,
         **options: Any,
     ) -> None:
         columns = ColumnMap(prompt, answer, splitter, keep=None)
         validation = _source(validation_path, columns) if validation_path else None
-        super().__init__(_source(path, columns), columns, validation, verifier=verifier, **options)
+        super().__init__(_source(path, columns), columns, validation, verifiable=verifiable, **options)
 
 
 def _source(path: str | Path, columns: ColumnMap) -> Source:

@@ -39,7 +39,7 @@ class MappedData(PromptDataModule):
         seed: Of the held-out problems.
         drop_duplicates: Keep a problem that occurs more than once only once, with its first gold.
         template: Imposes its structured answer; None leaves the prompts as they are.
-        verifier: Tells whether a gold can be checked; rows whose gold cannot be are left out with a warning.
+        verifiable: Tells whether a gold can be checked; rows whose gold cannot be are left out with a warning.
         **options: Of `PromptDataModule`.
 
     Raises:
@@ -65,13 +65,15 @@ class MappedData(PromptDataModule):
         seed: int = 0,
         drop_duplicates: bool = True,
         template: AnswerTemplate | None = DEFAULT_TEMPLATE,
-        verifier: Callable[[str], bool] | None = math_gold,
+        verifiable: Callable[[str], bool] | None = math_gold,
         **options: Any,
     ) -> None:
         if not 0 <= heldout_share < 1:
             raise ValueError(f"heldout_share={heldout_share} must lie in [0, 1): it is a share of the problems")
         validation = validation_source or (source if heldout_share else None)
-        super().__init__(source, validation, prompt_column="prompt", template=template, verifier=verifier, **options)
+        super().__init__(
+            source, validation, prompt_column="prompt", template=template, verifiable=verifiable, **options
+        )
         self.columns = columns
         self.validation_source = validation_source
         self.heldout_share = heldout_share

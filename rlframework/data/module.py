@@ -39,9 +39,9 @@ class PromptDataModule(pl.LightningDataModule):
         too_long: ``"refuse"`` raises on a prompt above the budget; ``"drop"`` leaves it out and says how many.
         max_prompt_quantile: Leaves out the training prompts longer than this quantile of their lengths in tokens, chat
             template included, and says how many; held-out prompts all stay.
-        verifier: Tells whether a gold can be checked, such as `rlframework.data.math_gold`. Rows whose gold cannot be
-            are left out of both splits with a warning that says how many; without a verifier all rows stay.
-        answer_column: Column of the gold that the verifier is asked about.
+        verifiable: Tells whether a gold can be checked, such as `rlframework.data.math_gold`. Rows whose gold cannot be
+            are left out of both splits with a warning that says how many; without it all rows stay.
+        answer_column: Column of the gold that it is asked about.
         validation_batch_size: Prompts that are validated together.
 
     Raises:
@@ -64,7 +64,7 @@ class PromptDataModule(pl.LightningDataModule):
         max_prompt_tokens: int | None = None,
         too_long: TooLong = "refuse",
         max_prompt_quantile: float | None = None,
-        verifier: Callable[[str], bool] | None = None,
+        verifiable: Callable[[str], bool] | None = None,
         answer_column: str = "answer",
         validation_batch_size: int = 256,
     ) -> None:
@@ -78,7 +78,7 @@ class PromptDataModule(pl.LightningDataModule):
             for split, source in {"train": train, "validation": validation}.items()
             if _not_empty(split, source)
         }
-        self.verifier = verifier
+        self.verifiable = verifiable
         self.answer_column = answer_column
         self.max_prompt_quantile = max_prompt_quantile
         self.validation_batch_size = validation_batch_size
@@ -109,8 +109,8 @@ class PromptDataModule(pl.LightningDataModule):
     def tokenize(self, split: str, tokenizer: Any) -> Sequence[Prompt]:
         """Return the prompts of a split, ``"train"`` or ``"validation"``, as the policy will read them."""
         rows = self.rows(split)
-        if self.verifier is not None:
-            rows = with_readable_golds(rows, self.verifier, self.answer_column, split)
+        if self.verifiable is not None:
+            rows = with_readable_golds(rows, self.verifiable, self.answer_column, split)
         quantile = self.max_prompt_quantile if split == "train" else None
         return tokenize_rows(rows, tokenizer, **self.tokenization, max_prompt_quantile=quantile)
 

@@ -65,9 +65,10 @@ def test_chat_messages_and_structured_golds_are_kept(tmp_path: Path) -> None:
 def test_golds_are_checked_if_asked_for(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"prompt": "a", "answer": "?"}\n{"prompt": "b", "answer": "1"}\n')
     assert len(LocalFile(tmp_path / "a.jsonl", heldout_share=0).tokenize("train", tiny_tokenizer())) == 2
+    data = LocalFile(tmp_path / "a.jsonl", heldout_share=0, verifiable=math_gold)
     with pytest.warns(UserWarning, match="1 of 2 train rows"):
-        data = LocalFile(tmp_path / "a.jsonl", heldout_share=0, verifier=math_gold)
-        assert len(data.tokenize("train", tiny_tokenizer())) == 1
+        prompts = data.tokenize("train", tiny_tokenizer())
+    assert [prompt.row["answer"] for prompt in prompts] == ["1"]
 
 
 def test_a_missing_file_and_an_unknown_ending_are_named(tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from datasets import Dataset
+from jsonargparse import ArgumentParser
 from tokenizers.normalizers import Replace, Sequence
 
 from rlframework import GRPO, BatchedSampler, PromptDataModule
+from rlframework.data import LocalFile, after_hashes, math_gold
 from rlframework.data.module import PromptBatches
 from rlframework.loader import RolloutLoader
 from rlframework.rewards import RowReward
@@ -94,6 +96,53 @@ def test_an_empty_data_set_is_refused_at_once(empty: Any) -> None:
 def test_a_wrong_choice_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match=r"too_long='truncate': choose one of \('refuse', 'drop'\)"):
         PromptDataModule(letter_rows(2), too_long="truncate")
+
+
+def test_the_quantile_thins_out_training_and_no_held_out_set() -> None:
+    rows = [{"prompt": "a" * length} for length in (1, 2, 3, 4, 20)]
+    data = PromptDataModule(rows, rows, max_prompt_quantile=0.8)
+    assert len(data.tokenize("train", letter_tokenizer())) == 4
+    assert len(data.tokenize("validation", letter_tokenizer())) == 5
+
+
+@pytest.mark.parametrize("quantile", [0.0, 1.1, 90.0])
+def test_a_quantile_that_is_none_is_refused_at_once(quantile: float) -> None:
+    with pytest.raises(ValueError, match=r"must lie in \(0, 1\]; 0.9 keeps 90 percent"):
+        PromptDataModule(letter_rows(2), max_prompt_quantile=quantile)
+
+
+def test_golds_that_cannot_be_checked_stay_out_of_a_run() -> None:
+    data = PromptDataModule(letter_rows(5), letter_rows(3), verifiable=lambda gold: gold != "b")
+    with pytest.warns(UserWarning, match=r"1 of 5 train rows \(20.0%\).*row 1: 'b'"):
+        trainer(max_steps=1).fit(algorithm(), data)
+    answers = {split: [prompt.row["answer"] for prompt in prompts] for split, prompts in data.prompts.items()}
+    assert answers == {"train": ["a", "c", "d", "e"], "validation": ["a", "c"]}
+
+
+def test_a_yaml_file_can_name_any_of_them(tmp_path) -> None:
+    (tmp_path / "sums.jsonl").write_text('{"question": "ab", "answer": "1"}\n')
+    config = {
+        "class_path": "LocalFile",
+        "init_args": {
+            "path": str(tmp_path / "sums.jsonl"),
+            "prompt": "question",
+            "splitter": "rlframework.data.after_hashes",
+            "heldout_share": 0.5,
+            "template": {"class_path": "rlframework.rewards.AnswerTemplate", "init_args": {"end_working": "</w>"}},
+            "max_prompt_quantile": 0.9,
+        },
+    }
+    parser = ArgumentParser()
+    parser.add_subclass_arguments(PromptDataModule, "data")
+    data = parser.instantiate_classes(parser.parse_object({"data": config})).data
+    assert isinstance(data, LocalFile)
+    assert (data.max_prompt_quantile, data.heldout_share, data.columns.splitter) == (0.9, 0.5, after_hashes)
+    for name in ("GSM8K", "MATH", "DAPOMath", "OpenR1Math"):
+        parsed = parser.parse_object({"data": {"class_path": name, "init_args": {"validation_rows": 7}}})
+        assert parser.instantiate_classes(parsed).data.verifiable is math_gold
+    gym = {"class_path": "ReasoningGymPrompts", "init_args": {"tasks": {"gcd": 1.0, "lcm": 2.0}, "epoch_length": 9}}
+    data = parser.instantiate_classes(parser.parse_object({"data": gym})).data
+    assert len(data.rows("train")) == 9
 
 
 def test_it_needs_a_run() -> None:

@@ -1,4 +1,8 @@
-"""OpenR1-Math: which rows are kept, and what they become."""
+"""OpenR1-Math-220k, on rows of its schema."""
+
+from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
@@ -6,66 +10,60 @@ from rlframework.data import OpenR1Math
 from rlframework.testing import letter_tokenizer
 
 
-def row(problem, answer, kind="math-word-problem", **more):
+def row(i: int, answer: str | None, question_type: str = "math-word-problem", **columns: Any) -> dict[str, Any]:
     return {
-        "problem": problem,
-        "solution": "long",
+        "problem": f"What is {i} + 1?",
+        "solution": "A solution that is not read.",
         "answer": answer,
         "problem_type": "Algebra",
-        "question_type": kind,
+        "question_type": question_type,
         "source": "olympiads",
-        "uuid": f"id-{problem}",
-        "is_reasoning_complete": [True],
-        "generations": ["<think>long</think>"],
-        "correctness_math_verify": [True],
-        **more,
+        "uuid": f"u{i}",
+        "is_reasoning_complete": [True, False],
+        "generations": ["<think>long</think>", "<think>longer</think>"],
+        "correctness_math_verify": [True, False],
+        "correctness_llama": None,
+        "finish_reasons": ["stop", "length"],
+        "correctness_count": 1,
+        "messages": [{"role": "user", "content": "What?"}],
+        **columns,
     }
 
 
-ROWS = [row(f"problem {n}", str(n)) for n in range(60)]
-ODD = [
-    row("which", "C", "MCQ"),
-    row("prove", "proof", "proof"),
-    row("lost", "NotFound"),
-    row("what", "?"),
-    row("half", r"\frac{1}{2}"),
-]
+ROWS = [row(0, "1"), row(1, "proof", "proof"), row(2, "B", "MCQ"), row(3, r"\frac{1}{2}"), row(4, "notfound")]
 
 
-def test_only_word_problems_with_their_gold_unless_asked_for_more(hub_folder):
-    path = hub_folder({"default": {"train": ODD}})
+def test_word_problems_with_their_answers(hub_folder) -> None:
+    path = hub_folder({"default": {"train": ROWS}, "extended": {"train": [row(9, "10")]}})
     rows = OpenR1Math(path, heldout_share=0).rows("train")
-    assert [(found["prompt"], found["answer"]) for found in rows] == [
-        ("lost", None),
-        ("what", "?"),
-        ("half", r"\frac{1}{2}"),
-    ]
-    assert rows[0].keys() == {"prompt", "answer", "problem_type", "question_type", "source", "uuid"}
-    more = OpenR1Math(path, question_types=["MCQ", "proof"], heldout_share=0).rows("train")
-    assert [(found["prompt"], found["answer"]) for found in more] == [("which", "C"), ("prove", None)]
-    assert len(OpenR1Math(path, question_types=None, heldout_share=0).rows("train")) == 5
-
-
-def test_golds_that_cannot_be_checked_are_named_and_never_reach_a_prompt(hub_folder):
-    path = hub_folder({"default": {"train": ODD}})
-    data = OpenR1Math(path, heldout_share=0, template=None)
-    with pytest.warns(UserWarning, match=r"2 of 3 train rows \(66.7%\).*row 0: None; row 1: '\?'"):
-        prompts = data.tokenize("train", letter_tokenizer())
-    assert [prompt.row["answer"] for prompt in prompts] == [r"\frac{1}{2}"]
-
-
-def test_a_share_of_the_problems_is_held_out_whatever_else_there_is(hub_folder):
-    half = OpenR1Math(hub_folder({"default": {"train": ROWS[:30]}}, name="half"), heldout_share=0.3)
-    whole = OpenR1Math(hub_folder({"default": {"train": ROWS}}, name="whole"), heldout_share=0.3)
-    sides = {split: {found["prompt"] for found in whole.rows(split)} for split in ("train", "validation")}
-    assert not sides["train"] & sides["validation"]
-    assert len(sides["train"] | sides["validation"]) == 60
-    assert 8 <= len(sides["validation"]) <= 28
-    assert {found["prompt"] for found in half.rows("validation")} == {
-        name for name in sides["validation"] if int(name.split()[1]) < 30
+    assert rows[0] == {
+        "prompt": "What is 0 + 1?",
+        "answer": "1",
+        "problem_type": "Algebra",
+        "question_type": "math-word-problem",
+        "source": "olympiads",
+        "uuid": "u0",
     }
+    assert [row["answer"] for row in rows] == ["1", r"\frac{1}{2}", None]
+    assert OpenR1Math(path, "extended", heldout_share=0).rows("train")[0]["uuid"] == "u9"
 
 
-def test_configurations_are_those_of_the_set(hub_folder):
-    path = hub_folder({"default": {"train": ROWS[:3]}, "extended": {"train": ROWS[3:5]}})
-    assert len(OpenR1Math(path, config="extended", heldout_share=0).rows("train")) == 2
+@pytest.mark.parametrize(
+    ("types", "answers"), [(["MCQ"], ["B"]), (["proof"], [None]), (None, ["1", None, "B", r"\frac{1}{2}", None])]
+)
+def test_question_types_are_kept_as_asked(hub_folder, types: list[str] | None, answers: list[str | None]) -> None:
+    path = hub_folder({"default": {"train": ROWS}})
+    rows = OpenR1Math(path, question_types=types, heldout_share=0).rows("train")
+    assert [row["answer"] for row in rows] == answers
+
+
+def test_a_type_that_does_not_occur_is_no_silent_empty_run(hub_folder) -> None:
+    with pytest.raises(ValueError, match="no train rows are left"):
+        OpenR1Math(hub_folder({"default": {"train": ROWS}}), question_types=["riddle"], heldout_share=0).rows("train")
+
+
+def test_an_answer_that_was_not_found_is_reported_and_not_scored(hub_folder) -> None:
+    data = OpenR1Math(hub_folder({"default": {"train": ROWS}}), heldout_share=0, template=None)
+    with pytest.warns(UserWarning, match=r"1 of 3 train rows \(33.3%\).*row 2: None"):
+        prompts = data.tokenize("train", letter_tokenizer())
+    assert [prompt.column("answer") for prompt in prompts] == ["1", r"\frac{1}{2}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from datasets import Dataset
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
-from rlframework.data.tokenize import tokenize_rows
+from rlframework.data.tokenize import BATCH_ROWS, tokenize_rows
 from rlframework.prompt import Prompt
 from rlframework.testing import letter_tokenizer
 
@@ -163,3 +164,44 @@ def test_a_chat_prompt_ends_with_the_generation_prompt_once() -> None:
 def test_a_whole_dataset_dict_is_refused_with_the_way_out() -> None:
     with pytest.raises(TypeError, match="pass one split"):
         tokenize_rows({"train": [], "test": []}, letter_tokenizer())
+
+
+def test_many_rows_give_what_each_gives_alone() -> None:
+    tokenizer = opening_tokenizer()
+    rows: list[dict[str, Any]] = [
+        {"prompt": user("ab" * (i % 7)) if i % 3 else "c" * (1 + i % 5)} for i in range(2 * BATCH_ROWS + 1)
+    ]
+    together = tokenize_rows(rows, tokenizer)
+    assert [prompt.index for prompt in together] == list(range(len(rows)))
+    for place in (0, 1, BATCH_ROWS - 1, BATCH_ROWS, 2 * BATCH_ROWS):
+        [alone] = tokenize_rows([rows[place]], tokenizer)
+        assert (together[place].ids, together[place].text) == (alone.ids, alone.text)
+
+
+def test_an_error_in_a_later_batch_has_the_number_of_its_row() -> None:
+    rows: list[dict[str, Any]] = [{"prompt": "a"}] * BATCH_ROWS + [{"question": "a"}]
+    with pytest.raises(KeyError, match=f"row {BATCH_ROWS} has no column 'prompt'"):
+        tokenize_rows(rows, letter_tokenizer())
+
+
+def test_the_longest_are_left_out_by_quantile_and_it_is_said(caplog) -> None:
+    rows = [{"prompt": "a" * length} for length in range(1, 12)]
+    with caplog.at_level(logging.INFO):
+        prompts = tokenize_rows(rows, letter_tokenizer(), max_prompt_quantile=0.8)
+    assert [len(prompt.ids) for prompt in prompts] == list(range(1, 10))
+    assert "2 of 11 prompts are longer than 9 tokens, which is max_prompt_quantile=0.8" in caplog.text
+    assert "the longest has 11" in caplog.text
+
+
+def test_the_chat_template_counts_in_the_quantile(caplog) -> None:
+    rows = [{"prompt": "a" * length} for length in range(1, 12)]  # Each with six more: s be 0 u ... 0 a.
+    with caplog.at_level(logging.INFO):
+        assert len(tokenize_rows(rows, chat_tokenizer(), system_prompt="be", max_prompt_quantile=0.8)) == 9
+    assert "longer than 16 tokens" in caplog.text
+
+
+def test_the_budget_is_looked_at_after_the_quantile() -> None:
+    rows = [{"prompt": "a" * length} for length in (2, 2, 2, 2, 9)]
+    assert len(tokenize_rows(rows, letter_tokenizer(), max_prompt_tokens=4, max_prompt_quantile=0.75)) == 4
+    with pytest.raises(ValueError, match="1 of 5 prompts are longer than max_prompt_tokens=4"):
+        tokenize_rows(rows, letter_tokenizer(), max_prompt_tokens=4, max_prompt_quantile=1.0)
