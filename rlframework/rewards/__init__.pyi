@@ -1,10 +1,13 @@
+from . import code, logic, math
 from .answer import AnswerCheck, CorrectAnswer
 from .base import RewardModel, RowReward, Scores, WeightedSum
+from .code import CodeTests
 from .format import ApproximateFormat, ExactFormat
 from .function import BatchFunctionReward, FunctionReward, TRLReward
 from .judgement import Judgement
 from .length import SoftOverlong
 from .limits import RewardLimits
+from .math import MathCheck
 from .numbers import NumberCheck
 from .pool import Outcome, WorkerPool
 from .template import AnswerTemplate
@@ -16,10 +19,12 @@ __all__ = [
     "AnswerTemplate",
     "ApproximateFormat",
     "BatchFunctionReward",
+    "CodeTests",
     "CorrectAnswer",
     "ExactFormat",
     "FunctionReward",
     "Judgement",
+    "MathCheck",
     "NumberCheck",
     "Outcome",
     "RewardLimits",
@@ -32,4 +37,7 @@ __all__ = [
     "VerifiedReward",
     "WeightedSum",
     "WorkerPool",
+    "code",
+    "logic",
+    "math",
 ]

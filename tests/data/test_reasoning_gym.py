@@ -1,6 +1,7 @@
 """Endless prompts: an item is a function of seed and index, whatever the order, the process and the size."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -28,6 +29,7 @@ def test_an_item_depends_on_seed_index_and_side_alone():
 
 PROGRAM = """
 import json
+import os
 from rlframework.data.gym_items import GymItems
 print(json.dumps([GymItems({"chain_sum": 2.0, "gcd": 1.0}, seed=5).item(i)["prompt"] for i in (3, 11)]))
 """
@@ -109,3 +111,32 @@ def test_what_makes_no_sense_is_refused(arguments, message):
 def test_a_task_whose_items_are_no_function_of_the_index_is_refused(task):
     with pytest.raises(ValueError, match=task):
         ReasoningGymPrompts(task)
+
+
+EVERY_TASK = """
+import json, sys
+from rlframework.data.gym_items import UNREPRODUCIBLE, GymItems
+from rlframework.rewards.logic.gym_tasks import EXACT
+places = [(0, False), (7, False), (0, True)]
+for task in sorted(EXACT.keys() - UNREPRODUCIBLE.keys()):
+    items = GymItems({task: 1.0})
+    made = {place: items.item(*place) for place in (places if sys.argv[1] == "forwards" else places[::-1])}
+    print(task, [(made[place]["prompt"], made[place]["answer"]) for place in places])
+"""
+
+
+@pytest.mark.slow
+def test_every_task_that_the_reward_accepts_gives_the_same_items_in_any_process_and_order():
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", EVERY_TASK, order],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for order, seed in (("forwards", "1"), ("backwards", "2"))
+    ]
+    first, second = (run.stdout.splitlines() for run in runs)
+    assert len(first) > 50
+    assert first == second

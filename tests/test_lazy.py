@@ -1,0 +1,32 @@
+"""Packages that import lazily have all that their stubs say, and take nothing else along."""
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = sorted(
+    ".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "rlframework").rglob("__init__.pyi")
+)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_name_is_there(package):
+    module = importlib.import_module(package)
+    assert module.__all__
+    assert [name for name in module.__all__ if not hasattr(module, name)] == []
+    assert set(module.__all__) <= set(dir(module))
+
+
+def test_the_package_itself_is_among_them():
+    assert {"rlframework", "rlframework.rewards", "rlframework.rewards.math"} <= set(PACKAGES)
+
+
+def test_torch_is_imported_when_it_is_needed_and_not_before():
+    look = "print('torch' in sys.modules)"
+    program = f"import sys, rlframework.rewards.math; {look}; rlframework.GRPO; {look}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "True"], done.stderr
