@@ -5,7 +5,7 @@
 The prompt is a formula such as ((p→q)∧p)⊕q=? and the answer its whole column, here 0100: there are 14 of them, each as
 likely as any. The reward works the column out from the formula; nobody has to know it beforehand. The tiny base is made
 here like that of chain_sums.py: it has seen worked truth tables but ignores the layout asked for, and is primed with a
-few careless demonstrations. One core, about 80 seconds; docs/rewards/logic.md has the figures.
+few careless demonstrations. Two cores, about a minute; docs/rewards/logic.md has the figures.
 """
 
 from __future__ import annotations
