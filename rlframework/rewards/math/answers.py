@@ -32,12 +32,16 @@ MAX_WORDS = 8
 
 _LETTER = re.compile(r"\(?\s*([A-Z])\s*\)?")
 _WORDS = re.compile(r"[A-Za-z][A-Za-z' -]*[A-Za-z]\.?")
-_LEAD = re.compile(r"(?:the\s+)?(?:final\s+)?(?:answer|solution|result)\s*(?:is|:|=)\s*:?\s*", re.IGNORECASE)
+_LEAD = re.compile(
+    r"\#{2,4}\s+|(\\text\s*\{\s*)?(?:(?:so|thus|hence|therefore),?\s+)?(?:the\s+)?(?:final\s+)?"
+    r"(?:answer|solution|result)\s*(?:is|:|=)\s*:?\s*(?(1)\}\s*)",
+    re.IGNORECASE,
+)
 _TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
 _MONEY = re.compile(r"(-?)\s*(\\\$|\$|us\\?\$|usd|eur|gbp|[€£₹¥])\s*(?=[-.0-9\\(])", re.IGNORECASE)
 _ANGLE = re.compile(r"(?:m\s*)?\\angle\s*\{?[A-Z]{1,3}\}?\s*=\s*")
-_BASED = re.compile(r"(?:\\text\s*\{|\()?([0-9A-Z]+)[)}]?_\{?(?:\\text\s*\{)?([0-9]{1,2})\}{0,2}")
-_ALL_NUMBERS = ("\\text{R}", "all real numbers", "all reals")
+_BASED = re.compile(r"(?:(?:\\text\s*)?\{|\()?([0-9A-Z]+)[)}]?_\{?(?:\\text\s*\{)?([0-9]{1,2})\}{0,2}")
+_ALL_NUMBERS = ("\\mathbb{R}", "all real numbers", "all reals")
 # Where a unit may begin: after a blank, at upright words, right behind a digit or bracket.
 _BORDER = re.compile(
     r"\s+(?=\(?[A-Za-z])|\s*(?=\\text\s*\{)|(?<=[0-9)}])\s*(?=\\?%|\\?\$|[€£₹¥¢])|(?<=[0-9])(?=[A-Za-z]{2})"
@@ -48,6 +52,12 @@ _SCALED = re.compile(
     r"([0-9][0-9,]*(?:\.[0-9]+)?)\s*(hundred|thousand|million|billion|trillion)(?:\s+(.+))?", re.IGNORECASE
 )
 _TEMPERATURE = re.compile(r"(.+?)\s*\^\{\\circ\}\s*(?:\\text\s*\{\s*([CF])\s*\}|([CF]))")
+_SHORT_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        "yes no odd all one two six ten any sun mon tue wed thu fri sat red ann ben bob dan jim joe max sam tim tom",
+    )
+)
 _OPTION = re.compile(r"(?:option|choice)\s+", re.IGNORECASE)
 # Words that are mathematics; any other run of letters is compared as it stands.
 _MATHEMATICS = frozenset(["pi", "infinity", "inf", "oo"])
@@ -84,7 +94,7 @@ def read_answer(text: str) -> Answer:
     plain = normalize(_LEAD.sub("", plain, count=1)) if _LEAD.match(plain) else plain
     if not plain:
         raise UnreadableError("nothing")
-    letter = _LETTER.fullmatch(_OPTION.sub("", plain, count=1))
+    letter = _LETTER.fullmatch(_OPTION.sub("", _TEXT.sub(r"\1", plain), count=1))
     if letter:
         return Letter(letter[1])
     plain = _ANGLE.sub("", re.sub(r"^=\s*", "", plain), count=1)
@@ -116,10 +126,11 @@ def _words(plain: str) -> str:
     Raises:
         UnreadableError: It is a paragraph, or has no letter or digit in it.
     """
-    text = re.sub(r"\\text\s*\{([^{}]*)\}", r" \1 ", plain)
-    if _WORDS.fullmatch(text.strip()) and not re.fullmatch("[A-H]+", text.strip()):
-        # But letters to choose, such as ABC, are no words.
-        text = text.lower()
+    text = re.sub(r"\\text\s*\{([^{}]*)\}", r" \1 ", plain).strip()
+    long = re.search("[A-Za-z]{4}|[A-Za-z] [A-Za-z]{3}|[A-Za-z]{3} [A-Za-z0-9]", text) or text.lower() in _SHORT_WORDS
+    if long and re.fullmatch(r"[A-Za-z0-9' ,.-]+", text) and not re.fullmatch("[A-H]+", text):
+        # But letters to choose, such as ABC, and those of a segment or a product are no words.
+        text = re.sub(r"^(?:an?|the)\s+(?=[a-z])", "", text.lower())
     text = re.sub(r"\b([ap])\.\s?m\.?(?![a-z])", r"\1m", text, flags=re.IGNORECASE)
     text = " ".join(text.split()).rstrip(".")
     if not re.search(r"[A-Za-z0-9]", text):
@@ -133,7 +144,7 @@ def _words(plain: str) -> str:
 
 def _with_unit(plain: str) -> Node:
     """Read mathematics with a unit, a sign of money, a word such as million, or none of these."""
-    named = _NAMED.fullmatch(plain)
+    named = _NAMED.fullmatch(_TEXT.sub(r"\1", plain, count=1) if plain.startswith("\\text") else plain)
     # A single letter is a name, and what else a unit must not be a label must not be either.
     if named and NOT_UNITS.isdisjoint(word for word in named[1].lower().split() if len(word) > 1):
         value = _with_unit(named[2])
@@ -157,7 +168,7 @@ def _before_unit(plain: str) -> Node | None:
     """Return a number with the unit behind it, wherever that begins; None if there is none."""
     for border in _BORDER.finditer(plain):
         rest = plain[border.end() :]
-        unit = canonical_unit(_TEXT.sub(r"\1", rest).replace("\\%", "%").replace("\\$", "$").strip("()"))
+        unit = canonical_unit(_TEXT.sub(r"\1", rest).replace("\\%", "%").replace("\\$", "$").strip("() "))
         adjacent = border[0] == "" and rest[0].isalpha()
         if unit is None or (adjacent and not is_known_unit(rest)):
             continue

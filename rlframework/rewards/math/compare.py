@@ -6,8 +6,9 @@ from collections.abc import Callable
 from collections.abc import Sequence as Items
 from fractions import Fraction
 
-from rlframework.rewards.math.exact import exact_value
-from rlframework.rewards.math.numeric import ratio_of_functions, same_function
+from rlframework.rewards.math.exact import TooLargeError, exact_value
+from rlframework.rewards.math.intervals import claimed_interval, infinite_sign, interval_of, is_interval, ordered
+from rlframework.rewards.math.numeric import MAX_FUNCTIONS, functions, ratio_of_functions, same_function
 from rlframework.rewards.math.syntax import (
     SCALARS,
     Based,
@@ -35,6 +36,11 @@ def same(gold: Node, answer: Node) -> bool:
         UnreadableError: One of them holds something that has no value, such as a set inside a sum.
         TooLargeError: A value is too large to be worked out.
     """
+    if gold != answer and functions((gold, answer)) > MAX_FUNCTIONS:
+        raise TooLargeError(f"more than {MAX_FUNCTIONS} functions")
+    if isinstance(gold, Relation) and isinstance(answer, Relation) and "in" in gold.signs + answer.signs:
+        wanted, given = claimed_interval(gold), claimed_interval(answer)
+        return wanted is not None and given is not None and _same(wanted[1], given[1])
     gold = _plain(gold)
     return _same(gold, _plain(_value_of(gold, answer)))
 
@@ -62,10 +68,15 @@ def _plain(node: Node) -> Node:
     if isinstance(node, (PlusMinus, Operation)):
         signs = [_with_sign(node, negative) for negative in (False, True)]
         return Collection("list", tuple(signs)) if signs[0] != signs[1] else node
-    if isinstance(node, Relation) and node.signs == ("in",) and isinstance(node.sides[0], Symbol):
+    if (
+        isinstance(node, Relation)
+        and node.signs == ("in",)
+        and _is_name(node.sides[0])
+        and not isinstance(node.sides[1], SCALARS)
+    ):
         return node.sides[1]
     if isinstance(node, Collection) and node.kind != "union":
-        bounds = [_interval(item) if isinstance(item, Relation) else None for item in node.items]
+        bounds = [interval_of(item) if isinstance(item, Relation) else None for item in node.items]
         if node.kind == "either" and None not in bounds and len({bound[0] for bound in bounds if bound}) == 1:
             return Collection("union", tuple(bound[1] for bound in bounds if bound))
         flat: list[Node] = []
@@ -146,17 +157,10 @@ def _holds(node: Node, name: Node) -> bool:
 
 
 def _same_scalar(gold: Node, answer: Node) -> bool:
-    infinite = [_infinite(node) for node in (gold, answer)]
+    infinite = [infinite_sign(node) for node in (gold, answer)]
     if any(infinite):
         return infinite[0] == infinite[1]
     return same_function(gold, answer)
-
-
-def _infinite(node: Node) -> str | None:
-    """Return ``+`` or ``-`` for the two infinities."""
-    if node == Symbol("infinity"):
-        return "+"
-    return "-" if node == Operation("neg", (Symbol("infinity"),)) else None
 
 
 def _same_quantity(gold: Node, answer: Node) -> bool:
@@ -189,11 +193,11 @@ def _measured(node: Node) -> tuple[Node, str | None]:
 
 def _same_relation(gold: Node, answer: Node) -> bool:
     if isinstance(gold, Relation) and isinstance(answer, Relation):
-        if _ordered(gold) == _ordered(answer):
+        if ordered(gold) == ordered(answer):
             return True
         if gold.signs == answer.signs == ("=",) or gold.signs == answer.signs == ("!=",):
             return _same_equation(gold, answer)
-        wanted, given = _interval(gold), _interval(answer)
+        wanted, given = interval_of(gold), interval_of(answer)
         if wanted is not None and given is not None:
             return wanted[0] == given[0] and _same(wanted[1], given[1])
         return len(gold.signs) == len(answer.signs) == 1 and _same_inequality(gold, answer)
@@ -202,17 +206,10 @@ def _same_relation(gold: Node, answer: Node) -> bool:
         left, right = gold.sides
         return isinstance(left, Symbol) and _is_name(left) and not has_variables(right) and _same(right, answer)
     relation, other = (gold, answer) if isinstance(gold, Relation) else (answer, gold)
-    bounds = _interval(relation) if isinstance(relation, Relation) else None
-    # (1, 2) may be a pair; with a square bracket or an infinity it is an interval.
-    return bounds is not None and isinstance(other, Sequence) and _is_interval(other) and _same(bounds[1], other)
-
-
-def _ordered(relation: Relation) -> tuple[tuple[Node, ...], tuple[str, ...]]:
-    """Return a chain that is written from small to large."""
-    turned = {">": "<", ">=": "<="}
-    if all(sign in turned for sign in relation.signs):
-        return relation.sides[::-1], tuple(turned[sign] for sign in relation.signs[::-1])
-    return relation.sides, relation.signs
+    bounds = interval_of(relation) if isinstance(relation, Relation) else None
+    # A gold of (1, 2) may be a pair; with a square bracket or an infinity it is an interval.
+    clear = relation is gold or (isinstance(other, Sequence) and is_interval(other))
+    return bounds is not None and clear and _same(bounds[1], other)
 
 
 def _same_equation(gold: Relation, answer: Relation) -> bool:
@@ -220,7 +217,7 @@ def _same_equation(gold: Relation, answer: Relation) -> bool:
 
 
 def _same_inequality(gold: Relation, answer: Relation) -> bool:
-    (sides, signs), (other_sides, other_signs) = _ordered(gold), _ordered(answer)
+    (sides, signs), (other_sides, other_signs) = ordered(gold), ordered(answer)
     if signs != other_signs or signs[0] not in ("<", "<="):
         return False
     factor = ratio_of_functions(_difference(Relation(sides, signs)), _difference(Relation(other_sides, other_signs)))
@@ -232,35 +229,16 @@ def _difference(relation: Relation) -> Node:
     return Operation("+", (left, Operation("neg", (right,))))
 
 
-def _interval(relation: Relation) -> tuple[Node, Sequence] | None:
-    """Return the variable and interval of ``1 < x <= 2`` or ``x > 3``."""
-    sides, signs = _ordered(relation)
-    infinity = Symbol("infinity")
-    if any(sign not in ("<", "<=") for sign in signs):
-        return None
-    if len(signs) == 2 and isinstance(sides[1], Symbol):
-        opening, closing = "(" if signs[0] == "<" else "[", ")" if signs[1] == "<" else "]"
-        return sides[1], Sequence(opening, (sides[0], sides[2]), closing)
-    if len(signs) == 1 and isinstance(sides[0], Symbol) and not has_variables(sides[1]):
-        below = Operation("neg", (infinity,))
-        return sides[0], Sequence("(", (below, sides[1]), ")" if signs[0] == "<" else "]")
-    if len(signs) == 1 and isinstance(sides[1], Symbol) and not has_variables(sides[0]):
-        return sides[1], Sequence("(" if signs[0] == "<" else "[", (sides[0], infinity), ")")
-    return None
-
-
-def _is_interval(node: Sequence) -> bool:
-    mixed = (node.opening, node.closing) != ("(", ")")
-    return len(node.items) == 2 and (mixed or any(_infinite(item) for item in node.items))
-
-
 def _same_sequence(gold: Sequence, answer: Sequence) -> bool:
     brackets = (gold.opening, gold.closing) == (answer.opening, answer.closing)
     return brackets and len(gold.items) == len(answer.items) and all(map(_same, gold.items, answer.items))
 
 
 def _same_collection(gold: Collection, answer: Collection) -> bool:
-    return gold.kind == answer.kind and _matched(gold.items, answer.items)
+    names = {_without_index(item.sides[0]) for item in gold.items if isinstance(item, Relation)}
+    # Of x = 1, y = 2 the values alone do not say which is which.
+    named = len(names) < 2 or all(isinstance(item, Relation) for item in answer.items)
+    return gold.kind == answer.kind and named and _matched(gold.items, answer.items)
 
 
 def _matched(gold: Items[Node], answer: Items[Node]) -> bool:

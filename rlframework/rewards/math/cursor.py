@@ -14,6 +14,15 @@ class Cursor:
         self.place = 0
         self.depth = 0
 
+    def encloses(self) -> bool:
+        """Whether the bracket that comes first is closed by the one that comes last."""
+        depth = 0
+        for place, token in enumerate(self.tokens):
+            depth += (token.value in ("(", "[", "\\{", "{")) - (token.value in (")", "]", "\\}", "}"))
+            if not depth:
+                return place == len(self.tokens) - 1
+        return False
+
     def peek(self, ahead: int = 0) -> Token:
         """Return a token that comes next; one of no kind at the end."""
         place = self.place + ahead

@@ -95,7 +95,7 @@ def _factorial(value: Fraction) -> Fraction | None:
     if value.denominator != 1 or value < 0:
         return None
     if value > MAX_FACTORIAL:
-        raise TooLargeError(f"the factorial of {value}")
+        raise TooLargeError(f"the factorial of a number of {_bits(value)} bits")
     return Fraction(math.factorial(value.numerator))
 
 

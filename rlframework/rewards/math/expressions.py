@@ -125,7 +125,11 @@ class Expressions(Cursor, ABC):
 
     def _factor_follows(self) -> bool:
         token = self.peek()
-        # Never a number, nor a group in braces: 1{8} is eighteen on paper.
+        # Never a number, but behind a factorial, nor a group in braces: 1{8} is eighteen on paper.
+        if token.kind == "number":
+            return self.tokens[self.place - 1].value == "!"
+        if token.kind == "begin":
+            return True
         if token.kind == "word":
             return token.value.lower() not in ("and", "or", "u")
         if token.kind == "text":
@@ -207,10 +211,8 @@ class Expressions(Cursor, ABC):
         token = self.take()
         if token.kind != "number":
             raise UnreadableError(f"{token.value!r} in place of a number")
-        if self.peek().kind == "word" and not self.peek().spaced and self.peek().value[:1] in "eE":
-            following = self.peek(1)
-            if self.peek().value in "eE" and following.kind == "number" and not following.spaced:
-                raise UnreadableError("a number with an exponent behind the letter e")
+        if self.peek().value in ("e", "E") and not self.peek().spaced:
+            return Number(Fraction(token.value) * self._magnitude("." in token.value))
         if self.accept("_"):
             base = self.argument() if self.at("{") else self.number()
             if isinstance(base, Number) and base.value.denominator == 1 and 2 <= base.value <= 36:
@@ -221,6 +223,15 @@ class Expressions(Cursor, ABC):
             self.place += 2 if point else 1
             return Number(self._repeating(token.value))
         return Number(Fraction(token.value))
+
+    def _magnitude(self, signed: bool) -> Fraction:
+        """Return 1000 for the ``e3`` behind a number, and 1 where the letter is the constant, as in ``2e-1``."""
+        sign = self.peek(1).value if signed and self.peek(1).value in ("+", "-") else ""
+        behind = [self.peek(ahead) for ahead in range(1, 3 if sign else 2)]
+        if any(token.spaced for token in behind) or not re.fullmatch("[0-9]{1,3}", behind[-1].value):
+            return Fraction(1)
+        self.place += 1 + len(behind)
+        return Fraction(10) ** int(sign + behind[-1].value)
 
     def _repeating(self, before: str) -> Fraction:
         """Return the value of ``0.1`` with the digits in the following braces for ever behind it."""

@@ -9,10 +9,8 @@ from typing import TypeAlias
 
 from rlframework.rewards.math.answers import Answer, Letter, Words, read_answer
 from rlframework.rewards.math.compare import same
-from rlframework.rewards.math.exact import TooLargeError
 from rlframework.rewards.math.parser import read
 from rlframework.rewards.math.second_opinion import ask, may_ask
-from rlframework.rewards.math.syntax import UnreadableError
 from rlframework.rewards.numerals import parse_number
 from rlframework.rewards.pool import Outcome
 from rlframework.rewards.template import AnswerTemplate
@@ -117,13 +115,13 @@ def _gold(gold: str) -> Answer:
 
 
 def _right(gold: Answer, answer: Answer) -> bool:
-    gold, answer = _letters_as_product(gold, answer), _letters_as_product(answer, gold)
-    if isinstance(gold, (Letter, Words)) or isinstance(answer, (Letter, Words)):
-        return gold == answer
     try:
+        gold, answer = _letters_as_product(gold, answer), _letters_as_product(answer, gold)
+        if isinstance(gold, (Letter, Words)) or isinstance(answer, (Letter, Words)):
+            return gold == answer
         return same(gold, answer)
-    except (UnreadableError, TooLargeError, ArithmeticError, RecursionError):
-        # Not known to be the same is not the same.
+    except (ValueError, ArithmeticError, RecursionError):
+        # UnreadableError and TooLargeError among them. Not known to be the same is not the same.
         return False
 
 

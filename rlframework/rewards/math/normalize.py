@@ -36,13 +36,15 @@ _SPACES = re.compile(
 )
 _SIZES = re.compile(r"\\(?:left|right|bigg?|Bigg?|bigl|bigr|Bigl|Bigr|middle)(?![A-Za-z])\s*\.?")
 _FONTS = re.compile(
-    r"\\(?:mathrm|mathbf|mathit|mathsf|mathbb|operatorname|boldsymbol|bm|textit|textrm|textbf|textnormal|mathnormal|mbox)\*?"
+    r"\\(?:mathrm|mathbf|mathit|mathsf|operatorname|boldsymbol|bm|textit|textrm|textbf|textnormal|mathnormal|mbox)\*?"
     r"(?![A-Za-z])"
 )
 _SAME = [
     (re.compile(pattern), written)
     for pattern, written in (
         (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
+        (r"\\[dt]binom(?![A-Za-z])", r"\\binom"),
+        (r"\{([^{}]*)\\choose(?![A-Za-z])([^{}]*)\}", r"\\binom{\1}{\2}"),
         (r"\\leqslant(?![A-Za-z])|\\leq(?![A-Za-z])", r"\\le "),
         (r"\\geqslant(?![A-Za-z])|\\geq(?![A-Za-z])", r"\\ge "),
         (r"\\neq(?![A-Za-z])", r"\\ne "),
@@ -115,7 +117,7 @@ _PAIRS = [(mark, mark) for mark in ("$$", "$", "**", "__", "*", "`", '"')] + [(r
 _BOLD = re.compile(r"(?<![\w)\]}*])\*\*(?=\S)([^*]+?)(?<=\S)\*\*(?![\w(\[{*])")
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _BRACED = re.compile(
-    r"\\(?:boxed|fbox|text|textbf|textit|textrm|mathbf|mathrm|bm|boldsymbol|displaystyle|ensuremath)\s*\{"
+    r"\\(?:boxed|fbox|underline|text|textbf|textit|textrm|mathbf|mathrm|bm|boldsymbol|displaystyle|ensuremath)\s*\{"
 )
 
 

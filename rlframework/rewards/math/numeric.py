@@ -16,16 +16,18 @@ import mpmath
 from rlframework.rewards.math.exact import TooLargeError, exact_value
 from rlframework.rewards.math.syntax import Degree, Node, Number, Operation, Symbol, UnreadableError
 
-# To how many digits, and at how many points.
+# To how many digits, and at how many points; fewer digits where a factorial makes each of them dear.
 LOOKS = ((60, 20), (1_500, 4))
+SHORTER_LOOKS = ((60, 20), (450, 4))
 FEWEST_POINTS = 3
 # Sizes of the values of variables: another branch of a function may begin anywhere.
 SCALES = (1, 3, 10, 1, 30, 300, 2, 5_000, 20, 1, 100, 5, 1_000_000, 3, 50)
-MAX_FUNCTIONS = 60
+MAX_FUNCTIONS = 80
 # Beyond these a value is not followed up: the next exponential of it would not fit into any memory.
 LARGEST_DIGITS = 3_000
 # Nor one so small that it would be taken for the rounding of 0; only what cancels may be smaller.
 SMALLEST_DIGITS = 1_000
+SMALLEST_DIGITS_SHORTER = 250
 LARGEST_ARGUMENT = 5_000
 
 Values = Mapping[str, Any]
@@ -36,6 +38,7 @@ class _Precision(threading.local):
 
     def __init__(self) -> None:
         self.mp = mpmath.MPContext()
+        self.smallest_digits = SMALLEST_DIGITS
 
 
 _OWN = _Precision()
@@ -54,10 +57,10 @@ def same_function(left: Node, right: Node) -> bool:
         return False
     if None not in exact:
         return exact[0] == exact[1]
-    if _functions(left) + _functions(right) > MAX_FUNCTIONS:
-        raise TooLargeError(f"more than {MAX_FUNCTIONS} functions")
     names = sorted(_variables(left) | _variables(right))
-    return all(_agree(left, right, names, digits, points) for digits, points in LOOKS)
+    dear = _holds_factorial(left) or _holds_factorial(right)
+    _OWN.smallest_digits = SMALLEST_DIGITS_SHORTER if dear else SMALLEST_DIGITS
+    return all(_agree(left, right, names, *look) for look in (SHORTER_LOOKS if dear else LOOKS))
 
 
 def ratio_of_functions(left: Node, right: Node) -> Any:
@@ -158,10 +161,10 @@ def evaluate(node: Node, values: Values) -> Any:
     size = abs(result)
     if size > _OWN.mp.mpf(10) ** LARGEST_DIGITS:
         raise TooLargeError(f"a value of more than {LARGEST_DIGITS} digits")
-    tiny = node.name in ("*", "/", "^", "exp") and 0 < size < _OWN.mp.mpf(10) ** -SMALLEST_DIGITS
+    tiny = node.name in ("*", "/", "^", "exp") and 0 < size < _OWN.mp.mpf(10) ** -_OWN.smallest_digits
     if tiny and not _nothing(parts[0]):
         # And no part of it has cancelled before.
-        raise TooLargeError(f"a value with {SMALLEST_DIGITS} zeros behind the point")
+        raise TooLargeError(f"a value with {_OWN.smallest_digits} zeros behind the point")
     return result
 
 
@@ -190,12 +193,20 @@ def _variables(node: Node) -> set[str]:
     return set()
 
 
-def _functions(node: Node) -> int:
-    """Return how many operations a node holds that take more than an addition."""
-    if not isinstance(node, Operation):
-        return 0
-    own = {"+": 0, "neg": 0, "*": 0, "/": 0, "factorial": 10, "binom": 10}.get(node.name, 1)
-    return own + sum(map(_functions, node.parts))
+def functions(node: object) -> int:
+    """Return how many operations of any depth a node holds that take more than an addition."""
+    if isinstance(node, tuple):
+        return sum(map(functions, node))
+    own = 0
+    if isinstance(node, Operation):
+        dear = 1 if all(isinstance(part, Number) for part in node.parts) else 10
+        own = {"+": 0, "neg": 0, "*": 0, "/": 0, "factorial": dear, "binom": dear}.get(node.name, 1)
+    return own + sum(functions(getattr(node, name)) for name in getattr(node, "__dataclass_fields__", ()))
+
+
+def _holds_factorial(node: Node) -> bool:
+    dear = isinstance(node, Operation) and node.name in ("factorial", "binom")
+    return dear or (isinstance(node, Operation) and any(map(_holds_factorial, node.parts)))
 
 
 def _real_root(radicand: Any, degree: Any) -> Any:
@@ -226,6 +237,8 @@ def _factorial(value: Any) -> Any:
 
 def _log(value: Any, base: Any = None) -> Any:
     # Without a base, school mathematics means ten and analysis e; the same on both sides decides.
+    if base == 0:
+        raise ZeroDivisionError("a logarithm to base 0")
     return _OWN.mp.log(value) / _OWN.mp.log(10 if base is None else base)
 
 

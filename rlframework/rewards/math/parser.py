@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rlframework.rewards.math.commands import Commands
-from rlframework.rewards.math.syntax import Collection, Matrix, Node, Relation, Sequence, UnreadableError
+from rlframework.rewards.math.syntax import SCALARS, Collection, Matrix, Node, Relation, Sequence, UnreadableError
 from rlframework.rewards.math.tokens import tokenize
 
 RELATIONS = {"=": "=", "<": "<", ">": ">", "le": "<=", "ge": ">=", "ne": "!=", "in": "in"}
@@ -27,6 +27,8 @@ def read(text: str) -> Node:
     node = reader.items()
     if reader.place < len(reader.tokens):
         raise UnreadableError(f"{reader.tokens[reader.place].value!r} where nothing was expected")
+    if isinstance(node, SCALARS) and reader.tokens[0].value == "[" and reader.encloses():
+        raise UnreadableError("a value in square brackets")
     return node
 
 

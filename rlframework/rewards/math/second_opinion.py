@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from rlframework.rewards.math.answers import Words
 from rlframework.rewards.pool import Outcome, WorkerPool
 
-LIMIT_S = 3.0
+LIMIT_S = 1.5
 MEMORY_MB = 1_024
 LONGEST = 200
 

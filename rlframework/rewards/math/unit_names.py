@@ -89,6 +89,7 @@ NOT_UNITS = frozenset(
     re.findall(
         r"[^\s]+",
         """
+        alternatives doubles elevens errors falsehoods gigas lies megas mills minuses myriads permills pluses twelves
         a about above absolute all almost also alternatively although always an and another answer answers any approx
         approximately are around as at base basis be because below best between binary bn both bps but by can cannot
         celsius centuries century circa could couple couples crore crores cubed cubes decade decades decimals

@@ -35,8 +35,9 @@ def canonical_unit(words: str) -> str | None:
     """
     if re.fullmatch("[A-KM-Z]", words.strip()):
         return None  # 7 M is no seven metres.
-    words = " ".join(words.replace("{", "").replace("}", "").lower().split()).rstrip(".")
+    words = " ".join(words.replace("{", "").replace("}", "").lower().split()).rstrip(".").replace("per cent", "percent")
     words = re.sub(r"\bu\.?s\.? dollars?$|\bus\$$", "$", TOGETHER.get(words, words))
+    words = re.sub(r"(?<=\w) an? (?=(?:second|minute|hour|day|week|month|year|person|piece)$)", " per ", words)
     above, slash, below = words.partition("/")
     if not slash:
         above, slash, below = f" {words}".partition(" per ")
