@@ -10,20 +10,18 @@ used. Two cores, about a minute; GRPO ends at 0.98 to 1.00, and docs/algorithms/
 
 from __future__ import annotations
 
-import argparse
 import time
 from pathlib import Path
 
-import pytorch_lightning as pl
 import transformers
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 
 from rlframework import CausalLMPolicy, PromptDataModule, SharedPrefixSampler, algorithms, rewards
-from rlframework.callbacks import ProgressBar, RolloutWriter
 from rlframework.folders import writable_folder
 from rlframework.report import Comparison
 from rlframework.tasks import chain_sums, create_base
+from rlframework.tasks.tiny_run import recipe_parser, sizes, tiny_trainer
 
 MEASURES = {"accuracy": rewards.CorrectAnswer(), "format": rewards.ExactFormat(score=1.0)}
 RULES = rewards.ExactFormat() + rewards.ApproximateFormat() + rewards.AnswerCheck() + rewards.NumberCheck()
@@ -32,22 +30,7 @@ SETTINGS = {"reward": RULES, "prompts_per_rollout": 16, "learning_rate": 7e-4, "
 SPECIAL = {"MaxRL": {"reward": rewards.CorrectAnswer()}}
 
 
-def make_trainer(run: Path, logger: CSVLogger, steps: int) -> pl.Trainer:
-    """An ordinary Trainer; change the accelerator, and it moves."""
-    best = ModelCheckpoint(run, "best", "val/accuracy", mode="max", save_last=True)
-    return pl.Trainer(
-        accelerator="cpu",
-        max_steps=steps,
-        gradient_clip_val=1.0,
-        logger=logger,
-        log_every_n_steps=1,
-        val_check_interval=min(5, steps),
-        check_val_every_n_epoch=None,
-        callbacks=[ProgressBar(), RolloutWriter(), best],
-    )
-
-
-def main(name: str, seed: int, steps: int, output: Path, n_heldout: int) -> None:
+def main(name: str, seed: int, output: Path, steps: int, n_heldout: int) -> None:
     """Make the base, train it, and compare before with after."""
     transformers.utils.logging.disable_progress_bar()
     logger = CSVLogger(output, name="chain_sums")
@@ -65,7 +48,8 @@ def main(name: str, seed: int, steps: int, output: Path, n_heldout: int) -> None
     comparison.add("base", CausalLMPolicy(base))
     comparison.add("base + priming", policy)
     comparison.print()
-    trainer = make_trainer(run, logger, steps)
+    best = ModelCheckpoint(run, "best", "val/accuracy", mode="max", save_last=True)
+    trainer = tiny_trainer(logger, steps, best)  # an ordinary Trainer; take your own, and it moves to GPUs
     started = time.perf_counter()
     trainer.fit(algorithm, data)
     facts |= {"seconds_training": time.perf_counter() - started, "optimizer_steps": trainer.global_step}
@@ -77,12 +61,7 @@ def main(name: str, seed: int, steps: int, output: Path, n_heldout: int) -> None
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = recipe_parser(__doc__, steps=80)
     parser.add_argument("--algorithm", choices=algorithms.NAMES, default="GRPO", help="%(choices)s", metavar="NAME")
-    parser.add_argument("--seed", type=int, default=0, help="of the base, the prompts and the samples")
-    parser.add_argument("--steps", type=int, default=80, help="optimizer steps, 80 unless told otherwise")
-    parser.add_argument("--output", type=Path, default=Path("runs"), help="folder of the run folders")
-    parser.add_argument("--smoke", action="store_true", help="3 steps and 32 held-out problems: does it run at all?")
     options = parser.parse_args()
-    steps, n_heldout = (3, 32) if options.smoke else (options.steps, 256)
-    main(options.algorithm, options.seed, steps, options.output, n_heldout)
+    main(options.algorithm, options.seed, options.output, *sizes(options))

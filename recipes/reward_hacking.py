@@ -10,19 +10,17 @@ answers from 0.18 to 0.07 and 0.00 (docs/rewards/hacking.md).
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import transformers
 from pytorch_lightning.loggers import CSVLogger
 
 from rlframework import GRPO, CausalLMPolicy, PromptDataModule, SharedPrefixSampler, rewards
-from rlframework.callbacks import ProgressBar, RolloutWriter
 from rlframework.folders import writable_folder
 from rlframework.report import Comparison, Run, plot_reward_and_accuracy
 from rlframework.tasks import chain_sums, create_base
+from rlframework.tasks.tiny_run import recipe_parser, sizes, tiny_trainer
 
 
 def gold_anywhere(completion: str, answer: str) -> float:
@@ -36,7 +34,7 @@ HACKS = {
 }
 
 
-def train(hack: str, seed: int, steps: int, output: Path, n_heldout: int) -> Run:
+def train(hack: str, seed: int, output: Path, steps: int, n_heldout: int) -> Run:
     """Train the primed base on a reward that can be hacked, and compare before with after."""
     reward, learning_rate, title = HACKS[hack]
     logger = CSVLogger(output, name=f"reward_hacking/{hack}")
@@ -51,17 +49,7 @@ def train(hack: str, seed: int, steps: int, output: Path, n_heldout: int) -> Run
     algorithm = GRPO(policy, reward, sampler, prompts_per_rollout=16, learning_rate=learning_rate, **options)
     comparison = Comparison(data.tokenize("validation", policy.tokenizer), algorithm.validation_sampler, measures)
     before = comparison.add("base + priming", policy)
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        max_steps=steps,
-        gradient_clip_val=1.0,
-        logger=logger,
-        log_every_n_steps=1,
-        val_check_interval=min(5, steps),
-        check_val_every_n_epoch=None,
-        enable_checkpointing=False,
-        callbacks=[ProgressBar(), RolloutWriter()],
-    )
+    trainer = tiny_trainer(logger, steps)
     trainer.fit(algorithm, data)
     comparison.add(f"+ GRPO on {title}", policy)
     comparison.print(examples=3)
@@ -70,13 +58,7 @@ def train(hack: str, seed: int, steps: int, output: Path, n_heldout: int) -> Run
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seed", type=int, default=1, help="of the base, the prompts and the samples")
-    parser.add_argument("--steps", type=int, default=50, help="optimizer steps of each run")
-    parser.add_argument("--output", type=Path, default=Path("runs"), help="folder of the run folders")
-    parser.add_argument("--smoke", action="store_true", help="3 steps and 32 held-out problems: does it run at all?")
-    options = parser.parse_args()
+    options = recipe_parser(__doc__, steps=50, seed=1).parse_args()
     transformers.utils.logging.disable_progress_bar()
-    sizes = (3, 32) if options.smoke else (options.steps, 256)
-    runs = {HACKS[hack][2]: train(hack, options.seed, sizes[0], options.output, sizes[1]) for hack in HACKS}
+    runs = {HACKS[hack][2]: train(hack, options.seed, options.output, *sizes(options)) for hack in HACKS}
     print(f"Picture: {plot_reward_and_accuracy(runs, options.output / 'reward_hacking' / 'curves.png')}")

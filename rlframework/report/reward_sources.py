@@ -7,10 +7,11 @@ import importlib
 import inspect
 import json
 import re
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from rlframework.named import named_module
 
 if TYPE_CHECKING:
     from rlframework.rewards.base import RewardModel
@@ -38,26 +39,12 @@ def find(name: str) -> Any:
         place, _, attribute = name.rpartition(".")
         place = place or "rlframework.rewards"
     try:
-        found = _module(place)
+        found: Any = named_module(place)
         for part in attribute.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"cannot find {name!r}: {error}; expected module:attribute or file.py:attribute") from error
     return found
-
-
-def _module(place: str) -> Any:
-    if not place.endswith(".py"):
-        # As with `python -m`: what lies in the working folder can be imported.
-        if "" not in sys.path and str(Path.cwd()) not in sys.path:
-            sys.path.insert(0, str(Path.cwd()))
-        return importlib.import_module(place)
-    path = Path(place)
-    if not path.is_file():
-        raise ImportError(f"there is no file {path}")
-    # A script's neighbours can be imported as when it is run.
-    sys.path.insert(0, str(path.parent.resolve()))
-    return importlib.import_module(path.stem)
 
 
 def read_reward(names: Iterable[str]) -> RewardModel:

@@ -1,8 +1,7 @@
 """Tasks that run anywhere: their problems, and a base model that is made on the spot."""
 
 from rlframework.tasks import chain_sums, truth_tables
-from rlframework.tasks.ready_made import ChainSumsData, ChainSumsPolicy
-from rlframework.tasks.ready_truth_tables import TruthTablesData, TruthTablesPolicy
+from rlframework.tasks.ready_made import ChainSumsData, ChainSumsPolicy, TruthTablesData, TruthTablesPolicy
 from rlframework.tasks.tiny_base import BasePaths, BaseRecipe, create_base
 from rlframework.tasks.tiny_tokenizer import tiny_tokenizer
 

@@ -1,27 +1,32 @@
-"""The demo's policy and prompts as classes of one argument, for a YAML file to name."""
+"""Policies and prompts of the small tasks as classes of a few numbers, for a YAML file to name."""
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 from rlframework.data.module import PromptDataModule
 from rlframework.policies.causal_lm import CausalLMPolicy
 from rlframework.rewards.template import AnswerTemplate
-from rlframework.tasks import chain_sums
+from rlframework.tasks import chain_sums, truth_tables
 from rlframework.tasks.tiny_base import create_base
+from rlframework.tasks.tiny_task import TinyTask
 
 
-class ChainSumsPolicy(CausalLMPolicy):
-    """The primed tiny base of a seed, made or found in the cache.
+class TinyPolicy(CausalLMPolicy):
+    """The primed tiny base of a seed, made or found in the cache. A subclass says of which task.
 
     Args:
         seed: Of the base.
     """
 
+    task: ClassVar[TinyTask]
+
     def __init__(self, seed: int = 0) -> None:
-        super().__init__(create_base(seed).primed)
+        super().__init__(create_base(seed, task=self.task).primed)
 
 
-class ChainSumsData(PromptDataModule):
-    """Chain sums with the instruction that imposes the structured answer.
+class TinyData(PromptDataModule):
+    """Problems with the instruction that imposes the structured answer. A subclass says of which task.
 
     Args:
         seed: Of the training problems; the held-out ones are the same for every seed.
@@ -29,6 +34,32 @@ class ChainSumsData(PromptDataModule):
         n_heldout: Held-out problems.
     """
 
+    task: ClassVar[TinyTask]
+
     def __init__(self, seed: int = 0, n_train: int = 1024, n_heldout: int = 256) -> None:
-        splits = chain_sums.splits(seed, n_train, n_heldout)
+        splits = self.task.splits(seed, n_train, n_heldout)
         super().__init__(splits.train, splits.heldout, template=AnswerTemplate())
+
+
+class ChainSumsPolicy(TinyPolicy):
+    """The base that adds up."""
+
+    task: ClassVar[TinyTask] = chain_sums
+
+
+class ChainSumsData(TinyData):
+    """Chain sums."""
+
+    task: ClassVar[TinyTask] = chain_sums
+
+
+class TruthTablesPolicy(TinyPolicy):
+    """The base that works out columns."""
+
+    task: ClassVar[TinyTask] = truth_tables
+
+
+class TruthTablesData(TinyData):
+    """Truth tables."""
+
+    task: ClassVar[TinyTask] = truth_tables

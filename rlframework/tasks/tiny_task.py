@@ -32,6 +32,9 @@ class TinyTask(Protocol):
     def reserved_prompts(self) -> tuple[str, ...]:
         """Return the prompts that are kept for evaluation, and that no base is trained on."""
 
+    def splits(self, seed: int, n_train: int = 1024, n_heldout: int = 256) -> Splits:
+        """Return a training pool for this seed and the held-out problems."""
+
     def worked(self, row: Row) -> str:
         """Return the right working of a problem."""
 
@@ -46,30 +49,70 @@ class Splits(NamedTuple):
     heldout: list[Row]
 
 
-def distinct_problems(draw: Callable[[Random], Row], n: int, seed: int, exclude: Iterable[str] = ()) -> list[Row]:
-    """Return ``n`` distinct problems; a larger ``n`` with the same seed begins with the same problems.
+class ProblemSet:
+    """Deals the problems of a task, and keeps some of them for evaluation.
+
+    The reserve is one for every seed, so that no base model and no training pool has ever seen a held-out problem, and
+    results of different seeds are scores on the same test.
 
     Args:
         draw: Makes one problem.
-        n: How many problems.
-        seed: Which problems.
-        exclude: Prompts that must not occur.
+        reserve_seed: Of the problems that are kept for evaluation.
+        reserve_size: How many those are.
 
-    Raises:
-        ValueError: Not enough distinct problems were found.
+    Example:
+        >>> sums = ProblemSet(lambda random: {"prompt": f"{random.randint(0, 99)}+1=?"}, 7, reserve_size=20)
+        >>> first, second = sums.splits(0, n_train=30, n_heldout=10), sums.splits(1, n_train=30, n_heldout=10)
+        >>> first.heldout == second.heldout, first.train == second.train
+        (True, False)
     """
-    random, seen = Random(seed), set(exclude)
-    rows: list[Row] = []
-    for _ in range(50 * n):
-        if len(rows) == n:
-            break
-        row = draw(random)
-        if row["prompt"] not in seen:
-            seen.add(row["prompt"])
-            rows.append(row)
-    if len(rows) < n:
-        raise ValueError(f"found only {len(rows)} distinct problems in {50 * n} draws, but {n} were asked for")
-    return rows
+
+    def __init__(self, draw: Callable[[Random], Row], reserve_seed: int, reserve_size: int = 512) -> None:
+        self.draw = draw
+        self.reserve_seed = reserve_seed
+        self.reserve_size = reserve_size
+        self._reserved: tuple[str, ...] = ()
+
+    def problems(self, n: int, seed: int, exclude: Iterable[str] = ()) -> list[Row]:
+        """Return ``n`` distinct problems; a larger ``n`` with the same seed begins with the same problems.
+
+        Args:
+            n: How many problems.
+            seed: Which problems.
+            exclude: Prompts that must not occur.
+
+        Raises:
+            ValueError: Not enough distinct problems were found.
+        """
+        random, seen = Random(seed), set(exclude)
+        rows: list[Row] = []
+        for _ in range(50 * n):
+            if len(rows) == n:
+                break
+            row = self.draw(random)
+            if row["prompt"] not in seen:
+                seen.add(row["prompt"])
+                rows.append(row)
+        if len(rows) < n:
+            raise ValueError(f"found only {len(rows)} distinct problems in {50 * n} draws, but {n} were asked for")
+        return rows
+
+    def reserved_prompts(self) -> tuple[str, ...]:
+        """Return the prompts that are kept for evaluation; a held-out set is the beginning of this list."""
+        if not self._reserved:
+            self._reserved = tuple(row["prompt"] for row in self.problems(self.reserve_size, self.reserve_seed))
+        return self._reserved
+
+    def splits(self, seed: int, n_train: int = 1024, n_heldout: int = 256) -> Splits:
+        """Return a training pool for this seed and the held-out problems, which are the same for every seed.
+
+        Raises:
+            ValueError: More held-out problems were asked for than are kept out of the base model's data.
+        """
+        if n_heldout > self.reserve_size:
+            raise ValueError(f"only {self.reserve_size} problems are kept for evaluation, but n_heldout={n_heldout}")
+        train = self.problems(n_train, seed, exclude=self.reserved_prompts())
+        return Splits(train, self.problems(n_heldout, self.reserve_seed))
 
 
 def break_a_tag(working: str, answer: str, random: Random, template: AnswerTemplate) -> str:

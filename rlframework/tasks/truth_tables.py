@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from functools import cache
 from random import Random
 
 from rlframework.rewards.logic.brute_force import truth_column
 from rlframework.rewards.logic.formula import parse_formula
 from rlframework.rewards.template import AnswerTemplate
-from rlframework.tasks.tiny_task import Row, Splits, break_a_tag, distinct_problems
+from rlframework.tasks.tiny_task import ProblemSet, Row, break_a_tag
 
 # What problems and solutions are written in, and the stray signs about them.
 CHARACTERS = "01pq∧∨→⊕()=?;>:,. \n"
@@ -19,9 +18,6 @@ MAX_TOKENS = 64
 # Of the variables, for the rows 00, 01, 10, 11.
 COLUMNS = {"p": 0b0011, "q": 0b0101}
 OPERATORS = "∧∨→⊕"
-# One reserve for every seed, as with the chain sums.
-RESERVE_SEED = 20_250_815
-RESERVE_SIZE = 512
 
 
 def random_problem(random: Random) -> Row:
@@ -55,31 +51,8 @@ def formulas(operators: int) -> dict[str, list[str]]:
     return by_column
 
 
-def problems(n: int, seed: int, exclude: Iterable[str] = ()) -> list[Row]:
-    """Return ``n`` distinct problems; a larger ``n`` with the same seed begins with the same problems.
-
-    Raises:
-        ValueError: Not enough distinct problems were found.
-    """
-    return distinct_problems(random_problem, n, seed, exclude)
-
-
-@cache
-def reserved_prompts() -> tuple[str, ...]:
-    """Return the prompts that are kept for evaluation; a held-out set is the beginning of this list."""
-    return tuple(row["prompt"] for row in problems(RESERVE_SIZE, RESERVE_SEED))
-
-
-def splits(seed: int, n_train: int = 1024, n_heldout: int = 256) -> Splits:
-    """Return a training pool for this seed and the held-out problems, which are the same for every seed.
-
-    Raises:
-        ValueError: More held-out problems were asked for than are kept out of the base model's data.
-    """
-    if n_heldout > RESERVE_SIZE:
-        raise ValueError(f"only {RESERVE_SIZE} problems are kept for evaluation, but n_heldout={n_heldout}")
-    train = problems(n_train, seed, exclude=reserved_prompts())
-    return Splits(train, problems(n_heldout, RESERVE_SEED))
+_SET = ProblemSet(random_problem, reserve_seed=20_250_815)
+problems, reserved_prompts, splits = _SET.problems, _SET.reserved_prompts, _SET.splits
 
 
 def worked(row: Row) -> str:

@@ -1,15 +1,13 @@
 from .kit import check_algorithm
-from .report import AlgorithmError, AlgorithmReport, Finding
-from .rewards import RewardCheckError, RewardCheckReport, check_reward
+from .report import CheckError, CheckReport, Finding
+from .rewards import check_reward
 from .table import TablePolicy
 from .tiny import letter_prompts, letter_rows, letter_tokenizer, tiny_policy
 
 __all__ = [
-    "AlgorithmError",
-    "AlgorithmReport",
+    "CheckError",
+    "CheckReport",
     "Finding",
-    "RewardCheckError",
-    "RewardCheckReport",
     "TablePolicy",
     "check_algorithm",
     "check_reward",

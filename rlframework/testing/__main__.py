@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import ast
-import importlib
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from rlframework.algorithms.base import PolicyGradient
+from rlframework.named import named_module
 from rlframework.testing.checks import CHECKS
 from rlframework.testing.kit import check_algorithm
 
@@ -55,17 +53,8 @@ def find(name: str) -> type[PolicyGradient]:
     place, colon, kind = name.rpartition(":")
     if not colon:
         raise ValueError(f"expected module:Class or file.py:Class, got {name!r}")
-    module = _load(Path(place)) if place.endswith(".py") else importlib.import_module(place)
-    found: type[PolicyGradient] = getattr(module, kind)
+    found: type[PolicyGradient] = getattr(named_module(place), kind)
     return found
-
-
-def _load(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise ImportError(f"there is no file {path}")
-    # A script's neighbours can be imported as when it is run.
-    sys.path.insert(0, str(path.parent.resolve()))
-    return importlib.import_module(path.stem)
 
 
 def _option(text: str) -> tuple[str, Any]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import inspect
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from pytorch_lightning.utilities.seed import isolate_rng
 
 from rlframework.algorithms.base import PolicyGradient
-from rlframework.testing.checks import CHECKS, Check
-from rlframework.testing.report import AlgorithmError, AlgorithmReport, Finding, Verdict, Violation
+from rlframework.testing.checks import CHECKS
+from rlframework.testing.report import CheckError, CheckReport
+from rlframework.testing.running import chosen_checks, run_check
 from rlframework.testing.script import ragged_script
 from rlframework.testing.trial import Trial
 
@@ -29,7 +28,7 @@ def check_algorithm(
     only: str | Sequence[str] | None = None,
     raise_on_failure: bool = True,
     **options: Any,
-) -> AlgorithmReport:
+) -> CheckReport:
     """Prove an algorithm: train it on a `TablePolicy`, for real and many times over, and look at its gradients.
 
     Takes a few seconds on one core. Random numbers outside are left as they are. From the command line:
@@ -45,7 +44,7 @@ def check_algorithm(
         What each check found.
 
     Raises:
-        AlgorithmError: Some checks fail; an AssertionError that names them and says how to mend each.
+        CheckError: Some checks fail; an AssertionError that names them and says how to mend each.
         Exception: Whatever the constructor raises, say if it refuses the options.
         TypeError: It is no class, or one that is still abstract.
         ValueError: There is no such check, or an option is the kit's own.
@@ -68,11 +67,15 @@ def check_algorithm(
     _refuse(algorithm, options)
     trial = Trial(algorithm, options)
     _make_once(trial)
-    checks = _chosen(only)
+    checks = chosen_checks(CHECKS, only)
+    remedy = "the check trains on rollouts such as any run may meet; make this one run"
     with _one_thread():
-        report = AlgorithmReport(algorithm.__name__, [_finding(check, trial) for check in checks])
+        findings = [
+            run_check(check, trial, lambda error: f"{type(error).__name__}: {error}", remedy) for check in checks
+        ]
+    report = CheckReport(algorithm.__name__, findings)
     if raise_on_failure and not report.ok:
-        raise AlgorithmError(report)
+        raise CheckError(report)
     return report
 
 
@@ -110,27 +113,5 @@ def _make_once(trial: Trial) -> None:
         raise
 
 
-def _chosen(only: str | Sequence[str] | None) -> list[Check]:
-    names = list(CHECKS) if only is None else [only] if isinstance(only, str) else list(only)
-    unknown = [name for name in names if name not in CHECKS]
-    if unknown:
-        raise ValueError(f"there is no check {', '.join(unknown)}; the checks are {', '.join(CHECKS)}")
-    return [CHECKS[name] for name in names]
-
-
-def _finding(check: Check, trial: Trial) -> Finding:
-    started = time.perf_counter()
-    verdict, remedy = Verdict.PASSED, ""
-    with isolate_rng():
-        torch.manual_seed(0)
-        try:
-            seen = check(trial)
-        except Violation as violation:
-            verdict = Verdict.STATED if violation.stated else Verdict.FAILED
-            seen, remedy = violation.finding, violation.remedy
-        except Exception as error:
-            # Whatever the algorithm raises is a finding; the other checks still have something to say.
-            verdict, seen = Verdict.FAILED, f"it raised {type(error).__name__}: {error}"
-            remedy = "the check trains on rollouts such as any run may meet; make this one run"
-    question = (inspect.getdoc(check) or "").partition("\n")[0]
-    return Finding(check.__name__, question, verdict, seen, remedy, time.perf_counter() - started)
+def _described(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""What the proof kit says of an algorithm: one finding per check, and how to mend what failed."""
+"""What a proof kit says of its subject: one finding per check, and how to mend what failed."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ class Verdict(Enum):
     PASSED = "passed"
     FAILED = "FAILED"
     STATED = "stated"
-    """The algorithm says of itself that it does not have the property."""
+    """The subject says of itself that it does not have the property."""
 
 
 class Violation(Exception):  # noqa: N818 - what a check found, not an error of the kit
-    """Raised by a check that an algorithm does not pass.
+    """Raised by a check that a subject does not pass.
 
     Args:
         finding: What is wrong, in one line with the numbers.
         remedy: How to mend it.
-        stated: The algorithm declares this as its nature.
+        stated: The subject declares this as its nature.
     """
 
     def __init__(self, finding: str, remedy: str, stated: bool = False) -> None:
@@ -60,21 +60,21 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class AlgorithmReport:
-    """All findings on one algorithm; prints as a table.
+class CheckReport:
+    """All findings on one subject, an algorithm or a reward; prints as a table.
 
     Args:
-        algorithm: Name of the class.
+        subject: Its name.
         findings: One for each check that ran, in their order.
 
     Example:
         >>> finding = Finding("padding", "Padding changes nothing.", Verdict.PASSED, "nothing changed", "", 0.1)
-        >>> report = AlgorithmReport("MyAlgorithm", [finding])
+        >>> report = CheckReport("MyAlgorithm", [finding])
         >>> report.ok, report.failed, report["padding"].finding
         (True, [], 'nothing changed')
     """
 
-    algorithm: str
+    subject: str
     findings: list[Finding]
 
     @property
@@ -100,17 +100,17 @@ class AlgorithmReport:
 
     def __str__(self) -> str:
         failed = f"{len(self.failed)} of {len(self.findings)} checks failed" if self.failed else "no check failed"
-        head = f"{self.algorithm}: {failed} ({len(self.findings)} ran in {self.seconds:.1f} s)"
+        head = f"{self.subject}: {failed} ({len(self.findings)} ran in {self.seconds:.1f} s)"
         return "\n".join([head, *map(str, self.findings)])
 
 
-class AlgorithmError(AssertionError):
-    """Raised by `check_algorithm`: the algorithm fails some checks.
+class CheckError(AssertionError):
+    """Raised by `check_algorithm` and `check_reward`: the subject fails some checks.
 
     Args:
         report: All findings.
     """
 
-    def __init__(self, report: AlgorithmReport) -> None:
-        super().__init__(f"{report.algorithm} fails: {', '.join(report.failed)}\n{report}")
+    def __init__(self, report: CheckReport) -> None:
+        super().__init__(f"{report.subject} fails: {', '.join(report.failed)}\n{report}")
         self.report = report

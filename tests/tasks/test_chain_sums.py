@@ -9,6 +9,7 @@ import pytest
 
 from rlframework.rewards.template import AnswerTemplate
 from rlframework.tasks import chain_sums
+from rlframework.tasks.tiny_task import ProblemSet
 
 
 def test_problems_are_distinct_deterministic_and_extend_one_another() -> None:
@@ -34,10 +35,10 @@ def test_excluded_prompts_do_not_occur() -> None:
     assert not set(first) & set(again)
 
 
-def test_too_many_problems_is_an_error_with_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chain_sums, "random_problem", lambda random: {"prompt": "1+1+1=?", "answer": "3"})
+def test_too_many_problems_is_an_error_with_the_numbers() -> None:
+    one = ProblemSet(lambda random: {"prompt": "1+1+1=?", "answer": "3"}, reserve_seed=0)
     with pytest.raises(ValueError, match=r"found only 1 distinct problems in 100 draws, but 2 were asked for"):
-        chain_sums.problems(2, seed=0)
+        one.problems(2, seed=0)
 
 
 def test_heldout_is_the_same_for_every_seed_and_never_in_a_pool() -> None:
@@ -53,8 +54,8 @@ def test_heldout_is_the_same_for_every_seed_and_never_in_a_pool() -> None:
 
 
 def test_no_more_held_out_problems_than_are_reserved() -> None:
-    with pytest.raises(ValueError, match=f"only {chain_sums.RESERVE_SIZE} problems"):
-        chain_sums.splits(0, n_heldout=chain_sums.RESERVE_SIZE + 1)
+    with pytest.raises(ValueError, match="only 512 problems"):
+        chain_sums.splits(0, n_heldout=513)
 
 
 def test_worked_steps_are_right_and_lead_to_the_answer() -> None:

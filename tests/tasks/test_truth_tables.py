@@ -19,23 +19,9 @@ from rlframework.rewards.template import AnswerTemplate
 from rlframework.tasks import BaseRecipe, create_base, tiny_base, tiny_training, truth_tables
 from rlframework.tasks.tiny_tokenizer import tiny_tokenizer
 from tests.rewards.logic.rows import verdict
+from tests.tasks.quick import QUICK
 
 ROOT = Path(__file__).parents[2]
-# Far from competent, and its gates are open: the recipe runs with it, and learns nothing.
-QUICK = BaseRecipe(
-    hidden_size=16,
-    intermediate_size=32,
-    layers=1,
-    head_dim=8,
-    batch_size=4,
-    understood_loss=100.0,
-    decay_steps=2,
-    pretraining_steps=12,
-    priming_steps=2,
-    attempts=1,
-    least_worked=0.0,
-    most_greedy=1.0,
-)
 
 
 def column_by_python(formula: str) -> str:

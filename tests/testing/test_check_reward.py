@@ -11,8 +11,8 @@ import pytest
 from rlframework.completions import Completion
 from rlframework.prompt import Prompt
 from rlframework.rewards import CorrectAnswer, NumberCheck, RowReward
+from rlframework.testing import CheckError, check_reward
 from rlframework.testing.report import Verdict
-from rlframework.testing.rewards import RewardCheckError, check_reward
 from rlframework.testing.rewards.cases import in_groups, read_cases, shortened
 from rlframework.testing.rewards.checks import CHECKS
 
@@ -49,12 +49,12 @@ class LooksUp(RowReward):
 
 
 def test_it_raises_with_the_whole_report() -> None:
-    with pytest.raises(RewardCheckError, match="correct_answer fails: expectations") as raised:
+    with pytest.raises(CheckError, match="correct_answer fails: expectations") as raised:
         check_reward(CorrectAnswer(), [("5", {"answer": "4"}, 1.0)], only=["dtype", "expectations"])
     printed = str(raised.value)
     assert "'5' should get 1 and gets 0 (1 of 1 expectations are not met)" in printed
     assert "passed  dtype" in printed
-    assert raised.value.report.reward == "correct_answer"
+    assert raised.value.report.subject == "correct_answer"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_completion_keeps_its_ids_and_its_stop_reason() -> None:
 
 def test_a_sum_is_checked_component_by_component() -> None:
     report = check_reward(CorrectAnswer() + 0.5 * NumberCheck(), CASES, only=["abstention"])
-    assert report.reward == "correct_answer + 0.5 * number_check"
+    assert report.subject == "correct_answer + 0.5 * number_check"
     assert report["abstention"].verdict is Verdict.PASSED
 
 

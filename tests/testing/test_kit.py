@@ -12,7 +12,7 @@ import torch
 import rlframework.algorithms
 from rlframework import BNPO, GRPO, GSPO, PolicyGradient
 from rlframework.terms import AdaptiveEntropyBonus, KLInLoss, KLInReward, TokenTruncation
-from rlframework.testing import AlgorithmError, check_algorithm
+from rlframework.testing import CheckError, check_algorithm
 from rlframework.testing.checks import CHECKS
 from rlframework.testing.report import Verdict
 
@@ -68,7 +68,7 @@ class Backwards(GRPO):
 
 
 def test_a_failure_names_the_check_and_says_how_to_mend_it() -> None:
-    with pytest.raises(AlgorithmError, match="Backwards fails: direction") as caught:
+    with pytest.raises(CheckError, match="Backwards fails: direction") as caught:
         check_algorithm(Backwards, only=["direction", "padding"])
     assert isinstance(caught.value, AssertionError)
     report = caught.value.report

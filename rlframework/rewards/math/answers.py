@@ -55,7 +55,7 @@ _TEMPERATURE = re.compile(r"(.+?)\s*\^\{\\circ\}\s*(?:\\text\s*\{\s*([CF])\s*\}|
 _SHORT_WORDS = frozenset(
     re.findall(
         r"\w+",
-        "yes no odd all one two six ten any sun mon tue wed thu fri sat red ann ben bob dan jim joe max sam tim tom",
+        "yes no odd all one two six ten any sun mon tue wed thu fri sat red",
     )
 )
 _OPTION = re.compile(r"(?:option|choice)\s+", re.IGNORECASE)

@@ -11,7 +11,6 @@ from rlframework.rewards.math.intervals import claimed_interval, infinite_sign, 
 from rlframework.rewards.math.numeric import MAX_FUNCTIONS, functions, ratio_of_functions, same_function
 from rlframework.rewards.math.syntax import (
     SCALARS,
-    Based,
     Collection,
     Degree,
     Matrix,
@@ -260,13 +259,9 @@ def _same_matrix(gold: Matrix, answer: Matrix) -> bool:
     return shapes[0] == shapes[1] and all(all(map(_same, left, right)) for left, right in rows)
 
 
-def _same_based(gold: Based, answer: Based) -> bool:
-    return gold == answer
-
-
+# Digits in a base are the same if they are equal, and need no rule.
 _RULES: dict[type, Callable[..., bool]] = {
     Sequence: _same_sequence,
     Collection: _same_collection,
     Matrix: _same_matrix,
-    Based: _same_based,
 }

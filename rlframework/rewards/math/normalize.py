@@ -32,7 +32,7 @@ _VULGAR = {character: unicodedata.normalize("NFKC", character).split("\u2044") f
 _THIN = re.compile(r"(?<=[0-9])(?:(?<!\\)\\[,;:! ]|\{,\}|\\!,|,\\!\s*|\\!,\\!\s*|\{,\}\\!)(?=[0-9]{3}(?![0-9]))")
 _GROUPED = re.compile(r"(?<![0-9.,_^{])[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9,])")
 _SPACES = re.compile(
-    r"(?<!\\)\\(?:[,;:! ]|quad\b|qquad\b|displaystyle\b|textstyle\b|limits\b|thinspace\b|hspace\{[^{}]*\})|~"
+    r"(?<!\\)\\(?:[,;:! ]|(?:q?quad|displaystyle|textstyle|limits|thinspace)(?![A-Za-z])|hspace\{[^{}]*\})|~"
 )
 _SIZES = re.compile(r"\\(?:left|right|bigg?|Bigg?|bigl|bigr|Bigl|Bigr|middle)(?![A-Za-z])\s*\.?")
 _FONTS = re.compile(
@@ -106,10 +106,13 @@ def _vulgar(text: str) -> str:
 
 
 def _scripts(text: str) -> str:
-    for mark, digits in (("^", _SUPERSCRIPTS), ("_", _SUBSCRIPTS)):
-        runs = re.compile(f"[{''.join(digits)}]+")
-        text = runs.sub(lambda run: f"{mark}{{{''.join(digits[c] for c in run[0])}}}", text)  # noqa: B023
-    return text
+    return _script(_script(text, "^", _SUPERSCRIPTS), "_", _SUBSCRIPTS)
+
+
+def _script(text: str, mark: str, digits: dict[str, str]) -> str:
+    """Write runs of raised or lowered characters with a mark and braces."""
+    runs = re.compile(f"[{''.join(digits)}]+")
+    return runs.sub(lambda run: f"{mark}{{{''.join(digits[character] for character in run[0])}}}", text)
 
 
 _PAIRS = [(mark, mark) for mark in ("$$", "$", "**", "__", "*", "`", '"')] + [(r"\(", r"\)"), (r"\[", r"\]")]

@@ -1,4 +1,3 @@
 from .kit import check_reward
-from .report import RewardCheckError, RewardCheckReport
 
-__all__ = ["RewardCheckError", "RewardCheckReport", "check_reward"]
+__all__ = ["check_reward"]

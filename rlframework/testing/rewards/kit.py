@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
-import time
 from collections.abc import Sequence
 
-from pytorch_lightning.utilities.seed import isolate_rng
-
-from rlframework.testing.report import Finding, Verdict, Violation
+from rlframework.testing.report import CheckError, CheckReport
 from rlframework.testing.rewards.cases import Given, read_cases
-from rlframework.testing.rewards.checks import CHECKS, Check
-from rlframework.testing.rewards.report import RewardCheckError, RewardCheckReport
+from rlframework.testing.rewards.checks import CHECKS
 from rlframework.testing.rewards.subject import Source, Subject, described
+from rlframework.testing.running import chosen_checks, run_check
 
 
 def check_reward(
@@ -24,7 +20,7 @@ def check_reward(
     accept_above: float = 0.5,
     only: str | Sequence[str] | None = None,
     raise_on_failure: bool = True,
-) -> RewardCheckReport:
+) -> CheckReport:
     """Prove a reward before a policy learns from it: call it in every way that a run may, and in some that break it.
 
     A reward cannot be proven right in general; the cases say what right is. ``rlframework reward-report`` looks for
@@ -44,7 +40,7 @@ def check_reward(
         What each check found.
 
     Raises:
-        RewardCheckError: Some checks fail; an AssertionError that names them and says how to mend each.
+        CheckError: Some checks fail; an AssertionError that names them and says how to mend each.
         TypeError: It is no reward, or a case is no such tuple.
         ValueError: There is no such check, there are no cases, or an expectation is unknown.
 
@@ -60,36 +56,12 @@ def check_reward(
         ['failures']
     """
     subject = Subject(reward, read_cases(cases), limit_s, compares_rows, accept_above)
-    checks = _chosen(only)
+    checks = chosen_checks(CHECKS, only)
+    remedy = "score whatever text comes; return None (or NaN) where the row cannot be judged"
     try:
-        report = RewardCheckReport(subject.name, [_finding(check, subject) for check in checks])
+        report = CheckReport(subject.name, [run_check(check, subject, described, remedy) for check in checks])
     finally:
         subject.elsewhere.close()
     if raise_on_failure and not report.ok:
-        raise RewardCheckError(report)
+        raise CheckError(report)
     return report
-
-
-def _chosen(only: str | Sequence[str] | None) -> list[Check]:
-    names = list(CHECKS) if only is None else [only] if isinstance(only, str) else list(only)
-    unknown = [name for name in names if name not in CHECKS]
-    if unknown:
-        raise ValueError(f"there is no check {', '.join(unknown)}; the checks are {', '.join(CHECKS)}")
-    return [CHECKS[name] for name in names]
-
-
-def _finding(check: Check, subject: Subject) -> Finding:
-    started = time.perf_counter()
-    verdict, remedy = Verdict.PASSED, ""
-    with isolate_rng():
-        try:
-            seen = check(subject)
-        except Violation as violation:
-            verdict = Verdict.STATED if violation.stated else Verdict.FAILED
-            seen, remedy = violation.finding, violation.remedy
-        except Exception as error:
-            # Whatever the reward raises is a finding; the other checks still have something to say.
-            verdict, seen = Verdict.FAILED, f"it raised {described(error)}"
-            remedy = "score whatever text comes; return None (or NaN) where the row cannot be judged"
-    question = (inspect.getdoc(check) or "").partition("\n")[0]
-    return Finding(check.__name__, question, verdict, seen, remedy, time.perf_counter() - started)
