@@ -60,7 +60,8 @@ class PolicyGradient(RolloutModule):
         mask_truncated: Do not learn from completions that the token budget ended. Unless ``count_masked``, they take no
             part in their group's statistics and in no denominator: as if they had not been sampled.
         count_masked: Leave the masked rows in their group's statistics and in ``B``, as TRL does.
-        sampler_correction: Makes up for a sampler that is not quite the policy.
+        sampler_correction: Makes up for a sampler that is not quite the policy; by default the sampler's own
+            ``correction``, which an engine in another process has and the samplers of this process have not.
         **options: As in `RolloutModule`: sizes of a rollout, optimizer, validation, seed.
 
     Raises:
@@ -113,7 +114,7 @@ class PolicyGradient(RolloutModule):
         self.entropy_bonus = entropy_bonus
         self.mask_truncated = mask_truncated
         self.count_masked = count_masked
-        self.sampler_correction = sampler_correction
+        self.sampler_correction = sampler_correction or sampler.correction
         self.reuses_sampler_logprobs = True
         check_arguments(self)
         self.reference = policy.reference() if kl_coefficient else None

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 from rlframework.completions import Completions
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
+from rlframework.terms.sampler_correction import SamplerCorrection
 
 Progress = Callable[[int, int], None]
 
@@ -33,6 +34,8 @@ class GroupSampler(ABC):
         samples_policy_itself: True states that the very weights that learn are sampled from, in this process, so that
             the log-probabilities of the completions can be the policy's. It is checked; a subclass that overrides
             ``sample`` or ``draw`` has to state it anew.
+        correction: Makes up for the gap between what is sampled from and the policy, in every algorithm that is given
+            no ``sampler_correction`` of its own; None where there is no gap.
         progress: Called now and then with (tokens done, rows unfinished); a progress bar sets it.
 
     Example:
@@ -48,6 +51,7 @@ class GroupSampler(ABC):
     """
 
     samples_policy_itself: ClassVar[bool] = False
+    correction: SamplerCorrection | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -45,6 +45,7 @@ class SpreadFilter(GroupSampler):
         if keep < 1:
             raise ValueError(f"keep must be at least 1, got {keep}")
         self.samples_policy_itself = sampler.samples_policy_itself  # type: ignore[misc]
+        self.correction = sampler.correction
         self.sampler = sampler
         self.reward = reward
         self.keep = keep
