@@ -11,6 +11,7 @@ from .algorithms import (
     REINFORCE,
     RLOO,
     SAPO,
+    SFT,
     VESPO,
     DrGRPO,
     LitePPO,
@@ -20,7 +21,8 @@ from .algorithms import (
 )
 from .callbacks import ProgressBar, RefreshReference, RolloutCallback, RolloutWriter
 from .completions import Completion, Completions
-from .data import PromptDataModule
+from .data import DemonstrationDataModule, PromptDataModule
+from .demonstration import Demonstration
 from .evaluation import Evaluation, evaluate
 from .loader import RolloutLoader
 from .policies import CausalLMPolicy, Policy
@@ -41,11 +43,14 @@ __all__ = [
     "REINFORCE",
     "RLOO",
     "SAPO",
+    "SFT",
     "VESPO",
     "BatchedSampler",
     "CausalLMPolicy",
     "Completion",
     "Completions",
+    "Demonstration",
+    "DemonstrationDataModule",
     "DrGRPO",
     "Evaluation",
     "GroupSampler",

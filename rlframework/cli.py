@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from rlframework.algorithms import PolicyGradient
+from rlframework.algorithms import PolicyModule
 from rlframework.data import PromptDataModule
 from rlframework.optional import require
 
 
 def main(args: list[str] | None = None, **options: Any) -> Any:
-    """Run Lightning's command line over any `PolicyGradient` and any `PromptDataModule`.
+    """Run Lightning's command line over any algorithm, `SFT` too, and any `PromptDataModule`.
 
     Args:
         args: Arguments instead of those of the process.
@@ -23,7 +23,7 @@ def main(args: list[str] | None = None, **options: Any) -> Any:
     from pytorch_lightning.cli import LightningCLI
 
     return LightningCLI(
-        PolicyGradient,
+        PolicyModule,
         PromptDataModule,
         subclass_mode_model=True,
         subclass_mode_data=True,

@@ -73,7 +73,7 @@ def collect(algorithm: PolicyGradient, prompts: Sequence[Prompt], step: int) -> 
         rollout,
         sampler_correction=_correction(algorithm, rollout),
         advantages=_advantages(algorithm, rollout, scores, dropped),
-        weights=step_weights(algorithm, rollout.loss_mask, ~dropped),
+        weights=step_weights(algorithm, algorithm.token_weights, rollout.loss_mask, ~dropped),
     )
     return Collected(step, completions, scores, rollout)
 

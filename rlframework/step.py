@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,15 @@ from rlframework.rollout import Rollout
 
 if TYPE_CHECKING:
     from rlframework.algorithms.base import PolicyGradient
+    from rlframework.algorithms.policy_module import PolicyModule
 
 
-def step_weights(algorithm: PolicyGradient, mask: Tensor, counted: Tensor) -> Tensor:
+def step_weights(module: PolicyModule, weigh: Callable[[Tensor], Tensor], mask: Tensor, counted: Tensor) -> Tensor:
     """Return the token weights of a rollout, each optimizer step's from all of its rows on all ranks.
 
     Args:
-        algorithm: Its ``token_weights`` gets the rows of one step that count, and no others.
+        module: Whose steps.
+        weigh: Its ``token_weights``: it gets the rows of one step that count, and no others.
         mask: ``(B, T)`` bool, this rank's loss tokens.
         counted: ``(B,)`` bool, false on rows that are in no denominator.
 
@@ -30,13 +33,13 @@ def step_weights(algorithm: PolicyGradient, mask: Tensor, counted: Tensor) -> Te
     Raises:
         ValueError: ``token_weights()`` returned a wrong shape.
     """
-    rank, _ = replica(algorithm.trainer)
+    rank, _ = replica(module.trainer)
     steps = []
-    parts = algorithm.steps_per_pass
+    parts = module.steps_per_pass
     for rows, kept in zip(mask.chunk(parts), counted.chunk(parts), strict=True):
-        everyone = gather_rows(algorithm.trainer, rows)
-        present = gather_rows(algorithm.trainer, kept.unsqueeze(1)).squeeze(1)
-        weighed = algorithm.token_weights(everyone[present])
+        everyone = gather_rows(module.trainer, rows)
+        present = gather_rows(module.trainer, kept.unsqueeze(1)).squeeze(1)
+        weighed = weigh(everyone[present])
         if weighed.shape != everyone[present].shape:
             raise ValueError(
                 f"token_weights() returned {tuple(weighed.shape)} for a mask {tuple(everyone[present].shape)}"

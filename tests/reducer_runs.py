@@ -41,9 +41,7 @@ V, G, MAX_TOKENS = 11, 4, 6
 PROMPTS = ["a", "bb", "ccc", "d", "ee", "f", "ggg", "h"]  # ids 3 to 10
 TRUNCATED, FLAT, SILENT = 5, 6, 3  # prompts whose completions are all truncated, paid alike, not judged
 ORDER = np.random.default_rng((0, 0)).permutation(len(PROMPTS)).tolist()  # of the first rollout; each rank gets a half
-KINDS = {
-    name: getattr(algorithms, name) for name in algorithms.__all__ if name not in ("PolicyGradient", "RolloutModule")
-}
+KINDS = {name: getattr(algorithms, name) for name in algorithms.NAMES}
 
 
 class Bigrams(Policy):

@@ -176,8 +176,8 @@ def test_a_completion_without_tokens_is_a_row_like_another():
 def test_the_reference_is_the_model_that_was_handed_over(monkeypatch):
     """TRL loads it again from where the configuration says that the model came from."""
 
-    def changed():
-        model = trl_runs.load_model()
+    def changed(lora):
+        model = trl_runs.load_model(lora)
         model.lm_head.weight.data.mul_(1.5)
         return model
 

@@ -53,6 +53,7 @@ CASES = {
     "equal_rewards": case(((indifferent, 1.0),)),
     "abstentions": case(((abstaining, 1.0),)),
     "warmup_and_decay": case(warmup=2, weight_decay=0.1),
+    "lora": case(passes=2, lora=True),
 }
 OFF_POLICY = [name for name, one in CASES.items() if one.passes * one.slices > 1]
 

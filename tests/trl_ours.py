@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 import torch
 from transformers import get_scheduler
 
-from rlframework.algorithms import PolicyGradient
+from rlframework.algorithms import PolicyGradient, PolicyModule
 from rlframework.callbacks.base import RolloutCallback
 from rlframework.completions import Completion, Completions
 from rlframework.data.module import PromptDataModule
@@ -80,19 +80,24 @@ class JudgeReward(RowReward):
         return self.judge(completion.prompt.text, completion.ids)
 
 
-class Recorded(PolicyGradient):
-    """Goes in front of an algorithm: keeps what it computes, and can step along the gradient itself."""
+class AlongTheGradient(PolicyModule):
+    """Goes in front of an algorithm: without AdamW it steps along the gradient itself."""
 
-    run: Run
     optimizer_name: str
 
     def configure_optimizers(self):
         if self.optimizer_name == "adamw":
             return super().configure_optimizers()
-        optimizer = torch.optim.SGD(self.policy.parameters(), self.optimization["lr"])
+        optimizer = torch.optim.SGD([p for p in self.policy.parameters() if p.requires_grad], self.optimization["lr"])
         steps = int(self.trainer.estimated_stepping_batches)
         scheduler = get_scheduler(optimizer=optimizer, num_training_steps=steps, **self.schedule)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+class Recorded(AlongTheGradient, PolicyGradient):
+    """Goes in front of an algorithm and keeps what it computes."""
+
+    run: Run
 
     def minibatch_order(self, rollout):
         # Log-probabilities are compared minibatch by minibatch. test_reducer shows that the order changes no gradient.
@@ -155,7 +160,7 @@ def make_algorithm(case: Case, optimizer: str, run: Run) -> PolicyGradient:
     rewards: Sequence[Any] = [weight * JudgeReward(judge) for judge, weight in case.rewards]
     recorded = type(f"Recorded{case.kind.__name__}", (Recorded, case.kind), {})
     algorithm = recorded(
-        policy=RankingPolicy(load_model(), letter_tokenizer()),
+        policy=RankingPolicy(load_model(case.lora), letter_tokenizer()),
         reward=functools.reduce(lambda left, right: left + right, rewards),
         sampler=ScriptedSampler(run, case),
         prompts_per_rollout=case.prompts_per_rollout,

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
@@ -94,6 +95,7 @@ class Case:
         shuffled: Whether TRL may shuffle the rows of a rollout before it cuts them into minibatches.
         evaluate: Whether TRL evaluates the prompts of the first rollout before it trains.
         slower: What the learning rate is divided by, so that large gradients take steps of the usual size.
+        lora: Whether an adapter is trained, and not the model.
     """
 
     kind: type[PolicyGradient] = GRPO
@@ -115,6 +117,7 @@ class Case:
     shuffled: bool = False
     evaluate: bool = False
     slower: float = 1.0
+    lora: bool = False
 
     @property
     def minibatches(self) -> int:
@@ -180,9 +183,18 @@ def model_folder(dtype: torch.dtype) -> Path:
 _kept: list[tempfile.TemporaryDirectory] = []
 
 
-def load_model() -> PreTrainedModel:
+def load_model(lora: bool = False) -> PreTrainedModel | PeftModel:
     dtype = torch.get_default_dtype()
-    return AutoModelForCausalLM.from_pretrained(model_folder(dtype), dtype=dtype, attn_implementation="eager")
+    model = AutoModelForCausalLM.from_pretrained(model_folder(dtype), dtype=dtype, attn_implementation="eager")
+    return with_adapter(model) if lora else model
+
+
+def with_adapter(model: PreTrainedModel) -> PeftModel:
+    """Put the same adapter on, every time; it is not new, so that it has gradients from the first step on."""
+    everywhere = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        return get_peft_model(model, LoraConfig(r=4, lora_alpha=8, target_modules=everywhere, init_lora_weights=False))
 
 
 def ranked(entropies: torch.Tensor) -> torch.Tensor:
@@ -194,11 +206,11 @@ def ranked(entropies: torch.Tensor) -> torch.Tensor:
 
 
 def copy_gradients(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.requires_grad}
 
 
 def copy_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    return {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
 
 
 @contextmanager

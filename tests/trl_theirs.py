@@ -193,7 +193,7 @@ def train_theirs(case: Case, optimizer: str, ours: Run, order: list[Prompt], pro
     with tempfile.TemporaryDirectory() as folder:
         trainer = KINDS[case.trainer][0](
             run,
-            model=load_model(),
+            model=load_model(case.lora),
             reward_funcs=[scripted_reward(judge) for judge, _ in case.rewards],
             args=make_config(case, optimizer, folder, processes),
             train_dataset=dataset(order),

@@ -12,11 +12,13 @@ from rlframework.algorithms.gspo import GSPO
 from rlframework.algorithms.lite_ppo import LitePPO
 from rlframework.algorithms.luspo import LUSPO
 from rlframework.algorithms.max_rl import MaxRL
+from rlframework.algorithms.policy_module import PolicyModule
 from rlframework.algorithms.reinforce import REINFORCE
 from rlframework.algorithms.reinforce_plus_plus import ReinforcePlusPlusBaseline
 from rlframework.algorithms.rloo import RLOO
 from rlframework.algorithms.rollout_module import RolloutModule
 from rlframework.algorithms.sapo import SAPO
+from rlframework.algorithms.sft import SFT
 from rlframework.algorithms.vespo import VESPO
 
 __all__ = [
@@ -31,14 +33,16 @@ __all__ = [
     "REINFORCE",
     "RLOO",
     "SAPO",
+    "SFT",
     "VESPO",
     "DrGRPO",
     "LitePPO",
     "MaxRL",
     "PolicyGradient",
+    "PolicyModule",
     "ReinforcePlusPlusBaseline",
     "RolloutModule",
 ]
 
-NAMES = sorted(set(__all__) - {"PolicyGradient", "RolloutModule"})
-"""Every algorithm that ships, by the name of its class."""
+NAMES = sorted(set(__all__) - {"PolicyGradient", "PolicyModule", "RolloutModule", "SFT"})
+"""Every policy-gradient algorithm that ships, by the name of its class."""

@@ -1,61 +1,36 @@
-"""The Lightning side of learning from rollouts: loader, optimizer, logging, validation, checkpoints."""
+"""Learning from sampled and judged completions: what every such algorithm has besides an objective."""
 
 from __future__ import annotations
 
-import time
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, ClassVar, cast
+from collections.abc import Mapping
+from typing import Any, cast
 
-import pytorch_lightning as pl
-import torch
-from pytorch_lightning.utilities.rank_zero import rank_zero_info
-from torch import Tensor, nn
+from torch import nn
 
-from rlframework.algorithms.optimizer import adamw
-from rlframework.algorithms.preflight import check_epoch, check_positions, describe
-from rlframework.balance import balanced_order
-from rlframework.distributed import gather_objects, replica, sum_over_replicas
-from rlframework.loader import RolloutLoader, Sealed
-from rlframework.metrics import MeanScore, Tally
-from rlframework.policies.base import Policy, eval_mode
+from rlframework.algorithms.policy_module import PolicyModule
+from rlframework.algorithms.preflight import check_positions, describe
+from rlframework.distributed import sum_over_replicas
+from rlframework.metrics import MeanScore
+from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
-from rlframework.resume import restore_run_state, run_state
 from rlframework.rewards.base import RewardModel
 from rlframework.rewards.limits import RewardLimits, warn_of_failures
-from rlframework.rollout import Rollout
 from rlframework.samplers.base import GroupSampler
 
 
-class RolloutModule(pl.LightningModule, ABC):
-    """A LightningModule whose batches are minibatches of rollouts that it makes itself.
-
-    It knows when things happen and nothing of the objective; `PolicyGradient` adds that.
+class RolloutModule(PolicyModule):
+    """Samples, judges, and validates by sampling; it knows nothing of the objective, which `PolicyGradient` adds.
 
     Args:
         policy: What is trained.
         reward: What judges; compose several with ``+`` and ``*``.
         sampler: What samples; its ``group_size`` is ``G`` and its ``temperature`` that of every log-probability.
         prompts_per_rollout: Prompts in a rollout over all ranks, ``N``.
-        minibatches_per_rollout: Parts of whole groups that a rollout is cut into. With the Trainer's
-            ``accumulate_grad_batches`` of as many (or 1 and 1) there is one optimizer step per rollout.
-        passes_per_rollout: How often a rollout is used.
-        learning_rate: Peak learning rate of AdamW.
-        betas: AdamW's decay rates.
-        weight_decay: Decoupled decay of the matrices (not of biases, norms and other vectors).
-        schedule: Name of a transformers schedule, such as ``"linear"`` or ``"constant"``.
-        warmup_steps: Optimizer steps of warm-up.
         validation: Measures of held-out completions by name, logged as ``val/<name>``; ``val/reward`` comes by itself.
         validation_sampler: Samples for validation; by default one greedy completion per prompt from ``sampler``.
         reward_limits: How many checks of a reward may fail before the run stops, in training and in validation.
-        seed: Seed of the order of prompts.
-
-    Attributes:
-        depends_on_minibatches: True states that the gradient depends on how a step is cut into minibatches, on purpose.
+        **options: As in `PolicyModule`: further sizes of a rollout, optimizer, seed.
     """
-
-    depends_on_minibatches: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -64,149 +39,27 @@ class RolloutModule(pl.LightningModule, ABC):
         sampler: GroupSampler,
         *,
         prompts_per_rollout: int = 8,
-        minibatches_per_rollout: int = 1,
-        passes_per_rollout: int = 1,
-        learning_rate: float = 1e-6,
-        betas: tuple[float, float] = (0.9, 0.999),
-        weight_decay: float = 0.0,
-        schedule: str = "linear",
-        warmup_steps: int = 0,
         validation: Mapping[str, RewardModel] | None = None,
         validation_sampler: GroupSampler | None = None,
         reward_limits: RewardLimits | None = None,
-        seed: int = 0,
+        **options: Any,
     ) -> None:
-        super().__init__()
-        self.policy = policy
+        super().__init__(policy, prompts_per_rollout=prompts_per_rollout, **options)
         self.reward = reward
         self.sampler = sampler
-        self.prompts_per_rollout = prompts_per_rollout
-        self.minibatches_per_rollout = minibatches_per_rollout
-        self.passes_per_rollout = passes_per_rollout
-        self.optimization = {"lr": learning_rate, "betas": tuple(betas), "weight_decay": weight_decay}
-        self.schedule = {"name": schedule, "num_warmup_steps": warmup_steps}
         measures = {"reward": reward, **(validation or {})}
         self.validation_scores = nn.ModuleDict({name: MeanScore(measure) for name, measure in measures.items()})
         self.validation_sampler = validation_sampler or sampler.for_evaluation()
         self.reward_limits = reward_limits or RewardLimits()
-        self.seed = seed
-        self._tally = Tally()
-        self._update_seconds = 0.0
-        self._batch_started = 0.0
-        self._run_state: dict[str, Any] | None = None
 
-    @abstractmethod
-    def collect(self, prompts: list[Prompt], step: int) -> Rollout:
-        """Make one rollout from this rank's prompts, with the policy's present weights."""
-
-    def prepare_step(self, minibatches: list[Rollout]) -> list[Rollout]:
-        """Fix what an optimizer step needs to know of all its minibatches, with the weights that it starts from.
-
-        Called before each optimizer step with this rank's minibatches; return as many.
-        """
-        return minibatches
-
-    def after_step(self, tally: Tally) -> None:
-        """Called after each optimizer step with its figures so far; what it changes is in the checkpoint of that step.
-
-        ``tally.values(self.trainer)`` are the means over all ranks, which every rank has to ask for.
-        """
-
-    def minibatch_order(self, rollout: Rollout) -> Tensor:
-        """Return the order in which the rows of a rollout are cut into minibatches, ``(B,)``; see `balanced_order`."""
-        if self.depends_on_minibatches:
-            return torch.arange(len(rollout), device=rollout.group.device)
-        return balanced_order(rollout, self.minibatches_per_rollout, self.trainer.accumulate_grad_batches)
-
-    @property
-    def steps_per_pass(self) -> int:
-        """Optimizer steps in one pass over a rollout.
-
-        Raises:
-            ValueError: The Trainer's accumulation does not divide the minibatches.
-        """
-        accumulate = self.trainer.accumulate_grad_batches
-        if self.minibatches_per_rollout % accumulate:
-            raise ValueError(
-                f"minibatches_per_rollout={self.minibatches_per_rollout} must be a multiple of "
-                f"accumulate_grad_batches={accumulate}: an optimizer step cannot reach into the next rollout"
-            )
-        return self.minibatches_per_rollout // accumulate
-
-    @property
-    def steps_per_rollout(self) -> int:
-        """Optimizer steps on one rollout, over all passes; with 1 every step is on-policy."""
-        return self.steps_per_pass * self.passes_per_rollout
-
-    @contextmanager
-    def inference(self) -> Iterator[None]:
-        """Sample and score as the policy is deployed: no dropout, no gradients, the Trainer's precision."""
-        with eval_mode(self), torch.no_grad(), self.trainer.precision_plugin.forward_context():
-            yield
-
-    def rollout_loader(self, prompts: Sequence[Prompt]) -> RolloutLoader:
-        """Return the training data loader over prompts; a datamodule returns it from ``train_dataloader``."""
-        rank, replicas = replica(self.trainer)
-        return RolloutLoader(
-            prompts,
-            self.collect,
-            self.prompts_per_rollout,
-            self.minibatches_per_rollout,
-            self.passes_per_rollout,
-            seed=self.seed,
-            # Overfitting means the same prompts again and again.
-            epoch=lambda: 0 if self.trainer.overfit_batches else self.trainer.current_epoch,  # type: ignore[attr-defined]
-            rank=rank,
-            replicas=replicas,
-            gather=lambda state: gather_objects(self.trainer, state),
-            wrap=Sealed,
-            prepare=self.prepare_step,
-            step_minibatches=lambda: self.trainer.accumulate_grad_batches,
-            order=self.minibatch_order,
-        )
-
-    def configure_optimizers(self) -> Any:
-        """Return AdamW over the trainable parameters and its schedule; override it as in any LightningModule."""
-        return adamw(self.policy, self.optimization, self.schedule, self.trainer)
-
-    def setup(self, stage: str) -> None:
-        """Refuse sizes that do not fit together before anything is loaded."""
-        if stage == "fit":
-            _ = self.steps_per_pass
+    def describe(self) -> str:
+        """Say how many completions and optimizer steps a rollout is."""
+        return describe(self)
 
     def on_fit_start(self) -> None:
-        """Say what follows from the sizes, and train: a model fresh from a checkpoint folder is in eval mode."""
-        self.train()
+        """Refuse prompts that leave no room for a completion."""
         check_positions(self)
-        rank_zero_info(describe(self))
-
-    def on_train_batch_start(self, batch: Rollout, batch_idx: int) -> None:
-        """Start the clock of the update."""
-        self._batch_started = time.perf_counter()
-
-    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Measure the gradient before it is clipped."""
-        gradients = [p.grad for p in self.policy.parameters() if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
-        self._tally.mean("grad_norm", norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
-
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Take the step and react to it, before a callback saves the run: ``on_train_batch_end`` would be too late."""
-        super().optimizer_step(*args, **kwargs)
-        self.after_step(self._tally)
-
-    def on_train_batch_end(self, outputs: Any, batch: Rollout, batch_idx: int) -> None:
-        """Log once per optimizer step, over all its minibatches and all ranks."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        self._update_seconds += time.perf_counter() - self._batch_started
-        if self.trainer.fit_loop._should_accumulate():
-            return
-        self._tally.mean("update_seconds", torch.tensor(self._update_seconds, device=self.device))
-        for name, value in self._tally.values(self.trainer).items():
-            self.log(f"train/{name}", value, prog_bar=name == "reward")
-        self._tally = Tally()
-        self._update_seconds = 0.0
+        super().on_fit_start()
 
     def validation_step(self, prompts: list[Prompt], batch_idx: int) -> None:
         """Measure held-out completions; logged as ``val/<name>`` over the whole set and all ranks."""
@@ -229,18 +82,3 @@ class RolloutModule(pl.LightningModule, ABC):
         }
         warn_of_failures("validation", counts)
         self.reward_limits.refuse(counts)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Save what Lightning does not, so that a resumed run is the same run."""
-        checkpoint["run_state"] = run_state(self.trainer)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep it until training starts."""
-        self._run_state = checkpoint.get("run_state")
-
-    def on_train_start(self) -> None:
-        """Refuse an epoch that ends inside an optimizer step; go on where a resumed run was saved."""
-        check_epoch(self.trainer)
-        if self.trainer.ckpt_path and self._run_state is not None:
-            restore_run_state(self.trainer, self._run_state)
-        self._run_state = None

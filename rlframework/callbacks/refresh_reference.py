@@ -40,8 +40,8 @@ class RefreshReference(RolloutCallback):
             raise ValueError("there is no reference to refresh: kl_coefficient is 0")
         if not any(True for _ in pl_module.reference.parameters()):
             raise ValueError(
-                f"{type(pl_module.reference).__name__} is the policy itself without its adapter and cannot follow it; "
-                "train all weights, or leave RefreshReference out"
+                f"{type(pl_module.reference).__name__} lies in the policy's own model beside its adapter and is not "
+                "moved; train all weights, or leave RefreshReference out"
             )
 
     @torch.no_grad()

@@ -4,11 +4,13 @@ from rlframework.data.chat_template import set_structured_chat_template
 from rlframework.data.columns import ColumnMap
 from rlframework.data.competition_math import MATH
 from rlframework.data.dapo_math import DAPOMath
+from rlframework.data.demonstrations import DemonstrationDataModule
 from rlframework.data.golds import math_gold
 from rlframework.data.gsm8k import GSM8K
 from rlframework.data.local_file import LocalFile
 from rlframework.data.mapped import MappedData
 from rlframework.data.module import PromptDataModule
+from rlframework.data.openr1_demonstrations import OpenR1Demonstrations
 from rlframework.data.openr1_math import OpenR1Math
 from rlframework.data.reasoning_gym import ReasoningGymPrompts
 from rlframework.data.source import Source
@@ -19,8 +21,10 @@ __all__ = [
     "MATH",
     "ColumnMap",
     "DAPOMath",
+    "DemonstrationDataModule",
     "LocalFile",
     "MappedData",
+    "OpenR1Demonstrations",
     "OpenR1Math",
     "PromptDataModule",
     "ReasoningGymPrompts",

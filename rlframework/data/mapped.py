@@ -28,7 +28,7 @@ class MappedData(PromptDataModule):
     text: a problem stands on one side whatever else is in the data set, and one that occurs twice never stands on both.
     Where it has one, training rows that repeat a problem of it are left out.
 
-    Override `columns_of` or `wanted` where one map does not do.
+    Override `columns_of`, `wanted` or `shaped` where one map does not do.
 
     Args:
         source: Where the training rows are.
@@ -89,6 +89,10 @@ class MappedData(PromptDataModule):
         """Whether to keep a mapped row; by default all are."""
         return True
 
+    def shaped(self, row: Row) -> Row:
+        """Return a wanted row as it is kept, for instance without long columns that have been read."""
+        return row
+
     def rows(self, split: str) -> list[Row]:
         """Return the mapped rows of a split, ``"train"`` or ``"validation"``, before any gold is looked at."""
         rows = self._mapped(self.sources[split], split)
@@ -110,10 +114,10 @@ class MappedData(PromptDataModule):
         table = source.load()
         columns = self.columns_of(table.column_names)
         columns.check(table.column_names)
-        mapped = list(map(columns, _read(table.select_columns(columns.columns(table.column_names)))))
-        rows = [row for row in mapped if self.wanted(row)]
-        if len(rows) < len(mapped):
-            rank_zero_info(f"{len(mapped) - len(rows)} of {len(mapped)} {split} rows of {source.path} are not wanted")
+        mapped = map(columns, _read(table.select_columns(columns.columns(table.column_names))))
+        rows = [self.shaped(row) for row in mapped if self.wanted(row)]
+        if len(rows) < len(table):
+            rank_zero_info(f"{len(table) - len(rows)} of {len(table)} {split} rows of {source.path} are not wanted")
         return rows
 
 

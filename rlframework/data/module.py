@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 import torch
 from datasets import Dataset
 
-from rlframework.algorithms.base import PolicyGradient
+from rlframework.algorithms.policy_module import PolicyModule
 from rlframework.data.golds import with_readable_golds
 from rlframework.data.source import Source
 from rlframework.data.tokenize import TooLong, tokenize_rows
@@ -130,12 +130,12 @@ class PromptDataModule(pl.LightningDataModule):
         """Move rollouts; held-out prompts are lists that the sampler reads where they are."""
         return batch if isinstance(batch, list) else batch.to(device)
 
-    def _algorithm(self) -> PolicyGradient:
+    def _algorithm(self) -> PolicyModule:
         if self.trainer is None:
             raise RuntimeError("the prompts are tokenised by a run; pass the datamodule to trainer.fit or .validate")
         module = self.trainer.lightning_module
-        if not isinstance(module, PolicyGradient):
-            raise TypeError(f"a PromptDataModule feeds a PolicyGradient algorithm, not {type(module).__name__}")
+        if not isinstance(module, PolicyModule):
+            raise TypeError(f"a PromptDataModule feeds an algorithm of rlframework, not {type(module).__name__}")
         return module
 
 

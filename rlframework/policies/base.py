@@ -132,6 +132,11 @@ class Policy(nn.Module, ABC):
         return frozen.requires_grad_(False).eval()
 
     @property
+    def frozen_base(self) -> frozenset[str]:
+        """Names, as in ``state_dict``, of weights that never change and that checkpoints therefore leave out."""
+        return frozenset()
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(self.parameters()).device

@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
+from rlframework.policies.adapters import AdapterReference, base_weights
 from rlframework.policies.base import Objective, Policy
 from rlframework.policies.decoding import Decoding
 from rlframework.policies.foresight import Foresight
@@ -37,7 +38,7 @@ class CausalLMPolicy(Policy):
     Args:
         model: A folder, a hub name, or a model object.
         tokenizer: A folder, a hub name, or a tokenizer; by default the one saved with the model.
-        lora: Train this PEFT adapter and leave the model as it is. The reference is then the model without it.
+        lora: Train this PEFT adapter and leave the model as it is.
         dtype: Dtype of the weights, such as ``"bfloat16"``, for a model that is loaded here; by default float32,
             which mixed precision needs for its master weights.
         shared_prefix: Read each prompt once for its whole group where the architecture allows it (`PrefixSharing`), and
@@ -141,18 +142,17 @@ class CausalLMPolicy(Policy):
         return select_rows(cache, rows, room)
 
     def reference(self) -> Policy:
-        """Return the model without its adapter, or a frozen copy of this instance if it has none.
+        """Return the policy as it is now, frozen: of one with an adapter the same model, and only the adapter's copy.
 
-        The copy is of the weights as they are now, in memory: nothing is loaded again from a path or a hub.
+        A new adapter changes nothing yet, and no copy of it is needed: the reference is the model without it. A whole
+        model is copied as it is in memory; nothing is loaded again from a path or a hub.
         """
-        if isinstance(self.model, PeftModel):
-            return AdapterFreeReference(self)
-        return super().reference()
+        return AdapterReference(self) if isinstance(self.model, PeftModel) else super().reference()
 
-    def without_adapter(self) -> AbstractContextManager[None]:
-        """Switch the adapter off inside the context; only for a policy with one."""
-        model: Any = self.model
-        return model.disable_adapter()
+    @property
+    def frozen_base(self) -> frozenset[str]:
+        """Names of the weights under the adapter, which whoever makes this policy anew has; none without an adapter."""
+        return base_weights(self) if isinstance(self.model, PeftModel) else frozenset()
 
     @property
     def eos_ids(self) -> frozenset[int]:
@@ -174,54 +174,6 @@ class CausalLMPolicy(Policy):
         if isinstance(cache, GroupCache):
             return self.model(input_ids=ids, **cache.inputs, **options)
         return self.model(input_ids=ids, attention_mask=mask.long(), **options)
-
-
-class AdapterFreeReference(Policy):
-    """The policy itself with its adapter switched off: a reference that costs no memory.
-
-    Args:
-        policy: The policy that is trained. It is not registered as a submodule here, so that its weights are neither
-            saved nor counted twice.
-    """
-
-    _policy: CausalLMPolicy
-
-    def __init__(self, policy: CausalLMPolicy) -> None:
-        super().__init__(policy.tokenizer)
-        object.__setattr__(self, "_policy", policy)
-
-    def logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
-        """Score under the base model, ``(B, T)``."""
-        with self._policy.without_adapter():
-            return self._policy.logprobs(batch, entropy_gradient=entropy_gradient)
-
-    def next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
-        """Run the base model."""
-        with self._policy.without_adapter():
-            return self._policy.next_logits(ids, mask, cache)
-
-    def select_rows(self, cache: Any, rows: Tensor, room: int) -> Any:
-        """Keep some rows of the base model's cache."""
-        return self._policy.select_rows(cache, rows, room)
-
-    def branch(self, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
-        """Branch the base model's cache."""
-        return self._policy.branch(cache, mask, copies, room)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the policy's weights are."""
-        return self._policy.device
-
-    @property
-    def eos_ids(self) -> frozenset[int]:
-        """Those of the policy."""
-        return self._policy.eos_ids
-
-    @property
-    def max_positions(self) -> int | None:
-        """Those of the policy."""
-        return self._policy.max_positions
 
 
 def _load_tokenizer(model: Any, tokenizer: Any) -> PreTrainedTokenizerBase:

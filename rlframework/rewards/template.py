@@ -74,6 +74,11 @@ class AnswerTemplate:
         return self.start_working if self.working_opened_by_prompt else ""
 
     @property
+    def tags(self) -> tuple[str, ...]:
+        """All four tags."""
+        return self.start_working, self.end_working, self.start_answer, self.end_answer
+
+    @property
     def completion_tags(self) -> tuple[str, ...]:
         """The tags that a completion must hold exactly once, in their order."""
         opening = () if self.working_opened_by_prompt else (self.start_working,)
@@ -104,6 +109,22 @@ class AnswerTemplate:
         if not (closed and opened and ended) or between.strip() or after.strip():
             return None
         return answer if answer.strip() else None
+
+    def written(self, working: str, answer: str) -> str:
+        """Return the completion that has this working and this answer in the layout: what `parse` reads back.
+
+        Raises:
+            ValueError: The working or the answer holds a tag, or the answer is blank.
+
+        Example:
+            >>> AnswerTemplate().written("6 * 7 is 42.", "42")
+            '6 * 7 is 42.<end_working_out><SOLUTION>42</SOLUTION>'
+        """
+        opening = "" if self.working_opened_by_prompt else self.start_working
+        text = f"{opening}{working}{self.end_working}{self.start_answer}{answer}{self.end_answer}"
+        if self.parse(text) != answer:
+            raise ValueError(f"a completion of answer {answer!r} would be misread: a tag inside, or a blank answer")
+        return text
 
     def answer_of(self, completion: Completion) -> str | None:
         """Return the parsed answer of a completion that the policy ended itself; None for one that was cut."""

@@ -152,7 +152,7 @@ def test_it_needs_a_run() -> None:
 
 
 def test_it_feeds_policy_gradients_only() -> None:
-    with pytest.raises(TypeError, match="feeds a PolicyGradient algorithm, not Regression"):
+    with pytest.raises(TypeError, match="feeds an algorithm of rlframework, not Regression"):
         trainer(max_steps=1).fit(Regression(), PromptDataModule(letter_rows(2)))
 
 

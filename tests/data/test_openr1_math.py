@@ -20,7 +20,7 @@ def row(i: int, answer: str | None, question_type: str = "math-word-problem", **
         "source": "olympiads",
         "uuid": f"u{i}",
         "is_reasoning_complete": [True, False],
-        "generations": ["<think>long</think>", "<think>longer</think>"],
+        "generations": ["<think>long", "<think>longer"],
         "correctness_math_verify": [True, False],
         "correctness_llama": None,
         "finish_reasons": ["stop", "length"],

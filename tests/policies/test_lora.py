@@ -1,4 +1,4 @@
-"""A policy that trains an adapter, and the reference that is the same model without it."""
+"""A policy that trains an adapter, and the reference that shares its model."""
 
 from __future__ import annotations
 
@@ -51,15 +51,46 @@ def test_a_new_adapter_changes_nothing() -> None:
     torch.testing.assert_close(policy.logprobs(batch()).logprobs, tiny_policy().logprobs(batch()).logprobs)
 
 
-def test_the_reference_is_the_base_model() -> None:
-    policy, base = perturbed(), tiny_policy()
-    with_adapter = policy.logprobs(batch()).logprobs
+def move(policy: CausalLMPolicy) -> None:
+    """Take a step from wherever the policy is."""
+    optimizer = torch.optim.SGD([p for p in policy.parameters() if p.requires_grad], lr=1.0)
+    policy.logprobs(batch()).logprobs.sum().backward()
+    optimizer.step()
+
+
+def test_the_reference_of_a_new_adapter_is_the_model_without_it() -> None:
+    policy = CausalLMPolicy(tiny_policy().model, letter_tokenizer(), lora=LORA)
     reference = policy.reference()
+    assert list(policy.model.peft_config) == ["default"]
+    move(policy)
     without = reference.logprobs(batch()).logprobs
-    torch.testing.assert_close(without, base.logprobs(batch()).logprobs)
-    assert (with_adapter - without).abs().max() > 0.1
+    torch.testing.assert_close(without, tiny_policy().logprobs(batch()).logprobs)
+    assert (policy.logprobs(batch()).logprobs - without).abs().max() > 0.1
     logits, _ = reference.next_logits(batch().prompt_ids, batch().prompt_mask)
-    torch.testing.assert_close(logits, base.next_logits(batch().prompt_ids, batch().prompt_mask)[0])
+    torch.testing.assert_close(logits, tiny_policy().next_logits(batch().prompt_ids, batch().prompt_mask)[0])
+
+
+def test_the_reference_of_a_primed_adapter_is_the_primed_policy() -> None:
+    policy = perturbed()
+    before = policy.logprobs(batch()).logprobs.detach()
+    names, reference = trainable(policy), policy.reference()
+    assert trainable(policy) == names
+    move(policy)
+    assert trainable(policy) == names
+    torch.testing.assert_close(reference.logprobs(batch()).logprobs, before)
+    assert (policy.logprobs(batch()).logprobs - before).abs().max() > 0.1
+    again = policy.reference()
+    torch.testing.assert_close(again.logprobs(batch()).logprobs, policy.logprobs(batch()).logprobs)
+    torch.testing.assert_close(reference.logprobs(batch()).logprobs, before)
+
+
+def test_only_the_model_under_the_adapter_is_the_frozen_base() -> None:
+    policy = perturbed()
+    policy.reference()
+    kept = policy.state_dict().keys() - policy.frozen_base
+    assert len(kept) == 8
+    assert all("lora_" in name and (".default" in name or ".reference_1" in name) for name in kept)
+    assert tiny_policy().frozen_base == frozenset()
 
 
 def test_the_adapter_is_on_again_after_the_reference_was_used() -> None:
@@ -91,16 +122,6 @@ def test_the_reference_adds_no_weights() -> None:
     assert set(both.state_dict()) == {f"policy.{name}" for name in policy.state_dict()}
 
 
-def test_training_does_not_move_the_reference() -> None:
-    policy = perturbed()
-    reference = policy.reference()
-    before = reference.logprobs(batch()).logprobs.detach()
-    optimizer = torch.optim.SGD([p for p in policy.parameters() if p.requires_grad], lr=1.0)
-    policy.logprobs(batch()).logprobs.sum().backward()
-    optimizer.step()
-    assert torch.equal(reference.logprobs(batch()).logprobs, before)
-
-
 def test_a_peft_model_that_exists_is_taken_as_it_is() -> None:
     policy = CausalLMPolicy(get_peft_model(tiny_policy().model, LORA), letter_tokenizer())
     assert all("lora_" in name for name in trainable(policy))
@@ -120,8 +141,12 @@ def test_the_sampler_uses_the_adapter() -> None:
 
 def test_the_reference_can_be_sampled_from() -> None:
     prompts, sampler = letter_prompts(2), BatchedSampler(group_size=2, max_tokens=8)
-    expected = sampler.sample(tiny_policy(), prompts)
-    assert [row.ids for row in sampler.sample(perturbed().reference(), prompts)] == [row.ids for row in expected]
+    policy = perturbed()
+    expected = sampler.sample(policy, prompts)
+    assert [row.ids for row in expected] != [row.ids for row in sampler.sample(tiny_policy(), prompts)]
+    reference = policy.reference()
+    move(policy)
+    assert [row.ids for row in sampler.sample(reference, prompts)] == [row.ids for row in expected]
 
 
 def test_the_reference_knows_the_end_ids_and_positions_of_the_model() -> None:

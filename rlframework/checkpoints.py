@@ -1,0 +1,75 @@
+"""Checkpoints of policies with an adapter: what lies under it is left out, and is the same when a run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rlframework.distributed import is_sharded
+from rlframework.policies.base import Policy
+
+POLICY = "policy."
+# Values of each weight that stand for all of it: a base that differs differs nearly everywhere.
+SAMPLES = 64
+
+
+def leave_out_base(checkpoint: dict[str, Any], policy: Policy) -> None:
+    """Take the frozen base out of a checkpoint, and put in what it is known by."""
+    if not policy.frozen_base:
+        return
+    for name in policy.frozen_base:
+        checkpoint["state_dict"].pop(POLICY + name, None)
+    checkpoint["frozen_base"] = fingerprint(policy)
+
+
+def check_base(checkpoint: Mapping[str, Any], module: nn.Module) -> None:
+    """Refuse a checkpoint of another adapter, or one that was trained on another base.
+
+    Args:
+        checkpoint: As Lightning hands it to ``on_load_checkpoint``.
+        module: What it will be loaded into; its policy is ``module.policy``.
+
+    Raises:
+        ValueError: With how many weights are missing or left over, or that the base is another one.
+    """
+    policy: Any = module.policy
+    if not policy.frozen_base:
+        return
+    base = {POLICY + name for name in policy.frozen_base}
+    expected, saved = set(module.state_dict()) - base, set(checkpoint["state_dict"]) - base
+    if expected != saved:
+        some = sorted(expected ^ saved)[0]
+        raise ValueError(
+            f"the checkpoint lacks {len(expected - saved)} of {len(expected)} weights beside the frozen base, and has "
+            f"{len(saved - expected)} that are unknown here (such as {some}); make the policy with the adapter that "
+            "the run had"
+        )
+    known, now = checkpoint.get("frozen_base"), fingerprint(policy)
+    if None not in (known, now) and known != now:
+        raise ValueError(
+            "the checkpoint holds an adapter that was trained on another base model than this policy has; load the "
+            "model that the run began with"
+        )
+
+
+def fingerprint(policy: Policy) -> str | None:
+    """Return what the weights under an adapter are known by, or None while ranks hold parts of them."""
+    if is_sharded(policy):
+        return None
+    digest = hashlib.sha256()
+    weights = policy.state_dict()
+    for name in sorted(policy.frozen_base):
+        digest.update(f"{name} {tuple(weights[name].shape)}".encode())
+        digest.update(_sampled(weights[name]))
+    return digest.hexdigest()
+
+
+def _sampled(weight: Tensor) -> bytes:
+    """Return some values of a weight, spread over all of it."""
+    flat = weight.detach().flatten()
+    places = torch.linspace(0, max(flat.numel() - 1, 0), min(SAMPLES, flat.numel()), device=flat.device).long()
+    return flat[places].to("cpu", torch.float64).numpy().tobytes()

@@ -1,0 +1,124 @@
+"""Policies that train an adapter: their reference, and which weights lie under it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from rlframework.functional.logprobs import TokenLogProbs
+from rlframework.policies.base import Policy
+from rlframework.rollout import Rollout
+
+if TYPE_CHECKING:
+    from rlframework.policies.causal_lm import CausalLMPolicy
+
+
+class AdapterReference(Policy):
+    """The policy itself, with the adapter that it has now in the place of the one that learns.
+
+    It costs no second model. The copy of the adapter is frozen and lies in the policy's model, as adapter
+    ``"reference_1"`` or the next number that is free; while the adapter is new and changes nothing, the model without
+    any serves as well and none is made.
+
+    Args:
+        policy: The policy that is trained. It is not registered as a submodule here, so that its weights are neither
+            saved nor counted twice.
+    """
+
+    _policy: CausalLMPolicy
+
+    def __init__(self, policy: CausalLMPolicy) -> None:
+        super().__init__(policy.tokenizer)
+        object.__setattr__(self, "_policy", policy)
+        self._name = None if changes_nothing(policy.model) else _copied_adapter(policy.model)
+
+    def logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
+        """Score under the reference, ``(B, T)``."""
+        with using_adapter(self._policy.model, self._name):
+            return self._policy.logprobs(batch, entropy_gradient=entropy_gradient)
+
+    def next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
+        """Run the reference."""
+        with using_adapter(self._policy.model, self._name):
+            return self._policy.next_logits(ids, mask, cache)
+
+    def select_rows(self, cache: Any, rows: Tensor, room: int) -> Any:
+        """Keep some rows of the model's cache."""
+        return self._policy.select_rows(cache, rows, room)
+
+    def branch(self, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
+        """Branch the model's cache."""
+        return self._policy.branch(cache, mask, copies, room)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the policy's weights are."""
+        return self._policy.device
+
+    @property
+    def eos_ids(self) -> frozenset[int]:
+        """Those of the policy."""
+        return self._policy.eos_ids
+
+    @property
+    def max_positions(self) -> int | None:
+        """Those of the policy."""
+        return self._policy.max_positions
+
+
+@contextmanager
+def using_adapter(model: Any, name: str | None) -> Iterator[None]:
+    """Put another adapter on inside the context, or none; what can be trained stays what it was."""
+    if name is None:
+        with model.disable_adapter():
+            yield
+        return
+    trainable = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    present = model.active_adapter
+    model.set_adapter(name, inference_mode=True)
+    try:
+        yield
+    finally:
+        model.set_adapter(present)
+        for parameter, flag in trainable:
+            parameter.requires_grad_(flag)
+
+
+def changes_nothing(model: Any) -> bool:
+    """Whether the adapter is new: every ``lora_B`` is 0, and nothing else is trained beside it.
+
+    Of another kind of adapter nothing is known.
+    """
+    trained = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    lora = all("lora_A" in name or "lora_B" in name for name, _ in trained)
+    return lora and not any(bool(parameter.any()) for name, parameter in trained if "lora_B" in name)
+
+
+def base_weights(policy: CausalLMPolicy) -> frozenset[str]:
+    """Return the names, in the policy's ``state_dict``, of what is neither trained nor part of an adapter."""
+    model: Any = policy.model
+    trained = {name for name, parameter in policy.named_parameters() if parameter.requires_grad}
+    parts = (getattr(model.base_model, "prefix", "lora_"), "modules_to_save.", "prompt_encoder.")
+    return frozenset(
+        name for name in policy.state_dict() if name not in trained and not any(part in name for part in parts)
+    )
+
+
+def _copied_adapter(model: Any) -> str:
+    """Copy the adapter that is on, frozen, and return the name of the copy."""
+    name = next(name for i in count(1) if (name := f"reference_{i}") not in model.peft_config)
+    present = model.active_adapter
+    model.add_adapter(name, model.peft_config[present])
+    weights = dict(model.named_parameters())
+    copies = {own: weights.get(own.replace(f".{present}", f".{name}")) for own in weights if f".{present}" in own}
+    with torch.no_grad():
+        for own, copy in copies.items():
+            if copy is not None and copy is not weights[own]:
+                copy.copy_(weights[own])
+                copy.requires_grad_(False)
+    return name
