@@ -23,6 +23,17 @@ class Head(ABC):
         """Run one sequence through the model and return what is kept of its ``(n,)`` predicting positions."""
 
     @abstractmethod
+    def states_of_rows(self, ids: Tensor, predicts: Tensor) -> Tensor:
+        """Run rows that are padded on the right, and return what is kept of their predicting positions, row by row.
+
+        There is no mask: causal attention never looks at what is behind.
+
+        Args:
+            ids: ``(B, S)``.
+            predicts: ``(B, S)`` bool, with ``n`` positions in all.
+        """
+
+    @abstractmethod
     def score(self, states: Tensor, ids: Tensor, temperature: float, **options: Any) -> TokenLogProbs:
         """Score the ``(n,)`` tokens that the states predict; options are those of `projected_logprobs`."""
 
@@ -40,6 +51,13 @@ class WholeHead(Head):
     def states(self, inputs: dict[str, Any], predictors: Tensor) -> Tensor:
         """Return logits, ``(n, V)``."""
         return self._model(**inputs, logits_to_keep=predictors).logits.squeeze(0)
+
+    def states_of_rows(self, ids: Tensor, predicts: Tensor) -> Tensor:
+        """Return logits, ``(n, V)``."""
+        # A number of columns is what every forward understands; one that ignores it returns all of them.
+        needed = ids.shape[1] - int(predicts.any(0).long().argmax())
+        logits = self._model(input_ids=ids, use_cache=False, logits_to_keep=needed).logits
+        return logits[:, -needed:][predicts[:, -needed:]]
 
     def score(self, states: Tensor, ids: Tensor, temperature: float, **options: Any) -> TokenLogProbs:
         """Score them; a forecast saves nothing here."""
@@ -72,6 +90,10 @@ class TiledHead(Head):
     def states(self, inputs: dict[str, Any], predictors: Tensor) -> Tensor:
         """Return hidden states, ``(n, D)``."""
         return self._body(**inputs).last_hidden_state.squeeze(0)[predictors]
+
+    def states_of_rows(self, ids: Tensor, predicts: Tensor) -> Tensor:
+        """Return hidden states, ``(n, D)``."""
+        return self._body(input_ids=ids, use_cache=False).last_hidden_state[predicts]
 
     def score(self, states: Tensor, ids: Tensor, temperature: float, **options: Any) -> TokenLogProbs:
         """Score them tile by tile."""

@@ -26,7 +26,7 @@ class Scorer(ABC):
 
     Attributes:
         name: In messages.
-        switch: Argument of `CausalLMPolicy` that switches it off.
+        switch: Argument of the policy that switches it off.
     """
 
     name: ClassVar[str]
@@ -103,9 +103,9 @@ def prove(policy: CausalLMPolicy, scorer: Scorer, group: Rollout) -> None:
             results.append((logprobs.detach(), gradient))
     (padded, padded_gradient), (fast, fast_gradient) = results
     half = torch.is_autocast_enabled(padded.device.type) or next(policy.parameters()).element_size() == 2
-    _compare(scorer, "log-probabilities", (padded - fast).abs().max(), 0.3 if half else 1e-3)
+    _compare(policy, scorer, "log-probabilities", (padded - fast).abs().max(), 0.3 if half else 1e-3)
     error = (padded_gradient - fast_gradient).norm() / padded_gradient.norm().clamp(min=1e-12)
-    _compare(scorer, "gradients (relative)", error, 0.2 if half else 1e-3)
+    _compare(policy, scorer, "gradients (relative)", error, 0.2 if half else 1e-3)
 
 
 def drops_out(policy: nn.Module) -> bool:
@@ -140,10 +140,10 @@ def _sample(batch: Rollout) -> Rollout:
 _PROOF_PROMPT, _PROOF_COMPLETION = 512, 32
 
 
-def _compare(scorer: Scorer, what: str, error: Tensor, tolerance: float) -> None:
+def _compare(policy: nn.Module, scorer: Scorer, what: str, error: Tensor, tolerance: float) -> None:
     if not error <= tolerance:
         raise RuntimeError(
             f"{what} by way of {scorer.name} differ by {float(error):.2g} from those of padded rows (tolerance "
             f"{tolerance}): this model does not attend as its configuration says. Pass {scorer.switch}=False to "
-            "CausalLMPolicy, and please report the architecture"
+            f"{type(policy).__name__}, and please report the architecture"
         )
