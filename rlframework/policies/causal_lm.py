@@ -24,6 +24,7 @@ from rlframework.policies.lean_decode import LeanDecoder
 from rlframework.policies.packed_rows import PackedRows
 from rlframework.policies.prefix_sharing import PrefixSharing
 from rlframework.policies.rotation import shared_rotation
+from rlframework.policies.saving import merged
 from rlframework.policies.scoring import Scorer, Scoring
 from rlframework.policies.tree_attention import GroupwiseAttention, TreeAttention
 from rlframework.rollout import Rollout
@@ -153,6 +154,21 @@ class CausalLMPolicy(Policy):
     def frozen_base(self) -> frozenset[str]:
         """Names of the weights under the adapter, which whoever makes this policy anew has; none without an adapter."""
         return base_weights(self) if isinstance(self.model, PeftModel) else frozenset()
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Save what ``from_pretrained`` loads: the adapter if there is one, else the model; and the tokenizer."""
+        model: Any = self.model
+        model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+    def save_merged(self, folder: str | Path) -> None:
+        """Save model and tokenizer with the adapter merged into the weights; this policy stays as it is.
+
+        A copy of the model is merged, which takes its memory a second time for as long.
+        """
+        model: Any = merged(self.model)
+        model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
 
     @property
     def eos_ids(self) -> frozenset[int]:
