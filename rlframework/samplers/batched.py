@@ -107,17 +107,6 @@ class BatchedSampler(GroupSampler):
             completions.append(Completion(prompt, ids[:kept], text, reason, scores[:kept]))
         return Completions(completions, self.group_size)
 
-    def _check_room(self, policy: Policy, prompts: Sequence[Prompt]) -> None:
-        if not prompts or not all(prompt.ids for prompt in prompts):
-            raise ValueError("no prompts, or a prompt has no tokens: there is nothing to condition the first token on")
-        longest = max(prompts, key=lambda prompt: len(prompt.ids))
-        if policy.max_positions is not None and len(longest.ids) + self.max_tokens > policy.max_positions:
-            raise ValueError(
-                f"prompt {longest.index} has {len(longest.ids)} tokens; with max_tokens={self.max_tokens} that is more "
-                f"than the {policy.max_positions} positions of the model. Lower max_tokens, or set max_prompt_tokens "
-                "of the PromptDataModule and too_long='drop'"
-            )
-
 
 def left_pad(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device | str) -> tuple[Tensor, Tensor]:
     """Return ``(B, P)`` ids and mask of ragged rows, padded on the left."""
