@@ -25,11 +25,19 @@ from .data import DemonstrationDataModule, PromptDataModule
 from .demonstration import Demonstration
 from .evaluation import Evaluation, evaluate
 from .loader import RolloutLoader
-from .policies import CausalLMPolicy, Policy
+from .policies import CausalLMPolicy, Policy, UnslothPolicy
 from .prompt import Prompt
 from .rewards import RewardModel
 from .rollout import Rollout
-from .samplers import BatchedSampler, GroupSampler, SharedPrefixSampler, SpreadFilter
+from .samplers import (
+    BatchedSampler,
+    GenerateSampler,
+    GroupSampler,
+    SharedPrefixSampler,
+    SpreadFilter,
+    UnslothEngineSampler,
+    UnslothSampler,
+)
 
 __all__ = [
     "BNPO",
@@ -53,6 +61,7 @@ __all__ = [
     "DemonstrationDataModule",
     "DrGRPO",
     "Evaluation",
+    "GenerateSampler",
     "GroupSampler",
     "LitePPO",
     "MaxRL",
@@ -70,6 +79,9 @@ __all__ = [
     "RolloutWriter",
     "SharedPrefixSampler",
     "SpreadFilter",
+    "UnslothEngineSampler",
+    "UnslothPolicy",
+    "UnslothSampler",
     "evaluate",
     "rewards",
 ]

@@ -2,5 +2,6 @@
 
 from rlframework.policies.base import Policy
 from rlframework.policies.causal_lm import CausalLMPolicy
+from rlframework.policies.unsloth import UnslothPolicy
 
-__all__ = ["CausalLMPolicy", "Policy"]
+__all__ = ["CausalLMPolicy", "Policy", "UnslothPolicy"]

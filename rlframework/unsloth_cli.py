@@ -1,0 +1,27 @@
+"""The command line for `UnslothPolicy`: ``python -m rlframework.unsloth_cli fit --config recipe.yaml``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rlframework.optional import require
+
+
+def main(args: list[str] | None = None, **options: Any) -> Any:
+    """Import Unsloth, which has to come before transformers, and run `rlframework.cli.main`.
+
+    Args:
+        args: Arguments instead of those of the process.
+        **options: For ``LightningCLI``.
+
+    Raises:
+        ImportError: Unsloth or jsonargparse is not installed.
+    """
+    require("unsloth", "unsloth")
+    from rlframework.cli import main as run
+
+    return run(args, **options)
+
+
+if __name__ == "__main__":
+    main()
