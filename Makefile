@@ -4,12 +4,12 @@
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SOURCES := $(wildcard rlframework recipes tests benchmarks)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help .venv demo test test-long tables tree lint format bench bench-quick bench-step bench-plots bench-overhead clean
+.PHONY: help .venv demo test test-long test-unsloth tables tree lint format bench bench-quick bench-step bench-plots bench-overhead clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -22,6 +22,9 @@ test: .venv/.installed ## Run the test suite and every example in a docstring, o
 
 test-long: .venv/.installed ## Run the longer proofs that `make test` leaves out
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-unsloth: .venv-unsloth/.installed ## Run the tests against Unsloth's CPU backend, in .venv-unsloth
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m unsloth tests/unsloth $(ARGS)
 
 tables: .venv/.installed ## Measure against TRL anew and write the tables of docs/algorithms/index.md
 	RLFRAMEWORK_WRITE_TABLE=1 $(BIN)/python -m pytest tests/test_trl_table.py $(ARGS)
@@ -65,6 +68,15 @@ bench-overhead: .venv/.installed ## Time what Lightning and the framework add to
 	$(PIP) --editable '.[lint]'
 	@touch $@
 
+test-unsloth .venv-unsloth/.installed: BIN := .venv-unsloth/bin
+
+# Without Unsloth's own dependencies: they bring CUDA, and a torchvision that breaks Unsloth's import on a CPU.
+.venv-unsloth/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-unsloth
+	$(PIP) --editable '.[test]' 'transformers<=5.17.0' 'trl<1.15' 'datasets<5' pillow
+	$(PIP) --no-deps unsloth==2026.10.9 unsloth_zoo==2026.10.9
+	@touch $@
+
 clean: ## Remove the environment, the caches and the build; runs/ stays
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml build dist *.egg-info
+	rm -rf .venv .venv-unsloth .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml build dist *.egg-info
 	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +
