@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
 from rlframework.policies.adapters import AdapterReference, base_weights
@@ -21,6 +21,7 @@ from rlframework.policies.group_cache import GroupCache
 from rlframework.policies.head import Head, TiledHead, WholeHead
 from rlframework.policies.kv_cache import select_rows
 from rlframework.policies.lean_decode import LeanDecoder
+from rlframework.policies.loading import load_model, load_tokenizer, with_adapter
 from rlframework.policies.packed_rows import PackedRows
 from rlframework.policies.prefix_sharing import PrefixSharing
 from rlframework.policies.rotation import shared_rotation
@@ -39,9 +40,12 @@ class CausalLMPolicy(Policy):
     Args:
         model: A folder, a hub name, or a model object.
         tokenizer: A folder, a hub name, or a tokenizer; by default the one saved with the model.
-        lora: Train this PEFT adapter and leave the model as it is.
+        lora: Train this PEFT adapter and leave the model as it is; or go on with one that was saved, by its folder or
+            hub name.
         dtype: Dtype of the weights, such as ``"bfloat16"``, for a model that is loaded here; by default float32,
             which mixed precision needs for its master weights.
+        quantization: How bitsandbytes stores the weights of a model that is loaded here; with ``lora`` (QLoRA).
+        gradient_checkpointing: Compute activations again in the backward pass instead of keeping them.
         shared_prefix: Read each prompt once for its whole group where the architecture allows it (`PrefixSharing`), and
             keep its keys and values once while decoding if it is long.
         tree_attention: How a group attends while prompts are shared: `GroupwiseAttention` runs anywhere,
@@ -52,8 +56,10 @@ class CausalLMPolicy(Policy):
             launching kernels takes longer than running them.
 
     Raises:
-        ValueError: No tokenizer for a model object, a tokenizer without pad token, a dtype for a model that exists,
-            ``lora`` for a model with an adapter, or ``graphed_decode`` for a model that `LeanDecoder` does not serve.
+        ImportError: ``quantization`` without bitsandbytes.
+        ValueError: No tokenizer for a model object, a tokenizer without pad token, a dtype or a quantization for a
+            model that exists, ``lora`` for a model with an adapter, quantised weights without one, or
+            ``graphed_decode`` for a model that `LeanDecoder` does not serve.
 
     Example:
         >>> from transformers import Qwen3Config, Qwen3ForCausalLM
@@ -71,19 +77,20 @@ class CausalLMPolicy(Policy):
         self,
         model: str | Path | PreTrainedModel | PeftModel,
         tokenizer: str | Path | PreTrainedTokenizerBase | None = None,
-        lora: LoraConfig | None = None,
+        lora: LoraConfig | str | Path | None = None,
         dtype: str | None = None,
+        quantization: BitsAndBytesConfig | None = None,
+        gradient_checkpointing: bool = False,
         shared_prefix: bool = True,
         tree_attention: type[TreeAttention] = GroupwiseAttention,
         packed_rows: bool = True,
         lean_decode: bool = True,
         graphed_decode: bool = False,
     ) -> None:
-        super().__init__(_load_tokenizer(model, tokenizer))
-        loaded = _load_model(model, dtype)
-        if lora is not None and isinstance(loaded, PeftModel):
-            raise ValueError("the model has an adapter already; pass either a PEFT model or lora=...")
-        self.model = loaded if lora is None else get_peft_model(loaded, lora)
+        super().__init__(load_tokenizer(model, tokenizer))
+        self.model = with_adapter(load_model(model, dtype, quantization), lora)
+        if gradient_checkpointing:
+            self.model.gradient_checkpointing_enable({"use_reentrant": False})
         self._forward_arguments = _forward_arguments(self.model)
         scorers: list[Scorer] = [PrefixSharing(self, tree_attention)] if shared_prefix else []
         self._scoring = Scoring(self, [*scorers, PackedRows(self)] if packed_rows else scorers)
@@ -158,7 +165,9 @@ class CausalLMPolicy(Policy):
     def save_pretrained(self, folder: str | Path) -> None:
         """Save what ``from_pretrained`` loads: the adapter if there is one, else the model; and the tokenizer."""
         model: Any = self.model
-        model.save_pretrained(folder)
+        # A reference's adapter lies beside the one that learns.
+        active = {"selected_adapters": [model.active_adapter]} if isinstance(model, PeftModel) else {}
+        model.save_pretrained(folder, **active)
         self.tokenizer.save_pretrained(folder)
 
     def save_merged(self, folder: str | Path) -> None:
@@ -190,23 +199,6 @@ class CausalLMPolicy(Policy):
         if isinstance(cache, GroupCache):
             return self.model(input_ids=ids, **cache.inputs, **options)
         return self.model(input_ids=ids, attention_mask=mask.long(), **options)
-
-
-def _load_tokenizer(model: Any, tokenizer: Any) -> PreTrainedTokenizerBase:
-    if isinstance(tokenizer, PreTrainedTokenizerBase):
-        return tokenizer
-    source = tokenizer if tokenizer is not None else model
-    if not isinstance(source, (str, Path)):
-        raise ValueError("a model object does not carry its tokenizer; pass tokenizer=... (an object, folder or name)")
-    return AutoTokenizer.from_pretrained(source)
-
-
-def _load_model(model: Any, dtype: str | None) -> PreTrainedModel:
-    if isinstance(model, (str, Path)):
-        return AutoModelForCausalLM.from_pretrained(model, dtype=dtype or "float32")
-    if dtype is not None:
-        raise ValueError(f"dtype={dtype!r} is for a model that is loaded here; convert the object with model.to(...)")
-    return model
 
 
 def _forward_arguments(model: torch.nn.Module) -> frozenset[str]:

@@ -12,7 +12,8 @@ def merged(model: Any) -> Any:
     """Return a merged copy of a PEFT model; a model without adapter is returned itself.
 
     Raises:
-        ValueError: The adapter is more than a change of weights, so that nothing can take it in.
+        ValueError: The adapter is more than a change of weights, so that nothing can take it in; or the weights are
+            quantised, and would be rounded anew.
 
     Example:
         >>> from peft import LoraConfig, get_peft_model
@@ -25,5 +26,10 @@ def merged(model: Any) -> Any:
         return model
     if not hasattr(model.base_model, "merge_and_unload"):
         raise ValueError(f"an adapter of {type(model.base_model).__name__} cannot be merged; call save_pretrained")
+    if getattr(model.get_base_model(), "is_quantized", False):
+        raise ValueError(
+            "merging into quantised weights rounds them anew; call save_pretrained for the adapter, load the model "
+            "without quantization with lora=<that folder>, and merge that"
+        )
     clone: Any = copy.deepcopy(model)
-    return clone.merge_and_unload(safe_merge=True)
+    return clone.merge_and_unload(safe_merge=True, adapter_names=[clone.active_adapter])

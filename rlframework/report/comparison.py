@@ -20,7 +20,8 @@ from rlframework.samplers.base import GroupSampler
 class Comparison:
     """A table whose rows differ in nothing but the policy.
 
-    Prompts (with their template), sampler (with its token budget) and measures are fixed here, once for all rows.
+    Prompts (with their template), sampler (with its token budget) and measures are fixed here, once for all rows. One
+    row may ask the same problems in other words, and its name then says so.
 
     Args:
         prompts: Held-out prompts.
@@ -33,13 +34,29 @@ class Comparison:
         self.sampler = sampler
         self.measures = measures
         self.rows: list[Evaluation] = []
+        self._asked_otherwise: list[str] = []
         # Missing now rather than after the training that is to be compared.
         for package in ("rich", "matplotlib"):
             require(package, "report")
 
-    def add(self, name: str, policy: Policy) -> Evaluation:
-        """Measure a policy as it is now and append its row."""
-        self.rows.append(evaluate(name, policy, self.prompts, self.sampler, self.measures))
+    def add(self, name: str, policy: Policy, prompts: Sequence[Prompt] | None = None) -> Evaluation:
+        """Measure a policy as it is now and append its row.
+
+        Args:
+            name: Of the row.
+            policy: What is measured.
+            prompts: The same problems asked otherwise, such as without the instruction; by default as in all rows.
+
+        Raises:
+            ValueError: They are other problems.
+        """
+        asked = self.prompts if prompts is None else prompts
+        if [prompt.index for prompt in asked] != [prompt.index for prompt in self.prompts]:
+            raise ValueError(
+                f"row {name!r} has {len(asked)} other problems; ask those of the other rows, in their order"
+            )
+        self._asked_otherwise += [name] if prompts is not None else []
+        self.rows.append(evaluate(name, policy, asked, self.sampler, self.measures))
         return self.rows[-1]
 
     def print(self, examples: int = 0) -> None:
@@ -48,10 +65,23 @@ class Comparison:
             print_examples(self.rows[-2:], next(iter(self.measures)), examples)
         kind = "greedy" if self.sampler.temperature == 0 else f"sampled at temperature {self.sampler.temperature}"
         budget = f"at most {self.sampler.max_tokens} tokens"
-        print_comparison(self.rows, f"{kind}, {budget}; same held-out prompts and template in every row")
+        but = f" but {', '.join(self._asked_otherwise)}: the same problems, asked otherwise" * bool(
+            self._asked_otherwise
+        )
+        print_comparison(self.rows, f"{kind}, {budget}; same held-out prompts and template in every row{but}")
+
+    def figures(self) -> dict[str, dict[str, Any]]:
+        """Return every row's measures: share, 95 % interval and ``n``."""
+        return {
+            row.name: {
+                "n": row.n,
+                **{measure: {"share": row.share(measure), "interval": row.interval(measure)} for measure in row.scores},
+            }
+            for row in self.rows
+        }
 
     def save(self, folder: str | Path, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """Write ``curves.png`` and ``summary.json``, the last two rows as before and after.
+        """Write ``curves.png`` and ``summary.json``: the last two rows as before and after, and all under ``rows``.
 
         Args:
             folder: A run folder with the ``metrics.csv`` of Lightning's CSVLogger.
@@ -61,6 +91,6 @@ class Comparison:
             What ``summary.json`` holds.
         """
         before, after = self.rows[-2:]
-        summary = write_summary(Path(folder) / "summary.json", before, after, facts)
+        summary = write_summary(Path(folder) / "summary.json", before, after, {**facts, "rows": self.figures()})
         plot_curves(Path(folder) / "metrics.csv", Path(folder) / "curves.png", self.rows)
         return summary

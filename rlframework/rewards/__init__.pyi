@@ -7,7 +7,7 @@ from .function import BatchFunctionReward, FunctionReward, TRLReward
 from .judgement import Judgement
 from .length import SoftOverlong
 from .limits import RewardLimits
-from .math import MathCheck
+from .math import MathAnywhere, MathCheck
 from .numbers import NumberCheck
 from .pool import Outcome, WorkerPool
 from .template import AnswerTemplate
@@ -24,6 +24,7 @@ __all__ = [
     "ExactFormat",
     "FunctionReward",
     "Judgement",
+    "MathAnywhere",
     "MathCheck",
     "NumberCheck",
     "Outcome",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
+from peft import LoraConfig
 from transformers import (
     AutoModelForCausalLM,
     BloomConfig,
@@ -227,3 +229,26 @@ def test_a_wrapped_model_samples_what_it_scores() -> None:
     plain = BatchedSampler(2, 5).sample(policy, letter_prompts(3))
     wrapped = CausalLMPolicy(torch.compile(policy.model, backend="eager"), policy.tokenizer)
     assert [row.ids for row in BatchedSampler(2, 5).sample(wrapped, letter_prompts(3))] == [row.ids for row in plain]
+
+
+@pytest.mark.parametrize(
+    "lora", [None, LoraConfig(r=2, target_modules=["q_proj", "down_proj"], init_lora_weights=False)]
+)
+def test_gradient_checkpointing_changes_no_gradient(tmp_path: Path, lora: LoraConfig | None) -> None:
+    tiny_policy().save_pretrained(tmp_path)
+    gradients = []
+    for checkpointing in (False, True):
+        torch.manual_seed(0)
+        policy = CausalLMPolicy(tmp_path, lora=lora, gradient_checkpointing=checkpointing).train()
+        calls = []
+        attention = next(part for name, part in policy.named_modules() if name.endswith("self_attn"))
+        attention.register_forward_hook(lambda *_, calls=calls: calls.append(1))
+        rows = BatchedSampler(group_size=3, max_tokens=6).sample(policy.eval(), letter_prompts(3))
+        rollout = assemble(rows, Scores(torch.zeros(3, 3), {}), pad_id=0, temperature=1.0)
+        policy.train()
+        policy.logprobs(rollout)  # proves itself once
+        calls.clear()
+        policy.logprobs(rollout).logprobs.masked_fill(~rollout.completion_mask, 0.0).sum().backward()
+        gradients.append({name: p.grad for name, p in policy.named_parameters() if p.grad is not None})
+        assert len(calls) == (2 if checkpointing else 1)
+    torch.testing.assert_close(gradients[1], gradients[0], atol=1e-5, rtol=1e-5)

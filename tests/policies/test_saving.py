@@ -68,3 +68,26 @@ def test_an_adapter_that_is_no_change_of_weights_is_refused(tmp_path: Path) -> N
     model = get_peft_model(tiny_policy().model, PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=2))
     with pytest.raises(ValueError, match="cannot be merged"):
         CausalLMPolicy(model, letter_tokenizer()).save_merged(tmp_path)
+
+
+def test_a_saved_adapter_is_trained_on(tmp_path: Path) -> None:
+    policy = adapted()
+    policy.reference()  # whose adapter lies in the model too, and is not saved
+    policy.save_pretrained(tmp_path)
+    assert not (tmp_path / "reference_1").exists()
+    again = CausalLMPolicy(tiny_policy().model, letter_tokenizer(), lora=tmp_path)
+    torch.testing.assert_close(scored(again), scored(policy))
+    assert {name for name, parameter in again.named_parameters() if parameter.requires_grad} == {
+        name for name, parameter in policy.named_parameters() if parameter.requires_grad
+    }
+
+
+def test_only_the_adapter_that_learns_is_merged(tmp_path: Path) -> None:
+    policy = adapted()
+    policy.reference()
+    with torch.no_grad():
+        for name, parameter in policy.named_parameters():
+            if "lora_B.default" in name:
+                parameter.mul_(2)
+    policy.save_merged(tmp_path)
+    torch.testing.assert_close(scored(CausalLMPolicy(tmp_path)), scored(policy), atol=1e-5, rtol=0)

@@ -1,6 +1,7 @@
 """Table, curves and summary of a comparison."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from rlframework.completions import Completion, Completions
 from rlframework.evaluation import Evaluation
 from rlframework.prompt import Prompt
 from rlframework.report import Comparison, plot_curves, print_comparison, print_examples, read_metrics, write_summary
+from rlframework.rewards import CorrectAnswer
 from rlframework.samplers import BatchedSampler
 from rlframework.testing import letter_prompts, tiny_policy
 
@@ -79,3 +81,23 @@ def test_a_comparison_holds_everything_but_the_policy_fixed(first_letter, capsys
     assert [row.text for row in one.completions] != [row.text for row in three.completions]
     comparison.print(examples=1)
     assert "greedy, at most 4 tokens" in capsys.readouterr().out
+
+
+def test_a_row_may_ask_the_same_problems_otherwise_and_says_so(capsys: pytest.CaptureFixture) -> None:
+    prompts = letter_prompts(3)
+    bare = [replace(prompt, ids=prompt.ids[:1]) for prompt in prompts]
+    comparison = Comparison(
+        prompts, BatchedSampler(group_size=1, max_tokens=4, temperature=0), {"right": CorrectAnswer()}
+    )
+    comparison.add("base", tiny_policy(), bare)
+    comparison.add("+ prompt", tiny_policy())
+    asked = [[row.prompt.ids for row in one.completions] for one in comparison.rows]
+    assert asked == [[prompt.ids for prompt in bare], [prompt.ids for prompt in prompts]]
+    comparison.print()
+    assert "but base: the same problems, asked otherwise" in " ".join(capsys.readouterr().out.split())
+    figures = comparison.figures()
+    assert list(figures) == ["base", "+ prompt"]
+    assert figures["base"]["n"] == 3
+    assert figures["base"]["right"]["share"] == comparison.rows[0].share("right")
+    with pytest.raises(ValueError, match="row 'other' has 2 other problems"):
+        comparison.add("other", tiny_policy(), bare[:2])
