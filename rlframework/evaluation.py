@@ -59,6 +59,7 @@ def evaluate(
     prompts: Sequence[Prompt],
     sampler: GroupSampler,
     measures: Mapping[str, RewardModel],
+    batch_size: int | None = None,
 ) -> Evaluation:
     """Sample every prompt and score the completions; the policy is in eval mode meanwhile.
 
@@ -70,12 +71,15 @@ def evaluate(
         prompts: Held-out prompts.
         sampler: Such as ``sampler.replace(group_size=1, temperature=0.0)`` for one greedy completion each.
         measures: Rewards by name.
+        batch_size: Prompts that are sampled together, which bounds memory; by default all of them.
 
     Raises:
         RuntimeError: More checks of a measure failed than `RewardLimits` allow, so that its mean says little.
     """
     with eval_mode(policy):
-        completions = sampler.sample(policy, prompts)
+        size = batch_size or len(prompts)
+        parts = [sampler.sample(policy, prompts[start : start + size]) for start in range(0, len(prompts), size)]
+    completions = Completions([row for part in parts for row in part], sampler.group_size)
     scores = {key: reward.evaluate(completions) for key, reward in measures.items()}
     counts = {key: Counts.of(part) for found in scores.values() for key, part in found.judgements.items()}
     warn_of_failures(name, counts)

@@ -27,12 +27,20 @@ class Comparison:
         prompts: Held-out prompts.
         sampler: Such as ``sampler.replace(group_size=1, temperature=0.0)``.
         measures: Rewards of 0 and 1 by name; the first decides what counts as right in the examples.
+        batch_size: Prompts that are sampled together; by default all of them.
     """
 
-    def __init__(self, prompts: Sequence[Prompt], sampler: GroupSampler, measures: Mapping[str, RewardModel]) -> None:
+    def __init__(
+        self,
+        prompts: Sequence[Prompt],
+        sampler: GroupSampler,
+        measures: Mapping[str, RewardModel],
+        batch_size: int | None = None,
+    ) -> None:
         self.prompts = prompts
         self.sampler = sampler
         self.measures = measures
+        self.batch_size = batch_size
         self.rows: list[Evaluation] = []
         self._asked_otherwise: list[str] = []
         # Missing now rather than after the training that is to be compared.
@@ -56,7 +64,7 @@ class Comparison:
                 f"row {name!r} has {len(asked)} other problems; ask those of the other rows, in their order"
             )
         self._asked_otherwise += [name] if prompts is not None else []
-        self.rows.append(evaluate(name, policy, asked, self.sampler, self.measures))
+        self.rows.append(evaluate(name, policy, asked, self.sampler, self.measures, self.batch_size))
         return self.rows[-1]
 
     def print(self, examples: int = 0) -> None:

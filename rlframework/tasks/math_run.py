@@ -1,0 +1,98 @@
+"""What the maths recipes have in common besides their steps: sizes, options, and what stands in for the hub."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rlframework.tasks.sums_dataset import write_openr1_sums
+from rlframework.tasks.tiny_base import create_base
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much of everything; by default for a model of 4 billion weights on one GPU of 80 GB.
+
+    Args:
+        sft_steps: Optimizer steps of priming.
+        sft_batch: Demonstrations in a step.
+        sft_accumulate: Minibatches that they are cut into.
+        sft_tokens: Longest demonstration, prompt included.
+        sft_learning_rate: Peak learning rate of priming.
+        steps: Optimizer steps of GRPO, each of one rollout.
+        prompts: Prompts in a rollout.
+        group: Completions of a prompt.
+        minibatches: Minibatches that a rollout is cut into.
+        max_tokens: Token budget of a completion, in training and in every row of the comparison.
+        learning_rate: Peak learning rate of GRPO.
+        heldout: Problems that the rows are measured on.
+        heldout_share: Share of the data set that they are chosen from and that nothing is trained on.
+    """
+
+    sft_steps: int = 64
+    sft_batch: int = 8
+    sft_accumulate: int = 4
+    sft_tokens: int = 2048
+    sft_learning_rate: float = 2e-4
+    steps: int = 100
+    prompts: int = 8
+    group: int = 8
+    minibatches: int = 8
+    max_tokens: int = 3072
+    learning_rate: float = 5e-6
+    heldout: int = 256
+    heldout_share: float = 0.02
+
+    @property
+    def rows_at_once(self) -> int:
+        """Completions that are sampled together, in training and in measuring."""
+        return self.prompts * self.group
+
+
+FULL = Sizes()
+# For a model of a hundred thousand weights, and problems of a line.
+TINY = Sizes(
+    sft_steps=32,
+    sft_accumulate=1,
+    sft_tokens=128,
+    sft_learning_rate=2e-3,
+    steps=100,
+    prompts=16,
+    minibatches=1,
+    max_tokens=64,
+    learning_rate=1e-3,
+    heldout_share=0.2,
+)
+
+
+def recipe_options(description: str, model: str, data: str) -> argparse.Namespace:
+    """Return what the command line asks for: ``model``, ``data``, ``output``, ``seed`` and ``sizes``.
+
+    With ``--tiny`` model and data are made, unless they are named.
+
+    Args:
+        description: What the recipe does; its first line is shown.
+        model: Unless another is named: a hub name or a folder.
+        data: Likewise.
+    """
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--model", help=f"a hub name or a folder, {model} unless told otherwise")
+    parser.add_argument("--data", help=f"a set in the layout of OpenR1-Math: a hub name or a folder ({data})")
+    parser.add_argument("--tiny", action="store_true", help="a tiny base and sums, made on the spot, for a CPU")
+    parser.add_argument("--seed", type=int, default=0, help="of priming, rollouts and held-out problems")
+    parser.add_argument("--output", type=Path, default=Path("runs"), help="folder of the run folders")
+    for name in ("steps", "sft_steps", "heldout", "max_tokens"):
+        parser.add_argument("--" + name.replace("_", "-"), type=int, help=f"see Sizes.{name}")
+    options = parser.parse_args()
+    changes = {
+        name: value for name in ("steps", "sft_steps", "heldout", "max_tokens") if (value := vars(options)[name])
+    }
+    options.sizes = replace(TINY if options.tiny else FULL, **changes)
+    options.model = options.model or (str(create_base(options.seed).base) if options.tiny else model)
+    options.data = options.data or (str(_sums(options.output)) if options.tiny else data)
+    return options
+
+
+def _sums(output: Path) -> Path:
+    return write_openr1_sums(output / "sums_as_openr1", 2000)
