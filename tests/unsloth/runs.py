@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from peft import LoraConfig
 
-from rlframework import BatchedSampler, GenerateSampler, UnslothPolicy, UnslothSampler
+from rlframework import BatchedSampler, CausalLMPolicy, GenerateSampler, UnslothPolicy, UnslothSampler
 from rlframework.policies.base import eval_mode
 from rlframework.policies.right_padded import RightPadded
 from rlframework.policies.scoring import prove
@@ -36,16 +36,30 @@ def load(base: Path, **options: Any) -> UnslothPolicy:
     return policy
 
 
+def see_everything(_: Any, args: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Have a model look at padding; without any mask transformers would guess from positions where a row begins."""
+    mask = named.get("attention_mask")
+    return args, {**named, "attention_mask": None if mask is None else torch.ones_like(mask)}
+
+
 def scoring(policy: UnslothPolicy, folder: Path) -> dict[str, Any]:
     """Score in training mode, with gradient checkpointing, both ways; and the reference."""
     policy.save_adapter(folder / ADAPTER)
     policy.train()
     prove(policy, RightPadded(policy), batch())
+    # As on a GPU, where the mask is dropped in training.
+    body = policy.model.get_base_model().base_model
+    hook = body.register_forward_pre_hook(see_everything, with_kwargs=True)
+    without_mask = {
+        "right-padded": scored(policy, policy.logprobs),
+        "row by row": scored(policy, policy.padded_logprobs),
+        "left-padded": scored(policy, lambda rollout: CausalLMPolicy.padded_logprobs(policy, rollout)),
+    }
+    hook.remove()
     return {
         "checkpointing": gradient_checkpointing(policy.model),
         "trainable": [name for name, parameter in policy.named_parameters() if parameter.requires_grad],
-        "right-padded": scored(policy, policy.logprobs),
-        "row by row": scored(policy, policy.padded_logprobs),
+        **without_mask,
         "reference": policy.reference().logprobs(batch()).logprobs.detach(),
         "positions": policy.max_positions,
     }
@@ -75,6 +89,16 @@ def sampling(policy: UnslothPolicy) -> dict[str, Any]:
     hook = policy.model.get_output_embeddings().register_forward_hook(
         lambda *_: inside.append(policy.model.config.use_cache)
     )
+    # As on a GPU, where inference mode switches checkpointing off.
+    for_inference = unsloth.FastLanguageModel.for_inference
+
+    def as_on_a_gpu(model: Any) -> None:
+        for_inference(model)
+        for part in model.modules():
+            if hasattr(part, "gradient_checkpointing"):
+                part.gradient_checkpointing = False
+
+    unsloth.FastLanguageModel.for_inference = staticmethod(as_on_a_gpu)
     for training in (True, False):
         policy.train(training)
         before = state(policy)
@@ -86,6 +110,7 @@ def sampling(policy: UnslothPolicy) -> dict[str, Any]:
         found[f"restored={training}"] = state(policy) == before
     found["inference mode"] = all(inside)
     hook.remove()
+    unsloth.FastLanguageModel.for_inference = staticmethod(for_inference)
     with eval_mode(policy):
         for kind in (GenerateSampler, BatchedSampler):
             found[kind.__name__] = ids_and_logprobs(sampler(kind).sample(policy, prompts, step=2))

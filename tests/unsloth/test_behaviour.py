@@ -71,6 +71,11 @@ def test_logprobs_and_gradients_are_those_of_transformers_and_peft(found: dict, 
         torch.testing.assert_close(theirs[name], gradient, atol=1e-5, rtol=1e-4)
 
 
+def test_a_forward_without_mask_would_score_left_padded_rows_wrongly(found: dict) -> None:
+    right, wrong = (found["scoring"][way][0] for way in ("right-padded", "left-padded"))
+    assert (right - wrong).abs().max() > 0.1
+
+
 def test_it_was_scored_with_gradient_checkpointing(found: dict) -> None:
     assert found["scoring"]["checkpointing"]
 
