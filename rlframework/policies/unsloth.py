@@ -21,8 +21,8 @@ from rlframework.rollout import Rollout
 class UnslothPolicy(CausalLMPolicy):
     """A causal language model through Unsloth's ``FastLanguageModel``; sample from it with `UnslothSampler`.
 
-    ``import unsloth`` has to be the first line of the program. Rows are scored right-padded (`RightPadded`): on a GPU
-    Unsloth's forward drops the attention mask in training. Shared prompts, packed rows and lean decoding are off: they
+    ``import unsloth`` has to be the first line of the program. Rows are scored right-padded (`RightPadded`), which needs
+    no attention mask: on a GPU Unsloth's forward drops it in training, or pays for it. Shared prompts, packed rows and lean decoding are off: they
     work inside the attention of transformers, which Unsloth replaces.
 
     Args:

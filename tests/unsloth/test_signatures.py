@@ -79,7 +79,7 @@ def test_the_parameters_are_there(path: str, name: str, parameters: set[str]) ->
 @pytest.mark.parametrize(
     ("path", "name", "line"),
     [
-        # Why rows are right-padded: in training the mask is dropped ...
+        # Why rows are right-padded: in training the mask is dropped, or made a dense one ...
         ("unsloth/models/llama.py", "LlamaModel_fast_forward", "elif self.training and"),
         ("unsloth/models/llama.py", "LlamaModel_fast_forward", "attention_mask = None\n"),
         # ... why their number of columns is asked for, and not which: a tensor is taken as "all of them".
