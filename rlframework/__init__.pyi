@@ -37,6 +37,7 @@ from .samplers import (
     SpreadFilter,
     UnslothEngineSampler,
     UnslothSampler,
+    VLLMSampler,
 )
 
 __all__ = [
@@ -82,6 +83,7 @@ __all__ = [
     "UnslothEngineSampler",
     "UnslothPolicy",
     "UnslothSampler",
+    "VLLMSampler",
     "evaluate",
     "rewards",
 ]

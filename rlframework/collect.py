@@ -96,6 +96,15 @@ def tally_rollout(tally: Tally, collected: Collected, seconds: float) -> None:
     tally.mean("rollout_seconds", torch.tensor(seconds))
 
 
+def tally_gap(tally: Tally, rollout: Rollout) -> None:
+    """Add how far the sampler's log-probabilities are from the policy's, where both are known."""
+    if rollout.old_logprobs is None or rollout.sampler_logprobs is None:
+        return
+    gap = (rollout.old_logprobs - rollout.sampler_logprobs).abs()
+    tally.mean("sampler_gap", gap, rollout.completion_mask)
+    tally.max("sampler_gap_max", gap, rollout.completion_mask)
+
+
 def assemble(completions: Completions, scores: Scores, pad_id: int, temperature: float) -> Rollout:
     """Turn completions into tensors on the CPU; advantages and weights are still 0.
 

@@ -75,3 +75,42 @@ def on_any_rank(flag: bool, module: nn.Module, sharded: bool | None = None) -> b
 def sum_over_replicas(trainer: pl.Trainer, values: Tensor) -> Tensor:
     """Add up a tensor over all replicas."""
     return trainer.strategy.reduce(values.to(trainer.strategy.root_device), reduce_op="sum")
+
+
+def max_over_replicas(trainer: pl.Trainer, values: Tensor) -> Tensor:
+    """Take the largest of each element of a tensor over all replicas."""
+    return trainer.strategy.reduce(values.to(trainer.strategy.root_device), reduce_op="max")
+
+
+def process() -> tuple[int, int]:
+    """Return (rank, number) of this process among those that `torch.distributed` knows; (0, 1) without."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return 0, 1
+    return torch.distributed.get_rank(), torch.distributed.get_world_size()
+
+
+def from_all_ranks(value: Any) -> list[Any]:
+    """Return one picklable object from every process, in rank order; all have to call it."""
+    if process()[1] == 1:
+        return [value]
+    values: list[Any] = [None] * process()[1]
+    torch.distributed.all_gather_object(values, value)
+    return values
+
+
+def raise_together(error: Exception | None) -> None:
+    """Raise on every process if any of them has an error: none waits for one that has gone.
+
+    Args:
+        error: Of this process; None if it has none.
+
+    Raises:
+        Exception: The error itself, where it is this process's.
+        RuntimeError: It is another's; the message says whose.
+    """
+    messages = from_all_ranks(None if error is None else f"{type(error).__name__}: {error}")
+    if error is not None:
+        raise error
+    for rank, message in enumerate(messages):
+        if message is not None:
+            raise RuntimeError(f"rank {rank} failed: {message}")

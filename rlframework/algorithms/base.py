@@ -13,7 +13,7 @@ from torch import Tensor
 from rlframework.algorithms.preflight import check_arguments, checked_surrogate
 from rlframework.algorithms.rollout_module import RolloutModule
 from rlframework.callbacks.base import RolloutCallback
-from rlframework.collect import collect, tally_rollout
+from rlframework.collect import collect, tally_gap, tally_rollout
 from rlframework.distributed import replica
 from rlframework.functional.gates import off_policy_gate
 from rlframework.functional.logprobs import TokenLogProbs
@@ -258,6 +258,9 @@ class PolicyGradient(RolloutModule):
         collected = collect(self, prompts, step)
         self._tell("on_rollout_end", collected)
         tally_rollout(self._tally, collected, time.perf_counter() - started)
+        # What the policy itself sampled is not scored again, and has no gap to show.
+        if not self.sampler.samples_policy_itself:
+            tally_gap(self._tally, collected.rollout)
         return collected.rollout
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from rlframework.distributed import sum_over_replicas
+from rlframework.distributed import max_over_replicas, sum_over_replicas
 
 
 class Tally:
@@ -17,14 +19,16 @@ class Tally:
         >>> tally.mean("entropy", torch.tensor([1.0, 2.0, 9.0]), torch.tensor([True, True, False]))
         >>> tally.mean("entropy", torch.tensor([6.0]), torch.tensor([True]))
         >>> tally.sum("surrogate", torch.tensor(0.5))
+        >>> tally.max("ratio", torch.tensor([1.5, 0.5]))
         >>> tally.values()
-        {'entropy': 3.0, 'surrogate': 0.5}
+        {'entropy': 3.0, 'surrogate': 0.5, 'ratio': 1.5}
     """
 
     def __init__(self) -> None:
         self._totals: dict[str, Tensor] = {}
         self._counts: dict[str, Tensor] = {}
         self._sums: set[str] = set()
+        self._highest: dict[str, Tensor] = {}
 
     def mean(self, name: str, values: Tensor, mask: Tensor | None = None) -> None:
         """Add values to a mean; where a mask of the same shape is false, they do not count. Nor do NaN values."""
@@ -36,13 +40,32 @@ class Tally:
         self._sums.add(name)
         self._add(name, total.detach().float(), torch.zeros((), device=total.device))
 
+    def max(self, name: str, values: Tensor, mask: Tensor | None = None) -> None:
+        """Add values to a maximum; where a mask of the same shape is false, they do not count. Nor do NaN values."""
+        kept = ~values.isnan() if mask is None else mask & ~values.isnan()
+        nothing = torch.full((1,), -torch.inf, device=values.device)
+        highest = torch.cat([values.detach().float()[kept], nothing]).max()
+        self._highest[name] = torch.maximum(self._highest[name], highest) if name in self._highest else highest
+
     def _add(self, name: str, total: Tensor, count: Tensor) -> None:
         known = name in self._totals
         self._totals[name] = self._totals[name] + total if known else total
         self._counts[name] = self._counts[name] + count.float() if known else count.float()
 
     def values(self, trainer: pl.Trainer | None = None) -> dict[str, float]:
-        """Return every mean and sum, over all ranks of a trainer. A mean of nothing is NaN."""
+        """Return every mean, sum and maximum, over all ranks of a trainer. Of nothing, mean and maximum are NaN."""
+        return {**self._means_and_sums(trainer), **self._maxima(trainer)}
+
+    def _maxima(self, trainer: pl.Trainer | None) -> dict[str, float]:
+        if not self._highest:
+            return {}
+        highest = torch.stack(list(self._highest.values()))
+        if trainer is not None:
+            highest = max_over_replicas(trainer, highest)
+        values = [number if number > -math.inf else math.nan for number in highest.tolist()]
+        return dict(zip(self._highest, values, strict=True))
+
+    def _means_and_sums(self, trainer: pl.Trainer | None) -> dict[str, float]:
         if not self._totals:
             return {}
         # Rewards come from the CPU and losses from the accelerator; going there waits for nothing, coming back would.

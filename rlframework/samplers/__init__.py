@@ -1,19 +1,6 @@
 """What samples."""
 
-from rlframework.samplers.base import GroupSampler
-from rlframework.samplers.batched import BatchedSampler
-from rlframework.samplers.filters import SpreadFilter
-from rlframework.samplers.generate import GenerateSampler
-from rlframework.samplers.shared_prefix import SharedPrefixSampler
-from rlframework.samplers.unsloth import UnslothSampler
-from rlframework.samplers.unsloth_engine import UnslothEngineSampler
+import lazy_loader
 
-__all__ = [
-    "BatchedSampler",
-    "GenerateSampler",
-    "GroupSampler",
-    "SharedPrefixSampler",
-    "SpreadFilter",
-    "UnslothEngineSampler",
-    "UnslothSampler",
-]
+# What is imported from where is in `__init__.pyi`.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -92,6 +92,22 @@ class GroupSampler(ABC):
                 f"{self.top_p} and {self.min_p}"
             )
 
+    def _check_room(self, policy: Policy, prompts: Sequence[Prompt]) -> None:
+        """Refuse prompts that leave no room for an answer.
+
+        Raises:
+            ValueError: A prompt and the token budget together exceed what the model can read, or a prompt is empty.
+        """
+        if not prompts or not all(prompt.ids for prompt in prompts):
+            raise ValueError("no prompts, or a prompt has no tokens: there is nothing to condition the first token on")
+        longest = max(prompts, key=lambda prompt: len(prompt.ids))
+        if policy.max_positions is not None and len(longest.ids) + self.max_tokens > policy.max_positions:
+            raise ValueError(
+                f"prompt {longest.index} has {len(longest.ids)} tokens; with max_tokens={self.max_tokens} that is more "
+                f"than the {policy.max_positions} positions of the model. Lower max_tokens, or set max_prompt_tokens "
+                "of the PromptDataModule and too_long='drop'"
+            )
+
     @property
     def truncates(self) -> bool:
         """Whether unlikely tokens are never sampled, so that the samples are not the policy's own."""

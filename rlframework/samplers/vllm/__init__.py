@@ -1,0 +1,25 @@
+"""Rollouts from vLLM servers."""
+
+from rlframework.samplers.vllm.errors import (
+    BadAnswerError,
+    DisagreementError,
+    ServerError,
+    StaleWeightsError,
+    UnavailableError,
+)
+from rlframework.samplers.vllm.fingerprint import fingerprint
+from rlframework.samplers.vllm.sampler import VLLMSampler
+from rlframework.samplers.vllm.sync import DiskSync, LoRASync, WeightSync
+
+__all__ = [
+    "BadAnswerError",
+    "DisagreementError",
+    "DiskSync",
+    "LoRASync",
+    "ServerError",
+    "StaleWeightsError",
+    "UnavailableError",
+    "VLLMSampler",
+    "WeightSync",
+    "fingerprint",
+]

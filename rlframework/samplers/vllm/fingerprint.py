@@ -1,0 +1,101 @@
+"""A version of weights that is made of the weights: whoever changes them, however, it changes too."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.distributed.tensor import DTensor
+
+from rlframework.distributed import from_all_ranks, is_sharded
+from rlframework.policies.base import Policy
+
+# Elements that are multiplied at once: 2^24 products are 128 MB, whatever the size of the weights.
+_WIDTH, _ROWS = 1 << 16, 1 << 8
+_WHOLE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+def fingerprint(policy: Policy) -> str:
+    """Return a name for the present weights of a policy: a hash of every parameter and buffer, and of its adapter.
+
+    It is computed where the weights are, in whole numbers, so it is the same on a CPU and a GPU, on every rank and in
+    every run; only one number for each tensor comes back. Each element is multiplied with an odd number of its own,
+    modulo 2^64: one changed weight always changes the sum, and several cancel out by chance only.
+
+    Ranks that hold shards have to call it together.
+
+    Returns:
+        ``"policy-"`` and 16 hexadecimal digits.
+
+    Example:
+        >>> from rlframework.testing import tiny_policy
+        >>> policy = tiny_policy()
+        >>> before = fingerprint(policy)
+        >>> before == fingerprint(tiny_policy())
+        True
+        >>> with torch.no_grad():
+        ...     _ = next(policy.parameters()).view(-1)[5].add_(1e-6)
+        >>> fingerprint(policy) == before
+        False
+    """
+    digest = hashlib.blake2b(_adapter_settings(policy).encode(), digest_size=8)
+    names, sums = [], []
+    with torch.no_grad():
+        for name, tensor in _tensors(policy):
+            names.append(f"{name} {tensor.dtype} {tuple(tensor.shape)}")
+            sums.append(_hash(tensor))
+    # One transfer for all of them: waiting for each would cost more than the sums.
+    numbers = torch.stack(sums).tolist() if len({part.device for part in sums}) == 1 else [int(part) for part in sums]
+    for name, number in zip(names, numbers, strict=True):
+        digest.update(f"{name} {number}\n".encode())
+    own = digest.hexdigest()
+    if is_sharded(policy):
+        own = hashlib.blake2b("".join(from_all_ranks(own)).encode(), digest_size=8).hexdigest()
+    return f"policy-{own}"
+
+
+def _tensors(policy: Policy) -> Iterator[tuple[str, Tensor]]:
+    """Yield parameters and buffers, of shards the part that is here."""
+    for group in (policy.named_parameters(), policy.named_buffers()):
+        for name, tensor in group:
+            yield name, tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
+def _adapter_settings(policy: Policy) -> str:
+    """Return what an adapter's effect depends on besides its weights."""
+    configs = getattr(getattr(policy, "model", None), "peft_config", None)
+    if not isinstance(configs, dict):
+        return ""
+    kept = ("r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern")
+    return repr([(name, [getattr(config, key, None) for key in kept]) for name, config in sorted(configs.items())])
+
+
+def _hash(tensor: Tensor) -> Tensor:
+    """Return the sum of the bit patterns, each times its own odd number, as an int64 scalar."""
+    flat = tensor.detach().contiguous().view(-1)
+    if flat.is_complex():
+        flat = torch.view_as_real(flat).view(-1)
+    if flat.dtype == torch.bool:
+        flat = flat.byte()
+    bits = flat.view(_WHOLE[flat.element_size()])
+    total = torch.zeros((), dtype=torch.int64, device=bits.device)
+    columns = _odd(0, min(_WIDTH, max(1, len(bits))), bits.device)  # (W,)
+    for start in range(0, len(bits), _WIDTH * _ROWS):
+        block = bits[start : start + _WIDTH * _ROWS]
+        whole = len(block) // _WIDTH * _WIDTH
+        rows = _odd(1 << 40 | start // _WIDTH, whole // _WIDTH + 1, bits.device)
+        if whole:
+            total += ((block[:whole].view(-1, _WIDTH) * columns).sum(1) * rows[:-1]).sum()
+        rest = block[whole:]
+        total += (rest * columns[: len(rest)]).sum() * rows[-1]
+    return total
+
+
+def _odd(start: int, count: int, device: torch.device) -> Tensor:
+    """Return ``(count,)`` odd int64 numbers that look random, a function of their position alone (splitmix64)."""
+    z = torch.arange(start, start + count, dtype=torch.int64, device=device) * -7046029254386353131
+    for shift, factor in ((30, -4658895280553007687), (27, -7723592293110705685)):
+        z = (z ^ (z >> shift)) * factor
+    return (z ^ (z >> 31)) | 1

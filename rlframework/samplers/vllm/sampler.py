@@ -1,0 +1,199 @@
+"""Rollouts from vLLM servers: ids in, ids and log-probabilities out, from proven weights."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from rlframework.completions import Completion, Completions
+from rlframework.policies.base import Policy
+from rlframework.prompt import Prompt
+from rlframework.samplers.base import GroupSampler
+from rlframework.samplers.vllm.answer import Answered
+from rlframework.samplers.vllm.canary import score
+from rlframework.samplers.vllm.client import Server
+from rlframework.samplers.vllm.fingerprint import fingerprint
+from rlframework.samplers.vllm.fleet import Fleet
+from rlframework.samplers.vllm.sync import WeightSync
+from rlframework.terms.sampler_correction import SamplerCorrection, TokenTruncation
+
+_BOUNDED = TokenTruncation()
+_CANARY_ROWS, _CANARY_TOKENS = 4, 16
+
+
+class VLLMSampler(GroupSampler):
+    """Samples from vLLM servers, one request for each prompt, over their OpenAI-compatible interface.
+
+    Before anything is sampled, the policy's weights are compared with those that the servers were given; if they
+    changed, by whatever, they are brought over, and a few tokens show that they arrived. Every answer has to prove that
+    it comes from them. A server that is started anew gets them again; prompts of one that is gone go to the others.
+
+    The samples are those of the policy up to rounding, which the ``correction`` makes up for. They are a function of
+    (seed, step, prompt, row), and of the version of vLLM and its options.
+
+    Args:
+        servers: Address of one server, or several: ``"http://127.0.0.1:8000"``. How to start one is in docs/vllm.md.
+        group_size: Completions per prompt, ``G``.
+        max_tokens: Token budget of a completion, the stop token included.
+        temperature: Divides the logits; 0 takes the most likely token each time.
+        seed: Part of every request's own seed.
+        top_k: As in `GroupSampler`.
+        top_p: As in `GroupSampler`.
+        min_p: As in `GroupSampler`.
+        model: Name of the base model on the servers; None asks them.
+        sync: How weights are brought over; None is `LoRASync` for a policy with an adapter and `DiskSync` for others.
+        sync_folder: Where they are written. The servers must be able to read it; by default it is a temporary folder of
+            this machine, which servers of the same user on the same machine can.
+        concurrency: Prompts in flight, over all servers.
+        timeout: Seconds that one answer may take.
+        patience: Seconds to wait for a server to come back when none answers.
+        tolerance: What the log-probabilities of a server may be off by, in nats per token on average over a few tokens,
+            before it is refused. Equal precisions agree to 1e-5; the default leaves room for bfloat16.
+        correction: Makes up for the rounding, unless the algorithm has a ``sampler_correction`` of its own; None does
+            not.
+
+    Raises:
+        ValueError: No server, an address without ``http://``, or a number out of range.
+
+    Example:
+        >>> sampler = VLLMSampler("http://127.0.0.1:8000", group_size=8, max_tokens=512)
+        >>> sampler.correction.high, sampler.for_evaluation().temperature
+        (3.0, 0.0)
+    """
+
+    samples_policy_itself = False
+
+    def __init__(
+        self,
+        servers: str | Sequence[str],
+        group_size: int,
+        max_tokens: int,
+        temperature: float = 1.0,
+        seed: int = 0,
+        top_k: int | None = None,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        *,
+        model: str | None = None,
+        sync: WeightSync | None = None,
+        sync_folder: str | Path | None = None,
+        concurrency: int = 64,
+        timeout: float = 600.0,
+        patience: float = 600.0,
+        tolerance: float = 0.05,
+        correction: SamplerCorrection | None = _BOUNDED,
+    ) -> None:
+        urls = [servers] if isinstance(servers, str) else list(servers)
+        if not urls or timeout <= 0 or patience < 0 or tolerance <= 0:
+            raise ValueError(
+                "expected at least one server, a timeout and a tolerance above 0 and a patience that is not negative, "
+                f"got {len(urls)} servers, timeout={timeout}, tolerance={tolerance} and patience={patience}"
+            )
+        self.concurrency = concurrency
+        self.correction = correction
+        # Shared by all copies: what one of them has brought over, the others need not.
+        self._fleet = Fleet([Server(url, timeout, model) for url in urls], sync, sync_folder, patience, tolerance)
+        super().__init__(group_size, max_tokens, temperature, seed, top_k, top_p, min_p)
+
+    def _check(self) -> None:
+        super()._check()
+        if self.concurrency < 1:
+            raise ValueError(f"concurrency must be at least 1, got {self.concurrency}")
+
+    @property
+    def version(self) -> str | None:
+        """Version of the weights that the servers are on, a `fingerprint`; None before the first rollout."""
+        return self._fleet.version
+
+    @torch.no_grad()
+    def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
+        """Sample ``group_size`` completions of at most ``max_tokens`` for each prompt.
+
+        Raises:
+            ServerError: No server answers within ``patience``, one refuses, answers wrongly, answers from other
+                weights, or its log-probabilities are not the policy's.
+            TypeError: The weights of this kind of policy cannot be brought over.
+            ValueError: A prompt and the token budget together exceed what the model can read, or a prompt is empty.
+        """
+        self._check_room(policy, prompts)
+        stops = sorted(policy.eos_ids)
+        self._bring_over(policy, prompts[0], stops)
+        requests = [self._request(prompt, stops, step) for prompt in prompts]
+        groups = self._fetch(requests)
+        copies = self.group_size if self.temperature == 0 else 1
+        rows = [
+            self._completion(policy, prompt, row)
+            for prompt, group in zip(prompts, groups, strict=True)
+            for row in group * copies
+        ]
+        return Completions(rows, self.group_size)
+
+    def _bring_over(self, policy: Policy, prompt: Prompt, stops: list[int]) -> None:
+        version = fingerprint(policy)
+        if version == self._fleet.version:
+            return
+        # Greedy samples have no temperature to score them at, and truncated ones are not the policy's.
+        temperature = self.temperature or 1.0
+        budget = min(self.max_tokens, _CANARY_TOKENS)
+        plain = self.replace(group_size=_CANARY_ROWS, max_tokens=budget, temperature=temperature, **_UNTRUNCATED)
+        request = plain._request(prompt, stops, 0)
+        self._fleet.follow(policy, version, request, lambda rows: score(policy, prompt, rows, temperature))
+
+    def _request(self, prompt: Prompt, stops: list[int], step: int) -> dict[str, Any]:
+        """Return what is asked for one prompt; all that a server has defaults for is said."""
+        # vLLM gives row i of a request the seed + i; far apart, two prompts never share one.
+        seed = np.random.default_rng((self.seed, step, prompt.index)).integers(2**62)
+        return {
+            "prompt": list(prompt.ids),
+            "n": self.group_size if self.temperature > 0 else 1,
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+            "top_k": self.top_k or 0,
+            "top_p": self.top_p,
+            "min_p": self.min_p,
+            "repetition_penalty": 1.0,
+            "presence_penalty": 0.0,
+            "frequency_penalty": 0.0,
+            "seed": int(seed),
+            # What ends a completion is the policy's to say, not the generation settings that the server found.
+            "ignore_eos": True,
+            "stop_token_ids": stops,
+            "logprobs": 0,
+            "return_token_ids": True,
+        }
+
+    def _fetch(self, requests: list[dict[str, Any]]) -> list[list[Answered]]:
+        """Return a group for each request, in their order, whatever the order in which they arrive."""
+        halt, longest, unfinished = threading.Event(), 0, len(requests) * self.group_size
+        for server in self._fleet.servers:
+            server.down = False  # One that did not answer may be back.
+        pool = ThreadPoolExecutor(min(self.concurrency, len(requests)), thread_name_prefix="vllm")
+        futures: list[Future[list[Answered]]] = [
+            pool.submit(self._fleet.complete, turn, request, halt) for turn, request in enumerate(requests)
+        ]
+        try:
+            for done in as_completed(futures):
+                longest = max(longest, *(len(row.ids) for row in done.result()))
+                unfinished -= self.group_size
+                if self.progress is not None:
+                    self.progress(longest, unfinished)
+        finally:
+            # After a failure nobody waits for the rest.
+            halt.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+        return [future.result() for future in futures]
+
+    def _completion(self, policy: Policy, prompt: Prompt, row: Answered) -> Completion:
+        text = policy.decode(row.ids[:-1] if row.reason == "stop" else row.ids)
+        # Under the point mass of temperature 0, as in process.
+        logprobs = row.logprobs if self.temperature > 0 else [0.0] * len(row.ids)
+        return Completion(prompt, row.ids, text, row.reason, logprobs)
+
+
+_UNTRUNCATED: dict[str, Any] = {"top_k": None, "top_p": 1.0, "min_p": 0.0}

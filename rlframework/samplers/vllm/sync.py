@@ -1,0 +1,214 @@
+"""How new weights get to a server, and how its answers prove which weights they came from."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel, get_peft_model_state_dict
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.distributed.tensor import DTensor
+from transformers import PreTrainedModel
+from transformers.utils import logging
+
+from rlframework.distributed import is_sharded, process
+from rlframework.policies.base import Policy
+from rlframework.samplers.vllm.client import Server
+from rlframework.samplers.vllm.errors import ForgottenWeightsError, ServerError, StaleWeightsError, UnavailableError
+
+
+class WeightSync(ABC):
+    """Brings the weights of a policy to servers, through a folder that both sides can read.
+
+    Override `save`, `load` and `model`, and `vouch` if the name that an answer carries does not prove the weights.
+    Every rank calls `save`, one of them `load`. A version is the `fingerprint` of the weights.
+
+    Example:
+        One for weights that never change, as a teacher's:
+
+        >>> class Fixed(WeightSync):
+        ...     def save(self, policy, folder): ...
+        ...     def load(self, server, folder, version): ...
+        ...     def model(self, server, version):
+        ...         return server.base_model()
+        >>> Fixed().model(Server("http://127.0.0.1:8000", timeout=5, model="teacher"), "policy-0")
+        'teacher'
+    """
+
+    @abstractmethod
+    def save(self, policy: Policy, folder: Path) -> None:
+        """Write the weights into an empty folder; on other ranks than the first, take part where shards are gathered.
+
+        Raises:
+            TypeError: This kind of policy cannot be brought over in this way.
+        """
+
+    @abstractmethod
+    def load(self, server: Server, folder: Path, version: str) -> None:
+        """Have a server read the folder.
+
+        Raises:
+            ServerError: It does not.
+        """
+
+    @abstractmethod
+    def model(self, server: Server, version: str) -> str:
+        """Return the model name that requests ask for, and that answers have to carry."""
+
+    def unload(self, server: Server, version: str) -> None:
+        """Have a server let go of weights that are no longer needed; by default they were overwritten."""
+        return
+
+    def vouch(self, server: Server, version: str) -> None:
+        """Refuse a server that has other weights; called before and after every request.
+
+        Raises:
+            ForgottenWeightsError: It has been started anew.
+            StaleWeightsError: It has weights of somebody else.
+        """
+        return
+
+
+class LoRASync(WeightSync):
+    """Loads the adapter under a name that holds its version: an answer that carries the name comes from these weights.
+
+    The server needs ``--enable-lora``, a ``--max-lora-rank`` of at least the adapter's, and
+    ``VLLM_ALLOW_RUNTIME_LORA_UPDATING=True``. It caches prefixes by the same name, so none outlives its weights.
+    """
+
+    def save(self, policy: Policy, folder: Path) -> None:
+        """Write ``adapter_config.json`` and ``adapter_model.safetensors``.
+
+        Raises:
+            TypeError: The policy has no adapter.
+        """
+        model: Any = getattr(policy, "model", None)
+        if not isinstance(model, PeftModel):
+            raise TypeError(
+                f"LoRASync brings adapters over, and the model of this {type(policy).__name__} is a "
+                f"{type(model).__name__} without one; use DiskSync, or give the policy lora=LoraConfig(...)"
+            )
+        adapter = model.active_adapter
+        state = get_peft_model_state_dict(model, adapter_name=adapter, save_embedding_layers=False)
+        whole = {name: _whole(tensor) for name, tensor in state.items()}
+        if process()[0] == 0:
+            model.peft_config[adapter].save_pretrained(str(folder))
+            save_file(whole, folder / "adapter_model.safetensors")
+
+    def load(self, server: Server, folder: Path, version: str) -> None:
+        """Load the adapter; over one of the same name, which then has the same weights."""
+        body = {"lora_name": version, "lora_path": str(folder), "load_inplace": True}
+        try:
+            server.ask("POST", "/v1/load_lora_adapter", body)
+        except UnavailableError:
+            raise
+        except ServerError as error:
+            raise ServerError(
+                f"{error}. The server must be able to read {folder} (sync_folder=...), and be started with "
+                "--enable-lora, --max-lora-rank of at least the adapter's rank and "
+                "VLLM_ALLOW_RUNTIME_LORA_UPDATING=True",
+                error.status,
+            ) from error
+
+    def unload(self, server: Server, version: str) -> None:
+        """Unload it; a server that has not got it has nothing to do."""
+        with contextlib.suppress(ServerError):
+            server.ask("POST", "/v1/unload_lora_adapter", {"lora_name": version})
+
+    def model(self, server: Server, version: str) -> str:
+        """Return the version."""
+        return version
+
+
+class DiskSync(WeightSync):
+    """Has the server read the whole model anew, while it waits, and write the version on it.
+
+    The server needs ``VLLM_SERVER_DEV_MODE=1``. Answers of ``/v1/completions`` carry no version of whole weights, so
+    the server is asked for it before and after each request.
+    """
+
+    # What vLLM calls the weights that it was started with.
+    _AT_START = "default"
+
+    def save(self, policy: Policy, folder: Path) -> None:
+        """Write the model as transformers does.
+
+        Raises:
+            TypeError: The policy's model is none of transformers, or has an adapter.
+        """
+        model: Any = getattr(policy, "model", None)
+        model = getattr(model, "_orig_mod", model)
+        if not isinstance(model, PreTrainedModel):
+            raise TypeError(
+                f"DiskSync brings whole transformers models over, and this {type(policy).__name__} has a "
+                f"{type(model).__name__}; for an adapter use LoRASync"
+            )
+        state = {name: _whole(tensor) for name, tensor in model.state_dict().items()} if is_sharded(policy) else None
+        if process()[0] == 0:
+            with _without_progress_bar():
+                model.save_pretrained(folder, state_dict=state)
+
+    def load(self, server: Server, folder: Path, version: str) -> None:
+        """Pause, reload, forget cached prefixes, write the version, resume."""
+        try:
+            server.ask("POST", "/pause?mode=wait")
+            try:
+                # Were this process to die in here, no version would be on what it leaves.
+                server.ask("POST", "/update_weight_version", {"new_version": f"loading-{version}"})
+                rpc = {"method": "reload_weights", "kwargs": {"weights_path": str(folder)}}
+                server.ask("POST", "/collective_rpc", rpc)
+                server.ask("POST", "/reset_prefix_cache")
+                server.ask("POST", "/update_weight_version", {"new_version": version})
+            finally:
+                server.ask("POST", "/resume")
+        except UnavailableError:
+            raise
+        except ServerError as error:
+            raise ServerError(
+                f"{error}. The server must be able to read {folder} (sync_folder=...), serve a model of this "
+                "architecture, and be started with VLLM_SERVER_DEV_MODE=1",
+                error.status,
+            ) from error
+
+    def model(self, server: Server, version: str) -> str:
+        """Return the name of the base model."""
+        return server.base_model()
+
+    def vouch(self, server: Server, version: str) -> None:
+        """Ask which version is on the weights."""
+        info = server.ask("GET", "/weight_info")
+        found = info.get("weight_version") if isinstance(info, dict) else None
+        if found == self._AT_START:
+            raise ForgottenWeightsError(f"{server.url} runs with the weights that it was started with")
+        if found != version:
+            raise StaleWeightsError(
+                f"{server.url} has weights {found} where {version} were loaded: its answers are refused. Does another "
+                "run load weights into it? Give each run its own servers"
+            )
+
+
+def sync_for(policy: Policy) -> WeightSync:
+    """Return what brings this policy's weights over: its adapter if it has one, else all of them."""
+    return LoRASync() if isinstance(getattr(policy, "model", None), PeftModel) else DiskSync()
+
+
+@contextlib.contextmanager
+def _without_progress_bar() -> Iterator[None]:
+    """Spare every optimizer step a bar."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _whole(tensor: Tensor) -> Tensor:
+    """Return a tensor on the CPU, gathered if ranks hold parts of it."""
+    full = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return full.detach().cpu().contiguous()
