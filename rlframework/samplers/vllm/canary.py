@@ -61,10 +61,10 @@ def compare(rows: Sequence[Answered], known: Sequence[Sequence[float]], toleranc
         raise DisagreementError(
             f"{who} was given the policy's weights, and its log-probabilities are not the policy's: off by {mean:.3g} "
             f"nats per token, {max(gaps):.3g} at most, over {len(gaps)} tokens; tolerance={tolerance:g}. Likely "
-            "causes: the server was started without --logprobs-mode processed_logprobs; it serves another base model; its "
-            "weights did not change (a model with tied embeddings on a CPU server, whose output layer keeps a copy: "
-            "untie them, or train an adapter); or its precision is lower than the policy's, and then tolerance=... is "
-            "the place to say how much is fine"
+            "causes: the server was started without --logprobs-mode processed_logprobs; it serves another base model; "
+            "its weights did not change (a model with tied embeddings on a CPU server, whose output layer keeps a "
+            "copy: untie them, or train an adapter); or its precision is lower than the policy's, and then "
+            "tolerance=... is the place to say how much is fine"
         )
     return mean
 

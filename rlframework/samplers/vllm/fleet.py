@@ -102,16 +102,20 @@ class Fleet:
         Raises:
             ServerError: None answers, or one answers wrongly.
         """
+        return self._persist(lambda attempts: self._pick(turn + attempts), request, halt)
+
+    def _persist(
+        self, pick: Callable[[int], Server], request: dict[str, Any], halt: threading.Event
+    ) -> list[Answered]:
         patience, forgotten = Patience(self.patience, halt), 0
         while True:
-            server = self._pick(turn + patience.attempts)
+            server = pick(patience.attempts)
             try:
                 rows = self._served(server, request)
             except UnavailableError as error:
                 server.down = True
                 patience.wait(error)
             except ForgottenWeightsError as error:
-                server.lost(server.epoch)
                 forgotten += 1
                 if forgotten > _RELOADS:
                     raise ServerError(
@@ -134,6 +138,9 @@ class Fleet:
             # Without a status it may be gone, and come back without our weights.
             if error.status is None:
                 server.lost(epoch)
+            raise
+        except ForgottenWeightsError:
+            server.lost(epoch)
             raise
         if server.epoch != epoch:
             raise ForgottenWeightsError(f"{server.url} was given its weights anew while it answered")
@@ -205,9 +212,9 @@ class Fleet:
             server.holds, server.down = holds, down
 
     def _canaries(self, request: dict[str, Any]) -> list[tuple[Server, list[Answered]]]:
-        version, sync = self.version, self.sync
-        live = [server for server in self.servers if server.holds == version]
-        return [(server, self._asked(server, request, version, sync)) for server in live]  # type: ignore[arg-type]
+        live = [server for server in self.servers if server.holds == self.version]
+        halt = threading.Event()
+        return [(server, self._persist(lambda _, server=server: server, request, halt)) for server in live]
 
     def _judge(
         self, request: dict[str, Any], answered: list[tuple[Server, list[Answered]]], scores: list[list[float]]

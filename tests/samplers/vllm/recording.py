@@ -1,0 +1,108 @@
+"""What is recorded of the real server, and the file that it is kept in: the replaying server answers from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rlframework.samplers.vllm import DiskSync, LoRASync, ServerError, VLLMSampler
+from rlframework.samplers.vllm.client import Server
+from rlframework.testing import letter_prompts
+from tests.samplers.vllm.tiny_qwen import policy
+
+FILE = Path(__file__).with_name("recorded.json")
+PROMPTS, SETTINGS = letter_prompts(6), {"group_size": 3, "max_tokens": 6, "temperature": 0.7}
+
+
+class RecordingServer(Server):
+    """Keeps every exchange, refusals too, without names of this machine or run."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, timeout=120)
+        self.exchanges: list[dict[str, Any]] = []
+
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None, **options: Any) -> Any:
+        try:
+            answer = super().ask(method, path, body, **options)
+        except ServerError as error:
+            text = str(error).partition(f"status {error.status}: ")[2]
+            self.keep(method, path, body, error.status, json.loads(text) if text.startswith("{") else text)
+            raise
+        self.keep(method, path, body, 200, answer)
+        return answer
+
+    def keep(self, method: str, path: str, body: dict[str, Any] | None, status: int | None, answer: Any) -> None:
+        exchange = {"method": method, "path": path, "body": body, "status": status, "answer": answer}
+        text = json.dumps(exchange)
+        for name, value in {"MODEL_FOLDER": self.root(answer), **self.names(body)}.items():
+            text = text.replace(json.dumps(value)[1:-1], name) if value else text
+        self.exchanges.append(tidy(json.loads(text)))
+
+    @staticmethod
+    def root(answer: Any) -> str | None:
+        return answer["data"][0]["root"] if isinstance(answer, dict) and "data" in answer else None
+
+    @staticmethod
+    def names(body: dict[str, Any] | None) -> dict[str, str | None]:
+        asked = body or {}
+        folder = asked.get("lora_path") or asked.get("kwargs", {}).get("weights_path")
+        return {"FOLDER": folder, "ADAPTER": asked.get("lora_name"), "VERSION": asked.get("new_version")}
+
+
+def tidy(exchange: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what nobody reads; it would make the file four times as long."""
+    answer = exchange["answer"]
+    if isinstance(answer, dict):
+        for choice in answer.get("choices", []):
+            for name in ("text_offset", "tokens", "top_logprobs"):
+                choice["logprobs"].pop(name)
+        if "data" in answer:
+            answer["data"] = [{**card, "permission": []} for card in answer["data"][:1]]
+    return exchange
+
+
+def record(url: str, folder: Path) -> list[dict[str, Any]]:
+    """Go through all that a run asks, and some that is refused."""
+    recorder = RecordingServer(url)
+
+    def sampler(sync: Any) -> VLLMSampler:
+        made = VLLMSampler(url, **SETTINGS, sync=sync, tolerance=1e-3, patience=5)
+        made._fleet.servers = [recorder]
+        return made
+
+    whole, adapted = policy(), policy(lora=True)
+    for step in range(2):
+        sampler(DiskSync()).sample(whole, PROMPTS, step=step)
+    sampler(DiskSync()).for_evaluation().sample(whole, PROMPTS[:2])
+    by_adapter = sampler(LoRASync())
+    by_adapter.sample(adapted, PROMPTS[:1])
+    version = by_adapter.version
+    recorder.ask("POST", "/v1/unload_lora_adapter", {"lora_name": version})
+    asked = recorder.exchanges[-2]["body"]
+    refused = [
+        ("/v1/completions", {**asked, "model": "unknown"}),
+        ("/v1/completions", {**asked, "model": "tiny", "max_tokens": 500}),
+        ("/v1/load_lora_adapter", {"lora_name": "unknown", "lora_path": str(folder / "missing")}),
+        ("/v1/unload_lora_adapter", {"lora_name": "unknown"}),
+        ("/collective_rpc", {"method": "reload_weights", "kwargs": {"weights_path": str(folder / "missing")}}),
+        ("/nowhere", {}),
+    ]
+    for path, body in refused:
+        try:
+            recorder.ask("POST", path, body)
+        except ServerError:
+            continue
+        raise AssertionError(f"{path} was not refused")
+    return recorder.exchanges
+
+
+def write(exchanges: list[dict[str, Any]]) -> None:
+    """One of each."""
+    named = {json.dumps([exchange[key] for key in ("method", "path", "body", "status")]): exchange for exchange in exchanges}
+    exchanges = list(named.values())
+    FILE.write_text("[\n" + ",\n".join(json.dumps(exchange, sort_keys=True) for exchange in exchanges) + "\n]\n")
+
+
+def read() -> list[dict[str, Any]]:
+    return json.loads(FILE.read_text())

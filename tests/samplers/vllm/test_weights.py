@@ -1,0 +1,147 @@
+"""New weights: seen, brought over, proven, and let go of."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from rlframework.samplers import DiskSync, LoRASync
+from rlframework.samplers.vllm import DisagreementError, ServerError
+from rlframework.testing import tiny_policy
+from tests.samplers.vllm.recording import PROMPTS
+from tests.samplers.vllm.tiny_qwen import disturb
+
+
+def test_weights_are_brought_over_once(replay, sampler, adapted):
+    made = sampler()
+    for step in range(2):
+        made.sample(adapted, PROMPTS, step=step)
+    assert len(replay.asked("/v1/load_lora_adapter")) == 1
+
+
+def test_an_adapter_is_loaded_under_its_version_and_the_one_before_let_go(replay, sampler, adapted, tmp_path):
+    made = sampler(tolerance=100.0, sync_folder=tmp_path)
+    made.sample(adapted, PROMPTS)
+    first = made.version
+    disturb(adapted, 0.1)
+    made.sample(adapted, PROMPTS)
+    assert made.version != first
+    assert replay.adapters == {made.version}
+    assert [body["lora_name"] for body in replay.asked("/v1/unload_lora_adapter")] == [first]
+    assert {body["model"] for body in replay.asked("/v1/completions")[-len(PROMPTS) :]} == {made.version}
+    (folder,) = tmp_path.iterdir()
+    assert replay.asked("/v1/load_lora_adapter")[-1]["lora_path"] == str(folder)
+
+
+def test_the_saved_adapter_is_the_policys(replay, sampler, adapted, tmp_path):
+    disturb(adapted, 0.1)
+    sampler(tolerance=100.0, sync_folder=tmp_path).sample(adapted, PROMPTS)
+    (folder,) = tmp_path.iterdir()
+    saved = load_file(folder / "adapter_model.safetensors")
+    own = {name: part for name, part in adapted.model.named_parameters() if part.requires_grad}
+    assert len(saved) == len(own) == 28
+    for name, part in own.items():
+        assert torch.equal(saved[name.replace(".default", "")], part)
+    assert json.loads((folder / "adapter_config.json").read_text())["r"] == 8
+
+
+def test_whole_weights_are_read_while_the_server_waits(replay, sampler, whole, tmp_path):
+    sampler(sync_folder=tmp_path).sample(whole, PROMPTS)
+    (folder,) = tmp_path.iterdir()
+    paths = [path for path, _ in replay.log]
+    assert paths[:6] == [
+        "/pause?mode=wait",
+        "/update_weight_version",
+        "/collective_rpc",
+        "/reset_prefix_cache",
+        "/update_weight_version",
+        "/resume",
+    ]
+    marks = [body["new_version"] for body in replay.asked("/update_weight_version")]
+    assert marks[0].startswith("loading-")
+    assert marks[1] == replay.version
+    assert replay.asked("/collective_rpc")[0]["kwargs"] == {"weights_path": str(folder)}
+    saved = load_file(folder / "model.safetensors")
+    assert all(torch.equal(saved[name], part) for name, part in whole.model.state_dict().items())
+
+
+def test_a_failed_reading_resumes_the_server_and_leaves_no_version_on_it(replay, sampler, whole):
+    replay.before = lambda path, body: (500, {"error": "disk"}) if path == "/collective_rpc" else None
+    made = sampler()
+    with pytest.raises(ServerError, match="disk"):
+        made.sample(whole, PROMPTS)
+    assert replay.log[-1][0] == "/resume"
+    assert replay.version.startswith("loading-")
+    assert made.version is None
+
+
+@pytest.mark.parametrize("kind", ["adapted", "whole"])
+def test_weights_that_did_not_arrive_are_caught(kind, replay, sampler, request):
+    """The server says that it has them and answers as before, as a tied output layer on a CPU does."""
+    policy, made = request.getfixturevalue(kind), sampler()
+    made.sample(policy, PROMPTS)
+    disturb(policy, 0.02)
+    with pytest.raises(DisagreementError, match="off by .* nats per token.*--logprobs-mode processed_logprobs.*tied"):
+        made.sample(policy, PROMPTS)
+    # And again: a refused loading is no loading.
+    with pytest.raises(DisagreementError):
+        made.sample(policy, PROMPTS)
+
+
+def test_the_canary_asks_every_server(replay, second, sampler, adapted):
+    def off(body, answer):
+        answer["choices"][0]["logprobs"]["token_logprobs"][0] -= 1.0
+        return answer
+
+    second.change = off
+    with pytest.raises(DisagreementError, match=second.url):
+        sampler(replay.url, second.url).sample(adapted, PROMPTS)
+
+
+def test_a_temporary_folder_goes_with_the_sampler(replay, sampler, adapted):
+    made = sampler()
+    made.sample(adapted, PROMPTS)
+    folder = Path(replay.asked("/v1/load_lora_adapter")[0]["lora_path"])
+    assert folder.is_dir()
+    del made
+    assert not folder.parent.exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(replay, sampler, adapted, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PermissionError, match="cannot write to the folder"):
+        sampler(sync_folder=tmp_path / "file").sample(adapted, PROMPTS)
+
+
+def test_each_kind_of_policy_has_its_own_way(sampler, adapted, whole, table_policy):
+    with pytest.raises(TypeError, match="LoRASync brings adapters over.*use DiskSync"):
+        sampler(sync=LoRASync()).sample(whole, PROMPTS)
+    with pytest.raises(TypeError, match="for an adapter use LoRASync"):
+        sampler(sync=DiskSync()).sample(adapted, PROMPTS)
+    with pytest.raises(TypeError, match="whole transformers models.*TablePolicy"):
+        sampler().sample(table_policy, PROMPTS)
+
+
+@pytest.fixture
+def table_policy():
+    from rlframework.testing import TablePolicy
+
+    return TablePolicy()
+
+
+def test_sampling_leaves_the_policy_as_it_was(replay, sampler, adapted):
+    adapted.train()
+    before = {name: part.clone() for name, part in adapted.state_dict().items()}
+    sampler().sample(adapted, PROMPTS)
+    assert adapted.training
+    assert all(torch.equal(part, before[name]) for name, part in adapted.state_dict().items())
+
+
+def test_other_policies_than_qwen_have_a_name_too():
+    assert os.path.basename(LoRASync().model(None, "policy-0")) == "policy-0"
+    assert tiny_policy().model is not None

@@ -1,0 +1,62 @@
+"""A Qwen3 of two layers that vLLM can serve, the same weights on every machine, whole or with an adapter."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from peft import LoraConfig
+from transformers import Qwen3Config, Qwen3ForCausalLM
+
+from rlframework import CausalLMPolicy
+from rlframework.testing import letter_tokenizer
+
+
+def model(tied: bool = False) -> Qwen3ForCausalLM:
+    """Every weight is a function of its name: no random stream of a library decides what was recorded."""
+    tokenizer = letter_tokenizer()
+    config = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=128,
+        intermediate_size=256,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=32,
+        max_position_embeddings=256,
+        tie_word_embeddings=tied,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    made = Qwen3ForCausalLM(config)
+    with torch.no_grad():
+        for name, weights in made.named_parameters():
+            if weights.ndim > 1:
+                numbers = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(weights.shape)
+                weights.copy_(torch.from_numpy(numbers * 0.1))
+    return made
+
+
+def policy(lora: bool = False, tied: bool = False, noise: float = 0.0) -> CausalLMPolicy:
+    """With ``noise``, what is trained is moved away from where it starts: an adapter then does something."""
+    config = LoraConfig(r=8, target_modules="all-linear") if lora else None
+    made = CausalLMPolicy(model(tied), letter_tokenizer(), lora=config)
+    if noise:
+        disturb(made, noise)
+    return made
+
+
+def disturb(made: CausalLMPolicy, noise: float, seed: int = 0) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weights in made.parameters():
+            if weights.requires_grad and weights.ndim > 1:
+                weights.add_(torch.randn(weights.shape, generator=generator) * noise)
+
+
+def checkpoint(folder: Path, tied: bool = False) -> Path:
+    model(tied).save_pretrained(folder)
+    letter_tokenizer().save_pretrained(folder)
+    return folder
