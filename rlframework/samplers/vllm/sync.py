@@ -6,7 +6,7 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from peft import PeftModel, get_peft_model_state_dict
 from safetensors.torch import save_file
@@ -27,6 +27,9 @@ class WeightSync(ABC):
     Override `save`, `load` and `model`, and `vouch` if the name that an answer carries does not prove the weights.
     Every rank calls `save`, one of them `load`. A version is the `fingerprint` of the weights.
 
+    Attributes:
+        keeps: Folders of earlier weights that a server may still want to read.
+
     Example:
         One for weights that never change, as a teacher's:
 
@@ -38,6 +41,8 @@ class WeightSync(ABC):
         >>> Fixed().model(Server("http://127.0.0.1:8000", timeout=5, model="teacher"), "policy-0")
         'teacher'
     """
+
+    keeps: ClassVar[int] = 0
 
     @abstractmethod
     def save(self, policy: Policy, folder: Path) -> None:
@@ -80,6 +85,9 @@ class LoRASync(WeightSync):
     ``VLLM_ALLOW_RUNTIME_LORA_UPDATING=True``. It caches prefixes by the same name, so none outlives its weights.
     """
 
+    # A request that was given up may run on, and its adapter be read again if others pushed it out.
+    keeps = 1
+
     def save(self, policy: Policy, folder: Path) -> None:
         """Write ``adapter_config.json`` and ``adapter_model.safetensors``.
 
@@ -100,10 +108,20 @@ class LoRASync(WeightSync):
             save_file(whole, folder / "adapter_model.safetensors")
 
     def load(self, server: Server, folder: Path, version: str) -> None:
-        """Load the adapter; over one of the same name, which then has the same weights."""
-        body = {"lora_name": version, "lora_path": str(folder), "load_inplace": True}
+        """Load the adapter, instead of one that has its name: that had the same weights, in a folder that may be gone.
+
+        Never ``load_inplace``: vLLM 0.32 then reads the folder again in every step of its engine, and dies when it
+        cannot.
+        """
+        body = {"lora_name": version, "lora_path": str(folder)}
         try:
-            server.ask("POST", "/v1/load_lora_adapter", body)
+            try:
+                server.ask("POST", "/v1/load_lora_adapter", body)
+            except ServerError as error:
+                if "already been loaded" not in str(error):
+                    raise
+                self.unload(server, version)
+                server.ask("POST", "/v1/load_lora_adapter", body)
         except UnavailableError:
             raise
         except ServerError as error:

@@ -32,6 +32,13 @@ class RecordingServer(Server):
         self.keep(method, path, body, 200, answer)
         return answer
 
+    def refused(self, path: str, body: dict[str, Any]) -> None:
+        try:
+            self.ask("POST", path, body)
+        except ServerError:
+            return
+        raise AssertionError(f"{path} was not refused")
+
     def keep(self, method: str, path: str, body: dict[str, Any] | None, status: int | None, answer: Any) -> None:
         exchange = {"method": method, "path": path, "body": body, "status": status, "answer": answer}
         text = json.dumps(exchange)
@@ -72,14 +79,18 @@ def record(url: str, folder: Path) -> list[dict[str, Any]]:
         return made
 
     whole, adapted = policy(), policy(lora=True)
+    # A rank of its own asks with its own first prompt whether the weights arrived.
+    sampler(DiskSync()).sample(whole, PROMPTS[1:2])
     for step in range(2):
         sampler(DiskSync()).sample(whole, PROMPTS, step=step)
     sampler(DiskSync()).for_evaluation().sample(whole, PROMPTS[:2])
     by_adapter = sampler(LoRASync())
     by_adapter.sample(adapted, PROMPTS[:1])
     version = by_adapter.version
+    path = next(one["body"]["lora_path"] for one in recorder.exchanges if one["path"] == "/v1/load_lora_adapter")
+    recorder.refused("/v1/load_lora_adapter", {"lora_name": version, "lora_path": path})
     recorder.ask("POST", "/v1/unload_lora_adapter", {"lora_name": version})
-    asked = recorder.exchanges[-2]["body"]
+    asked = next(one["body"] for one in recorder.exchanges if one["path"] == "/v1/completions")
     refused = [
         ("/v1/completions", {**asked, "model": "unknown"}),
         ("/v1/completions", {**asked, "model": "tiny", "max_tokens": 500}),
@@ -89,18 +100,19 @@ def record(url: str, folder: Path) -> list[dict[str, Any]]:
         ("/nowhere", {}),
     ]
     for path, body in refused:
-        try:
-            recorder.ask("POST", path, body)
-        except ServerError:
-            continue
-        raise AssertionError(f"{path} was not refused")
+        recorder.refused(path, body)
+    # After a reading that failed the engine dies of the next request, unless it is given whole weights first.
+    sampler(DiskSync()).sample(whole, PROMPTS[:1])
     return recorder.exchanges
+
+
+def key(exchange: dict[str, Any]) -> str:
+    return json.dumps([exchange[name] for name in ("method", "path", "body", "status")], sort_keys=True)
 
 
 def write(exchanges: list[dict[str, Any]]) -> None:
     """One of each."""
-    named = {json.dumps([exchange[key] for key in ("method", "path", "body", "status")]): exchange for exchange in exchanges}
-    exchanges = list(named.values())
+    exchanges = list({key(exchange): exchange for exchange in exchanges}.values())
     FILE.write_text("[\n" + ",\n".join(json.dumps(exchange, sort_keys=True) for exchange in exchanges) + "\n]\n")
 
 

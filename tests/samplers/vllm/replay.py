@@ -90,6 +90,8 @@ class Replay:
     def _own_answer(self, method: str, path: str, body: dict[str, Any]) -> Answer:
         if path == "/v1/completions":
             return self._complete(body)
+        if path == "/v1/load_lora_adapter" and body["lora_name"] in self.adapters:
+            return self._recorded(method, path, status=400)
         if path == "/v1/load_lora_adapter":
             self.adapters.add(body["lora_name"])
         if path == "/v1/unload_lora_adapter" and body["lora_name"] not in self.adapters:

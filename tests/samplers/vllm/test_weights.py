@@ -34,8 +34,36 @@ def test_an_adapter_is_loaded_under_its_version_and_the_one_before_let_go(replay
     assert replay.adapters == {made.version}
     assert [body["lora_name"] for body in replay.asked("/v1/unload_lora_adapter")] == [first]
     assert {body["model"] for body in replay.asked("/v1/completions")[-len(PROMPTS) :]} == {made.version}
-    (folder,) = tmp_path.iterdir()
-    assert replay.asked("/v1/load_lora_adapter")[-1]["lora_path"] == str(folder)
+    # One folder back is kept, for requests that were given up; not two.
+    loads = replay.asked("/v1/load_lora_adapter")
+    assert {str(folder) for folder in tmp_path.iterdir()} == {body["lora_path"] for body in loads}
+    disturb(adapted, 0.1)
+    made.sample(adapted, PROMPTS)
+    loads = replay.asked("/v1/load_lora_adapter")
+    assert {str(folder) for folder in tmp_path.iterdir()} == {body["lora_path"] for body in loads[-2:]}
+    assert all("load_inplace" not in body for body in loads)
+
+
+def test_whole_weights_leave_one_folder(replay, sampler, whole, tmp_path):
+    made = sampler(tolerance=100.0, sync_folder=tmp_path)
+    for _ in range(3):
+        made.sample(whole, PROMPTS)
+        disturb(whole, 0.1)
+    assert len(list(tmp_path.iterdir())) == 1
+    assert len(replay.asked("/collective_rpc")) == 3
+
+
+def test_an_adapter_that_is_there_by_the_same_name_is_replaced(replay, sampler, adapted):
+    for _ in range(2):
+        made = sampler()
+        made.sample(adapted, PROMPTS)
+    assert replay.adapters == {made.version}
+    assert [path for path, _ in replay.log if "lora" in path] == [
+        "/v1/load_lora_adapter",
+        "/v1/load_lora_adapter",
+        "/v1/unload_lora_adapter",
+        "/v1/load_lora_adapter",
+    ]
 
 
 def test_the_saved_adapter_is_the_policys(replay, sampler, adapted, tmp_path):

@@ -42,7 +42,9 @@ def model(tied: bool = False) -> Qwen3ForCausalLM:
 def policy(lora: bool = False, tied: bool = False, noise: float = 0.0) -> CausalLMPolicy:
     """With ``noise``, what is trained is moved away from where it starts: an adapter then does something."""
     config = LoraConfig(r=8, target_modules="all-linear") if lora else None
-    made = CausalLMPolicy(model(tied), letter_tokenizer(), lora=config)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # An adapter starts from random numbers.
+        made = CausalLMPolicy(model(tied), letter_tokenizer(), lora=config)
     if noise:
         disturb(made, noise)
     return made

@@ -1,0 +1,39 @@
+"""A model with tied embeddings on a CPU server: its output layer keeps a copy, and the canary sees it."""
+
+from __future__ import annotations
+
+import pytest
+
+from rlframework import VLLMSampler
+from rlframework.samplers.vllm import DisagreementError
+from rlframework.testing import letter_prompts
+from tests.samplers.vllm.real_server import PYTHON, RealServer
+from tests.samplers.vllm.tiny_qwen import checkpoint, policy
+
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.skipif(PYTHON is None, reason="RLFRAMEWORK_VLLM_PYTHON names no Python with vLLM; make test-vllm does"),
+]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("vllm")
+    server = RealServer(checkpoint(folder / "model", tied=True), folder / "log.txt")
+    server.start()
+    yield server
+    server.kill()
+
+
+def test_an_adapter_arrives_while_the_base_is_what_the_server_was_started_with(server):
+    sampler = VLLMSampler(server.url, group_size=4, max_tokens=16, temperature=0.7, tolerance=1e-3)
+    for noise in (0.03, 0.05):
+        sampler.sample(policy(lora=True, tied=True, noise=noise), letter_prompts(4))
+
+
+def test_weights_that_half_arrive_are_refused(server):
+    """The last test here: it leaves the server with two sets of weights."""
+    sampler = VLLMSampler(server.url, group_size=4, max_tokens=16, temperature=0.7)
+    sampler.sample(policy(tied=True), letter_prompts(4))
+    with pytest.raises(DisagreementError, match="tied embeddings on a CPU server"):
+        sampler.sample(policy(tied=True, noise=0.1), letter_prompts(4))
