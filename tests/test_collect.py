@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pytest
@@ -16,6 +17,7 @@ from rlframework.policies import Policy
 from rlframework.prompt import Prompt
 from rlframework.rewards import RewardModel, RowReward, Scores
 from rlframework.samplers import GroupSampler
+from rlframework.terms import TokenTruncation
 from rlframework.testing import letter_rows, letter_tokenizer, tiny_policy
 
 EOS = letter_tokenizer().eos_token_id
@@ -231,3 +233,38 @@ def test_a_wrong_shape_is_refused(method: str, monkeypatch) -> None:
     monkeypatch.setattr(GRPO, method, lambda self, values: values.float().sum(1))
     with pytest.raises(ValueError, match=rf"{method}\(\) returned"):
         fit(Scripted([[9], [10]]), Listed([0.0, 1.0]))
+
+
+class Elsewhere(Scripted):
+    """Tells log-probabilities that are off by a known amount: as an engine with other kernels does."""
+
+    def __init__(self, correction: TokenTruncation | None) -> None:
+        super().__init__(scripts=[[5, 6], [7, EOS], [8]])
+        self.correction = correction
+        self.gaps = [0.25, 0.5]
+
+    def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
+        completions = super().sample(policy, prompts, step=step)
+        for row in completions:
+            ids = torch.tensor([row.prompt.ids + row.ids])
+            with torch.no_grad():
+                logprobs = policy.model(ids).logits[0, -len(row.ids) - 1 : -1].log_softmax(-1)
+            own = logprobs.gather(1, torch.tensor(row.ids).unsqueeze(1)).flatten().tolist()
+            row.logprobs = [score + gap for score, gap in zip(own, self.gaps, strict=False)]
+        return completions
+
+
+def test_the_gap_between_sampler_and_policy_is_logged() -> None:
+    algorithm, recorder = fit(Elsewhere(TokenTruncation()), Length())
+    logged = algorithm.trainer.callback_metrics
+    # Of each group, three first tokens and two second ones.
+    assert logged["train/sampler_gap"].item() == pytest.approx((3 * 0.25 + 2 * 0.5) / 5, abs=1e-4)
+    assert logged["train/sampler_gap_max"].item() == pytest.approx(0.5, abs=1e-4)
+    factor = recorder.collected[0].rollout.sampler_correction
+    assert factor[0].tolist() == pytest.approx([math.exp(-0.25), math.exp(-0.5)], abs=1e-4)
+
+
+def test_no_gap_is_logged_where_none_is_known() -> None:
+    for sampler in (Elsewhere(None), BatchedSampler(3, 2)):
+        algorithm, _ = fit(sampler, Length())
+        assert not [name for name in algorithm.trainer.callback_metrics if "sampler_gap" in name]

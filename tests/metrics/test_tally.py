@@ -72,3 +72,15 @@ def test_a_trainer_of_one_process_changes_nothing() -> None:
     tally.mean("x", torch.tensor([1.0, 2.0]))
     tally.sum("y", torch.tensor(3.0))
     assert tally.values(pl.Trainer(accelerator="cpu", logger=False)) == {"x": 1.5, "y": 3.0}
+
+
+def test_a_maximum_is_over_everything_added_and_leaves_out_masked_and_nan() -> None:
+    tally = Tally()
+    tally.max("gap", torch.tensor([[0.1, 9.0], [0.3, float("nan")]]), torch.tensor([[True, False], [True, True]]))
+    tally.max("gap", torch.tensor([[-1.0, 0.2]]))
+    tally.max("nothing", torch.tensor([float("nan")]))
+    tally.mean("mean", torch.tensor([1.0]))
+    values = tally.values()
+    assert values["gap"] == pytest.approx(0.3)
+    assert math.isnan(values["nothing"])
+    assert values["mean"] == 1.0

@@ -112,9 +112,7 @@ class Fleet:
         """
         return self._persist(lambda attempts: self._pick(turn + attempts), request, halt)
 
-    def _persist(
-        self, pick: Callable[[int], Server], request: dict[str, Any], halt: threading.Event
-    ) -> list[Answered]:
+    def _persist(self, pick: Callable[[int], Server], request: dict[str, Any], halt: threading.Event) -> list[Answered]:
         patience, forgotten = Patience(self.patience, halt), 0
         while True:
             server = pick(patience.attempts)

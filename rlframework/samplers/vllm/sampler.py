@@ -45,7 +45,8 @@ class VLLMSampler(GroupSampler):
         seed: Part of every request's own seed.
         top_k: As in `GroupSampler`.
         top_p: As in `GroupSampler`.
-        min_p: As in `GroupSampler`.
+        min_p: As in `GroupSampler`, but vLLM leaves out by ``min_p`` first and by ``top_p`` after it; with both of them
+            other tokens may stay than in process.
         model: Name of the base model on the servers; None asks them.
         sync: How weights are brought over; None is `LoRASync` for a policy with an adapter and `DiskSync` for others.
         sync_folder: Where they are written. The servers must be able to read it; by default it is a temporary folder of

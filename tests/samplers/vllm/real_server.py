@@ -24,10 +24,11 @@ ENVIRONMENT = {
     "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True",
 }
 
-OPTIONS = (
-    "--served-model-name tiny --host 127.0.0.1 --enforce-eager --max-model-len 256 --dtype float32 --enable-lora "
-    "--max-lora-rank 16 --max-loras 2 --logprobs-mode processed_logprobs --enable-prefix-caching --block-size 32"
-).split()
+OPTIONS = [
+    *("--served-model-name", "tiny", "--host", "127.0.0.1", "--enforce-eager", "--enable-prefix-caching"),
+    *("--dtype", "float32", "--max-model-len", "256", "--block-size", "32"),
+    *("--enable-lora", "--max-lora-rank", "16", "--max-loras", "2", "--logprobs-mode", "processed_logprobs"),
+]
 
 
 class RealServer:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rlframework.samplers.vllm import DiskSync, LoRASync, ServerError, VLLMSampler
+from rlframework.samplers.vllm import DiskSync, LoRASync, ServerError, UnavailableError, VLLMSampler
 from rlframework.samplers.vllm.client import Server
 from rlframework.testing import letter_prompts
 from tests.samplers.vllm.tiny_qwen import policy
@@ -25,6 +25,11 @@ class RecordingServer(Server):
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None, **options: Any) -> Any:
         try:
             answer = super().ask(method, path, body, **options)
+        except UnavailableError as error:
+            if error.status is not None:
+                raise
+            # After an error of its own the server closes the connection, and the next request may still take it.
+            return self.ask(method, path, body, **options)
         except ServerError as error:
             text = str(error).partition(f"status {error.status}: ")[2]
             self.keep(method, path, body, error.status, json.loads(text) if text.startswith("{") else text)

@@ -114,9 +114,7 @@ class Replay:
         return 200, self.change(body, answer)
 
     def _recorded(self, method: str, path: str, status: int) -> Answer:
-        known = (
-            one for one in self.exchanges if (one["method"], one["path"], one["status"]) == (method, path, status)
-        )
+        known = (one for one in self.exchanges if (one["method"], one["path"], one["status"]) == (method, path, status))
         exchange = next(known, None)
         return (501, {"error": f"not recorded: {path}"}) if exchange is None else (status, exchange["answer"])
 

@@ -87,7 +87,7 @@ def test_a_budget_that_the_server_cut_short_is_refused(exchange):
     request, answer = exchange
     for part in (answer["choices"][1]["token_ids"], answer["choices"][1]["logprobs"]["token_logprobs"]):
         part.pop()
-    with pytest.raises(BadAnswerError, match="budget of 6 tokens ended a completion of 5 tokens.*--max-model-len"):
+    with pytest.raises(BadAnswerError, match=r"budget of 6 tokens ended a completion of 5 tokens.*--max-model-len"):
         read_group(answer, request, "it")
 
 

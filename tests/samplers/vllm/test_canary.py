@@ -19,7 +19,9 @@ KNOWN = [[-1.0, -2.0, -0.5], [-3.0]]
 
 def test_the_mean_over_all_tokens_counts():
     assert compare(ROWS, [[-1.1, -2.0, -0.5], [-3.3]], 0.11, "it") == pytest.approx(0.1)
-    with pytest.raises(DisagreementError, match=r"off by 0.1 nats per token, 0.3 at most, over 4 tokens; tolerance=0.09"):
+    with pytest.raises(
+        DisagreementError, match=r"off by 0.1 nats per token, 0.3 at most, over 4 tokens; tolerance=0.09"
+    ):
         compare(ROWS, [[-1.1, -2.0, -0.5], [-3.3]], 0.09, "it")
 
 

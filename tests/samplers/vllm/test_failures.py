@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -61,7 +62,7 @@ def test_attempts_are_further_and_further_apart(replay, sampler, adapted):
 
     replay.before = before
     made.sample(adapted, PROMPTS[:1])
-    waits = [after - first for first, after in zip(times, times[1:], strict=False)]
+    waits = [after - first for first, after in pairwise(times)]
     assert len(waits) == 5
     assert all(0.5 * 0.1 * 2**n <= wait <= 0.1 * 2**n + 0.25 for n, wait in enumerate(waits)), waits
 
@@ -79,7 +80,7 @@ def test_patience_runs_out(begun, replay, sampler, adapted):
         made.sample(adapted, PROMPTS)
     replay.stop()
     started = time.monotonic()
-    with pytest.raises(ServerError, match="gave no answer.*ConnectError.*patience=0.8.*Start the server") as caught:
+    with pytest.raises(ServerError, match=r"gave no answer.*ConnectError.*patience=0.8.*Start the server") as caught:
         made.sample(adapted, PROMPTS, step=1)
     assert replay.url in str(caught.value)
     assert 0.7 < time.monotonic() - started < 5
@@ -141,7 +142,7 @@ def test_one_that_always_forgets_is_an_error(replay, sampler, adapted):
     replay.before = nth_completion(1, replay.forget)
     made.sample(adapted, PROMPTS)
     replay.before = lambda path, body: replay.forget() if path == "/v1/completions" and body["n"] == 3 else None
-    with pytest.raises(ServerError, match="after it was given them 3 times.*--max-loras"):
+    with pytest.raises(ServerError, match=r"after it was given them 3 times.*--max-loras"):
         made.sample(adapted, PROMPTS)
 
 
@@ -149,7 +150,7 @@ def test_weights_of_somebody_else_are_refused(replay, sampler, whole):
     made = sampler()
     made.sample(whole, PROMPTS)
     replay.version = "policy-ofanotherrun"
-    with pytest.raises(StaleWeightsError, match="has weights policy-ofanotherrun where policy-.* its own servers"):
+    with pytest.raises(StaleWeightsError, match=r"has weights policy-ofanotherrun where policy-.* its own servers"):
         made.sample(whole, PROMPTS)
 
 
@@ -157,7 +158,7 @@ def test_an_answer_from_another_adapter_is_refused(replay, sampler, adapted):
     made = sampler()
     made.sample(adapted, PROMPTS)
     replay.change = lambda body, answer: {**answer, "model": "policy-before"}
-    with pytest.raises(StaleWeightsError, match="asked for policy-.* and answered from policy-before"):
+    with pytest.raises(StaleWeightsError, match=r"asked for policy-.* and answered from policy-before"):
         made.sample(adapted, PROMPTS)
 
 
@@ -237,7 +238,7 @@ def test_refused_weights_say_what_the_server_needs(sync, replay, sampler, whole,
 
 def test_what_is_no_vllm_server_is_named(replay, sampler, whole):
     replay.before = lambda path, body: (200, {"hello": 1}) if path == "/v1/models" else None
-    with pytest.raises(BadAnswerError, match="lists no base model.*'hello'.*is it a vLLM server"):
+    with pytest.raises(BadAnswerError, match=r"lists no base model.*'hello'.*is it a vLLM server"):
         sampler().sample(whole, PROMPTS)
     replay.before = lambda path, body: (200, "<html>") if path == "/v1/completions" else None
     with pytest.raises(BadAnswerError, match="<html>"):
@@ -245,5 +246,5 @@ def test_what_is_no_vllm_server_is_named(replay, sampler, whole):
 
 
 def test_a_wrong_model_name_is_the_servers_to_explain(replay, sampler, whole):
-    with pytest.raises(ServerError, match="status 404.*The model `another` does not exist. Valid aliases: tiny"):
+    with pytest.raises(ServerError, match=r"status 404.*The model `another` does not exist. Valid aliases: tiny"):
         sampler(model="another").sample(whole, PROMPTS)

@@ -184,7 +184,7 @@ def test_numbers_out_of_range_are_refused(options, message, sampler):
 
 
 def test_addresses_are_looked_at():
-    with pytest.raises(ValueError, match="at least one server.*got 0 servers"):
+    with pytest.raises(ValueError, match=r"at least one server.*got 0 servers"):
         VLLMSampler([], 2, 4)
     with pytest.raises(ValueError, match=r"such as http://127.0.0.1:8000, got 'localhost:8000'"):
         VLLMSampler("localhost:8000", 2, 4)
