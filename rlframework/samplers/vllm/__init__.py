@@ -7,7 +7,6 @@ from rlframework.samplers.vllm.errors import (
     StaleWeightsError,
     UnavailableError,
 )
-from rlframework.samplers.vllm.fingerprint import fingerprint
 from rlframework.samplers.vllm.sampler import VLLMSampler
 from rlframework.samplers.vllm.sync import DiskSync, LoRASync, WeightSync
 
@@ -21,5 +20,4 @@ __all__ = [
     "UnavailableError",
     "VLLMSampler",
     "WeightSync",
-    "fingerprint",
 ]

@@ -12,8 +12,9 @@ from torch.distributed.tensor import DTensor
 from rlframework.distributed import from_all_ranks, is_sharded
 from rlframework.policies.base import Policy
 
-# Elements that are multiplied at once: 2^24 products are 128 MB, whatever the size of the weights.
-_WIDTH, _ROWS = 1 << 16, 1 << 8
+# Products that are held at once, whatever the size of the weights: on a CPU what its cache has room for, 2 MB;
+# elsewhere as much as makes starting a kernel cheap, 128 MB. The sum is the same.
+_WIDTH, _ROWS_CPU, _ROWS = 1 << 16, 1 << 2, 1 << 8
 _WHOLE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
@@ -82,8 +83,9 @@ def _hash(tensor: Tensor) -> Tensor:
     bits = flat.view(_WHOLE[flat.element_size()])
     total = torch.zeros((), dtype=torch.int64, device=bits.device)
     columns = _odd(0, min(_WIDTH, max(1, len(bits))), bits.device)  # (W,)
-    for start in range(0, len(bits), _WIDTH * _ROWS):
-        block = bits[start : start + _WIDTH * _ROWS]
+    size = _WIDTH * (_ROWS_CPU if bits.device.type == "cpu" else _ROWS)
+    for start in range(0, len(bits), size):
+        block = bits[start : start + size]
         whole = len(block) // _WIDTH * _WIDTH
         rows = _odd(1 << 40 | start // _WIDTH, whole // _WIDTH + 1, bits.device)
         if whole:

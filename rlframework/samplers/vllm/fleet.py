@@ -30,7 +30,7 @@ class Fleet:
     Args:
         servers: The servers.
         sync: How weights get to them; None lets the first policy decide.
-        folder: Where weights are written; None is a temporary folder, removed in the end.
+        folder: Where weights are written; None is a temporary folder. What was written goes with this object.
         patience: Seconds to wait for a server when none answers.
         tolerance: What a server's log-probabilities may be off by, in nats per token.
 
@@ -52,10 +52,11 @@ class Fleet:
         self.patience = patience
         self.tolerance = tolerance
         self.version: str | None = None
-        self._saved: Path | None = None
-        self._earlier: list[Path] = []
+        # The last of each is the present one.
+        self._folders: list[Path] = []
+        self._given: list[str] = []
+        self._temporary: Path | None = None
         self._record: Scored | None = None
-        self._own_folder: Path | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return itself: a copy that knew nothing of later weights would take them for stale."""
@@ -63,7 +64,7 @@ class Fleet:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what belongs to this process; a copy elsewhere gives the weights anew."""
-        return {**vars(self), "version": None, "_saved": None, "_earlier": [], "_record": None, "_own_folder": None}
+        return {**vars(self), "version": None, "_folders": [], "_given": [], "_record": None, "_temporary": None}
 
     def follow(self, policy: Policy, version: str, request: dict[str, Any], known: Callable[..., Any]) -> None:
         """Bring all servers that answer to a policy's weights, and see that they arrived. All ranks call it together.
@@ -85,10 +86,10 @@ class Fleet:
                 "an update that is not shared"
             )
         sync = self.sync = self.sync or sync_for(policy)
-        before, old = self.version, self._saved
         self.version = self._record = None
         try:
-            self._saved = self._save(sync, policy, version)
+            self._save(sync, policy, version)
+            self._given.append(version)
             self.version = version
             self._agree(lambda: self._give(version) if process()[0] == 0 else None)
             self._adopt()
@@ -102,7 +103,7 @@ class Fleet:
                 server.lost(server.epoch)
             raise
         if process()[0] == 0:
-            self._clean_up(before, old)
+            self._clean_up(sync, version)
 
     def complete(self, turn: int, request: dict[str, Any], halt: threading.Event) -> list[Answered]:
         """Return the group of one prompt, from the server whose turn it is or, if that does not answer, another.
@@ -173,9 +174,9 @@ class Fleet:
         """Give a server its weights if it lacks them; one that comes back has to answer as the others did."""
         with server.lock:
             if server.holds != version:
-                if self._saved is None:
+                if not self._folders:
                     raise RuntimeError("no weights have been saved; call follow first")
-                sync.load(server, self._saved, version)
+                sync.load(server, self._folders[-1], version)
                 server.epoch += 1
                 if self._record is not None:
                     rows = self._asked(server, self._record.request, version, sync)
@@ -218,9 +219,10 @@ class Fleet:
             server.holds, server.down = holds, down
 
     def _canaries(self, request: dict[str, Any]) -> list[tuple[Server, list[Answered]]]:
-        live = [server for server in self.servers if server.holds == self.version]
-        halt = threading.Event()
-        return [(server, self._persist(lambda _, server=server: server, request, halt)) for server in live]
+        def ask(server: Server) -> list[Answered]:
+            return self._persist(lambda attempts: server, request, threading.Event())
+
+        return [(server, ask(server)) for server in self.servers if server.holds == self.version]
 
     def _judge(
         self, request: dict[str, Any], answered: list[tuple[Server, list[Answered]]], scores: list[list[float]]
@@ -232,30 +234,31 @@ class Fleet:
             self._record = self._record or Scored(request, rows, known)
             start += len(rows)
 
-    def _save(self, sync: WeightSync, policy: Policy, version: str) -> Path:
+    def _save(self, sync: WeightSync, policy: Policy, version: str) -> None:
         """Write the weights into a new folder, the same on all ranks."""
-        path = self._agree(lambda: self._new_folder(version) if process()[0] == 0 else None)
-        path = Path(from_all_ranks(path and str(path))[0])
-        self._agree(lambda: sync.save(policy, path))
-        return path
+        path = self._agree(lambda: str(self._new_folder(version)) if process()[0] == 0 else None)
+        self._folders.append(Path(from_all_ranks(path)[0]))
+        self._agree(lambda: sync.save(policy, self._folders[-1]))
 
     def _new_folder(self, version: str) -> Path:
-        if self.folder is None and self._own_folder is None:
-            self._own_folder = Path(tempfile.mkdtemp(prefix="rlframework-weights-"))
-            weakref.finalize(self, shutil.rmtree, self._own_folder, ignore_errors=True)
-        root = writable_folder(self.folder or self._own_folder or "")
+        if not self._folders:
+            # The list itself is handed over: it holds what there is to remove when this object goes.
+            weakref.finalize(self, _remove, self._folders)
+        if self.folder is None and self._temporary is None:
+            self._temporary = Path(tempfile.mkdtemp(prefix="rlframework-weights-"))
+            weakref.finalize(self, _remove, [self._temporary])
+        root = writable_folder(self.folder or self._temporary or "")
         return Path(tempfile.mkdtemp(prefix=f"{version}-", dir=root.resolve()))
 
-    def _clean_up(self, before: str | None, old: Path | None) -> None:
+    def _clean_up(self, sync: WeightSync, version: str) -> None:
         """Let go of the weights that these replaced."""
-        if before is not None and before != self.version and self.sync is not None:
+        for earlier in self._given:
             for server in self.servers:
-                if not server.down:
-                    self.sync.unload(server, before)
-        if old is not None:
-            self._earlier.append(old)
-        while self.sync is not None and len(self._earlier) > self.sync.keeps:
-            shutil.rmtree(self._earlier.pop(0), ignore_errors=True)
+                if earlier != version and not server.down:
+                    sync.unload(server, earlier)
+        self._given = [version]
+        while len(self._folders) > 1 + sync.keeps:
+            _remove([self._folders.pop(0)])
 
     @staticmethod
     def _agree(work: Callable[[], Any]) -> Any:
@@ -267,3 +270,8 @@ class Fleet:
             failure = error
         raise_together(failure)
         return result
+
+
+def _remove(folders: list[Path]) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)

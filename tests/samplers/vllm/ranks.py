@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -33,6 +34,8 @@ def main(url: str, folder: Path, kind: str) -> None:
         for _ in range(1 if kind == "sharded" else 1 + rank):
             left["ids"] = [row.ids for row in sampler.sample(made, mine)]
         left["version"] = sampler.version
+        if rank == 0:
+            shutil.copytree(folder / "weights", folder / "kept")  # It goes with the sampler.
     except Exception as error:
         left["error"] = f"{type(error).__name__}: {error}"
     torch.save(left, folder / f"rank{rank}.pt")

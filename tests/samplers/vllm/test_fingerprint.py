@@ -8,17 +8,15 @@ import pytest
 import torch
 from torch import nn
 
-from rlframework.samplers.vllm import fingerprint
-from rlframework.samplers.vllm import fingerprint as of
-from rlframework.samplers.vllm.fingerprint import _hash
+from rlframework.samplers.vllm.fingerprint import _hash, fingerprint
 from rlframework.testing import tiny_policy
 from tests.samplers.vllm.tiny_qwen import policy
 
 
 def test_it_is_a_name_and_a_function_of_the_weights():
-    assert of(tiny_policy()) == of(tiny_policy()) != of(tiny_policy(seed=1))
-    assert of(copy.deepcopy(tiny_policy())) == of(tiny_policy())
-    assert len(of(tiny_policy())) == len("policy-") + 16
+    assert fingerprint(tiny_policy()) == fingerprint(tiny_policy()) != fingerprint(tiny_policy(seed=1))
+    assert fingerprint(copy.deepcopy(tiny_policy())) == fingerprint(tiny_policy())
+    assert len(fingerprint(tiny_policy())) == len("policy-") + 16
 
 
 def test_the_smallest_change_of_any_parameter_is_seen():
@@ -41,6 +39,15 @@ def test_every_element_of_a_large_tensor_counts():
         seen.add(_hash(numbers).item())
         numbers[place] = 0.0
     assert len(seen) == len(places) + 1
+
+
+def test_how_many_are_multiplied_at_once_does_not_matter(monkeypatch):
+    numbers = torch.randn(1_000_003)
+    sums = set()
+    for rows in (1, 4, 256):
+        monkeypatch.setattr("rlframework.samplers.vllm.fingerprint._ROWS_CPU", rows)
+        sums.add(_hash(numbers).item())
+    assert len(sums) == 1
 
 
 def test_the_order_of_elements_counts():

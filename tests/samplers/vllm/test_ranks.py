@@ -47,7 +47,7 @@ def test_shards_are_gathered(replay, tmp_path):
     ranks = on_two_ranks(replay, tmp_path, "sharded")
     assert "error" not in ranks[0], ranks
     assert ranks[0]["version"] == ranks[1]["version"]
-    (folder,) = (tmp_path / "weights").iterdir()
+    (folder,) = (tmp_path / "kept").iterdir()
     saved = load_file(folder / "model.safetensors")
     whole = model().state_dict()
     assert saved.keys() == whole.keys()

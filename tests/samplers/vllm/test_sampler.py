@@ -5,13 +5,16 @@ from __future__ import annotations
 import copy
 import pickle
 import random
+import re
 import sys
 import time
+from pathlib import Path
 
+import jsonargparse
 import pytest
 
 from rlframework import GRPO, SpreadFilter, VLLMSampler, rewards
-from rlframework.samplers import BatchedSampler
+from rlframework.samplers import BatchedSampler, GroupSampler
 from rlframework.terms import TokenMask, TokenTruncation
 from rlframework.testing import letter_prompts
 from tests.samplers.vllm.recording import PROMPTS
@@ -193,6 +196,17 @@ def test_addresses_are_looked_at():
 def test_prompts_must_leave_room(sampler, adapted):
     with pytest.raises(ValueError, match="more than the 256 positions"):
         sampler(max_tokens=256).sample(adapted, PROMPTS)
+
+
+def test_the_yaml_of_the_page_makes_one():
+    page = Path(__file__).parents[3] / "docs" / "vllm.md"
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+    parser = jsonargparse.ArgumentParser()
+    parser.add_subclass_arguments(GroupSampler, "sampler")
+    made = parser.instantiate_classes(parser.parse_string(block)).sampler
+    assert isinstance(made, VLLMSampler)
+    assert [server.url for server in made._fleet.servers] == ["http://127.0.0.1:8000", "http://127.0.0.1:8001"]
+    assert isinstance(made.correction, TokenTruncation)
 
 
 def test_without_httpx_the_extra_is_named(sampler, adapted, monkeypatch):

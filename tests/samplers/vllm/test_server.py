@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 import httpx
 import pytest
@@ -305,14 +306,20 @@ class Crash(RolloutCallback):
 
     def __init__(self, server):
         self.server, self.rollouts, self.thread = server, 0, None
+        self.seconds = []
 
     def on_rollout_start(self, trainer, pl_module, prompts):
         self.rollouts += 1
+        self.started = time.monotonic()
         if self.rollouts == 2:
             self.thread = threading.Timer(0.3, self.restart)
             self.thread.start()
 
+    def on_rollout_end(self, trainer, pl_module, collected):
+        self.seconds.append(time.monotonic() - self.started)
+
     def restart(self):
+        assert len(self.seconds) == 1
         self.server.kill()
         self.server.start()
 
@@ -324,5 +331,7 @@ def test_a_server_that_is_killed_and_started_again_does_not_end_the_run(server, 
     crash.thread.join()
     undisturbed = fit(sampler(max_tokens=200, temperature=0.7))
     assert len(watch.rewards) == 3
+    # It was in the middle of the second rollout, which waited for it.
+    assert crash.seconds[1] > 10 + crash.seconds[2]
     assert watch.versions == undisturbed.versions
     assert watch.rewards == pytest.approx(undisturbed.rewards)

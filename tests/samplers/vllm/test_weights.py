@@ -41,6 +41,8 @@ def test_an_adapter_is_loaded_under_its_version_and_the_one_before_let_go(replay
     loads = replay.asked("/v1/load_lora_adapter")
     assert {str(folder) for folder in tmp_path.iterdir()} == {body["lora_path"] for body in loads[-2:]}
     assert all("load_inplace" not in body for body in loads)
+    del made
+    assert not list(tmp_path.iterdir())
 
 
 def test_whole_weights_leave_one_folder(replay, sampler, whole, tmp_path):
@@ -67,7 +69,8 @@ def test_an_adapter_that_is_there_by_the_same_name_is_replaced(replay, sampler, 
 
 def test_the_saved_adapter_is_the_policys(replay, sampler, adapted, tmp_path):
     disturb(adapted, 0.1)
-    sampler(tolerance=100.0, sync_folder=tmp_path).sample(adapted, PROMPTS)
+    made = sampler(tolerance=100.0, sync_folder=tmp_path)
+    made.sample(adapted, PROMPTS)
     (folder,) = tmp_path.iterdir()
     saved = load_file(folder / "adapter_model.safetensors")
     own = {name: part for name, part in adapted.model.named_parameters() if part.requires_grad}
@@ -78,7 +81,8 @@ def test_the_saved_adapter_is_the_policys(replay, sampler, adapted, tmp_path):
 
 
 def test_whole_weights_are_read_while_the_server_waits(replay, sampler, whole, tmp_path):
-    sampler(sync_folder=tmp_path).sample(whole, PROMPTS)
+    made = sampler(sync_folder=tmp_path)
+    made.sample(whole, PROMPTS)
     (folder,) = tmp_path.iterdir()
     paths = [path for path, _ in replay.log]
     assert paths[:6] == [
@@ -118,6 +122,14 @@ def test_weights_that_did_not_arrive_are_caught(kind, replay, sampler, request):
     # And again: a refused loading is no loading.
     with pytest.raises(DisagreementError):
         made.sample(policy, PROMPTS)
+    if kind == "adapted":
+        # What was refused is let go of as well, once something is not.
+        versions = {body["lora_name"] for body in replay.asked("/v1/load_lora_adapter")}
+        made._fleet.tolerance = 100.0
+        disturb(policy, 0.02)
+        made.sample(policy, PROMPTS)
+        assert replay.adapters == {made.version}
+        assert len(versions) == 2
 
 
 def test_the_canary_asks_every_server(replay, second, sampler, adapted):
