@@ -21,9 +21,9 @@ from rlframework.rollout import Rollout
 class UnslothPolicy(CausalLMPolicy):
     """A causal language model through Unsloth's ``FastLanguageModel``; sample from it with `UnslothSampler`.
 
-    ``import unsloth`` has to be the first line of the program. Rows are scored right-padded (`RightPadded`), which needs
-    no attention mask: on a GPU Unsloth's forward drops it in training, or pays for it. Shared prompts, packed rows and lean decoding are off: they
-    work inside the attention of transformers, which Unsloth replaces.
+    ``import unsloth`` has to be the first line of the program. Rows are scored right-padded (`RightPadded`), which
+    needs no attention mask: on a GPU Unsloth's forward drops it in training, or pays for it. Shared prompts, packed
+    rows and lean decoding are off: they work inside the attention of transformers, which Unsloth replaces.
 
     Args:
         model: A folder or a hub name, of a model or of an adapter that was saved before and is trained on.
