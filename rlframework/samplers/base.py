@@ -123,17 +123,6 @@ class GroupSampler(ABC):
             step: Which rollout this is; a new one draws new samples from the same prompts.
         """
 
-    def _check_room(self, policy: Policy, prompts: Sequence[Prompt]) -> None:
-        if not prompts or not all(prompt.ids for prompt in prompts):
-            raise ValueError("no prompts, or a prompt has no tokens: there is nothing to condition the first token on")
-        longest = max(prompts, key=lambda prompt: len(prompt.ids))
-        if policy.max_positions is not None and len(longest.ids) + self.max_tokens > policy.max_positions:
-            raise ValueError(
-                f"prompt {longest.index} has {len(longest.ids)} tokens; with max_tokens={self.max_tokens} that is more "
-                f"than the {policy.max_positions} positions of the model. Lower max_tokens, or set max_prompt_tokens "
-                "of the PromptDataModule and too_long='drop'"
-            )
-
     def for_evaluation(self) -> GroupSampler:
         """Return what evaluates the same policy: one greedy completion per prompt."""
         return self.replace(group_size=1, temperature=0.0)
