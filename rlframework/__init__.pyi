@@ -19,7 +19,7 @@ from .algorithms import (
     PolicyGradient,
     ReinforcePlusPlusBaseline,
 )
-from .callbacks import ProgressBar, RefreshReference, RolloutCallback, RolloutWriter
+from .callbacks import ProgressBar, RefreshReference, RolloutCallback, RolloutWriter, SavePolicy
 from .completions import Completion, Completions
 from .data import DemonstrationDataModule, PromptDataModule
 from .demonstration import Demonstration
@@ -78,6 +78,7 @@ __all__ = [
     "RolloutCallback",
     "RolloutLoader",
     "RolloutWriter",
+    "SavePolicy",
     "SharedPrefixSampler",
     "SpreadFilter",
     "UnslothEngineSampler",

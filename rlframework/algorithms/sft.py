@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -40,7 +38,11 @@ class SFT(PolicyModule):
         policy: What is trained; the same object then goes on to reinforcement.
         demonstrations_per_step: Demonstrations of an optimizer step, over all ranks and minibatches.
         learning_rate: Peak learning rate of AdamW. 2e-5 is usual for whole models and 2e-4 for adapters.
-        **options: As in `PolicyModule`: ``betas``, ``weight_decay``, ``schedule``, ``warmup_steps``, ``seed``.
+        betas: AdamW's decay rates.
+        weight_decay: Decoupled decay of the matrices.
+        schedule: Name of a transformers schedule, such as ``"linear"`` or ``"constant"``.
+        warmup_steps: Optimizer steps of warm-up.
+        seed: Seed of the order of demonstrations.
 
     Raises:
         ValueError: While training starts: a demonstration is longer than the model can read, or the ranks and
@@ -60,14 +62,27 @@ class SFT(PolicyModule):
     """
 
     def __init__(
-        self, policy: Policy, *, demonstrations_per_step: int = 16, learning_rate: float = 2e-5, **options: Any
+        self,
+        policy: Policy,
+        *,
+        demonstrations_per_step: int = 16,
+        learning_rate: float = 2e-5,
+        betas: tuple[float, float] = (0.9, 0.999),
+        weight_decay: float = 0.0,
+        schedule: str = "linear",
+        warmup_steps: int = 0,
+        seed: int = 0,
     ) -> None:
-        if sizes := {"prompts_per_rollout", "minibatches_per_rollout", "passes_per_rollout"} & options.keys():
-            raise TypeError(
-                f"SFT takes no {', '.join(sorted(sizes))}: demonstrations_per_step is the size of a step, the "
-                "Trainer's accumulate_grad_batches cuts it, and max_epochs repeats it"
-            )
-        super().__init__(policy, prompts_per_rollout=demonstrations_per_step, learning_rate=learning_rate, **options)
+        super().__init__(
+            policy,
+            prompts_per_rollout=demonstrations_per_step,
+            learning_rate=learning_rate,
+            betas=betas,
+            weight_decay=weight_decay,
+            schedule=schedule,
+            warmup_steps=warmup_steps,
+            seed=seed,
+        )
         self._validation = Tally()
 
     def setup(self, stage: str) -> None:

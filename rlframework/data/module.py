@@ -11,6 +11,7 @@ import torch
 from datasets import Dataset
 
 from rlframework.algorithms.policy_module import PolicyModule
+from rlframework.data.chat_template import set_structured_chat_template
 from rlframework.data.golds import with_readable_golds
 from rlframework.data.source import Source
 from rlframework.data.tokenize import TooLong, tokenize_rows
@@ -35,6 +36,7 @@ class PromptDataModule(pl.LightningDataModule):
         template: Imposes its structured answer: its system prompt opens every conversation, and every prompt ends with
             its generation prompt. Give the rewards the same one.
         system_prompt: Opens every conversation, in place of the template's.
+        plain_chat: Give the tokenizer the plain chat template of `set_structured_chat_template`, for base models.
         max_prompt_tokens: Budget of a prompt, chat template included.
         too_long: ``"refuse"`` raises on a prompt above the budget; ``"drop"`` leaves it out and says how many.
         max_prompt_quantile: Leaves out the training prompts longer than this quantile of their lengths in tokens, chat
@@ -61,6 +63,7 @@ class PromptDataModule(pl.LightningDataModule):
         prompt_column: str = "prompt",
         template: AnswerTemplate | None = None,
         system_prompt: str | None = None,
+        plain_chat: bool = False,
         max_prompt_tokens: int | None = None,
         too_long: TooLong = "refuse",
         max_prompt_quantile: float | None = None,
@@ -78,6 +81,8 @@ class PromptDataModule(pl.LightningDataModule):
             for split, source in {"train": train, "validation": validation}.items()
             if _not_empty(split, source)
         }
+        self.plain_chat = plain_chat
+        self.answer_template = template
         self.verifiable = verifiable
         self.answer_column = answer_column
         self.max_prompt_quantile = max_prompt_quantile
@@ -108,6 +113,8 @@ class PromptDataModule(pl.LightningDataModule):
 
     def tokenize(self, split: str, tokenizer: Any) -> Sequence[Prompt]:
         """Return the prompts of a split, ``"train"`` or ``"validation"``, as the policy will read them."""
+        if self.plain_chat:
+            set_structured_chat_template(tokenizer, self.answer_template, self.tokenization["system_prompt"])
         rows = self.rows(split)
         if self.verifiable is not None:
             rows = with_readable_golds(rows, self.verifiable, self.answer_column, split)

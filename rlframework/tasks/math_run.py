@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import CSVLogger
+
+from rlframework.callbacks import ProgressBar
 from rlframework.tasks.sums_dataset import write_openr1_sums
 from rlframework.tasks.tiny_base import create_base
 
@@ -66,7 +72,9 @@ TINY = Sizes(
 )
 
 
-def recipe_options(description: str, model: str, data: str) -> argparse.Namespace:
+def recipe_options(
+    description: str, model: str, data: str, flags: Mapping[str, str] | None = None
+) -> argparse.Namespace:
     """Return what the command line asks for: ``model``, ``data``, ``output``, ``seed`` and ``sizes``.
 
     With ``--tiny`` model and data are made, unless they are named.
@@ -75,6 +83,7 @@ def recipe_options(description: str, model: str, data: str) -> argparse.Namespac
         description: What the recipe does; its first line is shown.
         model: Unless another is named: a hub name or a folder.
         data: Likewise.
+        flags: Switches that a recipe has besides, with what they do.
     """
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--model", help=f"a hub name or a folder, {model} unless told otherwise")
@@ -84,6 +93,8 @@ def recipe_options(description: str, model: str, data: str) -> argparse.Namespac
     parser.add_argument("--output", type=Path, default=Path("runs"), help="folder of the run folders")
     for name in ("steps", "sft_steps", "heldout", "max_tokens"):
         parser.add_argument("--" + name.replace("_", "-"), type=int, help=f"see Sizes.{name}")
+    for flag, meaning in (flags or {}).items():
+        parser.add_argument(flag, action="store_true", help=meaning)
     options = parser.parse_args()
     changes = {
         name: value for name in ("steps", "sft_steps", "heldout", "max_tokens") if (value := vars(options)[name])
@@ -96,3 +107,28 @@ def recipe_options(description: str, model: str, data: str) -> argparse.Namespac
 
 def _sums(output: Path) -> Path:
     return write_openr1_sums(output / "sums_as_openr1", 2000)
+
+
+def math_trainer(logger: CSVLogger, steps: int, accumulate: int, *callbacks: pl.Callback) -> pl.Trainer:
+    """Return an ordinary Trainer, in bfloat16 where there is a GPU; with callbacks it validates four times.
+
+    Args:
+        logger: Where its figures go.
+        steps: Optimizer steps.
+        accumulate: Minibatches of a step.
+        *callbacks: Besides the progress bar; with none no checkpoint is kept and nothing is validated.
+    """
+    return pl.Trainer(
+        max_steps=steps,
+        accumulate_grad_batches=accumulate,
+        gradient_clip_val=1.0,
+        precision="bf16-mixed" if torch.cuda.is_available() else "32-true",
+        logger=logger,
+        log_every_n_steps=1,
+        val_check_interval=max(1, steps // 4) * accumulate,
+        check_val_every_n_epoch=None,
+        limit_val_batches=1 if callbacks else 0,
+        num_sanity_val_steps=0,
+        enable_checkpointing=bool(callbacks),
+        callbacks=[ProgressBar(), *callbacks],
+    )

@@ -118,13 +118,6 @@ def test_what_does_not_fit_the_model_is_refused_before_training(tmp_path: Path) 
         fit(make(), tmp_path, rows)
 
 
-def test_sizes_of_rollouts_are_refused() -> None:
-    with pytest.raises(
-        TypeError, match="SFT takes no minibatches_per_rollout, prompts_per_rollout: demonstrations_per"
-    ):
-        make(prompts_per_rollout=8, minibatches_per_rollout=2)
-
-
 def test_demonstrations_of_a_step_divide_by_the_accumulation(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="must be a multiple of 3"):
         fit(make(), tmp_path, accumulate_grad_batches=3)

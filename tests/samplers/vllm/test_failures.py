@@ -248,3 +248,22 @@ def test_what_is_no_vllm_server_is_named(replay, sampler, whole):
 def test_a_wrong_model_name_is_the_servers_to_explain(replay, sampler, whole):
     with pytest.raises(ServerError, match=r"status 404.*The model `another` does not exist. Valid aliases: tiny"):
         sampler(model="another").sample(whole, PROMPTS)
+
+
+def test_after_a_failure_nobody_goes_on_waiting(replay, sampler, adapted):
+    made = sampler(patience=30.0)
+    made.sample(adapted, PROMPTS)
+
+    def before(path, body):
+        if path != "/v1/completions":
+            return None
+        return (503, {}) if body["prompt"] == PROMPTS[0].ids else time.sleep(0.3)
+
+    replay.before = before
+    replay.change = lambda body, answer: {**answer, "choices": []}
+    with pytest.raises(BadAnswerError):
+        made.sample(adapted, PROMPTS[:2])
+    time.sleep(0.2)
+    asked = len(replay.log)
+    time.sleep(2.0)
+    assert len(replay.log) == asked
