@@ -99,6 +99,13 @@ def test_both_hacks_run_and_leave_one_picture(tmp_path):
         assert all(record["reward"] in (0.0, 1.0) for record in records)
 
 
+def test_a_model_of_ones_own_is_primed_and_reinforced(tmp_path):
+    done = run("recipes/own_model.py", "--smoke", "--seed", "0", "--output", tmp_path)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "own_model" / "version_0" / "summary.json").read_text())
+    assert {name: row["n"] for name, row in summary["rows"].items()} == {"SFT": 32, "+ GRPO": 32}
+
+
 # Those of other models are run on smaller ones: by tests/tasks/test_truth_tables.py and tests/test_qwen3_math.py.
 TWINS = [ROOT / "recipes" / "chain_sums.yaml"]
 

@@ -67,7 +67,7 @@ TINY = Sizes(
     prompts=16,
     minibatches=1,
     max_tokens=64,
-    learning_rate=1e-3,
+    learning_rate=5e-4,
     heldout_share=0.2,
 )
 

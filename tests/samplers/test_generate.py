@@ -136,7 +136,7 @@ def test_a_row_does_not_depend_on_the_others() -> None:
 
 def test_what_it_does_not_serve_is_refused() -> None:
     sampler = GenerateSampler(group_size=1, max_tokens=60)
-    with pytest.raises(TypeError, match="AdapterFreeReference"):
+    with pytest.raises(TypeError, match="this is a AdapterReference"):
         sampler.replace(max_tokens=2).sample(lora().reference(), PROMPTS)
     with pytest.raises(ValueError, match="64 positions"):
         sampler.sample(tiny_policy(), PROMPTS)
