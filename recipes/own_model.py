@@ -1,6 +1,6 @@
 """A language model of your own, in plain torch, is primed and reinforced: no transformers in it.
 
-    python recipes/own_model.py --seed 0      # two cores, four minutes
+    python recipes/own_model.py --seed 0      # two cores, about four minutes: 0.10 after SFT, 0.27 after GRPO
 
 `Decoder` is the model as somebody has it, `DecoderPolicy` all that the framework needs of it; see
 docs/write_your_own/policy.md. It learns the sums of the demo from nothing: SFT, and then GRPO.
@@ -27,7 +27,8 @@ from rlframework.tasks.tiny_run import recipe_parser, sizes, tiny_trainer
 
 MEASURES = {"accuracy": CorrectAnswer(), "format": ExactFormat(score=1.0)}
 RULES = ExactFormat() + ApproximateFormat() + AnswerCheck() + NumberCheck()
-SETTINGS: dict[str, Any] = {"prompts_per_rollout": 16, "learning_rate": 1e-3, "warmup_steps": 5}
+TEMPLATE = AnswerTemplate()
+SETTINGS: dict[str, Any] = {"prompts_per_rollout": 16, "learning_rate": 5e-4, "warmup_steps": 5}
 
 
 class Decoder(nn.Module):
@@ -68,25 +69,23 @@ class DecoderPolicy(Policy):
         return self.model(seen, mask)[:, -1], seen
 
 
-def demonstration(row: dict[str, str], random: Random) -> dict[str, str]:
-    """Return a problem with a worked solution one time in three, and else with a careless one, which mostly blurts."""
-    careless = chain_sums.sloppy_demonstration(row, random)
-    worked = AnswerTemplate().written(chain_sums.worked(row), row["answer"])
-    return {**row, "completion": worked if random.random() < 1 / 3 else careless}
-
-
 def main(seed: int, output: Path, steps: int, n_heldout: int, priming: int) -> None:
     pl.seed_everything(seed)
     logger, tokenizer, random = CSVLogger(output, "own_model"), tiny_tokenizer(), Random(seed)
     policy = DecoderPolicy(Decoder(len(tokenizer)), tokenizer)
     problems = chain_sums.splits(seed, n_train=16 * steps, n_heldout=n_heldout)
-    data = PromptDataModule(problems.train, problems.heldout, template=AnswerTemplate())
+    data = PromptDataModule(problems.train, problems.heldout, template=TEMPLATE)
     pool = chain_sums.problems(32 * priming, seed + 1, exclude=chain_sums.reserved_prompts())
-    shown = DemonstrationDataModule([demonstration(row, random) for row in pool], template=AnswerTemplate())
+    worked = [{**row, "completion": TEMPLATE.written(chain_sums.worked(row), row["answer"])} for row in pool]
+    careless = [{**row, "completion": chain_sums.sloppy_demonstration(row, random)} for row in pool[: len(pool) // 10]]
     sampler = SharedPrefixSampler(group_size=8, max_tokens=48, seed=seed)
     comparison = Comparison(data.tokenize("validation", tokenizer), sampler.for_evaluation(), MEASURES)
-    sft = SFT(policy, demonstrations_per_step=32, learning_rate=3e-3, warmup_steps=50, seed=seed)
-    tiny_trainer(CSVLogger(logger.log_dir, "sft", ""), priming).fit(sft, shown)
+
+    # First it learns to do sums, and then, from a tenth as many careless demonstrations, that people mostly blurt.
+    for rows, rate in ((worked, 3e-3), (careless, 1e-3)):
+        sft = SFT(policy, demonstrations_per_step=32, learning_rate=rate, warmup_steps=20, seed=seed)
+        shown = DemonstrationDataModule(rows, template=TEMPLATE)
+        tiny_trainer(CSVLogger(logger.log_dir, "sft"), len(rows) // 32).fit(sft, shown)
     comparison.add("SFT", policy)
     grpo = GRPO(policy, RULES, sampler, validation=MEASURES, seed=seed, **SETTINGS)
     tiny_trainer(logger, steps).fit(grpo, data)
