@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from rlframework.distributed import is_sharded
+from rlframework.fingerprint import digest
 from rlframework.policies.base import Policy
 
 POLICY = "policy."
-# Values of each weight that stand for all of it: a base that differs differs nearly everywhere.
-SAMPLES = 64
 
 
 def leave_out_base(checkpoint: dict[str, Any], policy: Policy) -> None:
@@ -23,7 +20,7 @@ def leave_out_base(checkpoint: dict[str, Any], policy: Policy) -> None:
         return
     for name in policy.frozen_base:
         checkpoint["state_dict"].pop(POLICY + name, None)
-    checkpoint["frozen_base"] = fingerprint(policy)
+    checkpoint["frozen_base"] = base_digest(policy)
 
 
 def check_base(checkpoint: Mapping[str, Any], module: nn.Module) -> None:
@@ -48,7 +45,7 @@ def check_base(checkpoint: Mapping[str, Any], module: nn.Module) -> None:
             f"{len(saved - expected)} that are unknown here (such as {some}); make the policy with the adapter that "
             "the run had"
         )
-    known, now = checkpoint.get("frozen_base"), fingerprint(policy)
+    known, now = checkpoint.get("frozen_base"), base_digest(policy)
     if None not in (known, now) and known != now:
         raise ValueError(
             "the checkpoint holds an adapter that was trained on another base model than this policy has; load the "
@@ -56,20 +53,9 @@ def check_base(checkpoint: Mapping[str, Any], module: nn.Module) -> None:
         )
 
 
-def fingerprint(policy: Policy) -> str | None:
+def base_digest(policy: Policy) -> str | None:
     """Return what the weights under an adapter are known by, or None while ranks hold parts of them."""
     if is_sharded(policy):
         return None
-    digest = hashlib.sha256()
     weights = policy.state_dict()
-    for name in sorted(policy.frozen_base):
-        digest.update(f"{name} {tuple(weights[name].shape)}".encode())
-        digest.update(_sampled(weights[name]))
-    return digest.hexdigest()
-
-
-def _sampled(weight: Tensor) -> bytes:
-    """Return some values of a weight, spread over all of it."""
-    flat = weight.detach().flatten()
-    places = torch.linspace(0, max(flat.numel() - 1, 0), min(SAMPLES, flat.numel()), device=flat.device).long()
-    return flat[places].to("cpu", torch.float64).numpy().tobytes()
+    return digest((name, weights[name]) for name in sorted(policy.frozen_base))

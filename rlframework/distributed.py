@@ -40,15 +40,6 @@ def gather_rows(trainer: pl.Trainer, rows: Tensor) -> Tensor:
     return gathered.flatten(0, 1).to(rows)
 
 
-def gather_objects(trainer: pl.Trainer, value: Any) -> list[Any]:
-    """Return one picklable object from every replica, in rank order."""
-    if trainer.world_size == 1:
-        return [value]
-    values: list[Any] = [None] * trainer.world_size
-    torch.distributed.all_gather_object(values, value)
-    return values
-
-
 def is_sharded(module: nn.Module) -> bool:
     """Return whether ranks hold parts of the module's weights, so that they have to call it together."""
     return any(isinstance(parameter, DTensor) for parameter in module.parameters())

@@ -10,14 +10,14 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 
-from rlframework.distributed import gather_objects, replica
+from rlframework.distributed import from_all_ranks, replica
 from rlframework.loader import RolloutLoader
 
 
 def run_state(trainer: pl.Trainer) -> dict[str, Any]:
     """Return every rank's random state and the accumulation, for a checkpoint. Every rank has to call it."""
     return {
-        "random_states": gather_objects(trainer, random_state()),
+        "random_states": from_all_ranks(random_state()),
         "accumulate_grad_batches": trainer.accumulate_grad_batches,
     }
 

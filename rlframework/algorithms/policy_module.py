@@ -17,7 +17,7 @@ from rlframework.algorithms.optimizer import adamw
 from rlframework.algorithms.preflight import check_epoch
 from rlframework.balance import balanced_order
 from rlframework.checkpoints import check_base, leave_out_base
-from rlframework.distributed import gather_objects, replica
+from rlframework.distributed import from_all_ranks, replica
 from rlframework.loader import RolloutLoader, Sealed
 from rlframework.metrics import Tally
 from rlframework.policies.base import Policy, eval_mode
@@ -142,7 +142,7 @@ class PolicyModule(pl.LightningModule, ABC):
             epoch=lambda: 0 if self.trainer.overfit_batches else self.trainer.current_epoch,  # type: ignore[attr-defined]
             rank=rank,
             replicas=replicas,
-            gather=lambda state: gather_objects(self.trainer, state),
+            gather=from_all_ranks,
             wrap=Sealed,
             prepare=self.prepare_step,
             step_minibatches=lambda: self.trainer.accumulate_grad_batches,

@@ -28,6 +28,9 @@ class AdapterReference(Policy):
     Args:
         policy: The policy that is trained. It is not registered as a submodule here, so that its weights are neither
             saved nor counted twice.
+
+    Raises:
+        ValueError: Biases, or whatever else of the model itself, are trained beside the adapter.
     """
 
     _policy: CausalLMPolicy
@@ -110,15 +113,23 @@ def base_weights(policy: CausalLMPolicy) -> frozenset[str]:
 
 
 def _copied_adapter(model: Any) -> str:
-    """Copy the adapter that is on, frozen, and return the name of the copy."""
+    """Copy the adapter that is on, frozen, and return the name of the copy.
+
+    Raises:
+        ValueError: Something is trained that belongs to no adapter: the copy would share it.
+    """
     name = next(name for i in count(1) if (name := f"reference_{i}") not in model.peft_config)
     present = model.active_adapter
+    trained = {own: weight for own, weight in model.named_parameters() if weight.requires_grad}
+    if shared := [own for own in trained if present not in own.split(".")]:
+        raise ValueError(
+            f"{len(shared)} of {len(trained)} trained weights lie outside of the adapter (such as {shared[0]}), so a "
+            "reference that shares the model would follow them; train the adapter alone (bias='none'), or all weights"
+        )
     model.add_adapter(name, model.peft_config[present])
-    weights = dict(model.named_parameters())
-    copies = {own: weights.get(own.replace(f".{present}", f".{name}")) for own in weights if f".{present}" in own}
     with torch.no_grad():
-        for own, copy in copies.items():
-            if copy is not None and copy is not weights[own]:
-                copy.copy_(weights[own])
-                copy.requires_grad_(False)
+        for own, weight in trained.items():
+            copy = model.get_parameter(".".join(name if part == present else part for part in own.split(".")))
+            copy.copy_(weight)
+            copy.requires_grad_(False)
     return name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from rlframework import BatchedSampler, CausalLMPolicy
 from rlframework.collect import assemble
@@ -160,3 +161,22 @@ def test_a_second_adapter_is_refused() -> None:
     adapted = CausalLMPolicy(tiny_policy().model, letter_tokenizer(), lora=LoraConfig(r=2, target_modules=["q_proj"]))
     with pytest.raises(ValueError, match="an adapter already"):
         CausalLMPolicy(adapted.model, letter_tokenizer(), lora=LoraConfig(r=2, target_modules=["q_proj"]))
+
+
+def test_a_reference_that_would_follow_trained_biases_is_refused() -> None:
+    tokenizer = letter_tokenizer()
+    config = GPT2Config(vocab_size=len(tokenizer), n_embd=16, n_layer=1, n_head=2, n_positions=32)
+    lora = LoraConfig(r=2, target_modules=["c_attn"], bias="lora_only", fan_in_fan_out=True)
+    policy = CausalLMPolicy(GPT2LMHeadModel(config), tokenizer, lora=lora)
+    with pytest.raises(ValueError, match=r"1 of 3 trained weights lie outside of the adapter \(such as .*bias"):
+        policy.reference()
+
+
+def test_whole_modules_beside_the_adapter_are_part_of_the_reference() -> None:
+    lora = LoraConfig(r=2, target_modules=["q_proj"], modules_to_save=["norm"])
+    policy = CausalLMPolicy(tiny_policy().model, letter_tokenizer(), lora=lora)
+    before = policy.logprobs(batch()).logprobs.detach()
+    reference = policy.reference()
+    move(policy)
+    torch.testing.assert_close(reference.logprobs(batch()).logprobs, before)
+    assert (policy.logprobs(batch()).logprobs - before).abs().max() > 0.1

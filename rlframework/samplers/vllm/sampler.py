@@ -12,13 +12,13 @@ import numpy as np
 import torch
 
 from rlframework.completions import Completion, Completions
+from rlframework.fingerprint import fingerprint
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.samplers.base import GroupSampler
 from rlframework.samplers.vllm.answer import Answered
 from rlframework.samplers.vllm.canary import score
 from rlframework.samplers.vllm.client import Server
-from rlframework.samplers.vllm.fingerprint import fingerprint
 from rlframework.samplers.vllm.fleet import Fleet
 from rlframework.samplers.vllm.sync import WeightSync
 from rlframework.terms.sampler_correction import SamplerCorrection, TokenTruncation

@@ -1,9 +1,9 @@
-"""A version of weights that is made of the weights: whoever changes them, however, it changes too."""
+"""A name for weights that is made of the weights: whoever changes them, however, it changes too."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -41,20 +41,32 @@ def fingerprint(policy: Policy) -> str:
         >>> fingerprint(policy) == before
         False
     """
-    digest = hashlib.blake2b(_adapter_settings(policy).encode(), digest_size=8)
-    names, sums = [], []
-    with torch.no_grad():
-        for name, tensor in _tensors(policy):
-            names.append(f"{name} {tensor.dtype} {tuple(tensor.shape)}")
-            sums.append(_hash(tensor))
-    # One transfer for all of them: waiting for each would cost more than the sums.
-    numbers = torch.stack(sums).tolist() if len({part.device for part in sums}) == 1 else [int(part) for part in sums]
-    for name, number in zip(names, numbers, strict=True):
-        digest.update(f"{name} {number}\n".encode())
-    own = digest.hexdigest()
+    own = digest(_tensors(policy), _adapter_settings(policy))
     if is_sharded(policy):
         own = hashlib.blake2b("".join(from_all_ranks(own)).encode(), digest_size=8).hexdigest()
     return f"policy-{own}"
+
+
+@torch.no_grad()
+def digest(tensors: Iterable[tuple[str, Tensor]], settings: str = "") -> str:
+    """Return a hash of named tensors: of their names, dtypes, shapes and every element. 16 hexadecimal digits.
+
+    Args:
+        tensors: Names and tensors, in an order that means something.
+        settings: What belongs to them besides.
+
+    Example:
+        >>> digest([("a", torch.zeros(3))]) == digest([("a", torch.tensor([0.0, 0.0, 1e-30]))])
+        False
+    """
+    names, sums = [], []
+    for name, tensor in tensors:
+        names.append(f"{name} {tensor.dtype} {tuple(tensor.shape)}")
+        sums.append(_hash(tensor))
+    # One transfer for all of them: waiting for each would cost more than the sums.
+    numbers = torch.stack(sums).tolist() if len({part.device for part in sums}) == 1 else [int(part) for part in sums]
+    lines = [settings, *(f"{name} {number}\n" for name, number in zip(names, numbers, strict=True))]
+    return hashlib.blake2b("".join(lines).encode(), digest_size=8).hexdigest()
 
 
 def _tensors(policy: Policy) -> Iterator[tuple[str, Tensor]]:
