@@ -36,17 +36,13 @@ MEASURES = {"accuracy": MathCheck(), "solved": MathAnywhere(), "format": ExactFo
 
 def main(policy: CausalLMPolicy, sampler: GroupSampler, data: str, sizes: Sizes, run: Path, seed: int) -> None:
     """Measure, prime, measure, reinforce, measure: rows that differ in nothing but what was done to the policy."""
-    split: Any = {
-        "plain_chat": True,
-        "heldout_share": sizes.heldout_share,
-        "validation_rows": sizes.heldout,
-        "seed": seed,
-    }
-    problems = OpenR1Math(data, max_prompt_quantile=0.9, validation_batch_size=sizes.rows_at_once, **split)
-    worked = OpenR1Demonstrations(data, max_tokens=sizes.sft_tokens, too_long="drop", **split)
+    split: Any = {"heldout_share": sizes.heldout_share, "validation_rows": sizes.heldout, "seed": seed}
+    chat: Any = {"plain_chat": True, **split}
+    problems = OpenR1Math(data, max_prompt_quantile=0.9, validation_batch_size=sizes.rows_at_once, **chat)
+    worked = OpenR1Demonstrations(data, max_tokens=sizes.sft_tokens, too_long="drop", **chat)
 
     asked = problems.tokenize("validation", policy.tokenizer)
-    bare = OpenR1Math(data, template=None, **split).tokenize("validation", policy.tokenizer)
+    bare = OpenR1Math(data, structured=False, **split).tokenize("validation", policy.tokenizer)
     comparison = Comparison(asked, sampler.for_evaluation(), MEASURES, batch_size=sizes.rows_at_once)
     comparison.add("base", policy, bare)
     comparison.add("+ prompt", policy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import cast
 
 import torch
 
@@ -28,7 +28,22 @@ class Demonstration(Prompt):
     completion: str = ""
 
 
-def rollout_of(demonstrations: Sequence[Any], pad_id: int) -> Rollout:
+def checked(prompts: Sequence[Prompt]) -> Sequence[Demonstration]:
+    """Return prompts that all come with a completion.
+
+    Raises:
+        TypeError: One does not.
+    """
+    for shown in prompts:
+        if not isinstance(shown, Demonstration):
+            raise TypeError(
+                f"prompt {shown.index} comes without a completion to learn from; feed supervised fine-tuning from a "
+                "DemonstrationDataModule, whose rows have one"
+            )
+    return cast(Sequence[Demonstration], prompts)
+
+
+def rollout_of(prompts: Sequence[Prompt], pad_id: int) -> Rollout:
     """Lay demonstrations out as a rollout of groups of one, ``(B, T)``, on the CPU; its weights are still 0.
 
     Raises:
@@ -39,11 +54,5 @@ def rollout_of(demonstrations: Sequence[Any], pad_id: int) -> Rollout:
         >>> rollout_of(shown, pad_id=0).completion_ids
         tensor([[7, 1]])
     """
-    for shown in demonstrations:
-        if not isinstance(shown, Demonstration):
-            raise TypeError(
-                f"prompt {shown.index} comes without a completion to learn from; feed supervised fine-tuning from a "
-                "DemonstrationDataModule, whose rows have one"
-            )
-    rows = [Completion(shown, shown.completion_ids, shown.completion, "stop") for shown in demonstrations]
+    rows = [Completion(shown, shown.completion_ids, shown.completion, "stop") for shown in checked(prompts)]
     return assemble(Completions(rows, 1), Scores(torch.zeros(len(rows), 1), {}), pad_id, temperature=1.0)

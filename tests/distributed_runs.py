@@ -18,10 +18,10 @@ from pytorch_lightning.strategies import ModelParallelStrategy
 from torch import Tensor
 from torch.distributed.fsdp import FSDPModule, fully_shard
 
-from rlframework.algorithms import GRPO
+from rlframework.algorithms import GRPO, SFT, PolicyModule
 from rlframework.callbacks import RolloutCallback
 from rlframework.completions import Completion
-from rlframework.data import PromptDataModule
+from rlframework.data import DemonstrationDataModule, PromptDataModule
 from rlframework.rewards.base import RowReward
 from rlframework.samplers import BatchedSampler
 from rlframework.testing import letter_rows, tiny_policy
@@ -55,11 +55,19 @@ class Seeds(RolloutCallback):
         self.rollouts.append(collected.step)
 
 
-class Plain(GRPO):
+class Descent(PolicyModule):
     """Steps by gradient descent: Adam would blow up the rounding of gradients that are 0 but for it."""
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.policy.parameters(), lr=0.1)
+
+
+class Plain(Descent, GRPO):
+    pass
+
+
+class PlainSFT(Descent, SFT):
+    pass
 
 
 class Sharded(Plain):
@@ -97,7 +105,7 @@ def make_trainer(folder: Path, strategy: Any, devices: int, **options: Any) -> p
     return pl.Trainer(accelerator="cpu", strategy=strategy, devices=devices, **{**defaults, **options})
 
 
-def weights(module: GRPO) -> Tensor:
+def weights(module: PolicyModule) -> Tensor:
     parameters = [parameter.detach() for parameter in module.policy.parameters()]
     return torch.cat([getattr(p, "full_tensor", lambda p=p: p)().flatten() for p in parameters])
 
@@ -113,6 +121,18 @@ def learn(folder: Path, strategy: Any, devices: int, accumulate: int) -> dict[st
     with (Path(logger.log_dir) / "metrics.csv").open(newline="") as file:
         logged = [row for row in csv.DictReader(file) if row["train/reward"]]
     return {"weights": weights(module), "validation": validation, "logged": logged}
+
+
+def prime(folder: Path, strategy: Any, devices: int) -> dict[str, Any]:
+    """Take three steps of SFT on ragged demonstrations in two minibatches, then validate."""
+    rows = [{"prompt": row["prompt"], "completion": "abc"[: 1 + i % 3]} for i, row in enumerate(letter_rows(27))]
+    module = PlainSFT(tiny_policy(), demonstrations_per_step=8)
+    trainer = make_trainer(folder, strategy, devices, max_steps=3, accumulate_grad_batches=2)
+    data = DemonstrationDataModule(rows[:24], rows[20:], validation_batch_size=1)
+    trainer.fit(module, data)
+    loss = float(trainer.callback_metrics["train/loss"])
+    [validation] = trainer.validate(module, data, verbose=False)
+    return {"weights": weights(module), "loss": loss, "validation": validation}
 
 
 def shard(folder: Path, strategy: Any, devices: int, stops: int) -> dict[str, Any]:
@@ -144,6 +164,8 @@ def run(kind: str, folder: Path, devices: int = 2) -> dict[str, Any]:
         if devices > 1:
             strategy = ModelParallelStrategy(data_parallel_size=devices, tensor_parallel_size=1)
         return shard(folder, strategy, devices, stops=1 if kind == "sharded" else 18)
+    if kind == "prime":
+        return prime(folder, strategy, devices)
     if kind == "resume":
         return resume(folder, strategy, devices)
     return {accumulate: learn(folder, strategy, devices, accumulate) for accumulate in (1, 2)}

@@ -30,7 +30,7 @@ def alone(folder: Path, kind: str) -> Results:
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> list[Results]:
-    return launch(tmp_path_factory.mktemp("two"), "learn", "resume")
+    return launch(tmp_path_factory.mktemp("two"), "learn", "resume", "prime")
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +45,15 @@ def test_two_processes_reach_the_weights_of_one(one: Results, two: list[Results]
     torch.testing.assert_close(first, one[accumulate]["weights"], rtol=1e-6, atol=1e-6)
     start = torch.nn.utils.parameters_to_vector(runpy.run_path(str(SCRIPT))["tiny_policy"]().parameters())
     assert (first - start).abs().max() > 1e-2
+
+
+def test_two_processes_are_primed_as_one(tmp_path: Path, two: list[Results]) -> None:
+    expected = alone(tmp_path, "prime")
+    first, second = (rank["prime"] for rank in two)
+    assert torch.equal(first["weights"], second["weights"])
+    torch.testing.assert_close(first["weights"], expected["weights"], rtol=1e-6, atol=1e-6)
+    assert first["loss"] == pytest.approx(expected["loss"], rel=1e-5)
+    assert first["validation"] == pytest.approx(expected["validation"], rel=1e-5)
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])

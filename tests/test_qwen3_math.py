@@ -80,7 +80,7 @@ def test_the_adapter_and_the_merged_model_are_the_trained_policy(
     assert len(adapter) == 2 * 7  # A and B of the one layer's seven projections
     assert all(bool(weight.any()) for weight in adapter.values())
     merged = CausalLMPolicy(folder / "merged")
-    assert "<SOLUTION>" in merged.tokenizer.chat_template or "start_working_out" in merged.tokenizer.chat_template
+    assert "<start_working_out>" in merged.tokenizer.chat_template
     projection = "model.layers.0.mlp.up_proj.weight"
     base = CausalLMPolicy(stand_ins[0])
     assert not merged.model.get_parameter(projection).equal(base.model.get_parameter(projection))
@@ -108,6 +108,10 @@ def test_the_yaml_twins_prime_and_then_reinforce_the_primed_adapter(
     for name in ("qwen3_math_sft.yaml", "qwen3_math.yaml"):
         config = small(name, *stand_ins, tmp_path)
         run("-m", "rlframework.cli", "fit", "--config", config, folder=tmp_path)
+    [log] = tmp_path.glob("runs/qwen3_math_yaml/*/rollouts.jsonl")
+    prompt = json.loads(log.read_text().splitlines()[0])["prompt"]
+    assert prompt.startswith("Think about the problem")
+    assert prompt.endswith("<start_working_out>")
     primed, reasoner = (
         load_file(tmp_path / "runs" / "qwen3_math" / stage / "adapter_model.safetensors")
         for stage in ("primed", "reasoner")

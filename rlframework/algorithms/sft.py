@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from rlframework.algorithms.policy_module import PolicyModule
-from rlframework.demonstration import rollout_of
+from rlframework.demonstration import Demonstration, checked, rollout_of
 from rlframework.distributed import replica
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.functional.weights import token_mean
@@ -45,7 +47,8 @@ class SFT(PolicyModule):
         seed: Seed of the order of demonstrations.
 
     Raises:
-        ValueError: While training starts: a demonstration is longer than the model can read, or the ranks and
+        TypeError: While training starts: a prompt comes without a completion.
+        ValueError: Likewise: a demonstration is longer than the model can read, or the ranks and
             minibatches do not divide ``demonstrations_per_step``.
 
     Example:
@@ -93,9 +96,8 @@ class SFT(PolicyModule):
 
     def on_fit_start(self) -> None:
         """Refuse demonstrations that the model cannot read."""
-        shown = self.trainer.datamodule.prompts["train"]  # type: ignore[attr-defined]
         room = self.policy.max_positions
-        lengths = [len(one.ids) + len(getattr(one, "completion_ids", ())) for one in shown]
+        lengths = [len(one.ids) + len(one.completion_ids) for one in self._shown]
         long = [length for length in lengths if room is not None and length > room]
         if long:
             raise ValueError(
@@ -104,11 +106,15 @@ class SFT(PolicyModule):
             )
         super().on_fit_start()
 
+    @property
+    def _shown(self) -> Sequence[Demonstration]:
+        return checked(self.trainer.datamodule.prompts["train"])  # type: ignore[attr-defined]
+
     def describe(self) -> str:
         """Say how large a step is."""
         parts = self.minibatches_per_rollout
-        shown = self.trainer.datamodule.prompts["train"]  # type: ignore[attr-defined]
-        tokens = sum(len(getattr(one, "completion_ids", ())) for one in shown)
+        shown = self._shown
+        tokens = sum(len(one.completion_ids) for one in shown)
         return (
             f"A step is {self.prompts_per_rollout} demonstrations in {parts} minibatch{'es' * (parts > 1)}; an epoch "
             f"is {len(shown) // self.prompts_per_rollout} steps over {len(shown)} demonstrations of {tokens} tokens."

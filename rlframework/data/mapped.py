@@ -15,8 +15,6 @@ from rlframework.data.module import PromptDataModule
 from rlframework.data.source import Source
 from rlframework.rewards.template import AnswerTemplate
 
-DEFAULT_TEMPLATE = AnswerTemplate()
-
 READ_ROWS = 1000
 
 
@@ -38,7 +36,8 @@ class MappedData(PromptDataModule):
         validation_rows: At most so many held-out rows are validated, chosen by the seed; the others stay unused.
         seed: Of the held-out problems.
         drop_duplicates: Keep a problem that occurs more than once only once, with its first gold.
-        template: Imposes its structured answer; None leaves the prompts as they are.
+        template: Imposes its structured answer; `AnswerTemplate()` by default.
+        structured: False leaves the prompts as they are.
         verifiable: Tells whether a gold can be checked; rows whose gold cannot be are left out with a warning.
         **options: Of `PromptDataModule`.
 
@@ -64,16 +63,16 @@ class MappedData(PromptDataModule):
         validation_rows: int | None = None,
         seed: int = 0,
         drop_duplicates: bool = True,
-        template: AnswerTemplate | None = DEFAULT_TEMPLATE,
+        template: AnswerTemplate | None = None,
+        structured: bool = True,
         verifiable: Callable[[str], bool] | None = math_gold,
         **options: Any,
     ) -> None:
         if not 0 <= heldout_share < 1:
             raise ValueError(f"heldout_share={heldout_share} must lie in [0, 1): it is a share of the problems")
         validation = validation_source or (source if heldout_share else None)
-        super().__init__(
-            source, validation, prompt_column="prompt", template=template, verifiable=verifiable, **options
-        )
+        layout = (template or AnswerTemplate()) if structured else None
+        super().__init__(source, validation, prompt_column="prompt", template=layout, verifiable=verifiable, **options)
         self.columns = columns
         self.validation_source = validation_source
         self.heldout_share = heldout_share

@@ -36,7 +36,8 @@ class PromptDataModule(pl.LightningDataModule):
         template: Imposes its structured answer: its system prompt opens every conversation, and every prompt ends with
             its generation prompt. Give the rewards the same one.
         system_prompt: Opens every conversation, in place of the template's.
-        plain_chat: Give the tokenizer the plain chat template of `set_structured_chat_template`, for base models.
+        plain_chat: Give the tokenizer the plain chat template of `set_structured_chat_template`, for base models; with
+            ``template``.
         max_prompt_tokens: Budget of a prompt, chat template included.
         too_long: ``"refuse"`` raises on a prompt above the budget; ``"drop"`` leaves it out and says how many.
         max_prompt_quantile: Leaves out the training prompts longer than this quantile of their lengths in tokens, chat
@@ -74,6 +75,8 @@ class PromptDataModule(pl.LightningDataModule):
         super().__init__()
         if too_long not in get_args(TooLong):
             raise ValueError(f"too_long={too_long!r}: choose one of {get_args(TooLong)}")
+        if plain_chat and template is None:
+            raise ValueError("plain_chat=True writes chats around a structured answer; pass template=AnswerTemplate()")
         if max_prompt_quantile is not None and not 0 < max_prompt_quantile <= 1:
             raise ValueError(f"max_prompt_quantile={max_prompt_quantile} must lie in (0, 1]; 0.9 keeps 90 percent")
         self.sources: dict[str, Any] = {
@@ -82,7 +85,7 @@ class PromptDataModule(pl.LightningDataModule):
             if _not_empty(split, source)
         }
         self.plain_chat = plain_chat
-        self.answer_template = template
+        self.template = template
         self.verifiable = verifiable
         self.answer_column = answer_column
         self.max_prompt_quantile = max_prompt_quantile
@@ -114,7 +117,7 @@ class PromptDataModule(pl.LightningDataModule):
     def tokenize(self, split: str, tokenizer: Any) -> Sequence[Prompt]:
         """Return the prompts of a split, ``"train"`` or ``"validation"``, as the policy will read them."""
         if self.plain_chat:
-            set_structured_chat_template(tokenizer, self.answer_template, self.tokenization["system_prompt"])
+            set_structured_chat_template(tokenizer, self.template, self.tokenization["system_prompt"])
         rows = self.rows(split)
         if self.verifiable is not None:
             rows = with_readable_golds(rows, self.verifiable, self.answer_column, split)

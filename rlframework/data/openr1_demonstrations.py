@@ -34,8 +34,8 @@ class OpenR1Demonstrations(DemonstrationDataModule, OpenR1Math):
     """
 
     def __init__(self, *sources: Any, template: AnswerTemplate | None = None, **options: Any) -> None:
-        self.template = template or AnswerTemplate()
-        super().__init__(*sources, template=self.template, **options)
+        self.layout = template or AnswerTemplate()
+        super().__init__(*sources, template=self.layout, **options)
         kept = (*(self.columns.keep or ()), *GENERATIONS)
         self.columns = ColumnMap(self.columns.prompt, self.columns.answer, self.columns.splitter, kept)
 
@@ -45,12 +45,12 @@ class OpenR1Demonstrations(DemonstrationDataModule, OpenR1Math):
 
     def shaped(self, row: Row) -> Row:
         """Put the demonstration in the place of the generations."""
-        completion = self.template.written(str(self._working(row)), row["answer"])
+        completion = self.layout.written(str(self._working(row)), row["answer"])
         return {**{name: row[name] for name in row if name not in GENERATIONS}, "completion": completion}
 
     def _working(self, row: Row) -> str | None:
         generations, checks = (row[name] for name in GENERATIONS)
-        return shortest_right(generations, checks, self.template.tags)
+        return shortest_right(generations, checks, self.layout.tags)
 
 
 def shortest_right(

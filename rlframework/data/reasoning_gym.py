@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from rlframework.data.gym_items import GymItems, GymRows
-from rlframework.data.mapped import DEFAULT_TEMPLATE
 from rlframework.data.module import PromptDataModule
 from rlframework.data.tokenize import tokenize_rows
 from rlframework.prompt import Prompt
@@ -29,7 +28,8 @@ class ReasoningGymPrompts(PromptDataModule):
         validation_rows: Held-out items; 0 skips validation.
         heldout_share: Share of the questions that are held out, by their text.
         seed: Of the items.
-        template: Imposes its structured answer; None leaves the prompts as they are.
+        template: Imposes its structured answer; `AnswerTemplate()` by default.
+        structured: False leaves the prompts as they are.
         system_prompt: Opens every conversation, in place of the template's.
         max_prompt_tokens: Budget of a prompt. A longer one is refused: to drop it would change what an index means.
         validation_batch_size: Prompts that are validated together.
@@ -53,7 +53,8 @@ class ReasoningGymPrompts(PromptDataModule):
         validation_rows: int = 100,
         heldout_share: float = 0.1,
         seed: int = 0,
-        template: AnswerTemplate | None = DEFAULT_TEMPLATE,
+        template: AnswerTemplate | None = None,
+        structured: bool = True,
         system_prompt: str | None = None,
         max_prompt_tokens: int | None = None,
         validation_batch_size: int = 256,
@@ -69,7 +70,7 @@ class ReasoningGymPrompts(PromptDataModule):
         super().__init__(
             GymRows(items, epoch_length, first=self._first),
             GymRows(items, validation_rows, held_out=True) if validation_rows else None,
-            template=template,
+            template=(template or AnswerTemplate()) if structured else None,
             system_prompt=system_prompt,
             max_prompt_tokens=max_prompt_tokens,
             validation_batch_size=validation_batch_size,

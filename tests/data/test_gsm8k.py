@@ -25,6 +25,6 @@ def test_the_gold_stands_behind_the_hashes(hub_folder, ending: str) -> None:
 
 
 def test_every_gold_is_one_that_the_verifier_reads(hub_folder, recwarn: pytest.WarningsRecorder) -> None:
-    data = GSM8K(hub_folder({"main": {"train": TRAIN, "test": TEST}}), template=None)
+    data = GSM8K(hub_folder({"main": {"train": TRAIN, "test": TEST}}), structured=False)
     assert len(data.tokenize("train", letter_tokenizer())) == 2
     assert not [warning for warning in recwarn if "gold" in str(warning.message)]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import jsonargparse
 import pytest
 
-from rlframework.data import ColumnMap, MappedData, Source, last_boxed, set_structured_chat_template
+from rlframework.data import ColumnMap, MappedData, PromptDataModule, Source, last_boxed, set_structured_chat_template
 from rlframework.data.heldout import is_held_out
 from rlframework.rewards.template import AnswerTemplate
 from rlframework.testing import letter_tokenizer
@@ -96,7 +97,7 @@ def test_prompts_are_structured_and_golds_that_cannot_be_read_are_reported(hub_f
 
 def test_any_callable_tells_which_golds_are_kept(hub_folder) -> None:
     path = hub_folder({"default": {"train": problems(9)}})
-    options = {"heldout_share": 0, "template": None}
+    options = {"heldout_share": 0, "structured": False}
     some = MappedData(Source(path), COLUMNS, verifiable=lambda gold: gold != "3", **options)
     with pytest.warns(UserWarning, match=r"1 of 9 train rows \(11.1%\)"):
         assert len(some.tokenize("train", letter_tokenizer())) == 8
@@ -147,3 +148,19 @@ def test_what_is_left_out_is_said(hub_folder, caplog) -> None:
     assert f"10 of 20 train rows of {path} are not wanted" in caplog.text
     assert "2 of 10 training rows repeat a problem of the validation split" in caplog.text
     assert "4 of 8 train rows repeat a problem and were left out" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["OpenR1Math", "OpenR1Demonstrations", "DAPOMath", "GSM8K", "MATH"])
+def test_a_yaml_file_that_says_nothing_of_it_asks_for_the_structured_answer(name: str) -> None:
+    """Of a default that is an object of a dataclass, the command line makes None."""
+    parser = jsonargparse.ArgumentParser()
+    parser.add_subclass_arguments(PromptDataModule, "data")
+    data = parser.instantiate_classes(parser.parse_args([f"--data=rlframework.data.{name}"])).data
+    assert data.tokenization["system_prompt"] == AnswerTemplate().system_prompt
+    assert data.tokenization["generation_prompt"] == "<start_working_out>"
+    assert data.plain_chat is False
+
+
+def test_a_plain_chat_without_a_layout_is_refused() -> None:
+    with pytest.raises(ValueError, match="plain_chat=True writes chats around a structured answer"):
+        PromptDataModule([{"prompt": "a"}], plain_chat=True)

@@ -63,7 +63,7 @@ def test_a_type_that_does_not_occur_is_no_silent_empty_run(hub_folder) -> None:
 
 
 def test_an_answer_that_was_not_found_is_reported_and_not_scored(hub_folder) -> None:
-    data = OpenR1Math(hub_folder({"default": {"train": ROWS}}), heldout_share=0, template=None)
+    data = OpenR1Math(hub_folder({"default": {"train": ROWS}}), heldout_share=0, structured=False)
     with pytest.warns(UserWarning, match=r"1 of 3 train rows \(33.3%\).*row 2: None"):
         prompts = data.tokenize("train", letter_tokenizer())
     assert [prompt.column("answer") for prompt in prompts] == ["1", r"\frac{1}{2}"]

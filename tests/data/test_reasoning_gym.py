@@ -51,7 +51,7 @@ def test_no_question_is_on_both_sides_of_any_seed():
 
 
 def test_every_epoch_has_new_items_and_the_held_out_ones_stay(grpo, monkeypatch):
-    data = ReasoningGymPrompts(TASKS, epoch_length=6, validation_rows=3, template=None)
+    data = ReasoningGymPrompts(TASKS, epoch_length=6, validation_rows=3, structured=False)
     prompts = data.tokenize("train", tiny_tokenizer())
     first = [prompt.text for prompt in prompts]
     assert len(prompts) == len(set(first)) == 6
@@ -69,7 +69,7 @@ def test_every_epoch_has_new_items_and_the_held_out_ones_stay(grpo, monkeypatch)
 
 
 def test_a_run_trains_on_them(grpo, tmp_path):
-    data = ReasoningGymPrompts("chain_sum", epoch_length=8, validation_rows=2, template=None)
+    data = ReasoningGymPrompts("chain_sum", epoch_length=8, validation_rows=2, structured=False)
     policy = tiny_policy()
     # Its positions are rotations, of which there are more than its configuration says.
     policy.model.config.max_position_embeddings = 256

@@ -74,9 +74,9 @@ def test_it_learns(grpo, fit, tmp_path: Path) -> None:
     one = policy()
     rows = [{"prompt": letter, "completion": letter + "x"} for letter in "abcdefgh"]
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    trainer = pl.Trainer(max_epochs=3, default_root_dir=tmp_path, enable_model_summary=False, **quiet)
+    trainer = pl.Trainer(max_epochs=20, default_root_dir=tmp_path, enable_model_summary=False, **quiet)
     trainer.fit(SFT(one, demonstrations_per_step=4, learning_rate=1e-2), DemonstrationDataModule(rows))
-    assert float(trainer.callback_metrics["train/loss"]) < 4
+    assert float(trainer.callback_metrics["train/loss"]) < 1.5
     rewards = []
     algorithm = grpo(one, learning_rate=1e-2, passes_per_rollout=2)
     log = algorithm.log
