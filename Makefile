@@ -18,7 +18,7 @@ help: ## List the targets
 demo: .venv/.installed ## Train a small model on the CPU, before and after (ARGS="--help" lists its options)
 	$(BIN)/python recipes/chain_sums.py $(ARGS)
 
-test: .venv/.installed ## Run the test suite and every example in a docstring, on all cores (ARGS="-n 0 --pdb" for one)
+test: .venv/.installed .venv/.installed-quantized ## Run the test suite and every example in a docstring, on all cores (ARGS="-n 0 --pdb" for one)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(ARGS)
 
 test-long: .venv/.installed ## Run the longer proofs that `make test` leaves out
@@ -66,6 +66,11 @@ bench-overhead: .venv/.installed ## Time what Lightning and the framework add to
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("rlframework needs Python 3.11 or newer, and this is %d.%d; name another one: make PYTHON=python3.12" % sys.version_info[:2])'
 	$(PYTHON) -m venv .venv
 	$(PIP) --editable '.[test]'
+	@touch $@
+
+# Not for the demo: peft imports bitsandbytes wherever it is, and that has something to say of every CPU.
+.venv/.installed-quantized: .venv/.installed
+	$(PIP) --editable '.[quantized]'
 	@touch $@
 
 .venv/.installed-lint: .venv/.installed

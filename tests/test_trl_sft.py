@@ -25,7 +25,7 @@ from rlframework.prompt import Prompt
 from tests.trl_compare import gradient_error, undisturbed, whole_norm
 from tests.trl_ours import AlongTheGradient
 from tests.trl_runs import LEARNING_RATES, copy_gradients, copy_weights, letter_tokenizer, load_model
-from tests.trl_theirs import GradientRecorder
+from tests.trl_theirs import GradientRecorder, training_options
 
 trl = pytest.importorskip("trl")
 
@@ -151,17 +151,8 @@ def train_theirs(case: Case, shown: list[list[Prompt]]) -> Run:
             gradient_accumulation_steps=case.accumulate,
             completion_only_loss=True,
             max_steps=STEPS,
-            optim="sgd" if case.optimizer == "sgd" else "adamw_torch",
             learning_rate=LEARNING_RATES[case.optimizer],
-            lr_scheduler_type="linear",
-            max_grad_norm=1.0 if case.optimizer == "adamw" else 0.0,
-            bf16=False,
-            gradient_checkpointing=False,
-            use_cpu=True,
-            logging_steps=1,
-            report_to="none",
-            save_strategy="no",
-            disable_tqdm=True,
+            **training_options(case.optimizer),
             **{"max_length": None, **case.theirs},
         )
         trainer = RecordedTRL(

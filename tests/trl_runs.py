@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoModelForCausalLM, PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
+from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
 from rlframework.algorithms import GRPO, PolicyGradient
 from rlframework.prompt import Prompt
-from rlframework.testing import letter_tokenizer
+from rlframework.testing import letter_tokenizer, tiny_qwen3
 
 DATA, GROUP, MAX_TOKENS = 8, 4, 12
 LEARNING_RATES = {"sgd": 0.05, "adamw": 2e-3}
@@ -159,24 +159,10 @@ def model_folder(dtype: torch.dtype) -> Path:
     """Save a tiny Qwen3, once: TRL loads its reference from where the policy came from."""
     folder = tempfile.TemporaryDirectory(prefix="trl_model_")
     _kept.append(folder)
-    tokenizer = letter_tokenizer()
-    config = Qwen3Config(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=8,
-        max_position_embeddings=64,
-        initializer_range=0.2,
-        attention_dropout=0.0,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    with quiet(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        Qwen3ForCausalLM(config).to(dtype).save_pretrained(folder.name)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    model = tiny_qwen3(num_attention_heads=4, num_key_value_heads=2, initializer_range=0.2, **sizes)
+    with quiet():
+        model.to(dtype).save_pretrained(folder.name)
     return Path(folder.name)
 
 

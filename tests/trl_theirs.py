@@ -155,6 +155,22 @@ def scripted_reward(judge: Judge) -> Callable[..., list[float | None]]:
     return reward
 
 
+def training_options(optimizer: str) -> dict[str, Any]:
+    """Return what every trainer of TRL is told of an optimizer, and to keep quiet."""
+    return {
+        "optim": "sgd" if optimizer == "sgd" else "adamw_torch",
+        "lr_scheduler_type": "linear",
+        "max_grad_norm": 1.0 if optimizer == "adamw" else 0.0,
+        "bf16": False,
+        "gradient_checkpointing": False,
+        "use_cpu": True,
+        "logging_steps": 1,
+        "report_to": "none",
+        "save_strategy": "no",
+        "disable_tqdm": True,
+    }
+
+
 def make_config(case: Case, optimizer: str, folder: str, processes: int) -> Any:
     rows = case.prompts_per_rollout * GROUP // case.minibatches // processes
     return KINDS[case.trainer][1](
@@ -170,19 +186,10 @@ def make_config(case: Case, optimizer: str, folder: str, processes: int) -> Any:
         reward_weights=[weight for _, weight in case.rewards],
         shuffle_dataset=False,
         max_steps=case.steps,
-        optim="sgd" if optimizer == "sgd" else "adamw_torch",
         learning_rate=case.learning_rate(optimizer),
-        lr_scheduler_type="linear",
         warmup_steps=case.warmup,
         weight_decay=case.weight_decay if optimizer == "adamw" else 0.0,
-        max_grad_norm=1.0 if optimizer == "adamw" else 0.0,
-        bf16=False,
-        gradient_checkpointing=False,
-        use_cpu=True,
-        logging_steps=1,
-        report_to="none",
-        save_strategy="no",
-        disable_tqdm=True,
+        **training_options(optimizer),
         **{"beta": 0.0, **case.theirs},
     )
 

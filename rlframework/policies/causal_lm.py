@@ -138,8 +138,10 @@ class CausalLMPolicy(Policy):
 
     def plain_next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
         """Run them through the model's own forward, ``(B, V)``."""
-        output = self._forward(ids, mask, mask, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        return output.logits[:, -1], output.past_key_values
+        # The name is `cache` from transformers 5.24 on.
+        name = "cache" if "cache" in self._forward_arguments else "past_key_values"
+        output = self._forward(ids, mask, mask, **{name: cache}, use_cache=True, logits_to_keep=1)
+        return output.logits[:, -1], output[name]
 
     def branch(self, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
         """Branch the key-value cache, with a long prompt kept once for its group."""
@@ -195,8 +197,8 @@ class CausalLMPolicy(Policy):
         positions = (seen.long().cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
         optional = {"position_ids": positions, "logits_to_keep": options.pop("logits_to_keep")}
         options |= {name: value for name, value in optional.items() if name in self._forward_arguments}
-        cache = options.get("past_key_values")
-        if isinstance(cache, GroupCache):
+        cache = next((value for value in options.values() if isinstance(value, GroupCache)), None)
+        if cache is not None:
             return self.model(input_ids=ids, **cache.inputs, **options)
         return self.model(input_ids=ids, attention_mask=mask.long(), **options)
 

@@ -2,7 +2,7 @@ from .kit import check_algorithm
 from .report import CheckError, CheckReport, Finding
 from .rewards import check_reward
 from .table import TablePolicy
-from .tiny import letter_prompts, letter_rows, letter_tokenizer, tiny_policy
+from .tiny import letter_prompts, letter_rows, letter_tokenizer, tiny_policy, tiny_qwen3
 
 __all__ = [
     "CheckError",
@@ -15,4 +15,5 @@ __all__ = [
     "letter_rows",
     "letter_tokenizer",
     "tiny_policy",
+    "tiny_qwen3",
 ]

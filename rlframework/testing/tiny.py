@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -30,25 +31,39 @@ def letter_tokenizer(letters: str = string.ascii_lowercase + string.digits) -> P
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>")
 
 
-def tiny_policy(seed: int = 0) -> CausalLMPolicy:
-    """Return a randomly initialised Qwen3 of one layer over `letter_tokenizer`, the same for the same seed."""
+def tiny_qwen3(seed: int = 0, **sizes: Any) -> Qwen3ForCausalLM:
+    """Return a randomly initialised Qwen3 for `letter_tokenizer`, the same for the same seed.
+
+    Args:
+        seed: Of the weights.
+        **sizes: Of `Qwen3Config`, other than those of a model of one layer and a few thousand weights.
+
+    Example:
+        >>> tiny_qwen3(hidden_size=64, num_hidden_layers=2).config.num_hidden_layers
+        2
+    """
     tokenizer = letter_tokenizer()
-    config = Qwen3Config(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=8,
-        max_position_embeddings=64,
-        initializer_range=0.3,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
+    config = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": 8,
+        "max_position_embeddings": 64,
+        "initializer_range": 0.3,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return CausalLMPolicy(Qwen3ForCausalLM(config), tokenizer)
+        return Qwen3ForCausalLM(Qwen3Config(**{**config, **sizes}))
+
+
+def tiny_policy(seed: int = 0) -> CausalLMPolicy:
+    """Return `tiny_qwen3` as a policy, the same for the same seed."""
+    return CausalLMPolicy(tiny_qwen3(seed), letter_tokenizer())
 
 
 def letter_rows(n: int) -> list[dict[str, str]]:

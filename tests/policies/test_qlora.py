@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 from peft import LoraConfig
-from transformers import BitsAndBytesConfig, Qwen3Config, Qwen3ForCausalLM
+from transformers import BitsAndBytesConfig
 
 from rlframework import GRPO, BatchedSampler, CausalLMPolicy, SharedPrefixSampler
 from rlframework.collect import assemble
 from rlframework.rewards import Scores
 from rlframework.rollout import Rollout
-from rlframework.testing import letter_prompts, letter_tokenizer, tiny_policy
+from rlframework.testing import letter_prompts, letter_tokenizer, tiny_policy, tiny_qwen3
 from tests.conftest import Vowels
 
 bitsandbytes = pytest.importorskip("bitsandbytes")
@@ -25,22 +25,11 @@ FOUR_BITS = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a model whose matrices are large enough for blocks of 64 values."""
-    folder, tokenizer = tmp_path_factory.mktemp("model"), letter_tokenizer()
-    config = Qwen3Config(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=16,
-        initializer_range=0.1,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    torch.manual_seed(0)
-    Qwen3ForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    folder = tmp_path_factory.mktemp("model")
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16}
+    model = tiny_qwen3(hidden_size=64, intermediate_size=128, num_hidden_layers=2, initializer_range=0.1, **heads)
+    model.save_pretrained(folder)
+    letter_tokenizer().save_pretrained(folder)
     return folder
 
 

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 import torch
 from peft import LoraConfig
-from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from rlframework.algorithms import GRPO
 from rlframework.collect import assemble
@@ -24,7 +23,7 @@ from rlframework.policies import CausalLMPolicy
 from rlframework.rewards import Scores
 from rlframework.samplers import BatchedSampler, UnslothEngineSampler
 from rlframework.terms.sampler_correction import TokenMask, TokenTruncation
-from rlframework.testing import letter_prompts, letter_tokenizer, tiny_policy
+from rlframework.testing import letter_prompts, letter_tokenizer, tiny_policy, tiny_qwen3
 
 PROMPTS = letter_prompts(5)
 
@@ -79,24 +78,10 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Any:
     patch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
     patch.setenv("VLLM_NO_USAGE_STATS", "1")
     vllm = pytest.importorskip("vllm")
-    tokenizer, folder = letter_tokenizer(), tmp_path_factory.mktemp("model")
-    config = Qwen3Config(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=32,
-        max_position_embeddings=64,
-        initializer_range=0.2,
-        tie_word_embeddings=False,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    torch.manual_seed(0)
-    Qwen3ForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    folder = tmp_path_factory.mktemp("model")
+    sizes = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2, "head_dim": 32}
+    tiny_qwen3(initializer_range=0.2, tie_word_embeddings=False, **sizes).save_pretrained(folder)
+    letter_tokenizer().save_pretrained(folder)
     yield (
         vllm.LLM(
             str(folder),

@@ -9,9 +9,19 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
+from tests.samplers.vllm.tiny_qwen import checkpoint
+
 PYTHON = os.environ.get("RLFRAMEWORK_VLLM_PYTHON")
+NEEDS_SERVER = [
+    pytest.mark.vllm,
+    pytest.mark.skipif(PYTHON is None, reason="RLFRAMEWORK_VLLM_PYTHON names no Python with vLLM; make test-vllm does"),
+]
 
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
@@ -73,3 +83,14 @@ class RealServer:
             if self.process.poll() is None:
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+
+
+@contextmanager
+def serving(folder: Path, tied: bool = False) -> Iterator[RealServer]:
+    """Serve the tiny model of `tiny_qwen` inside the context."""
+    server = RealServer(checkpoint(folder / "model", tied), folder / "log.txt")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()

@@ -22,22 +22,16 @@ from rlframework.samplers.vllm.canary import score
 from rlframework.samplers.vllm.client import Server
 from rlframework.testing import letter_prompts, letter_rows
 from tests.samplers.vllm import recording
-from tests.samplers.vllm.real_server import PYTHON, RealServer
-from tests.samplers.vllm.tiny_qwen import checkpoint, disturb, policy
+from tests.samplers.vllm.real_server import NEEDS_SERVER, serving
+from tests.samplers.vllm.tiny_qwen import disturb, policy
 
-pytestmark = [
-    pytest.mark.vllm,
-    pytest.mark.skipif(PYTHON is None, reason="RLFRAMEWORK_VLLM_PYTHON names no Python with vLLM; make test-vllm does"),
-]
+pytestmark = NEEDS_SERVER
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("vllm")
-    server = RealServer(checkpoint(folder / "model"), folder / "log.txt")
-    server.start()
-    yield server
-    server.kill()
+    with serving(tmp_path_factory.mktemp("vllm")) as server:
+        yield server
 
 
 @pytest.fixture

@@ -7,22 +7,16 @@ import pytest
 from rlframework import VLLMSampler
 from rlframework.samplers.vllm import DisagreementError
 from rlframework.testing import letter_prompts
-from tests.samplers.vllm.real_server import PYTHON, RealServer
-from tests.samplers.vllm.tiny_qwen import checkpoint, policy
+from tests.samplers.vllm.real_server import NEEDS_SERVER, serving
+from tests.samplers.vllm.tiny_qwen import policy
 
-pytestmark = [
-    pytest.mark.vllm,
-    pytest.mark.skipif(PYTHON is None, reason="RLFRAMEWORK_VLLM_PYTHON names no Python with vLLM; make test-vllm does"),
-]
+pytestmark = NEEDS_SERVER
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("vllm")
-    server = RealServer(checkpoint(folder / "model", tied=True), folder / "log.txt")
-    server.start()
-    yield server
-    server.kill()
+    with serving(tmp_path_factory.mktemp("vllm"), tied=True) as server:
+        yield server
 
 
 def test_an_adapter_arrives_while_the_base_is_what_the_server_was_started_with(server):

@@ -8,29 +8,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from peft import LoraConfig
-from transformers import Qwen3Config, Qwen3ForCausalLM
+from transformers import Qwen3ForCausalLM
 
 from rlframework import CausalLMPolicy
-from rlframework.testing import letter_tokenizer
+from rlframework.testing import letter_tokenizer, tiny_qwen3
 
 
 def model(tied: bool = False) -> Qwen3ForCausalLM:
     """Every weight is a function of its name: no random stream of a library decides what was recorded."""
-    tokenizer = letter_tokenizer()
-    config = Qwen3Config(
-        vocab_size=len(tokenizer),
-        hidden_size=128,
-        intermediate_size=256,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=32,
-        max_position_embeddings=256,
-        tie_word_embeddings=tied,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    made = Qwen3ForCausalLM(config)
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 32, "tie_word_embeddings": tied}
+    sizes = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2, "max_position_embeddings": 256}
+    made = tiny_qwen3(**sizes, **heads)
     with torch.no_grad():
         for name, weights in made.named_parameters():
             if weights.ndim > 1:
