@@ -1,6 +1,6 @@
 """A language model of your own, in plain torch, is primed and reinforced: no transformers in it.
 
-    python recipes/own_model.py --seed 0      # two cores, about four minutes: 0.10 after SFT, 0.27 after GRPO
+    python recipes/own_model.py --seed 0      # one thread, three minutes: 0.10 after SFT, 0.27 after GRPO
 
 `Decoder` is the model as somebody has it, `DecoderPolicy` all that the framework needs of it; see
 docs/write_your_own/policy.md. It learns the sums of the demo from nothing: SFT, and then GRPO.
