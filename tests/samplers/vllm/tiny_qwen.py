@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -15,24 +16,28 @@ from rlframework.testing import letter_tokenizer, tiny_qwen3
 
 
 def model(tied: bool = False) -> Qwen3ForCausalLM:
-    """Every weight is a function of its name: no random stream of a library decides what was recorded."""
+    """No random stream of a library decides what was recorded."""
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 32, "tie_word_embeddings": tied}
     sizes = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2, "max_position_embeddings": 256}
     made = tiny_qwen3(**sizes, **heads)
-    with torch.no_grad():
-        for name, weights in made.named_parameters():
-            if weights.ndim > 1:
-                numbers = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(weights.shape)
-                weights.copy_(torch.from_numpy(numbers * 0.1))
+    number(made.named_parameters())
     return made
+
+
+def number(weights: Iterable[tuple[str, torch.Tensor]]) -> None:
+    """Give every matrix values that are a function of its name."""
+    with torch.no_grad():
+        for name, matrix in weights:
+            if matrix.ndim > 1:
+                values = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(matrix.shape)
+                matrix.copy_(torch.from_numpy(values * 0.1))
 
 
 def policy(lora: bool = False, tied: bool = False, noise: float = 0.0) -> CausalLMPolicy:
     """With ``noise``, what is trained is moved away from where it starts: an adapter then does something."""
     config = LoraConfig(r=8, target_modules="all-linear") if lora else None
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # An adapter starts from random numbers.
-        made = CausalLMPolicy(model(tied), letter_tokenizer(), lora=config)
+    made = CausalLMPolicy(model(tied), letter_tokenizer(), lora=config)
+    number((name, weight) for name, weight in made.named_parameters() if "lora_A" in name)
     if noise:
         disturb(made, noise)
     return made
