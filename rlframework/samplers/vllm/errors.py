@@ -20,6 +20,10 @@ class UnavailableError(ServerError):
     """No answer, or one that says to come again later: worth asking again."""
 
 
+class LoadingError(UnavailableError):
+    """The server is being given these very weights at the moment, by another thread or rank: worth waiting for."""
+
+
 class ForgottenWeightsError(ServerError):
     """The server has not got the weights that it was given: it was started anew, say. They are loaded again."""
 

@@ -17,7 +17,13 @@ from rlframework.policies.base import Policy
 from rlframework.samplers.vllm.answer import Answered, read_group
 from rlframework.samplers.vllm.canary import Scored, compare, compare_again
 from rlframework.samplers.vllm.client import Server
-from rlframework.samplers.vllm.errors import ForgottenWeightsError, ServerError, StaleWeightsError, UnavailableError
+from rlframework.samplers.vllm.errors import (
+    ForgottenWeightsError,
+    LoadingError,
+    ServerError,
+    StaleWeightsError,
+    UnavailableError,
+)
 from rlframework.samplers.vllm.patience import Patience
 from rlframework.samplers.vllm.sync import WeightSync, sync_for
 
@@ -141,6 +147,12 @@ class Fleet:
         epoch = self._ready(server, version, sync)
         try:
             rows = self._asked(server, request, version, sync)
+        except LoadingError as error:
+            # By another thread: it holds the lock until it has done. By another rank: patience has to wait for it.
+            with server.lock:
+                if server.epoch != epoch:
+                    raise ForgottenWeightsError(f"{server.url} was given its weights anew") from error
+            raise
         except UnavailableError as error:
             # Without a status it may be gone, and come back without our weights.
             if error.status is None:

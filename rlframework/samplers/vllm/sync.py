@@ -18,7 +18,13 @@ from transformers.utils import logging
 from rlframework.distributed import is_sharded, process
 from rlframework.policies.base import Policy
 from rlframework.samplers.vllm.client import Server
-from rlframework.samplers.vllm.errors import ForgottenWeightsError, ServerError, StaleWeightsError, UnavailableError
+from rlframework.samplers.vllm.errors import (
+    ForgottenWeightsError,
+    LoadingError,
+    ServerError,
+    StaleWeightsError,
+    UnavailableError,
+)
 
 
 class WeightSync(ABC):
@@ -73,6 +79,7 @@ class WeightSync(ABC):
 
         Raises:
             ForgottenWeightsError: It has been started anew.
+            LoadingError: It is being given these.
             StaleWeightsError: It has weights of somebody else.
         """
         return
@@ -176,7 +183,7 @@ class DiskSync(WeightSync):
             server.ask("POST", "/pause?mode=wait")
             try:
                 # Were this process to die in here, no version would be on what it leaves.
-                server.ask("POST", "/update_weight_version", {"new_version": f"loading-{version}"})
+                server.ask("POST", "/update_weight_version", {"new_version": _half(version)})
                 rpc = {"method": "reload_weights", "kwargs": {"weights_path": str(folder)}}
                 server.ask("POST", "/collective_rpc", rpc)
                 server.ask("POST", "/reset_prefix_cache")
@@ -202,11 +209,18 @@ class DiskSync(WeightSync):
         found = info.get("weight_version") if isinstance(info, dict) else None
         if found == self._AT_START:
             raise ForgottenWeightsError(f"{server.url} runs with the weights that it was started with")
+        if found == _half(version):
+            raise LoadingError(f"{server.url} is being given {version} by another process", 200)
         if found != version:
             raise StaleWeightsError(
                 f"{server.url} has weights {found} where {version} were loaded: its answers are refused. Does another "
                 "run load weights into it? Give each run its own servers"
             )
+
+
+def _half(version: str) -> str:
+    """What is on weights until the last of them has been read."""
+    return f"loading-{version}"
 
 
 def sync_for(policy: Policy) -> WeightSync:

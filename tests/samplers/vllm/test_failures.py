@@ -119,6 +119,47 @@ def test_also_when_it_dies_between_two_prompts(kind, replay, sampler, expected, 
     assert ids_of(made.sample(policy, PROMPTS)) == expected
 
 
+def test_a_prompt_that_meets_the_loading_waits_for_it(replay, sampler, whole, expected):
+    """Two prompts find the server started anew; while the first loads the weights, the second asks for the version."""
+    made = sampler(concurrency=2, patience=0.0)
+    made.sample(whole, PROMPTS[:1])
+    replay.forget()
+    lock, asked, loading, met = threading.Lock(), [], threading.Event(), threading.Event()
+
+    def before(path, body):
+        if path == "/collective_rpc":
+            loading.set()
+            assert met.wait(10)
+        if path != "/weight_info":
+            return None
+        with lock:
+            asked.append(path)
+            turn = len(asked)
+        if turn != 2:
+            return None
+        assert loading.wait(10)
+        answer = 200, {"weight_version": replay.version}
+        met.set()
+        return answer
+
+    replay.before = before
+    assert ids_of(made.sample(whole, PROMPTS)) == expected
+    assert met.is_set()
+    assert len(replay.asked("/collective_rpc")) == 2
+
+
+def test_another_ranks_loading_is_waited_for_but_not_for_ever(replay, sampler, whole, expected):
+    made = sampler(patience=1.5)
+    made.sample(whole, PROMPTS)
+    replay.version = f"loading-{made.version}"
+    threading.Timer(0.3, setattr, (replay, "version", made.version)).start()
+    assert ids_of(made.sample(whole, PROMPTS)) == expected
+    assert len(replay.asked("/collective_rpc")) == 1
+    replay.version = f"loading-{made.version}"
+    with pytest.raises(ServerError, match=r"is being given policy-\w+ by another process.*patience=1.5"):
+        made.sample(whole, PROMPTS)
+
+
 def test_an_answer_that_a_restart_falls_into_is_not_taken(replay, sampler, whole, expected):
     """The server answers from its first weights, and another thread has given it ours before the version is read."""
     made, sync = sampler(concurrency=1), DiskSync()
