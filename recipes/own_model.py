@@ -1,9 +1,8 @@
 """A language model of your own, in plain torch, is primed and reinforced: no transformers in it.
 
-    python recipes/own_model.py --seed 0      # one thread, three minutes: 0.10 after SFT, 0.27 after GRPO
+    python recipes/own_model.py --seed 0      # one thread, two and a half minutes: 0.16 after SFT, 0.89 after GRPO
 
-`Decoder` is the model as somebody has it, `DecoderPolicy` all that the framework needs of it; see
-docs/write_your_own/policy.md. It learns the sums of the demo from nothing: SFT, and then GRPO.
+`Decoder` is the model as somebody has it, `DecoderPolicy` all the framework needs: docs/write_your_own/policy.md.
 """
 
 from __future__ import annotations
@@ -28,16 +27,18 @@ from rlframework.tasks.tiny_run import recipe_parser, sizes, tiny_trainer
 MEASURES = {"accuracy": CorrectAnswer(), "format": ExactFormat(score=1.0)}
 RULES = ExactFormat() + ApproximateFormat() + AnswerCheck() + NumberCheck()
 TEMPLATE = AnswerTemplate()
-SETTINGS: dict[str, Any] = {"prompts_per_rollout": 16, "learning_rate": 5e-4, "warmup_steps": 5}
+SETTINGS: dict[str, Any] = {"prompts_per_rollout": 16, "learning_rate": 7e-4, "betas": (0.9, 0.95), "warmup_steps": 5}
 
 
 class Decoder(nn.Module):
     """A small causal transformer: ``(B, L)`` ids and a mask of what is no padding, to ``(B, L, V)`` logits."""
 
-    def __init__(self, vocabulary: int, width: int = 96, layers: int = 2, heads: int = 4, longest: int = 128) -> None:
+    def __init__(self, vocabulary: int, width: int = 64, layers: int = 2, heads: int = 2, longest: int = 128) -> None:
         super().__init__()
         self.heads = heads
         self.tokens, self.places = nn.Embedding(vocabulary, width), nn.Embedding(longest, width)
+        for weight in (self.tokens.weight, self.places.weight):
+            nn.init.normal_(weight, std=0.1)  # at torch's 1.0 what a layer adds is drowned
         layer = nn.TransformerEncoderLayer(width, heads, 4 * width, 0.0, "gelu", batch_first=True, norm_first=True)
         self.body = nn.TransformerEncoder(layer, layers, nn.LayerNorm(width), enable_nested_tensor=False)
         self.head = nn.Linear(width, vocabulary)
@@ -83,9 +84,9 @@ def main(seed: int, output: Path, steps: int, n_heldout: int, priming: int) -> N
 
     # First it learns to do sums, and then, from a tenth as many careless demonstrations, that people mostly blurt.
     for rows, rate in ((worked, 3e-3), (careless, 1e-3)):
-        sft = SFT(policy, demonstrations_per_step=32, learning_rate=rate, warmup_steps=20, seed=seed)
-        shown = DemonstrationDataModule(rows, template=TEMPLATE)
-        tiny_trainer(CSVLogger(logger.log_dir, "sft"), len(rows) // 32).fit(sft, shown)
+        sft = SFT(policy, demonstrations_per_step=32, learning_rate=rate, betas=(0.9, 0.98), warmup_steps=20, seed=seed)
+        trainer = tiny_trainer(CSVLogger(logger.log_dir, "sft"), len(rows) // 32)
+        trainer.fit(sft, DemonstrationDataModule(rows, template=TEMPLATE))
     comparison.add("SFT", policy)
     grpo = GRPO(policy, RULES, sampler, validation=MEASURES, seed=seed, **SETTINGS)
     tiny_trainer(logger, steps).fit(grpo, data)
@@ -95,5 +96,5 @@ def main(seed: int, output: Path, steps: int, n_heldout: int, priming: int) -> N
 
 
 if __name__ == "__main__":
-    options = recipe_parser(__doc__, steps=60).parse_args()
+    options = recipe_parser(__doc__, steps=40).parse_args()
     main(options.seed, options.output, *sizes(options), priming=20 if options.smoke else 1000)
