@@ -10,7 +10,7 @@ SOURCES := $(wildcard rlframework recipes tests benchmarks)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help .venv demo test test-long test-unsloth test-vllm tables tree lint format bench bench-quick bench-step bench-plots bench-overhead clean
+.PHONY: help .venv demo test test-long test-real test-unsloth test-vllm tables tree lint format bench bench-quick bench-step bench-plots bench-overhead clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -23,6 +23,9 @@ test: .venv/.installed .venv/.installed-quantized ## Run the test suite and ever
 
 test-long: .venv/.installed ## Run the longer proofs that `make test` leaves out
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-real: .venv/.installed ## Run the tests with a real pretrained model, in the precision that GPUs use: some minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m real -n 2 tests/real $(ARGS)
 
 test-unsloth: .venv-unsloth/.installed ## Run the tests against Unsloth's CPU backend, in .venv-unsloth
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m unsloth tests/unsloth $(ARGS)
