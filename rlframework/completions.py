@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from rlframework.prompt import Prompt
 
@@ -40,12 +40,21 @@ class Completion:
 class Completions:
     """``B = N * G`` completions in group-major order: the ``G`` answers to a prompt stand together.
 
+    Indexing counts rows: ``completions[3]`` is a `Completion`, and a slice is `Completions` of the whole groups that it
+    holds; one that cuts a group is refused.
+
     Example:
         >>> prompt = Prompt(ids=[1, 2], text="1+1=?", row={"answer": "2"})
         >>> rows = [Completion(prompt, [3], text, "stop") for text in ("2", "3")]
         >>> completions = Completions(rows, group_size=2)
         >>> [len(group) for group in completions.groups()], completions.column("answer")
         ([2], ['2', '2'])
+        >>> completions[1].text, len(completions[:2])
+        ('3', 2)
+        >>> completions[:1]
+        Traceback (most recent call last):
+        ...
+        ValueError: rows 0 to 1 cut a group of 2 completions; slice by whole groups, such as [0:2]
     """
 
     rows: list[Completion]
@@ -63,6 +72,27 @@ class Completions:
 
     def __iter__(self) -> Iterator[Completion]:
         return iter(self.rows)
+
+    @overload
+    def __getitem__(self, place: int) -> Completion: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Completions: ...
+
+    def __getitem__(self, place: int | slice) -> Completion | Completions:
+        if not isinstance(place, slice):
+            return self.rows[place]
+        start, stop, step = place.indices(len(self.rows))
+        if step != 1:
+            raise ValueError(f"a slice with a step of {step} tears groups of {self.group_size} apart; leave it out")
+        stop = max(start, stop)
+        if start % self.group_size or stop % self.group_size:
+            size = self.group_size
+            whole = f"[{start // size * size}:{-(-stop // size) * size}]"
+            raise ValueError(
+                f"rows {start} to {stop} cut a group of {size} completions; slice by whole groups, such as {whole}"
+            )
+        return Completions(self.rows[start:stop], self.group_size)
 
     @property
     def num_groups(self) -> int:

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from rlframework.completions import Completions
+from rlframework.functional.advantages import group_spread
 from rlframework.functional.intervals import wilson_interval
+from rlframework.functional.pass_at_k import pass_at_k
 from rlframework.policies.base import Policy, eval_mode
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel
@@ -46,10 +48,45 @@ class Evaluation:
         Raises:
             ValueError: The measure has other values, so that it is no share.
         """
-        valid = self.scores[measure][~self.scores[measure].isnan()]
-        if not torch.isin(valid, torch.tensor([0.0, 1.0])).all():
-            raise ValueError(f"{measure!r} has scores other than 0 and 1; a Wilson interval is for shares")
-        return wilson_interval(int(valid.sum()), valid.numel())
+        right, judged = self._counts(measure, "a Wilson interval is for shares")
+        return wilson_interval(int(right.sum()), int(judged.sum()))
+
+    def pass_at_k(self, measure: str, k: int) -> float:
+        """Return the chance that one of ``k`` completions of a prompt is right, for a measure of 0 and 1.
+
+        The mean of `rlframework.functional.pass_at_k.pass_at_k` over the prompts; those with fewer than ``k``
+        completions that the measure did not abstain on are left out.
+
+        Raises:
+            ValueError: ``k`` is not in 1 to ``G``, or the measure has other values.
+        """
+        size = self.completions.group_size
+        if not 1 <= k <= size:
+            raise ValueError(f"pass@{k} cannot be told from {size} completions a prompt; sample with group_size={k}")
+        right, judged = self._counts(measure, "pass@k counts right answers")
+        return pass_at_k(right, judged, k).nanmean().item()
+
+    def groups_with_spread(self, measure: str) -> float:
+        """Return the share of groups whose scores differ: only from those does a group-relative algorithm learn."""
+        return (group_spread(self.scores[measure]) > 0).float().mean().item()
+
+    @property
+    def truncated(self) -> float:
+        """Share of completions that the token budget ended."""
+        return sum(row.truncated for row in self.completions) / self.n
+
+    @property
+    def length(self) -> float:
+        """Mean length of a completion in tokens, the stop token included."""
+        return sum(len(row.ids) for row in self.completions) / self.n
+
+    def _counts(self, measure: str, because: str) -> tuple[Tensor, Tensor]:
+        """Return right and judged completions of each prompt, ``(N,)`` int64."""
+        scores = self.scores[measure]
+        valid = ~scores.isnan()
+        if not torch.isin(scores[valid], torch.tensor([0.0, 1.0])).all():
+            raise ValueError(f"{measure!r} has scores other than 0 and 1; {because}")
+        return (scores == 1).sum(1), valid.sum(1)
 
 
 @torch.no_grad()

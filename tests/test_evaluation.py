@@ -21,3 +21,24 @@ def test_an_interval_is_for_shares_and_leaves_abstentions_out(first_letter):
     measured.scores["accuracy"][0] = 0.5
     with pytest.raises(ValueError, match="for shares"):
         measured.interval("accuracy")
+
+
+def test_what_a_probe_asks_for_is_counted_by_group(first_letter):
+    measured = evaluate("tiny", tiny_policy(), letter_prompts(4), BatchedSampler(4, 4), {"accuracy": first_letter})
+    nan = float("nan")
+    measured.scores["accuracy"][:] = torch.tensor(
+        [[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0], [1.0, 1.0, nan, nan], [nan, nan, nan, nan]]
+    )
+    assert measured.pass_at_k("accuracy", 1) == pytest.approx((1 / 4 + 0 + 1) / 3)
+    assert measured.pass_at_k("accuracy", 2) == pytest.approx((2 / 4 + 0 + 1) / 3)
+    assert measured.pass_at_k("accuracy", 3) == pytest.approx((3 / 4 + 0) / 2)  # two answers were judged in the third
+    assert measured.groups_with_spread("accuracy") == 1 / 4
+    rows = list(measured.completions)
+    assert measured.length == sum(len(row.ids) for row in rows) / 16
+    rows[0].stop_reason, rows[1].stop_reason = "stop", "length"
+    assert measured.truncated == sum(row.stop_reason == "length" for row in rows) / 16
+    with pytest.raises(ValueError, match="pass@5 cannot be told from 4 completions a prompt; sample with group_size=5"):
+        measured.pass_at_k("accuracy", 5)
+    measured.scores["accuracy"][0, 0] = 0.5
+    with pytest.raises(ValueError, match="pass@k counts right answers"):
+        measured.pass_at_k("accuracy", 2)
