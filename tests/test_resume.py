@@ -124,3 +124,71 @@ def test_a_checkpoint_of_weights_loads_into_a_new_module(algorithm: Make, fit: F
     assert not torch.equal(weights(fresh), weights(trained))
     fresh.load_state_dict(checkpoint["state_dict"])
     assert torch.equal(weights(fresh), weights(trained))
+
+
+class Figures(pl.Callback):
+    """Notes what callbacks and progress bars see when training starts and at each batch's end."""
+
+    def __init__(self) -> None:
+        self.at_start: dict[str, float] = {}
+        self.in_bar: dict[str, float] = {}
+        self.seen: dict[int, dict[str, float]] = {}
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
+        if not self.seen and not self.at_start:
+            self.at_start = figures(trainer.callback_metrics)
+            self.in_bar = figures(trainer.progress_bar_metrics)
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        self.seen[trainer.global_step] = figures(trainer.callback_metrics)
+
+
+def figures(metrics: dict[str, Any]) -> dict[str, float]:
+    timed = ("train/rollout_seconds", "train/update_seconds")
+    return {name: float(value) for name, value in metrics.items() if name.startswith("train/") and name not in timed}
+
+
+def test_a_resumed_run_has_every_figure_at_once(algorithm: Make, fit: Fit, tmp_path: Path) -> None:
+    """Those of a rollout are measured in its first step; a run that goes on inside it must not lose them."""
+    pl.seed_everything(1, verbose=False)
+    whole = Figures()
+    fit(algorithm(), callbacks=[whole, *savers(tmp_path / "saved")], enable_checkpointing=True, **TRAINER)
+    assert len({whole.seen[step]["train/reward"] for step in range(1, 17)}) == 4
+    for step in range(1, 16):
+        again = Figures()
+        path = checkpoints(tmp_path / "saved")[f"step-{step}"]
+        fit(algorithm(seed=3), ckpt_path=str(path), callbacks=[again], **TRAINER)
+        assert again.at_start == whole.seen[step], step
+        assert again.in_bar == {"train/reward": whole.seen[step]["train/reward"]}, step
+        for later, seen in again.seen.items():
+            assert seen == whole.seen[later], (step, later)
+
+
+def test_figures_of_half_a_step_are_not_lost(algorithm: Make, fit: Fit, tmp_path: Path) -> None:
+    """A run may be saved by hand between two minibatches of a step; the rollout's figures are not logged yet."""
+
+    class SaveInside(pl.Callback):
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+            if batch_idx == trainer.global_step == 0:
+                trainer.save_checkpoint(tmp_path / "inside.ckpt")
+
+    pl.seed_everything(1, verbose=False)
+    whole, again = Figures(), Figures()
+    fit(algorithm(), callbacks=[whole, SaveInside()], **TRAINER)
+    fit(algorithm(seed=3), ckpt_path=str(tmp_path / "inside.ckpt"), callbacks=[again], **TRAINER)
+    assert "train/reward" not in again.at_start
+    assert again.seen[1]["train/reward"] == whole.seen[1]["train/reward"]
+
+
+def test_a_monitor_of_the_reward_sees_that_of_its_step(
+    algorithm: Make, fit: Fit, recorder: Any, tmp_path: Path
+) -> None:
+    """Also the first one, and the one right after a resume."""
+    named = ModelCheckpoint(
+        tmp_path, "{step}-{train/reward:.6f}", monitor="train/reward", mode="max", every_n_train_steps=1, save_top_k=-1
+    )
+    named.FILE_EXTENSION = ".best"
+    fit(algorithm(), callbacks=[recorder, named], enable_checkpointing=True, **TRAINER)
+    rewards = [collected.scores.total.mean().item() for collected in recorder.collected]
+    saved = sorted(named.best_k_models.values())
+    assert sorted(float(value) for value in saved) == pytest.approx(sorted(4 * rewards), abs=1e-6)

@@ -75,9 +75,11 @@ class PolicyModule(pl.LightningModule, ABC):
         self.schedule = {"name": schedule, "num_warmup_steps": warmup_steps}
         self.seed = seed
         self._tally = Tally()
+        self._figures: dict[str, float] = {}
         self._update_seconds = 0.0
         self._batch_started = 0.0
         self._run_state: dict[str, Any] | None = None
+        self._saved_figures: dict[str, Any] | None = None
 
     @abstractmethod
     def collect(self, prompts: list[Prompt], step: int) -> Rollout:
@@ -178,36 +180,64 @@ class PolicyModule(pl.LightningModule, ABC):
         self._tally.mean("grad_norm", norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Take the step and react to it, before a callback saves the run: ``on_train_batch_end`` would be too late."""
+        """Take the step, react to it and log it: callbacks save and compare before ``on_train_batch_end`` is called."""
         super().optimizer_step(*args, **kwargs)
         self.after_step(self._tally)
+        # DeepSpeed counts the minibatches of a step itself.
+        if not self.trainer.fit_loop._should_accumulate():
+            self._log_step()
 
-    def on_train_batch_end(self, outputs: Any, batch: Rollout, batch_idx: int) -> None:
+    def _log_step(self) -> None:
         """Log once per optimizer step, over all its minibatches and all ranks."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        self._update_seconds += time.perf_counter() - self._batch_started
-        if self.trainer.fit_loop._should_accumulate():
-            return
+        self._count_update_seconds()
         self._tally.mean("update_seconds", torch.tensor(self._update_seconds, device=self.device))
-        for name, value in self._tally.values(self.trainer).items():
+        # With the figures of a rollout that began before the run was resumed: Lightning forgets them.
+        self._figures |= self._tally.values(self.trainer)
+        for name, value in self._figures.items():
             self.log(f"train/{name}", value, prog_bar=name == "reward")
         self._tally = Tally()
         self._update_seconds = 0.0
 
+    def on_train_batch_end(self, outputs: Any, batch: Rollout, batch_idx: int) -> None:
+        """Stop the clock of a minibatch behind which there is no step."""
+        if self.trainer.fit_loop._should_accumulate():
+            self._count_update_seconds()
+
+    def _count_update_seconds(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        self._update_seconds += time.perf_counter() - self._batch_started
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save what Lightning does not, so that a resumed run is the same run, and not what never changes."""
         checkpoint["run_state"] = run_state(self.trainer)
+        checkpoint["figures"] = {"logged": self._figures, "tallies": from_all_ranks(self._tally.state_dict())}
         leave_out_base(checkpoint, self.policy)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep it until training starts."""
         check_base(checkpoint, self)
         self._run_state = checkpoint.get("run_state")
+        self._saved_figures = checkpoint.get("figures")
 
     def on_train_start(self) -> None:
         """Refuse an epoch that ends inside an optimizer step; go on where a resumed run was saved."""
         check_epoch(self.trainer)
         if self.trainer.ckpt_path and self._run_state is not None:
             restore_run_state(self.trainer, self._run_state)
+            self._restore_figures()
         self._run_state = None
+
+    def _restore_figures(self) -> None:
+        """Take over what the run that was saved has logged, and what it had collected of a step that was not done."""
+        if self._saved_figures is None:
+            return
+        rank, replicas = replica(self.trainer)
+        self._figures = dict(self._saved_figures["logged"])
+        if len(self._saved_figures["tallies"]) == replicas:
+            self._tally.load_state_dict(self._saved_figures["tallies"][rank])
+        # At once, for callbacks that compare figures before the next step is logged.
+        figures = {f"train/{name}": torch.tensor(value) for name, value in self._figures.items()}
+        self.trainer.callback_metrics.update(figures)
+        self.trainer.progress_bar_metrics.update({n: v.item() for n, v in figures.items() if n == "train/reward"})
+        self._saved_figures = None

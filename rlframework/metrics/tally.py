@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -51,6 +53,20 @@ class Tally:
         known = name in self._totals
         self._totals[name] = self._totals[name] + total if known else total
         self._counts[name] = self._counts[name] + count.float() if known else count.float()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what this rank has collected so far."""
+        return {
+            "totals": dict(self._totals),
+            "counts": dict(self._counts),
+            "sums": sorted(self._sums),
+            "highest": dict(self._highest),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self._totals, self._counts = dict(state["totals"]), dict(state["counts"])
+        self._sums, self._highest = set(state["sums"]), dict(state["highest"])
 
     def values(self, trainer: pl.Trainer | None = None) -> dict[str, float]:
         """Return every mean, sum and maximum, over all ranks of a trainer. Of nothing, mean and maximum are NaN."""
