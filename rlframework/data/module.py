@@ -36,6 +36,8 @@ class PromptDataModule(pl.LightningDataModule):
         template: Imposes its structured answer: its system prompt opens every conversation, and every prompt ends with
             its generation prompt. Give the rewards the same one.
         system_prompt: Opens every conversation, in place of the template's.
+        examples: Questions and their answers, as turns of the conversation before every prompt (few-shot). They show an
+            instruction model what an answer looks like, and are the same for all prompts.
         plain_chat: Give the tokenizer the plain chat template of `set_structured_chat_template`, for base models; with
             ``template``.
         max_prompt_tokens: Budget of a prompt, chat template included.
@@ -48,7 +50,8 @@ class PromptDataModule(pl.LightningDataModule):
         validation_batch_size: Prompts that are validated together.
 
     Raises:
-        ValueError: An empty data set, a value of ``too_long`` that is not one of the two, or a quantile outside 0 to 1.
+        ValueError: An empty data set, a value of ``too_long`` that is not one of the two, a quantile outside 0 to 1, or
+            an example that is not a question and an answer.
 
     Example:
         >>> data = PromptDataModule([{"prompt": "1+1=?", "answer": "2"}], system_prompt="Answer in one word.")
@@ -64,6 +67,7 @@ class PromptDataModule(pl.LightningDataModule):
         prompt_column: str = "prompt",
         template: AnswerTemplate | None = None,
         system_prompt: str | None = None,
+        examples: Sequence[tuple[str, str]] = (),
         plain_chat: bool = False,
         max_prompt_tokens: int | None = None,
         too_long: TooLong = "refuse",
@@ -77,6 +81,8 @@ class PromptDataModule(pl.LightningDataModule):
             raise ValueError(f"too_long={too_long!r}: choose one of {get_args(TooLong)}")
         if plain_chat and template is None:
             raise ValueError("plain_chat=True writes chats around a structured answer; pass template=AnswerTemplate()")
+        if wrong := [example for example in examples if len(example) != 2 or isinstance(example, str)]:
+            raise ValueError(f"an example is a question and its answer, [question, answer]; got {wrong[0]!r}")
         if max_prompt_quantile is not None and not 0 < max_prompt_quantile <= 1:
             raise ValueError(f"max_prompt_quantile={max_prompt_quantile} must lie in (0, 1]; 0.9 keeps 90 percent")
         self.sources: dict[str, Any] = {
@@ -96,6 +102,7 @@ class PromptDataModule(pl.LightningDataModule):
             "generation_prompt": template.generation_prompt if template else "",
             "max_prompt_tokens": max_prompt_tokens,
             "too_long": too_long,
+            "examples": [tuple(example) for example in examples],
         }
         self.prompts: dict[str, Sequence[Prompt]] = {}
         self._tokenizer: Any = None

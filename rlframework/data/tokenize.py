@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from rlframework.prompt import Prompt
 
 TooLong = Literal["refuse", "drop"]
+Message = dict[str, str]
 
 # Rows that go through the tokenizer in one call, which a fast tokenizer shares out over the cores.
 BATCH_ROWS = 1000
@@ -27,11 +28,12 @@ def tokenize_rows(
     max_prompt_tokens: int | None = None,
     too_long: TooLong = "refuse",
     max_prompt_quantile: float | None = None,
+    examples: Sequence[tuple[str, str]] = (),
 ) -> list[Prompt]:
     """Render and tokenise the prompt of every row.
 
     A prompt that is a list of chat messages goes through the tokenizer's chat template, and so does a string with a
-    ``system_prompt``, as the user's message behind it. A string without one is taken as it is.
+    ``system_prompt`` or ``examples``, as the user's message behind them. A string without them is taken as it is.
 
     Args:
         rows: Mappings from column to value.
@@ -43,13 +45,15 @@ def tokenize_rows(
         too_long: ``"refuse"`` raises on a prompt above the budget, ``"drop"`` leaves it out and says how many.
         max_prompt_quantile: Leaves out, before the budget is looked at, the prompts longer than this quantile of all
             lengths, and says how many and what the quantile is; 0.9 leaves out about the longest tenth.
+        examples: Questions and their answers, as turns of the conversation before every prompt (few-shot).
 
     Raises:
         KeyError: A row without the prompt column.
         TypeError: A row that is no mapping, as when a whole DatasetDict is passed.
         ValueError: A chat prompt for a tokenizer without chat template, a prompt that is too long, or none left.
     """
-    prompts = list(_prompts(rows, tokenizer, prompt_column, system_prompt, generation_prompt))
+    opening = _opening(system_prompt, examples)
+    prompts = list(_prompts(rows, tokenizer, prompt_column, opening, generation_prompt))
     if not prompts:
         raise ValueError("the data set is empty")
     if max_prompt_quantile is not None:
@@ -61,7 +65,7 @@ def _prompts(
     rows: Iterable[Mapping[str, Any]],
     tokenizer: PreTrainedTokenizerBase,
     prompt_column: str,
-    system_prompt: str | None,
+    opening: list[Message],
     generation_prompt: str,
 ) -> Iterator[Prompt]:
     numbered = enumerate(rows)
@@ -71,8 +75,8 @@ def _prompts(
         texts, chats = [], []
         for index, row in batch:
             prompt = _prompt_of(row, index, prompt_column)
-            chat = system_prompt is not None or not isinstance(prompt, str)
-            text = _render(prompt, tokenizer, system_prompt) if chat else prompt
+            chat = bool(opening) or not isinstance(prompt, str)
+            text = _render(prompt, tokenizer, opening) if chat else prompt
             texts.append(text + generation_prompt if chat and not text.endswith(generation_prompt) else text)
             chats.append(chat)
         for (index, row), text, ids in zip(batch, texts, _ids(texts, chats, tokenizer), strict=True):
@@ -99,18 +103,28 @@ def _ids(texts: list[str], chats: list[bool], tokenizer: PreTrainedTokenizerBase
     return ids
 
 
-def _render(prompt: Any, tokenizer: PreTrainedTokenizerBase, system_prompt: str | None) -> str:
+def _opening(system_prompt: str | None, examples: Sequence[tuple[str, str]]) -> list[Message]:
+    """Return the turns that open every conversation."""
+    opening = [] if system_prompt is None else [{"role": "system", "content": system_prompt}]
+    for question, answer in examples:
+        opening += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    return opening
+
+
+def _render(prompt: Any, tokenizer: PreTrainedTokenizerBase, opening: list[Message]) -> str:
     if tokenizer.chat_template is None:
         raise ValueError(
-            "the prompts are chats (messages, or a system_prompt) and the tokenizer has no chat template; set "
+            "the prompts are chats (messages, a system_prompt or examples) and the tokenizer has no chat template; set "
             "tokenizer.chat_template, for instance with rlframework.data.set_structured_chat_template, or pass plain "
-            "strings without system_prompt"
+            "strings without system_prompt and examples"
         )
     messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
     if not messages:
         raise ValueError("a chat prompt has no messages")
-    if system_prompt is not None and messages[0]["role"] != "system":
-        messages = [{"role": "system", "content": system_prompt}, *messages]
+    if messages[0]["role"] == "system":
+        own, *messages = messages
+        opening = [own, *(turn for turn in opening if turn["role"] != "system")]
+    messages = [*opening, *messages]
     return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
 

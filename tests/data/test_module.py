@@ -98,6 +98,12 @@ def test_a_wrong_choice_is_refused_at_once() -> None:
         PromptDataModule(letter_rows(2), too_long="truncate")
 
 
+@pytest.mark.parametrize("examples", [["7 + 1?"], [("q", "a", "b")], ["qa"]])
+def test_an_example_that_is_no_pair_is_refused_at_once(examples: Any) -> None:
+    with pytest.raises(ValueError, match="a question and its answer"):
+        PromptDataModule([{"prompt": "a"}], examples=examples)
+
+
 def test_the_quantile_thins_out_training_and_no_held_out_set() -> None:
     rows = [{"prompt": "a" * length} for length in (1, 2, 3, 4, 20)]
     data = PromptDataModule(rows, rows, max_prompt_quantile=0.8)

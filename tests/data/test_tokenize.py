@@ -43,6 +43,18 @@ def texts(prompts: list[Prompt]) -> list[str]:
     return [prompt.text for prompt in prompts]
 
 
+def test_examples_stand_between_the_system_prompt_and_every_question() -> None:
+    rows = [{"prompt": "hi"}, {"prompt": user("hi")}, {"prompt": [{"role": "system", "content": "own"}, *user("hi")]}]
+    examples = [("q", "w"), ("e", "r")]
+    prompts = tokenize_rows(rows, chat_tokenizer(), system_prompt="be", examples=examples)
+    assert texts(prompts) == ["sbe0uq0aw0ue0ar0uhi0a", "sbe0uq0aw0ue0ar0uhi0a", "sown0uq0aw0ue0ar0uhi0a"]
+
+
+def test_examples_alone_make_a_chat() -> None:
+    (prompt,) = tokenize_rows([{"prompt": "hi"}], chat_tokenizer(), examples=[("q", "w")])
+    assert prompt.text == "uq0aw0uhi0a"
+
+
 def test_a_string_is_taken_as_it_is() -> None:
     tokenizer = letter_tokenizer()
     (prompt,) = tokenize_rows([{"prompt": "abc", "answer": "d"}], tokenizer)
