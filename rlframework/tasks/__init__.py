@@ -2,7 +2,8 @@
 
 from rlframework.tasks import chain_sums, truth_tables
 from rlframework.tasks.ready_made import ChainSumsData, ChainSumsPolicy, TruthTablesData, TruthTablesPolicy
-from rlframework.tasks.tiny_base import BasePaths, BaseRecipe, create_base
+from rlframework.tasks.tiny_base import BasePaths, create_base
+from rlframework.tasks.tiny_recipe import BaseRecipe
 from rlframework.tasks.tiny_tokenizer import tiny_tokenizer
 
 __all__ = [

@@ -6,7 +6,7 @@ import re
 from random import Random
 
 from rlframework.rewards.template import AnswerTemplate
-from rlframework.tasks.tiny_task import ProblemSet, Row, break_a_tag
+from rlframework.tasks.tiny_task import CARELESS, Care, ProblemSet, Row, break_a_tag
 
 # What problems and solutions are written in, and the stray signs about them.
 CHARACTERS = "0123456789+-=?;>:,. \n"
@@ -47,29 +47,31 @@ def worked(row: Row) -> str:
     return ";".join(f"{before}{term:+d}={before + term}" for before, term in _steps(row))
 
 
-def sloppy_demonstration(row: Row, random: Random, template: AnswerTemplate | None = None) -> str:
+def sloppy_demonstration(
+    row: Row, random: Random, template: AnswerTemplate | None = None, care: Care = CARELESS
+) -> str:
     """Return a completion such as a careless corpus has: mostly blurted answers, slips, and broken tags.
 
-    70 % blurt an answer after an empty working, of which 30 % is right and the rest within 8 of it; 30 % write the
-    working with a slip in 5 % of its steps. In 25 % of all one tag is missing.
+    Unless ``care`` says otherwise, 70 % blurt an answer after an empty working, of which 30 % is right and the rest
+    within 8 of it; 30 % write the working with a slip in 5 % of its steps. In 25 % of all one tag is missing.
     """
     working, answer = "", row["answer"]
-    if random.random() < 0.7:
-        if random.random() >= 0.3:
+    if random.random() < care.blurted:
+        if random.random() >= care.right:
             answer = str(int(answer) + random.choice([error for error in range(-8, 9) if error]))
     else:
-        working, answer = _slipping(row, random)
+        working, answer = _slipping(row, random, care.slips)
     return break_a_tag(working, answer, random, template or AnswerTemplate())
 
 
-def _slipping(row: Row, random: Random) -> tuple[str, str]:
-    """Return a working in which one step in twenty is off by one or two, and the answer that it leads to."""
+def _slipping(row: Row, random: Random, slips: float) -> tuple[str, str]:
+    """Return a working in which a share of the steps is off by one or two, and the answer that it leads to."""
     terms = [term for _, term in _steps(row)]
     total = _steps(row)[0][0]
     lines = []
     for term in terms:
         before, total = total, total + term
-        if random.random() < 0.05:
+        if random.random() < slips:
             total = max(0, total + random.choice([-2, -1, 1, 2]))
         lines.append(f"{before}{term:+d}={total}")
     return ";".join(lines), str(total)

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -20,52 +20,10 @@ from transformers import PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
 
 from rlframework.folders import writable_folder
 from rlframework.tasks import chain_sums
-from rlframework.tasks.tiny_task import TinyTask
+from rlframework.tasks.tiny_recipe import BaseRecipe
+from rlframework.tasks.tiny_task import CARELESS, Care, TinyTask
 from rlframework.tasks.tiny_tokenizer import tiny_tokenizer
-from rlframework.tasks.tiny_training import gate, pretrain, prime
-
-
-@dataclass(frozen=True)
-class BaseRecipe:
-    """How the base is made. Every number is part of the cache key.
-
-    Args:
-        hidden_size: Width of the model.
-        intermediate_size: Width of its feed-forward layers.
-        layers: Depth.
-        heads: Attention heads, as many for keys and values.
-        head_dim: Width of a head.
-        initializer_range: Spread of the first weights; at this width the usual 0.02 learns much more slowly.
-        batch_size: Documents per step, in both stages.
-        pretraining_lr: Peak learning rate of the first stage.
-        understood_loss: Below this mean loss of 20 steps, in nats per token, the learning rate begins to fall.
-        decay_steps: It falls for so many steps, and the first stage is over.
-        pretraining_steps: The most steps; a model that has not understood by then is begun anew with other weights.
-        priming_lr: Learning rate of the second stage, falling to 0.
-        priming_steps: Steps of the second stage.
-        attempts: How often a stage is tried, each time with other weights or other demonstrations.
-        least_worked: Of the primed model's samples that show their working this share must be right: what it never does
-            well, reinforcement cannot find.
-        most_greedy: And at most this share at first answer: or there would be nothing left to show.
-    """
-
-    hidden_size: int = 64
-    intermediate_size: int = 192
-    layers: int = 2
-    heads: int = 2
-    head_dim: int = 32
-    initializer_range: float = 0.08
-    batch_size: int = 32
-    pretraining_lr: float = 4e-3
-    understood_loss: float = 0.05
-    decay_steps: int = 150
-    pretraining_steps: int = 900
-    priming_lr: float = 2e-3
-    priming_steps: int = 150
-    attempts: int = 5
-    least_worked: float = 0.6
-    most_greedy: float = 0.27
-
+from rlframework.tasks.tiny_training import gate, place_new_tokens, pretrain, prime
 
 Bars = Callable[[str, int], tqdm]
 
@@ -88,7 +46,9 @@ def create_base(
 
     The base is pretrained on solved problems, half as raw text and half as chats that ignore the layout asked for.
     The primed model has seen a few careless demonstrations of the layout on top: mostly blurted answers, slips, broken
-    tags. Both stages are gated on what the model can do, not on a number of steps. Held-out problems occur in neither.
+    tags. Both stages are gated on what the model can do, not on a number of steps: a model that has not understood is
+    begun anew, and one that is primed too well or too badly is corrected until it passes. Held-out problems occur in
+    neither.
 
     Args:
         seed: Of the first weights and of all data.
@@ -150,21 +110,31 @@ def _primed(
     tokenizer: PreTrainedTokenizerBase,
     bar: Bars,
 ) -> Qwen3ForCausalLM:
-    weights = {name: weight.clone() for name, weight in model.state_dict().items()}
+    random, care, steps = Random(f"priming {seed} 0"), CARELESS, recipe.priming_steps
+    place_new_tokens(model, tokenizer, random)
     figures = []
-    for attempt in range(recipe.attempts):
-        model.load_state_dict(weights)
-        random = Random(f"priming {seed} {attempt}")
-        prime(model, tokenizer, task, recipe, random, bar("Priming", recipe.priming_steps))
+    for _ in range(1 + recipe.corrections):
+        prime(model, tokenizer, task, recipe, random, bar("Priming", steps), care)
         greedy, worked = gate(model, tokenizer, task)
         if greedy <= recipe.most_greedy and worked >= recipe.least_worked:
             return model
         figures.append(f"greedy {greedy:.2f}, worked {worked:.2f}")
+        care, steps = _correcting(recipe, greedy, worked), recipe.correction_steps
     raise RuntimeError(
         f"priming did not give a greedy accuracy of at most {recipe.most_greedy} with at least {recipe.least_worked} "
-        f"of the worked samples right in {recipe.attempts} attempts ({'; '.join(figures)}); try another seed, or more "
-        "priming_steps"
+        f"of the worked samples right in {recipe.corrections} corrections ({'; '.join(figures)}); try another seed, or "
+        "allow more corrections"
     )
+
+
+def _correcting(recipe: BaseRecipe, greedy: float, worked: float) -> Care:
+    """Return demonstrations that lack what the model has too much of: workings and lucky guesses, or slips."""
+    care = CARELESS
+    if greedy > recipe.most_greedy:
+        care = care._replace(blurted=0.9, right=0.0)
+    if worked < recipe.least_worked:
+        care = care._replace(slips=0.0)
+    return care
 
 
 def _config(recipe: BaseRecipe, tokenizer: PreTrainedTokenizerBase) -> Qwen3Config:

@@ -11,6 +11,23 @@ from rlframework.rewards.template import AnswerTemplate
 Row = dict[str, str]
 
 
+class Care(NamedTuple):
+    """How careless demonstrations are, in shares; by default as careless as a corpus may be that taught only a layout.
+
+    Args:
+        blurted: Of all demonstrations, those that answer after an empty working.
+        right: Of the blurted answers, those that are right.
+        slips: Of the steps of a working, those that go wrong.
+    """
+
+    blurted: float = 0.7
+    right: float = 0.3
+    slips: float = 0.05
+
+
+CARELESS = Care()
+
+
 class TinyTask(Protocol):
     """A module of one task, such as `chain_sums`. Its problems are rows with at least ``prompt`` and ``answer``.
 
@@ -38,8 +55,10 @@ class TinyTask(Protocol):
     def worked(self, row: Row) -> str:
         """Return the right working of a problem."""
 
-    def sloppy_demonstration(self, row: Row, random: Random, template: AnswerTemplate | None = None) -> str:
-        """Return a careless completion in the layout asked for."""
+    def sloppy_demonstration(
+        self, row: Row, random: Random, template: AnswerTemplate | None = None, care: Care = CARELESS
+    ) -> str:
+        """Return a completion in the layout asked for, as careless as ``care`` says."""
 
 
 class Splits(NamedTuple):

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -21,10 +21,8 @@ from rlframework.rewards.answer import CorrectAnswer
 from rlframework.rewards.format import ExactFormat
 from rlframework.rewards.template import AnswerTemplate
 from rlframework.samplers.batched import BatchedSampler
-from rlframework.tasks.tiny_task import Row, TinyTask
-
-if TYPE_CHECKING:
-    from rlframework.tasks.tiny_base import BaseRecipe
+from rlframework.tasks.tiny_recipe import BaseRecipe
+from rlframework.tasks.tiny_task import Care, Row, TinyTask
 
 Pair = tuple[str, str]
 
@@ -90,13 +88,13 @@ def prime(
     recipe: BaseRecipe,
     random: Random,
     bar: tqdm,
+    care: Care,
 ) -> None:
-    """Train briefly on careless demonstrations of the layout, after giving its new tokens a place."""
-    _place_new_tokens(model, tokenizer, random)
+    """Train briefly on careless demonstrations of the layout, as many steps as the bar is long."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.priming_lr, betas=(0.9, 0.98), weight_decay=0.01)
-    steps = recipe.priming_steps
+    steps = int(bar.total)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / 5) * (1 - step / steps))
-    draw = partial(_demonstrations, tokenizer, task, recipe.batch_size, random)
+    draw = partial(_demonstrations, tokenizer, task, recipe.batch_size, random, care)
     for _ in _train(model, tokenizer, optimizer, schedule, draw, bar):
         pass
     bar.close()
@@ -173,12 +171,14 @@ def _documents(tokenizer: PreTrainedTokenizerBase, task: TinyTask, n: int, rando
     return pairs
 
 
-def _demonstrations(tokenizer: PreTrainedTokenizerBase, task: TinyTask, n: int, random: Random) -> list[Pair]:
+def _demonstrations(
+    tokenizer: PreTrainedTokenizerBase, task: TinyTask, n: int, random: Random, care: Care
+) -> list[Pair]:
     """Return a batch of careless answers in the layout that is asked for."""
     template = AnswerTemplate()
     given = _chat_before_answer(tokenizer) + template.generation_prompt
     return [
-        (given.format(row["prompt"]), task.sloppy_demonstration(row, random, template) + tokenizer.eos_token)
+        (given.format(row["prompt"]), task.sloppy_demonstration(row, random, template, care) + tokenizer.eos_token)
         for row in _fresh_rows(task, n, random)
     ]
 
@@ -201,7 +201,7 @@ def _fresh_rows(task: TinyTask, n: int, random: Random) -> Iterator[Row]:
 
 
 @torch.no_grad()
-def _place_new_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, random: Random) -> None:
+def place_new_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, random: Random) -> None:
     """Put each tag beside a token that stands where the tag will, as one does with tokens added to a vocabulary.
 
     Pretraining never asked for a tag, and pushed all four far away from everything that it did ask for.

@@ -9,7 +9,7 @@ from random import Random
 from rlframework.rewards.logic.brute_force import truth_column
 from rlframework.rewards.logic.formula import parse_formula
 from rlframework.rewards.template import AnswerTemplate
-from rlframework.tasks.tiny_task import ProblemSet, Row, break_a_tag
+from rlframework.tasks.tiny_task import CARELESS, Care, ProblemSet, Row, break_a_tag
 
 # What problems and solutions are written in, and the stray signs about them.
 CHARACTERS = "01pq∧∨→⊕()=?;>:,. \n"
@@ -65,28 +65,30 @@ def worked(row: Row) -> str:
     return _working(row)[0]
 
 
-def sloppy_demonstration(row: Row, random: Random, template: AnswerTemplate | None = None) -> str:
+def sloppy_demonstration(
+    row: Row, random: Random, template: AnswerTemplate | None = None, care: Care = CARELESS
+) -> str:
     """Return a completion such as a careless corpus has: mostly blurted answers, slips, and broken tags.
 
-    70 % blurt an answer after an empty working, of which 30 % is right and the rest another column; 30 % write the
-    working with a slip in 5 % of its steps. In 25 % of all one tag is missing.
+    Unless ``care`` says otherwise, 70 % blurt an answer after an empty working, of which 30 % is right and the rest
+    another column; 30 % write the working with a slip in 5 % of its steps. In 25 % of all one tag is missing.
     """
     working, answer = "", row["answer"]
-    if random.random() < 0.7:
-        if random.random() >= 0.3:
+    if random.random() < care.blurted:
+        if random.random() >= care.right:
             answer = f"{int(answer, 2) ^ random.randint(1, 15):04b}"
     else:
-        working, answer = _working(row, random)
+        working, answer = _working(row, random, care.slips)
     return break_a_tag(working, answer, random, template or AnswerTemplate())
 
 
-def _working(row: Row, random: Random | None = None) -> tuple[str, str]:
-    """Return the working and the column it leads to; with a generator, one step in twenty gets one value wrong."""
+def _working(row: Row, random: Random | None = None, slips: float = 0.0) -> tuple[str, str]:
+    """Return the working and the column it leads to; with a generator, a share of the steps gets one value wrong."""
     first, *rest = re.findall("[pq]", row["formula"])
     written, column, lines = first, COLUMNS[first], []
     for operator, variable in zip(re.findall("[∧∨→⊕]", row["formula"]), rest, strict=True):
         column = _joined(operator, column, COLUMNS[variable])
-        if random and random.random() < 0.05:
+        if random and random.random() < slips:
             column ^= 1 << random.randrange(4)
         lines.append(f"{written}{operator}{variable}={column:04b}")
         written = f"{column:04b}"

@@ -14,6 +14,7 @@ QUICK = BaseRecipe(
     pretraining_steps=12,
     priming_steps=2,
     attempts=1,
+    corrections=0,
     least_worked=0.0,
     most_greedy=1.0,
 )

@@ -80,7 +80,7 @@ def test_incompetence_is_an_error_that_names_the_loss_and_leaves_nothing(tmp_pat
 
 
 def test_a_primed_model_that_never_succeeds_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match=r"in 1 attempts \(greedy \d\.\d\d, worked \d\.\d\d\)"):
+    with pytest.raises(RuntimeError, match=r"in 0 corrections \(greedy \d\.\d\d, worked \d\.\d\d\)"):
         create_base(0, cache_dir=tmp_path, recipe=replace(QUICK, least_worked=1.0), progress=False)
     assert _folders(tmp_path) == []
 
