@@ -23,7 +23,7 @@ from rlframework.policies.kv_cache import select_rows
 from rlframework.policies.lean_decode import LeanDecoder
 from rlframework.policies.loading import load_model, load_tokenizer, with_adapter
 from rlframework.policies.packed_rows import PackedRows
-from rlframework.policies.prefix_sharing import PrefixSharing
+from rlframework.policies.prefix_sharing import PrefixSharing, TrunkSharing
 from rlframework.policies.rotation import shared_rotation
 from rlframework.policies.saving import merged
 from rlframework.policies.scoring import Scorer, Scoring
@@ -38,7 +38,7 @@ class CausalLMPolicy(Policy):
     for those with learned positions.
 
     Args:
-        model: A folder, a hub name, or a model object.
+        model: A folder, a hub name, the path of a GGUF file, or a model object.
         tokenizer: A folder, a hub name, or a tokenizer; by default the one saved with the model.
         lora: Train this PEFT adapter and leave the model as it is; or go on with one that was saved, by its folder or
             hub name.
@@ -48,15 +48,21 @@ class CausalLMPolicy(Policy):
         gradient_checkpointing: Compute activations again in the backward pass instead of keeping them.
         shared_prefix: Read each prompt once for its whole group where the architecture allows it (`PrefixSharing`), and
             keep its keys and values once while decoding if it is long.
+        shared_trunk: Read once what all prompts begin with, such as a system turn and examples, where prompts are
+            shared and it pays (`TrunkSharing`).
         tree_attention: How a group attends while prompts are shared: `GroupwiseAttention` runs anywhere,
             `FlexTreeAttention` is for long groups on CUDA.
         packed_rows: Lay rows end to end where prompts cannot be shared (`PackedRows`); False pads them.
-        lean_decode: Sample through `LeanDecoder` where the architecture allows it; False calls the model itself.
+        lean_decode: Sample through `LeanDecoder` where the architecture and the adapter allow it; False calls the model
+            itself.
         graphed_decode: Record its steps as CUDA graphs (`GraphedDecoder`), for models so small, or GPUs so fast, that
             launching kernels takes longer than running them.
+        gguf_file: Name of the GGUF file, where ``model`` is a folder or a hub name with several. Its weights are
+            unpacked to ``dtype``; what is saved later are safetensors.
 
     Raises:
-        ImportError: ``quantization`` without bitsandbytes.
+        ImportError: ``quantization`` without bitsandbytes, or a GGUF file without the package ``gguf``.
+        FileNotFoundError: There is no such GGUF file.
         ValueError: No tokenizer for a model object, a tokenizer without pad token, a dtype or a quantization for a
             model that exists, ``lora`` for a model with an adapter, quantised weights without one, or
             ``graphed_decode`` for a model that `LeanDecoder` does not serve.
@@ -82,26 +88,29 @@ class CausalLMPolicy(Policy):
         quantization: BitsAndBytesConfig | None = None,
         gradient_checkpointing: bool = False,
         shared_prefix: bool = True,
+        shared_trunk: bool = True,
         tree_attention: type[TreeAttention] = GroupwiseAttention,
         packed_rows: bool = True,
         lean_decode: bool = True,
         graphed_decode: bool = False,
+        gguf_file: str | None = None,
     ) -> None:
-        super().__init__(load_tokenizer(model, tokenizer))
-        self.model = with_adapter(load_model(model, dtype, quantization), lora)
+        super().__init__(load_tokenizer(model, tokenizer, gguf_file))
+        self.model = with_adapter(load_model(model, dtype, quantization, gguf_file), lora)
         if gradient_checkpointing:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
         self._forward_arguments = _forward_arguments(self.model)
-        scorers: list[Scorer] = [PrefixSharing(self, tree_attention)] if shared_prefix else []
+        scorers: list[Scorer] = [TrunkSharing(self, tree_attention)] if shared_prefix and shared_trunk else []
+        scorers += [PrefixSharing(self, tree_attention)] if shared_prefix else []
         self._scoring = Scoring(self, [*scorers, PackedRows(self)] if packed_rows else scorers)
         self._foresight = Foresight(self)
         lean = lean_decode and LeanDecoder.fits(self.model)
         if graphed_decode and not lean:
             raise ValueError(
-                "graphed_decode records the steps of LeanDecoder, which serves Llama, Qwen2 and Qwen3 without adapter; "
+                "graphed_decode records the steps of LeanDecoder, which serves Llama, Qwen2 and Qwen3, plain or LoRA; "
                 f"this is {type(self.model).__name__} with lean_decode={lean_decode}"
             )
-        self._decoding = Decoding(lean, graphed_decode)
+        self._decoding = Decoding(shared_prefix and shared_trunk, lean, graphed_decode)
 
     def logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
         """Score the completions, ``(B, T)``, the fastest way that the model and the minibatch allow."""
@@ -127,10 +136,22 @@ class CausalLMPolicy(Policy):
         """Score the completions in one padded forward pass, each row with its own prompt: what is slow and right."""
         ids = torch.cat([batch.prompt_ids, batch.completion_ids], dim=1)  # (B, S)
         mask = torch.cat([batch.prompt_mask, batch.completion_mask], dim=1)
-        width = batch.completion_ids.shape[1]
-        logits = self._forward(ids, mask, mask, use_cache=False, logits_to_keep=width + 1).logits
-        scored = logits[:, -width - 1 : -1]
+        scored = self.padded_logits(ids, mask, batch.completion_ids.shape[1] + 1)[:, :-1]
         return token_logprobs(scored, batch.completion_ids, batch.temperature, entropy_gradient=entropy_gradient)
+
+    def padded_logits(self, ids: Tensor, mask: Tensor, kept: int) -> Tensor:
+        """Return the logits of the last columns of padded rows, ``(B, kept, V)``, in one forward pass without cache.
+
+        Args:
+            ids: ``(B, S)``.
+            mask: ``(B, S)`` bool, false on padding.
+            kept: How many columns.
+        """
+        return self._forward(ids, mask, mask, use_cache=False, logits_to_keep=kept).logits[:, -kept:]
+
+    def prefill(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
+        """Read the prompts, ``(N, V)``, and once what they all begin with."""
+        return self._decoding.read(self, ids, mask)
 
     def next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
         """Run the tokens that the key-value cache lacks, ``(B, V)``."""

