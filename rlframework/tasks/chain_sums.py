@@ -55,13 +55,22 @@ def sloppy_demonstration(
     Unless ``care`` says otherwise, 70 % blurt an answer after an empty working, of which 30 % is right and the rest
     within 8 of it; 30 % write the working with a slip in 5 % of its steps. In 25 % of all one tag is missing.
     """
-    working, answer = "", row["answer"]
-    if random.random() < care.blurted:
-        if random.random() >= care.right:
-            answer = str(int(answer) + random.choice([error for error in range(-8, 9) if error]))
-    else:
-        working, answer = _slipping(row, random, care.slips)
+    working, answer = careless_answer(row, random, care)
     return break_a_tag(working, answer, random, template or AnswerTemplate())
+
+
+def careless_answer(row: Row, random: Random, care: Care) -> tuple[str, str]:
+    """Return a working, empty if the answer is blurted, and an answer: each as careless as ``care`` says.
+
+    Example:
+        >>> careless_answer({"prompt": "9+2-7-2=?", "answer": "2"}, Random(0), Care(blurted=0.0, slips=0.0))
+        ('9+2=11;11-7=4;4-2=2', '2')
+    """
+    if random.random() >= care.blurted:
+        return _slipping(row, random, care.slips)
+    if random.random() < care.right:
+        return "", row["answer"]
+    return "", str(int(row["answer"]) + random.choice([error for error in range(-8, 9) if error]))
 
 
 def _slipping(row: Row, random: Random, slips: float) -> tuple[str, str]:

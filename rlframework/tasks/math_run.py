@@ -12,8 +12,8 @@ import torch
 from pytorch_lightning.loggers import CSVLogger
 
 from rlframework.callbacks import ProgressBar
+from rlframework.tasks.rash_base import create_rash_base
 from rlframework.tasks.sums_dataset import write_openr1_sums
-from rlframework.tasks.tiny_base import create_base
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def recipe_options(
         name: value for name in ("steps", "sft_steps", "heldout", "max_tokens") if (value := vars(options)[name])
     }
     options.sizes = replace(TINY if options.tiny else FULL, **changes)
-    options.model = options.model or (str(create_base(options.seed).base) if options.tiny else model)
+    options.model = options.model or (str(create_rash_base(options.seed)) if options.tiny else model)
     options.data = options.data or (str(_sums(options.output)) if options.tiny else data)
     return options
 

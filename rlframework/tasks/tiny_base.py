@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -18,12 +16,12 @@ import transformers
 from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
 
-from rlframework.folders import writable_folder
+from rlframework.folders import cache_folder, made_once
 from rlframework.tasks import chain_sums
 from rlframework.tasks.tiny_recipe import BaseRecipe
 from rlframework.tasks.tiny_task import CARELESS, Care, TinyTask
 from rlframework.tasks.tiny_tokenizer import tiny_tokenizer
-from rlframework.tasks.tiny_training import gate, place_new_tokens, pretrain, prime
+from rlframework.tasks.tiny_training import demonstrations, gate, place_new_tokens, pretrain, prime
 
 Bars = Callable[[str, int], tqdm]
 
@@ -63,25 +61,19 @@ def create_base(
     """
     recipe = recipe or BaseRecipe()
     tokenizer = tiny_tokenizer(characters=task.CHARACTERS)
-    root = Path(cache_dir or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "rlframework")
-    folder = root / task.__name__.rpartition(".")[2] / _key(seed, task, recipe, tokenizer)
+    folder = cache_folder(cache_dir) / task.__name__.rpartition(".")[2] / _key(seed, task, recipe, tokenizer)
     if not folder.exists():
-        scratch = Path(tempfile.mkdtemp(dir=writable_folder(folder.parent)))
-        try:
-            with torch.random.fork_rng():
-                _make(scratch, seed, task, recipe, tokenizer, progress)
-            _publish(scratch, folder)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+        with made_once(folder) as scratch, torch.random.fork_rng():
+            _make(scratch, seed, task, recipe, tokenizer, progress)
     return BasePaths(folder / "base", folder / "primed")
 
 
 def _make(
     folder: Path, seed: int, task: TinyTask, recipe: BaseRecipe, tokenizer: PreTrainedTokenizerBase, progress: bool
 ) -> None:
-    model = _pretrained(seed, task, recipe, tokenizer, _bars(progress))
-    _save(model, tokenizer, folder / "base")
-    _save(_primed(model, seed, task, recipe, tokenizer, _bars(progress)), tokenizer, folder / "primed")
+    model = _pretrained(seed, task, recipe, tokenizer, progress_bars(progress))
+    save_model(model, tokenizer, folder / "base")
+    save_model(_primed(model, seed, task, recipe, tokenizer, progress_bars(progress)), tokenizer, folder / "primed")
 
 
 def _pretrained(
@@ -114,7 +106,8 @@ def _primed(
     place_new_tokens(model, tokenizer, random)
     figures = []
     for _ in range(1 + recipe.corrections):
-        prime(model, tokenizer, task, recipe, random, bar("Priming", steps), care)
+        draw = partial(demonstrations, tokenizer, task, recipe.batch_size, random, care)
+        prime(model, tokenizer, recipe, draw, bar("Priming", steps))
         greedy, worked = gate(model, tokenizer, task)
         if greedy <= recipe.most_greedy and worked >= recipe.least_worked:
             return model
@@ -166,19 +159,12 @@ def _key(seed: int, task: TinyTask, recipe: BaseRecipe, tokenizer: PreTrainedTok
     return f"{seed}-{hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]}"
 
 
-def _save(model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+def save_model(model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Save a model with its tokenizer."""
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
-def _publish(scratch: Path, folder: Path) -> None:
-    """Rename in one step, so that a killed run leaves no half model and two runs at once do not mix theirs."""
-    try:
-        scratch.rename(folder)
-    except OSError:
-        if not folder.exists():
-            raise
-
-
-def _bars(shown: bool) -> Bars:
+def progress_bars(shown: bool) -> Bars:
+    """Return a maker of progress bars, of a name and how many steps they count."""
     return lambda name, total: tqdm(total=total, desc=name, unit="step", leave=False, disable=None if shown else True)

@@ -84,17 +84,14 @@ def pretrain(
 def prime(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    task: TinyTask,
     recipe: BaseRecipe,
-    random: Random,
+    draw: Callable[[], list[Pair]],
     bar: tqdm,
-    care: Care,
 ) -> None:
-    """Train briefly on careless demonstrations of the layout, as many steps as the bar is long."""
+    """Train briefly on what ``draw`` returns, as many steps as the bar is long, with a rate that falls to 0."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.priming_lr, betas=(0.9, 0.98), weight_decay=0.01)
     steps = int(bar.total)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / 5) * (1 - step / steps))
-    draw = partial(_demonstrations, tokenizer, task, recipe.batch_size, random, care)
     for _ in _train(model, tokenizer, optimizer, schedule, draw, bar):
         pass
     bar.close()
@@ -164,14 +161,14 @@ def _documents(tokenizer: PreTrainedTokenizerBase, task: TinyTask, n: int, rando
     as_chat = random.random() < 0.5
     given = _chat_before_answer(tokenizer) if as_chat else "{}"
     pairs = []
-    for row in _fresh_rows(task, n, random):
+    for row in fresh_rows(task, n, random):
         stray = "".join(random.choices(" .,:;>\n", k=random.randint(0, 3)))
         solution = f"{task.worked(row)}=>{row['answer']}{tokenizer.eos_token}"
         pairs.append((given.format(row["prompt"]) + stray, solution))
     return pairs
 
 
-def _demonstrations(
+def demonstrations(
     tokenizer: PreTrainedTokenizerBase, task: TinyTask, n: int, random: Random, care: Care
 ) -> list[Pair]:
     """Return a batch of careless answers in the layout that is asked for."""
@@ -179,7 +176,7 @@ def _demonstrations(
     given = _chat_before_answer(tokenizer) + template.generation_prompt
     return [
         (given.format(row["prompt"]), task.sloppy_demonstration(row, random, template, care) + tokenizer.eos_token)
-        for row in _fresh_rows(task, n, random)
+        for row in fresh_rows(task, n, random)
     ]
 
 
@@ -191,7 +188,7 @@ def _chat_before_answer(tokenizer: PreTrainedTokenizerBase) -> str:
     return text.removesuffix(template.generation_prompt)
 
 
-def _fresh_rows(task: TinyTask, n: int, random: Random) -> Iterator[Row]:
+def fresh_rows(task: TinyTask, n: int, random: Random) -> Iterator[Row]:
     """Yield problems that are not held out."""
     while n:
         row = task.random_problem(random)

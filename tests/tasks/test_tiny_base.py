@@ -93,5 +93,5 @@ def test_the_cache_follows_the_environment(tmp_path: Path, monkeypatch: pytest.M
 def test_held_out_problems_are_never_trained_on() -> None:
     from rlframework.tasks import tiny_training
 
-    rows = tiny_training._fresh_rows(chain_sums, 3000, random.Random(0))
+    rows = tiny_training.fresh_rows(chain_sums, 3000, random.Random(0))
     assert not {row["prompt"] for row in rows} & set(chain_sums.reserved_prompts())

@@ -68,7 +68,7 @@ def test_heldout_is_the_same_for_every_seed_and_never_in_a_pool_or_a_bases_data(
         assert len(pool.train) == 1024
         assert not reserve & {row["prompt"] for row in pool.train}
     assert pools[0].train != pools[1].train
-    fresh = tiny_training._fresh_rows(truth_tables, 2000, Random(0))
+    fresh = tiny_training.fresh_rows(truth_tables, 2000, Random(0))
     assert not reserve & {row["prompt"] for row in fresh}
     with pytest.raises(ValueError, match="only 512 problems"):
         truth_tables.splits(0, n_heldout=513)
