@@ -2,6 +2,7 @@ from . import code, logic, math
 from .answer import AnswerCheck, CorrectAnswer
 from .base import RewardModel, RowReward, Scores, WeightedSum
 from .code import CodeTests
+from .equation import EquationLayout, EquationReward, EquationSetup, RightEquation
 from .format import ApproximateFormat, ExactFormat
 from .function import BatchFunctionReward, FunctionReward, TRLReward
 from .judgement import Judgement
@@ -13,6 +14,7 @@ from .pool import Outcome, WorkerPool
 from .template import AnswerTemplate
 from .verdict import Verdict
 from .verified import VerifiedReward
+from .where import Where
 
 __all__ = [
     "AnswerCheck",
@@ -21,6 +23,9 @@ __all__ = [
     "BatchFunctionReward",
     "CodeTests",
     "CorrectAnswer",
+    "EquationLayout",
+    "EquationReward",
+    "EquationSetup",
     "ExactFormat",
     "FunctionReward",
     "Judgement",
@@ -30,6 +35,7 @@ __all__ = [
     "Outcome",
     "RewardLimits",
     "RewardModel",
+    "RightEquation",
     "RowReward",
     "Scores",
     "SoftOverlong",
@@ -37,6 +43,7 @@ __all__ = [
     "Verdict",
     "VerifiedReward",
     "WeightedSum",
+    "Where",
     "WorkerPool",
     "code",
     "logic",
