@@ -45,6 +45,11 @@ class AdapterReference(Policy):
         with using_adapter(self._policy.model, self._name):
             return self._policy.logprobs(batch, entropy_gradient=entropy_gradient)
 
+    def prefill(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
+        """Read prompts with the reference."""
+        with using_adapter(self._policy.model, self._name):
+            return self._policy.prefill(ids, mask)
+
     def next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
         """Run the reference."""
         with using_adapter(self._policy.model, self._name):
@@ -56,7 +61,8 @@ class AdapterReference(Policy):
 
     def branch(self, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
         """Branch the model's cache."""
-        return self._policy.branch(cache, mask, copies, room)
+        with using_adapter(self._policy.model, self._name):
+            return self._policy.branch(cache, mask, copies, room)
 
     @property
     def device(self) -> torch.device:

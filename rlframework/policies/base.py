@@ -104,6 +104,17 @@ class Policy(nn.Module, ABC):
             ``(B, V)`` logits, and the cache.
         """
 
+    def prefill(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
+        """Read prompts before their cache is branched into groups: what `next_logits` returns for them.
+
+        Override it where prompts that begin alike can be read faster together.
+
+        Args:
+            ids: ``(N, P)``, left-padded.
+            mask: ``(N, P)`` bool, false on padding.
+        """
+        return self.next_logits(ids, mask)
+
     def select_rows(self, cache: Any, rows: Tensor, room: int) -> Any:
         """Keep some rows of what `next_logits` returned as its cache; override it if rows are not dimension 0 in it.
 
@@ -135,6 +146,10 @@ class Policy(nn.Module, ABC):
     def frozen_base(self) -> frozenset[str]:
         """Names, as in ``state_dict``, of weights that never change and that checkpoints therefore leave out."""
         return frozenset()
+
+    def origin(self) -> dict[str, Any]:
+        """Return in plain values what this was made of, for whoever makes it anew from a checkpoint; here nothing."""
+        return {}
 
     @property
     def device(self) -> torch.device:

@@ -25,7 +25,7 @@ from rlframework.policies.loading import load_model, load_tokenizer, with_adapte
 from rlframework.policies.packed_rows import PackedRows
 from rlframework.policies.prefix_sharing import PrefixSharing, TrunkSharing
 from rlframework.policies.rotation import shared_rotation
-from rlframework.policies.saving import merged
+from rlframework.policies.saving import merged, origin_of
 from rlframework.policies.scoring import Scorer, Scoring
 from rlframework.policies.tree_attention import GroupwiseAttention, TreeAttention
 from rlframework.rollout import Rollout
@@ -184,6 +184,10 @@ class CausalLMPolicy(Policy):
     def frozen_base(self) -> frozenset[str]:
         """Names of the weights under the adapter, which whoever makes this policy anew has; none without an adapter."""
         return base_weights(self) if isinstance(self.model, PeftModel) else frozenset()
+
+    def origin(self) -> dict[str, Any]:
+        """Return where model and tokenizer came from, the dtype, and the settings of the adapter or the model."""
+        return origin_of(self.model, self.tokenizer)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Save what ``from_pretrained`` loads: the adapter if there is one, else the model; and the tokenizer."""

@@ -1,20 +1,23 @@
-"""Which cache and which step decode a rollout, and the proof that they decode as the model does."""
+"""Which prefill, cache and step decode a rollout, and the proof that they decode as the model does."""
 
 from __future__ import annotations
 
-import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from rlframework.distributed import is_sharded
 from rlframework.policies.graphed_decode import GraphedDecoder
 from rlframework.policies.group_cache import GroupCache
-from rlframework.policies.kv_cache import RoomyLayer, select_rows
+from rlframework.policies.kv_cache import select_rows
 from rlframework.policies.lean_decode import LeanDecoder
+from rlframework.policies.prefix_tree import common_prefix
+from rlframework.policies.self_check import coarse, exact_twin, exactly, rounds, total_variation, unlike, wrong
 from rlframework.policies.tree_attention import TREE_ATTENTION
+from rlframework.policies.trunk_prefill import read_behind_trunk, worth_a_trunk
 
 if TYPE_CHECKING:
     from rlframework.policies.causal_lm import CausalLMPolicy
@@ -24,77 +27,204 @@ if TYPE_CHECKING:
 LONG_PROMPT = 128
 
 
-class Decoding:
-    """Branches the cache of a prompt into its group, and takes decoding steps.
-
-    The first step of each kind is also taken through the model's own forward, with a copy of the prompt for every row,
-    and the run stops if the two differ.
+class Way(NamedTuple):
+    """A combination of shortcuts.
 
     Args:
-        lean: Take steps through `LeanDecoder` where the cache and the weights allow it.
+        trunk: Read what all prompts begin with once.
+        shared: Keep each prompt once for its group.
+        lean: Take steps through `LeanDecoder`.
+    """
+
+    trunk: bool = False
+    shared: bool = False
+    lean: bool = False
+
+    @property
+    def switches(self) -> list[str]:
+        """Arguments of the policy that switch it off."""
+        names = ("shared_trunk", "shared_prefix", "lean_decode")
+        return [name for name, used in zip(names, self, strict=True) if used]
+
+
+class Decoding:
+    """Reads prompts, branches their cache into groups, and takes decoding steps.
+
+    Before a way is first used, it decodes a few tokens of two prompts, one row ending before the others, and is held
+    against one forward pass over the whole rows. A way that differs is left, with a warning that has the figures; only
+    a model whose own cache decodes otherwise than its forward pass is refused.
+
+    Args:
+        trunk: Read what all prompts begin with once, where the cache allows it.
+        lean: Take steps through `LeanDecoder`, where the cache and the weights allow it.
         graphed: Record them as graphs, with a copy of the prompt for every row.
     """
 
-    def __init__(self, lean: bool, graphed: bool = False) -> None:
+    def __init__(self, trunk: bool, lean: bool, graphed: bool = False) -> None:
+        self._trunk = trunk
         self._lean = lean
         self._graphed = graphed
-        self._proven: set[tuple[bool, bool]] = set()
+        self._holds: dict[Way, bool] = {Way(): True}
+        self._prompts: tuple[Tensor, Tensor] | None = None
 
-    def branch(self, policy: CausalLMPolicy, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
-        """Return a cache of ``N * copies`` rows, group by group, that share their prompt if it is long."""
-        rows = torch.arange(len(mask), device=mask.device).repeat_interleave(copies)
-        if copies == 1 or mask.shape[1] < LONG_PROMPT or self._graphed or not _can_share(policy, cache):
-            return select_rows(cache, rows, room)
-        shared = GroupCache(cache, mask, copies, room)
-        if (self._steps_lean(policy, shared), True) not in self._proven:
-            shared.twin = select_rows(cache, rows, room)
-        return shared
-
-    def next_logits(self, policy: CausalLMPolicy, ids: Tensor, mask: Tensor, cache: Any) -> tuple[Tensor, Any]:
-        """Decode one token per row, ``(B, V)``.
+    def read(self, policy: CausalLMPolicy, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
+        """Read the prompts, ``(N, V)`` and their cache.
 
         Raises:
-            RuntimeError: The first step of its kind differs from the model's own.
+            RuntimeError: The model decodes otherwise than it scores.
         """
-        lean, shared = self._steps_lean(policy, cache), isinstance(cache, GroupCache)
-        if not lean and not shared:
+        self._prompts = ids, mask
+        whole = policy.model.config._attn_implementation == TREE_ATTENTION and not is_sharded(policy)
+        way = Way(trunk=self._trunk and whole and worth_a_trunk(ids, mask))
+        return self._prefill(policy, way if self._proven(policy, way, 1) else Way(), ids, mask)
+
+    def branch(self, policy: CausalLMPolicy, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
+        """Return a cache of ``N * copies`` rows, group by group, that share their prompt if it is long.
+
+        Raises:
+            RuntimeError: The model decodes otherwise than it scores.
+        """
+        plain = isinstance(cache, DynamicCache) and all(type(layer) is DynamicLayer for layer in cache.layers)
+        long = copies > 1 and mask.shape[1] >= LONG_PROMPT and not self._graphed
+        shared = plain and long and policy.model.config._attn_implementation == TREE_ATTENTION
+        lean = plain and self._lean and not is_sharded(policy)
+        wanted = [Way(shared=shared, lean=lean), Way(lean=lean), Way(shared=shared), Way()]
+        way = next(way for way in wanted if self._proven(policy, way, copies))
+        return self._branched(policy, way, cache, mask, copies, room)
+
+    def next_logits(self, policy: CausalLMPolicy, ids: Tensor, mask: Tensor, cache: Any) -> tuple[Tensor, Any]:
+        """Decode one token per row, ``(B, V)``, in the way that the cache was branched for."""
+        decoder = getattr(cache, "decoder", None)
+        if decoder is None:
             return policy.plain_next_logits(ids, mask, cache)
-        expected = None
-        if (lean, shared) not in self._proven:
-            expected, _ = policy.plain_next_logits(ids, mask, cache.twin if shared else copy.deepcopy(cache))
-            if shared:
-                cache.twin = None
-        if lean:
-            if not hasattr(cache, "lean_decoder"):
-                # The joined weights live as long as the cache does: no longer than the rollout that they belong to.
-                decoder = LeanDecoder(policy.model, cache.layers[0].capacity)
-                cache.lean_decoder = GraphedDecoder(decoder) if self._graphed else decoder
-            logits = cache.lean_decoder.step(ids[:, 0], mask, cache)
+        return decoder.step(ids[:, 0], mask, cache), cache
+
+    def _prefill(self, policy: CausalLMPolicy, way: Way, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
+        if not way.trunk:
+            return policy.next_logits(ids, mask)
+        return read_behind_trunk(policy.next_logits, ids, mask, common_prefix(ids, mask))
+
+    def _branched(self, policy: CausalLMPolicy, way: Way, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
+        if way.shared:
+            cache = GroupCache(cache, mask, copies, room)
         else:
-            logits, _ = policy.plain_next_logits(ids, mask, cache)
-        if expected is not None:
-            _compare(logits, expected, "lean_decode" if lean else "shared_prefix")
-            self._proven.add((lean, shared))
-        return logits, cache
+            rows = torch.arange(len(mask), device=mask.device).repeat_interleave(copies)
+            cache = select_rows(cache, rows, room)
+        if way.lean:
+            # The joined weights live as long as the cache does: no longer than the rollout that they belong to.
+            decoder = LeanDecoder(policy.model, cache.layers[0].capacity)
+            cache.decoder = GraphedDecoder(decoder) if self._graphed else decoder
+        return cache
 
-    def _steps_lean(self, policy: CausalLMPolicy, cache: Any) -> bool:
-        """Whether the cache is one with room, and the weights are all here, not sharded."""
-        if hasattr(cache, "lean_decoder"):
-            return True
-        roomy = isinstance(cache, DynamicCache) and all(isinstance(layer, RoomyLayer) for layer in cache.layers)
-        return self._lean and roomy and not is_sharded(policy)
+    def _proven(self, policy: CausalLMPolicy, way: Way, copies: int) -> bool:
+        """Whether a way decodes as the model scores, found out once."""
+        if way not in self._holds:
+            if self._prompts is None:
+                return False  # A cache that was not read here.
+            found = self._fault(policy, way, *_two_prompts(*self._prompts), min(copies, 2))
+            self._holds[way] = found is None
+            if found is not None:
+                rank_zero_warn(
+                    f"No {' with '.join(way.switches)}: {found}. What is slower is right, and is used instead; "
+                    f"{way.switches[-1]}=False spares the attempt. Please report the architecture."
+                )
+        return self._holds[way]
 
+    @torch.no_grad()
+    def _fault(self, policy: CausalLMPolicy, way: Way, ids: Tensor, mask: Tensor, copies: int) -> str | None:
+        """Return how a way differs from the model's own forward pass; None if it does not.
 
-def _can_share(policy: CausalLMPolicy, cache: Any) -> bool:
-    plain = isinstance(cache, DynamicCache) and all(type(layer) is DynamicLayer for layer in cache.layers)
-    return plain and policy.model.config._attn_implementation == TREE_ATTENTION
-
-
-def _compare(logits: Tensor, expected: Tensor, switch: str) -> None:
-    error = (logits.float().log_softmax(-1) - expected.float().log_softmax(-1)).abs().max()
-    tolerance = 0.3 if logits.element_size() == 2 else 1e-3
-    if not error <= tolerance:
-        raise RuntimeError(
-            f"the fast decoding step differs from the model's own by {float(error):.2g} in log-probability (tolerance "
-            f"{tolerance}); pass {switch}=False to CausalLMPolicy, and please report the architecture"
+        Raises:
+            RuntimeError: So does the model's own cache, or the logits are NaN.
+        """
+        forced = self._sampled(policy, ids, mask, copies)
+        exact = exact_twin(policy)
+        if exact is None:
+            own, fast = (self._replay(policy, some, ids, mask, copies, forced) for some in (Way(), way))
+            return unlike("distributions", float(total_variation(own, fast).mean()))
+        twin, _ = exact
+        with exactly(policy):
+            truth = _whole(twin, ids, mask, copies, forced)
+            gap = float(total_variation(truth, self._replay(twin, way, ids, mask, copies, forced)).max())
+            found = wrong("distributions", gap)
+            if found is not None:
+                own = self._replay(twin, Way(), ids, mask, copies, forced)
+                if refused := wrong("distributions", float(total_variation(truth, own).max())):
+                    raise RuntimeError(
+                        f"{type(policy.model).__name__} decodes with its cache otherwise than its forward pass scores "
+                        f"the same tokens, or its logits are NaN: {refused}. Nothing sampled from it is what would be "
+                        "learned from; check the weights, or sample by scoring whole rows (a subclass of GroupSampler)"
+                    )
+        if found is not None or not rounds(policy):
+            return found
+        own, fast = (
+            float(total_variation(truth, self._replay(policy, some, ids, mask, copies, forced)).mean())
+            for some in (Way(), way)
         )
+        return coarse("distributions", own, fast)
+
+    def _replay(
+        self, policy: CausalLMPolicy, way: Way, ids: Tensor, mask: Tensor, copies: int, forced: Tensor
+    ) -> Tensor:
+        """Decode tokens that are given, ``(B, T)``, one row ending halfway; return logits, ``(n, V)``."""
+        logits, cache = self._prefill(policy, way, ids, mask)
+        cache = self._branched(policy, way, cache, mask, copies, room=forced.shape[1])
+        mask, logits = mask.repeat_interleave(copies, 0), [logits.repeat_interleave(copies, 0)]
+        for position in range(forced.shape[1]):
+            if position == _HALFWAY:
+                kept = _staying(len(forced), forced.device)
+                cache, mask, forced = select_rows(cache, kept, forced.shape[1]), mask[kept], forced[kept]
+            mask = torch.nn.functional.pad(mask, (0, 1), value=True)
+            step, cache = self.next_logits(policy, forced[:, position : position + 1], mask, cache)
+            # A recorded step writes into the same buffer again.
+            logits.append(step.clone())
+        return torch.cat(logits)
+
+    def _sampled(self, policy: CausalLMPolicy, ids: Tensor, mask: Tensor, copies: int) -> Tensor:
+        """Return tokens that the model samples in its own way, ``(B, T)``; no random stream of the run is touched."""
+        generator = torch.Generator(ids.device).manual_seed(0)
+        logits, cache = policy.plain_next_logits(ids, mask)
+        rows = torch.arange(len(ids), device=ids.device).repeat_interleave(copies)
+        cache, mask, logits = select_rows(cache, rows, _STEPS), mask[rows], logits[rows]
+        tokens = []
+        for _ in range(_STEPS):
+            probabilities = logits.float().softmax(-1).nan_to_num(0.0) + 1e-9
+            tokens.append(torch.multinomial(probabilities, 1, generator=generator))
+            mask = torch.nn.functional.pad(mask, (0, 1), value=True)
+            logits, cache = policy.plain_next_logits(tokens[-1], mask, cache)
+        return torch.cat(tokens, dim=1)
+
+
+# Tokens that a proof decodes, and when a row leaves.
+_STEPS, _HALFWAY = 6, 3
+# What a proof reads of a prompt: as much of its beginning, and of its end.
+_PROOF_PROMPT = 128
+
+
+def _staying(rows: int, device: torch.device) -> Tensor:
+    """Return the rows that go on when one has ended: the second, so that others move up."""
+    return torch.tensor([row for row in range(rows) if row != 1 or rows < 2], device=device)
+
+
+def _two_prompts(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the longest and the shortest prompt, ``(2, P')``, without the middle of long ones; one if there is one."""
+    sizes = mask.sum(1)
+    rows = sizes.argsort(stable=True)[[-1, 0]][: len(ids)]
+    place, size = mask[rows].long().cumsum(1), sizes[rows].unsqueeze(1)
+    kept = mask[rows] & ((place <= _PROOF_PROMPT) | (place > size - _PROOF_PROMPT))
+    # What is kept, moved to the right.
+    order = kept.long().argsort(dim=1, stable=True)[:, -int(kept.sum(1).max()) :]
+    return ids[rows].gather(1, order), kept.gather(1, order)
+
+
+def _whole(policy: CausalLMPolicy, ids: Tensor, mask: Tensor, copies: int, forced: Tensor) -> Tensor:
+    """Return the logits that one forward pass over whole rows gives where `Decoding._replay` gives some, ``(n, V)``."""
+    rows = torch.arange(len(ids), device=ids.device).repeat_interleave(copies)
+    logits = policy.padded_logits(
+        torch.cat([ids[rows], forced], dim=1),
+        torch.nn.functional.pad(mask[rows], (0, forced.shape[1]), value=True),
+        forced.shape[1] + 1,
+    )
+    staying = _staying(len(forced), forced.device)
+    steps = [logits[:, position] for position in range(_HALFWAY + 1)]
+    return torch.cat([*steps, *(logits[staying, position] for position in range(_HALFWAY + 1, logits.shape[1]))])

@@ -114,12 +114,7 @@ class GroupCache(DynamicCache):
         mask: ``(N, P)`` bool, true on the prompts.
         copies: Rows of a group.
         room: Tokens that can be appended to a row.
-
-    Attributes:
-        twin: The same with a copy of the prompt for every row, while it is still to be compared with.
     """
-
-    twin: Any = None
 
     def __init__(self, cache: Any, mask: Tensor, copies: int, room: int) -> None:
         super().__init__()
@@ -140,5 +135,3 @@ class GroupCache(DynamicCache):
         self._seats = Seats(group, self._seats.prompt_mask[present])
         for layer in self.layers:
             layer.reseat(self._seats, None if all_there else present, indices)
-        if self.twin is not None:
-            self.twin.batch_select_indices(indices)

@@ -1,7 +1,8 @@
 """One decoding step of the Llama family in a dozen calls a layer, for models so small or so fast that calls cost most.
 
 The arithmetic is that of transformers' Llama, Qwen2 and Qwen3. Projections that read the same input are joined into one
-matrix, norms are the fused ones of torch, and keys and values go straight into a `RoomyLayer`.
+matrix, LoRA is added to the weights, norms are the fused ones of torch, and keys and values go straight into a
+`RoomyLayer`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from peft import LoraModel, PeftModel
+from peft.tuners.lora import Linear as LoraLinear
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
@@ -28,6 +31,7 @@ class LeanDecoder:
     """
 
     def __init__(self, model: Any, positions: int) -> None:
+        model = _inside(model)
         body = model.model
         self._embedding = body.embed_tokens
         self._layers = [_Layer(layer, model.config) for layer in body.layers]
@@ -40,14 +44,18 @@ class LeanDecoder:
 
     @staticmethod
     def fits(model: Any) -> bool:
-        """Whether the model is of the family, with plain linear layers throughout and its plain activation."""
+        """Whether the model is of the family, with plain or LoRA layers throughout and its plain activation."""
+        if isinstance(model, PeftModel) and type(model.base_model) is not LoraModel:
+            return False
+        model = _inside(model)
         if not isinstance(model, PreTrainedModel) or model.config.model_type not in _FAMILY:
             return False
         if model.config.hidden_act != "silu" or length_dependent(model.config):
             return False
         body: Any = model.model
         parts = [part for layer in body.layers for part in (*_attention(layer), *_feed_forward(layer))]
-        return all(type(part) is nn.Linear for part in (*parts, model.lm_head))
+        plain = type(body.embed_tokens) is nn.Embedding and type(model.lm_head) is nn.Linear
+        return plain and all(type(part) is nn.Linear or _adds_weights(part) for part in parts)
 
     def step(self, tokens: Tensor, mask: Tensor, cache: DynamicCache) -> Tensor:
         """Read one token per row and return ``(B, V)`` logits for the next.
@@ -74,9 +82,10 @@ class _Layer:
 
     def __init__(self, layer: Any, config: Any) -> None:
         attention = layer.self_attn
-        query, key, value, self._out = _attention(layer)
-        gate, up, self._down = _feed_forward(layer)
-        self._inwards, self._gates = _joined(query, key, value), _joined(gate, up)
+        query, key, value, out = _attention(layer)
+        gate, up, down = _feed_forward(layer)
+        self._inwards, self._out = _joined(query, key, value), _joined(out)
+        self._gates, self._down = _joined(gate, up), _joined(down)
         self._before, self._between = layer.input_layernorm, layer.post_attention_layernorm
         self._width = attention.head_dim
         self._heads, self._key_heads = config.num_attention_heads, config.num_key_value_heads
@@ -95,9 +104,9 @@ class _Layer:
             turned = F.rms_norm(turned, (self._width,), None, self._epsilon) * self._head_norms
         query, key = _rotated(turned, rotation).split([heads, key_heads], dim=1)
         mixed = states.attend(query, key, value, seen, self._scale)
-        hidden = hidden + self._out(mixed.reshape(rows, -1))
+        hidden = hidden + F.linear(mixed.reshape(rows, -1), *self._out)
         gate, up = F.linear(_normalised(hidden, self._between), *self._gates).chunk(2, dim=-1)
-        return hidden + self._down(F.silu(gate) * up)
+        return hidden + F.linear(F.silu(gate) * up, *self._down)
 
 
 def _attention(layer: Any) -> tuple[Any, ...]:
@@ -110,8 +119,33 @@ def _feed_forward(layer: Any) -> tuple[Any, ...]:
 
 
 def _joined(*parts: Any) -> tuple[Tensor, Tensor | None]:
-    biases = [part.bias for part in parts]
-    return torch.cat([part.weight for part in parts]), None if biases[0] is None else torch.cat(biases)
+    """Return the weights of layers that read the same input, one below the other, and their biases."""
+    weights, biases = [_weight(part) for part in parts], [part.bias for part in parts]
+    joined = torch.cat(weights) if len(weights) > 1 else weights[0]
+    return joined, None if biases[0] is None else torch.cat(biases)
+
+
+def _weight(part: Any) -> Tensor:
+    """Return what a layer multiplies by: with LoRA, what its active adapters make of the weight."""
+    if type(part) is nn.Linear or part.disable_adapters or part.merged:
+        return part.weight
+    weight = part.weight
+    for name in part.active_adapters:
+        if name in part.lora_A:
+            weight = weight + part.get_delta_weight(name).to(torch.promote_types(weight.dtype, torch.float32))
+    return weight.to(part.weight.dtype)
+
+
+def _adds_weights(part: Any) -> bool:
+    """Whether a LoRA layer does no more than add to the weight of a plain one."""
+    if type(part) is not LoraLinear or type(part.base_layer) is not nn.Linear:
+        return False
+    variants = any(part.use_dora.values()) or bool(getattr(part, "lora_variant", None))
+    return not variants and not any(getattr(part, "lora_bias", {}).values())
+
+
+def _inside(model: Any) -> Any:
+    return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
 def _normalised(states: Tensor, norm: Any) -> Tensor:

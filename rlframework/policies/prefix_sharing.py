@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.policies.head import into_rows
-from rlframework.policies.prefix_tree import PrefixTree
+from rlframework.policies.prefix_tree import PrefixTree, common_prefix
 from rlframework.policies.rotation import shared_rotation
 from rlframework.policies.scoring import Scorer, drops_out
 from rlframework.policies.tree_attention import TREE_ATTENTION, GroupwiseAttention, TreeAttention
@@ -54,11 +54,40 @@ class PrefixSharing(Scorer):
 
     def score(self, batch: Rollout, **options: Any) -> TokenLogProbs:
         """Score all groups in one sequence, ``(B, T)``."""
-        tree, head = PrefixTree.of(batch), self._policy.head
+        return self._score(PrefixTree.of(batch), batch, options)
+
+    def _score(self, tree: PrefixTree, batch: Rollout, options: dict[str, Any]) -> TokenLogProbs:
+        head = self._policy.head
         attention = self._attention(tree.group, tree.owner)
         states = head.states({**tree.inputs, "tree": attention}, tree.predictors)
         scored = head.score(states, batch.completion_ids[tree.scored], batch.temperature, **options)
         return into_rows(scored, tree.scored)
+
+
+class TrunkSharing(PrefixSharing):
+    """Reads once what all prompts of a minibatch begin with, such as a system turn and worked examples."""
+
+    name = "shared trunk"
+    switch = "shared_trunk"
+    is_news = False
+
+    def unfit(self, batch: Rollout) -> str | None:
+        """Return why this minibatch is not read as one tree: it cannot, or its prompts have too little in common."""
+        return super().unfit(batch) or (None if _worth_a_trunk(batch) else "the prompts have too little in common")
+
+    def score(self, batch: Rollout, **options: Any) -> TokenLogProbs:
+        """Score all groups in one sequence behind their trunk, ``(B, T)``."""
+        return self._score(PrefixTree.of(batch, _trunk(batch)), batch, options)
+
+
+def _trunk(batch: Rollout) -> int:
+    return common_prefix(batch.prompt_ids[:: batch.group_size], batch.prompt_mask[:: batch.group_size])
+
+
+def _worth_a_trunk(batch: Rollout) -> bool:
+    """Whether a trunk saves more than the attention to it in a piece of its own costs: a tenth of the tokens."""
+    prompts, completions = batch.prompt_mask[:: batch.group_size].sum(), batch.completion_mask.sum()
+    return _trunk(batch) * (batch.num_groups - 1) > 0.1 * float(prompts + completions)
 
 
 def puts_tokens_in_front(model: Any) -> bool:

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
-from pytorch_lightning.utilities.rank_zero import rank_zero_info
+from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
+from rlframework.distributed import on_any_rank
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.policies.base import eval_mode
+from rlframework.policies.self_check import (
+    BLIND,
+    EXACT,
+    coarse,
+    exact_twin,
+    exactly,
+    rounds,
+    unlike,
+    wrong,
+)
 from rlframework.rollout import Rollout
 
 if TYPE_CHECKING:
@@ -27,10 +39,12 @@ class Scorer(ABC):
     Attributes:
         name: In messages.
         switch: Argument of the policy that switches it off.
+        is_news: Whether the log says why it does not fit.
     """
 
     name: ClassVar[str]
     switch: ClassVar[str]
+    is_news: ClassVar[bool] = True
 
     @abstractmethod
     def unfit(self, batch: Rollout) -> str | None:
@@ -50,7 +64,8 @@ class Scoring:
     """Takes the first scorer that fits.
 
     The log says once for each reason why a faster one did not. The first minibatch of a scorer, and the first one with
-    gradients, are scored both ways for two rows of a group, and the run stops if the two differ.
+    gradients, are scored both ways for a few rows. A scorer that differs is left, with a warning that has the figures;
+    only a model whose padded rows do not score as single rows do is refused.
 
     Args:
         policy: Whose padded rows are right.
@@ -62,50 +77,130 @@ class Scoring:
         self._scorers = scorers
         self._told: set[tuple[Scorer, str]] = set()
         self._proven: set[tuple[Scorer, bool]] = set()
+        self._refuted: set[Scorer] = set()
 
     def choose(self, batch: Rollout) -> Scorer | None:
         """Return what scores this minibatch fastest; None if nothing but padded rows can.
 
         Raises:
-            RuntimeError: It does not score as padded rows do.
+            RuntimeError: The model scores padded rows otherwise than single ones, or its numbers are NaN.
         """
         for scorer in self._scorers:
+            if scorer in self._refuted:
+                continue
             reason = scorer.unfit(batch)
-            if reason is None:
-                case = scorer, torch.is_grad_enabled()
-                if case not in self._proven:
-                    prove(self._policy, scorer, _sample(batch))
-                    self._proven.add(case)
+            if reason is None and self._holds(scorer, batch):
                 return scorer
-            if (scorer, reason) not in self._told:
+            if reason is not None and scorer.is_news and (scorer, reason) not in self._told:
                 self._told.add((scorer, reason))
                 rank_zero_info(f"No {scorer.name}: {reason}.")
         return None
 
+    def _holds(self, scorer: Scorer, batch: Rollout) -> bool:
+        """Whether a scorer scores as padded rows do; found out once without gradients, and once with."""
+        case = scorer, torch.is_grad_enabled()
+        if case in self._proven:
+            return True
+        rows = _sample(batch)
+        found = find_fault(self._policy, scorer, rows)
+        if on_any_rank(found is not None, self._policy):
+            refuse_padding_that_shows(self._policy, rows)
+            self._refuted.add(scorer)
+            rank_zero_warn(
+                f"No {scorer.name}: {found or 'another rank found that results differ'}. What is slower is right, and "
+                f"is used instead; {scorer.switch}=False spares the attempt. Please report the architecture."
+            )
+            return False
+        self._proven.add(case)
+        return True
 
-def prove(policy: CausalLMPolicy, scorer: Scorer, group: Rollout) -> None:
-    """Score rows of a group both ways, log-probabilities and, where gradients are on, their gradient.
+
+class _Reading(NamedTuple):
+    """What a way of scoring says of some rows: ``(n,)`` of their tokens, and ``(m,)`` of some weights."""
+
+    logprobs: Tensor
+    entropies: Tensor
+    gradients: Tensor
+
+    @classmethod
+    def of(cls, policy: nn.Module, score: Callable[[Rollout], TokenLogProbs], rows: Rollout) -> _Reading:
+        """Score rows, and where gradients are on, differentiate."""
+        parameters = _small_ones(policy) if torch.is_grad_enabled() else []
+        # Dropout would draw other numbers in each pass, and reentrant checkpoints know no gradient but of backward().
+        with eval_mode(policy):
+            scored = score(rows)
+            logprobs, entropies = (part[rows.completion_mask] for part in scored)
+            gradients = torch.zeros(0)
+            if parameters and logprobs.requires_grad:
+                slopes = torch.linspace(-1, 1, logprobs.numel(), device=logprobs.device)
+                parts = torch.autograd.grad((logprobs * slopes).sum(), parameters, allow_unused=True)
+                gradients = torch.cat([part.flatten().float() for part in parts if part is not None])
+        return cls(logprobs.detach(), entropies.detach(), gradients)
+
+    def apart(self, other: _Reading, largest: bool) -> dict[str, float]:
+        """Return how far another reading is: of tokens the largest gap or the mean, of gradients that of the norm."""
+        gaps = {
+            "log-probabilities": (self.logprobs - other.logprobs).abs(),
+            "entropies": (self.entropies - other.entropies).abs(),
+        }
+        found = {what: float(gap.max() if largest else gap.mean()) for what, gap in gaps.items()}
+        size = self.gradients.norm().clamp(min=1e-12)
+        return found | {"gradients (relative)": float((self.gradients - other.gradients).norm() / size)}
+
+
+def find_fault(policy: CausalLMPolicy, scorer: Scorer, rows: Rollout) -> str | None:
+    """Return how a scorer differs from padded rows; None if it does not.
+
+    Args:
+        policy: The policy as it is used.
+        scorer: One of its own.
+        rows: A few rows in whole groups, with tokens.
+    """
+    exact = exact_twin(policy, scorer)
+    if exact is None:
+        own, fast = (_Reading.of(policy, score, rows) for score in (policy.padded_logprobs, scorer.score))
+        return _first(unlike(what, gap) for what, gap in own.apart(fast, largest=False).items())
+    twin, twin_scorer = exact
+    with exactly(policy):
+        truth, fast = (_Reading.of(twin, score, rows) for score in (twin.padded_logprobs, twin_scorer.score))
+    found = _first(wrong(what, gap) for what, gap in truth.apart(fast, largest=True).items())
+    if found or not rounds(policy):
+        return found
+    own, fast = (
+        truth.apart(_Reading.of(policy, score, rows), largest=False) for score in (policy.padded_logprobs, scorer.score)
+    )
+    return _first(coarse(what, own[what], fast[what]) for what in own)
+
+
+def refuse_padding_that_shows(policy: CausalLMPolicy, rows: Rollout) -> None:
+    """Refuse a model that scores padded rows otherwise than single ones: no way of scoring it can be called right.
 
     Raises:
-        RuntimeError: They differ.
+        RuntimeError: It does, or its numbers are NaN.
     """
-    parameters = _small_ones(policy) if torch.is_grad_enabled() else []
-    results = []
-    # Dropout would draw other numbers in the two passes, and reentrant checkpoints know no gradient but of backward().
-    with eval_mode(policy):
-        for score in (policy.padded_logprobs, scorer.score):
-            logprobs = score(group).logprobs.masked_fill(~group.completion_mask, 0.0)
-            gradient = torch.zeros(1)
-            if parameters and logprobs.requires_grad:
-                slopes = torch.linspace(-1, 1, logprobs.numel(), device=logprobs.device).view_as(logprobs)
-                parts = torch.autograd.grad((logprobs * slopes).sum(), parameters, allow_unused=True)
-                gradient = torch.cat([part.flatten().float() for part in parts if part is not None])
-            results.append((logprobs.detach(), gradient))
-    (padded, padded_gradient), (fast, fast_gradient) = results
-    half = torch.is_autocast_enabled(padded.device.type) or next(policy.parameters()).element_size() == 2
-    _compare(policy, scorer, "log-probabilities", (padded - fast).abs().max(), 0.3 if half else 1e-3)
-    error = (padded_gradient - fast_gradient).norm() / padded_gradient.norm().clamp(min=1e-12)
-    _compare(policy, scorer, "gradients (relative)", error, 0.2 if half else 1e-3)
+    exact = exact_twin(policy)
+    twin = policy if exact is None else exact[0]
+    with torch.no_grad(), exactly(policy) if exact else nullcontext():
+        padded = _Reading.of(twin, twin.padded_logprobs, rows).logprobs
+        single = [
+            rows.select(slice(row, row + 1)).trim() for row in range(len(rows)) if rows.completion_mask[row].any()
+        ]
+        alone = torch.cat([_Reading.of(twin, twin.padded_logprobs, row).logprobs for row in single])
+    if padded.isnan().any() or alone.isnan().any():
+        raise RuntimeError(
+            "the policy's log-probabilities are NaN: its weights have diverged, or were not numbers to begin with"
+        )
+    gap = float((padded - alone).abs().max() if exact else (padded - alone).abs().mean())
+    if gap > (EXACT if exact else BLIND):
+        raise RuntimeError(
+            f"{type(policy).__name__} scores rows that are padded on the left otherwise than the same rows alone, by "
+            f"up to {gap:.2g} nats: the model does not look at its attention mask, or counts positions by column. It "
+            "can be trained with one prompt to a minibatch and without padding, not as it is"
+        )
+
+
+def _first(found: Iterable[str | None]) -> str | None:
+    return next((text for text in found if text is not None), None)
 
 
 def drops_out(policy: nn.Module) -> bool:
@@ -127,23 +222,19 @@ def _small_ones(policy: nn.Module) -> list[nn.Parameter]:
 
 
 def _sample(batch: Rollout) -> Rollout:
-    """Return two rows of the longest group, cut short: a proof must not take more memory than the steps behind it."""
+    """Return two rows of each of two groups, cut short: a proof must not take more memory than the steps behind it."""
     size = batch.group_size if len(batch) % batch.group_size == 0 else 1
-    tokens = batch.completion_mask.sum(1)
-    group = int(tokens.view(-1, size).sum(1).argmax()) * size
-    rows = batch.select(group + tokens[group : group + size].topk(min(size, 2)).indices)
-    prompt, completion = rows.prompt_mask.clone(), rows.completion_mask.clone()
-    prompt[:, :-_PROOF_PROMPT], completion[:, _PROOF_COMPLETION:] = False, False
-    return replace(rows, prompt_mask=prompt, completion_mask=completion, group_size=len(rows)).trim()
+    tokens = batch.completion_mask.sum(1).view(-1, size)
+    groups = tokens.sum(1).topk(min(2, len(tokens))).indices
+    few = min(size, 2)
+    chosen = (groups.unsqueeze(1) * size + tokens[groups].topk(few).indices).flatten()
+    rows = batch.select(chosen)
+    # Of a long prompt the middle is left out: what prompts have in common stays, and what a completion follows.
+    place = rows.prompt_mask.long().cumsum(1)
+    middle = (place > _PROOF_PROMPT) & (place <= rows.prompt_mask.sum(1, keepdim=True) - _PROOF_PROMPT)
+    prompt, completion = rows.prompt_mask & ~middle, rows.completion_mask.clone()
+    completion[:, _PROOF_COMPLETION:] = False
+    return replace(rows, prompt_mask=prompt, completion_mask=completion, group_size=few).trim()
 
 
-_PROOF_PROMPT, _PROOF_COMPLETION = 512, 32
-
-
-def _compare(policy: nn.Module, scorer: Scorer, what: str, error: Tensor, tolerance: float) -> None:
-    if not error <= tolerance:
-        raise RuntimeError(
-            f"{what} by way of {scorer.name} differ by {float(error):.2g} from those of padded rows (tolerance "
-            f"{tolerance}): this model does not attend as its configuration says. Pass {scorer.switch}=False to "
-            f"{type(policy).__name__}, and please report the architecture"
-        )
+_PROOF_PROMPT, _PROOF_COMPLETION = 128, 32

@@ -1,11 +1,12 @@
-"""Attention within a tree: every completion sees its group's prompt and itself. Group by group, or in one kernel."""
+"""Attention within a tree: a completion sees the trunk, its prompt and itself. Group by group, or in one kernel."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -18,13 +19,14 @@ from transformers.masking_utils import sdpa_mask
 
 TREE_ATTENTION = "rlframework_tree"
 PROMPT = -1
+TRUNK = -1
 
 
 class TreeAttention(ABC):
-    """Attends in a sequence of groups, each a prompt with its completions behind it.
+    """Attends in a sequence of groups, each a prompt with its completions behind it, and perhaps a trunk before all.
 
     Args:
-        group: ``(L,)`` int64 ascending, which group a token belongs to.
+        group: ``(L,)`` int64 ascending, which group a token belongs to; `TRUNK` for what all prompts begin with.
         owner: ``(L,)`` int64, which completion of the group; `PROMPT` for the prompt's.
     """
 
@@ -38,18 +40,24 @@ class TreeAttention(ABC):
 
 @dataclass(frozen=True)
 class Span:
-    """Some tokens behind a prompt, and what they see: the prompt, and their own completion up to them.
+    """Some tokens, and what they see: all of what is before them in the tree, and their own part of it up to them.
 
     Args:
-        prompt: The prompt in the sequence.
+        before: Trunk and prompt in the sequence, as far as there are any.
         own: The tokens in the sequence.
-        mask: ``(C, P + C)`` bool.
+        mask: ``(C, S + C)`` bool, S of them before.
     """
 
-    prompt: slice
+    before: tuple[slice, ...]
     own: slice
     mask: Tensor
     _biases: dict[torch.dtype, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, before: Sequence[slice], own: slice, sees: Tensor) -> Span:
+        """Make the mask of what is seen before, which is all of it, and ``sees``, ``(C, C)``."""
+        seen = sum(part.stop - part.start for part in before)
+        return cls(tuple(before), own, torch.nn.functional.pad(sees, (seen, 0), value=True))
 
     def bias(self, dtype: torch.dtype) -> Tensor:
         """Return the mask as what is added to scores, made once: else every layer would, and keep it."""
@@ -58,10 +66,11 @@ class Span:
         return self._biases[dtype]
 
     def seen(self, states: Tensor) -> Tensor:
-        """Return the prompt's states and the tokens' own, ``(1, H, P + C, D)``."""
-        if self.prompt.stop == self.own.start:
-            return states[:, :, self.prompt.start : self.own.stop]
-        return torch.cat([states[:, :, self.prompt], states[:, :, self.own]], dim=2)
+        """Return the states before and the tokens' own, ``(1, H, S + C, D)``."""
+        parts = [*self.before, self.own]
+        if all(left.stop == right.start for left, right in pairwise(parts)):
+            return states[:, :, parts[0].start : self.own.stop]
+        return torch.cat([states[:, :, part] for part in parts], dim=2)
 
 
 class GroupwiseAttention(TreeAttention):
@@ -71,27 +80,33 @@ class GroupwiseAttention(TreeAttention):
     """
 
     def __init__(self, group: Tensor, owner: Tensor) -> None:
-        self._groups: list[tuple[slice, list[Span]]] = []
-        start = 0
-        for size in group.unique_consecutive(return_counts=True)[1].tolist():
-            owners = owner[start : start + size]
-            fork = start + int((owners == PROMPT).sum())
-            prompt = slice(start, fork)
-            self._groups.append((prompt, _spans(prompt, owners[fork - start :])))
+        # In the order of the sequence; tokens that see only what is before them in their own slice need no mask.
+        self._calls: list[slice | Span] = []
+        start, trunk = 0, ()
+        for number, size in zip(*(part.tolist() for part in group.unique_consecutive(return_counts=True)), strict=True):
+            if number == TRUNK:
+                trunk = (slice(0, size),)
+                self._calls.append(*trunk)
+            else:
+                owners = owner[start : start + size]
+                fork = start + int((owners == PROMPT).sum())
+                prompt = slice(start, fork)
+                alone = torch.ones(fork - start, fork - start, dtype=torch.bool, device=group.device).tril()
+                self._calls.append(Span.of(trunk, prompt, alone) if trunk else prompt)
+                self._calls += _spans((*trunk, prompt), owners[fork - start :])
             start += size
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
-        """Attend group by group."""
+        """Attend call by call."""
         outputs = []
         options: dict[str, Any] = {"scale": scale, "enable_gqa": query.shape[1] != key.shape[1]}
-        for prompt, spans in self._groups:
-            q, k, v = (states[:, :, prompt] for states in (query, key, value))
-            outputs.append(scaled_dot_product_attention(q, k, v, is_causal=True, **options))
-            for span in spans:
-                q, bias = query[:, :, span.own], span.bias(query.dtype)
-                outputs.append(
-                    scaled_dot_product_attention(q, span.seen(key), span.seen(value), attn_mask=bias, **options)
-                )
+        for call in self._calls:
+            if isinstance(call, Span):
+                states = query[:, :, call.own], call.seen(key), call.seen(value)
+                outputs.append(scaled_dot_product_attention(*states, attn_mask=call.bias(query.dtype), **options))
+            else:
+                states = query[:, :, call], key[:, :, call], value[:, :, call]
+                outputs.append(scaled_dot_product_attention(*states, is_causal=True, **options))
         return torch.cat(outputs, dim=2)
 
 
@@ -99,19 +114,18 @@ class GroupwiseAttention(TreeAttention):
 IN_VAIN = 2**19
 
 
-def _spans(prompt: slice, owners: Tensor) -> list[Span]:
+def _spans(before: Sequence[slice], owners: Tensor) -> list[Span]:
     """Cut the tokens behind a prompt into calls; ``owners`` says which completion each belongs to."""
     if not len(owners):
         return []
     sizes = owners.unique_consecutive(return_counts=True)[1].tolist()
     if len(owners) ** 2 - sum(size**2 for size in sizes) < IN_VAIN:
         sizes = [len(owners)]
-    spans, start = [], prompt.stop
+    spans, start = [], 0
     for size in sizes:
-        part = owners[start - prompt.stop : start - prompt.stop + size]
-        own = (part.unsqueeze(1) == part).tril()
-        before = torch.ones(size, prompt.stop - prompt.start, dtype=torch.bool, device=owners.device)
-        spans.append(Span(prompt, slice(start, start + size), torch.cat([before, own], dim=1)))
+        part = owners[start : start + size]
+        own = slice(before[-1].stop + start, before[-1].stop + start + size)
+        spans.append(Span.of(before, own, (part.unsqueeze(1) == part).tril()))
         start += size
     return spans
 
@@ -134,7 +148,7 @@ class FlexTreeAttention(TreeAttention):
 
 def _flex_mask(group: Tensor, owner: Tensor) -> BlockMask:
     def sees(batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        near = (group[query] == group[key]) & (query >= key)
+        near = ((group[query] == group[key]) | (group[key] == TRUNK)) & (query >= key)
         return near & ((owner[key] == PROMPT) | (owner[query] == owner[key]))
 
     size = len(group)

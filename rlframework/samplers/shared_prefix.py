@@ -46,7 +46,7 @@ class SharedPrefixSampler(BatchedSampler):
         logprobs = torch.zeros(len(rows), self.max_tokens, device=device, dtype=torch.float32)
 
         ids, mask = left_pad([prompt.ids for prompt in prompts], policy.pad_id, device)  # (N, P)
-        logits, cache = policy.next_logits(ids, mask)
+        logits, cache = policy.prefill(ids, mask)
         group = torch.arange(len(prompts), device=device).repeat_interleave(self.group_size)
         cache = policy.branch(cache, mask, self.group_size, room=self.max_tokens)
         # Which rows are in the batch; those that have ended leave it when they are enough to be worth the copy.

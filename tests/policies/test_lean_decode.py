@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from peft import LoraConfig
+from peft import LoraConfig, VeraConfig
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
 from rlframework.policies import CausalLMPolicy, graphed_decode
@@ -81,7 +81,9 @@ def test_every_rollout_decodes_with_the_newest_weights(steps: list[int]) -> None
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: make("qwen3", lora=LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)),
+        lambda: make("qwen3", lora=LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False, use_dora=True)),
+        lambda: make("qwen3", lora=LoraConfig(r=2, target_modules=["lm_head"], init_lora_weights=False)),
+        lambda: make("qwen3", lora=VeraConfig(r=2, target_modules=["q_proj"])),
         lambda: make("qwen3", hidden_act="gelu"),
         lambda: make("olmo2"),
         lambda: make("qwen3", lean_decode=False),
@@ -92,11 +94,40 @@ def test_other_models_decode_through_their_own_forward(build: Callable[[], Causa
     assert not steps
 
 
-def test_a_model_that_computes_otherwise_stops_the_run() -> None:
+@pytest.mark.parametrize("bias", ["none", "lora_only"])
+def test_an_adapter_is_added_to_the_weights(bias: str, steps: list[int]) -> None:
+    every = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    lora = LoraConfig(r=2, target_modules=every, init_lora_weights=False, bias=bias)
+    policy = make("qwen2", lora=lora).double()  # sums of another order must not decide
+    learned = ids(policy)
+    assert len(steps) > 10
+    assert learned != ids(make("qwen2"))
+    with policy.model.disable_adapter():
+        assert ids(policy) == ids(make("qwen2"))
+
+
+def test_a_model_that_computes_otherwise_decodes_through_its_own_forward(steps: list[int]) -> None:
     policy = make("llama")
     policy.model.model.layers[0].mlp.act_fn = torch.nn.GELU()
-    with pytest.raises(RuntimeError, match=r"decoding step differs from the model's own by .* lean_decode=False"):
+    with pytest.warns(UserWarning, match=r"No lean_decode: distributions differ by .* lean_decode=False"):
         ids(policy)
+    steps.clear()
+    ids(policy)
+    assert not steps, "what was refuted is not tried again"
+
+
+def test_a_model_whose_cache_forgets_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = make("llama")
+    honest = policy.plain_next_logits
+
+    def forgetful(ids: torch.Tensor, mask: torch.Tensor, cache: Any = None) -> Any:
+        seen = mask if cache is None else mask & (torch.arange(mask.shape[1]) > 1)
+        return honest(ids, seen, cache)
+
+    policy.plain_next_logits = forgetful
+    policy.model.model.layers[0].mlp.act_fn = torch.nn.GELU()
+    with pytest.raises(RuntimeError, match="decodes with its cache otherwise than its forward pass"):
+        SharedPrefixSampler(group_size=4, max_tokens=4).sample(policy, PROMPTS)
 
 
 def test_a_copy_of_the_policy_decodes_with_its_own_weights(steps: list[int]) -> None:
@@ -115,7 +146,10 @@ def test_the_step_that_is_recorded_samples_the_same(kind: str, span: int, monkey
     static = graphed_decode._StaticStep
     monkeypatch.setattr(graphed_decode, "SPAN", span)
     monkeypatch.setattr(graphed_decode, "_StaticStep", lambda *given: (made.append(given[1:3]), static(*given))[1])
-    ids(make(kind, graphed=True))
+    policy = make(kind, graphed=True)
+    ids(policy)  # proves itself once
+    made.clear()
+    ids(policy)
     rows = [count for count, _ in made]
     assert rows[0] == 4 * len(PROMPTS) > rows[-1], "no row left the batch"
     assert len(set(made)) == len(made) < 16 * 2

@@ -13,6 +13,7 @@ from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
 from rlframework.collect import assemble
 from rlframework.completions import Completion, Completions
+from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.policies import CausalLMPolicy, tree_attention
 from rlframework.policies.prefix_tree import PrefixTree
 from rlframework.policies.tree_attention import FlexTreeAttention, GroupwiseAttention, TreeAttention
@@ -83,7 +84,7 @@ def assert_same(policy: CausalLMPolicy, rollout: Rollout, atol: float = 1e-5, rt
 def is_shared(policy: CausalLMPolicy, rollout: Rollout, monkeypatch: pytest.MonkeyPatch) -> bool:
     laid_out = []
     of = PrefixTree.of
-    monkeypatch.setattr(PrefixTree, "of", lambda part: (laid_out.append(len(part)), of(part))[1])
+    monkeypatch.setattr(PrefixTree, "of", lambda part, *trunk: (laid_out.append(len(part)), of(part, *trunk))[1])
     policy.logprobs(rollout)
     return len(rollout) in laid_out
 
@@ -146,15 +147,35 @@ def test_what_cannot_share_is_scored_row_by_row_and_says_so_once(
     assert [reason in record.getMessage() for record in caplog.records] == [True]
 
 
-def test_a_model_that_attends_otherwise_than_it_says_stops_the_run() -> None:
+def test_a_model_that_attends_otherwise_than_it_says_is_scored_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy, rollout = make("llama"), batch()
+    honest = GroupwiseAttention.attend
+    monkeypatch.setattr(GroupwiseAttention, "attend", lambda self, q, k, v, scale: honest(self, q, k, 1.1 * v, scale))
+    with pytest.warns(UserWarning, match=r"No shared prefixes: .* differ by .* in float32 .* shared_prefix=False"):
+        assert_same(policy, rollout)
+
+
+def test_a_model_that_shows_its_padding_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     policy = make("llama")
-    policy.padded_logprobs, honest = (
-        lambda rollout, **options: honest(rollout, **options)._replace(logprobs=honest(rollout).logprobs + 0.5),
-        policy.padded_logprobs,
-    )
+    honest = policy.padded_logprobs
+
+    def shifted(rollout: Rollout, **options: Any) -> TokenLogProbs:
+        padding = (~rollout.prompt_mask).sum(1, keepdim=True)
+        found = honest(rollout, **options)
+        return found._replace(logprobs=found.logprobs - 0.1 * padding)
+
+    policy.padded_logprobs = shifted
     with pytest.raises(
-        RuntimeError, match=r"log-probabilities by way of shared prefixes differ by 0\.5 .* shared_prefix=False"
+        RuntimeError, match=r"padded on the left otherwise than the same rows alone, by up to 0\.\d+ nats"
     ):
+        policy.logprobs(batch())
+
+
+def test_weights_that_are_no_numbers_are_named_as_such() -> None:
+    policy = make("llama")
+    with torch.no_grad():
+        policy.model.lm_head.weight[3] = float("nan")
+    with pytest.raises(RuntimeError, match="log-probabilities are NaN"):
         policy.logprobs(batch())
 
 

@@ -19,7 +19,7 @@ from peft import LoraConfig
 from rlframework import BatchedSampler, CausalLMPolicy, GenerateSampler, UnslothPolicy, UnslothSampler
 from rlframework.policies.base import eval_mode
 from rlframework.policies.right_padded import RightPadded
-from rlframework.policies.scoring import prove
+from rlframework.policies.scoring import find_fault
 from rlframework.policies.unsloth_backend import gradient_checkpointing
 from rlframework.testing import letter_prompts
 from tests.unsloth.shared import ADAPTER, LORA, batch, ids_and_logprobs, sampler, scored, train
@@ -46,7 +46,7 @@ def scoring(policy: UnslothPolicy, folder: Path) -> dict[str, Any]:
     """Score in training mode, with gradient checkpointing, both ways; and the reference."""
     policy.save_adapter(folder / ADAPTER)
     policy.train()
-    prove(policy, RightPadded(policy), batch())
+    assert find_fault(policy, RightPadded(policy), batch()) is None
     # As on a GPU, where the mask is dropped in training.
     body = policy.model.get_base_model().base_model
     hook = body.register_forward_pre_hook(see_everything, with_kwargs=True)
