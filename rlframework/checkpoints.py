@@ -12,10 +12,12 @@ from rlframework.fingerprint import digest
 from rlframework.policies.base import Policy
 
 POLICY = "policy."
+ORIGIN = "policy_origin"
 
 
 def leave_out_base(checkpoint: dict[str, Any], policy: Policy) -> None:
-    """Take the frozen base out of a checkpoint, and put in what it is known by."""
+    """Take the frozen base out of a checkpoint; put in what it is known by, and what the policy was made of."""
+    checkpoint[ORIGIN] = policy.origin()
     if not policy.frozen_base:
         return
     for name in policy.frozen_base:

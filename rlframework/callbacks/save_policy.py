@@ -1,45 +1,150 @@
-"""The trained policy in a folder that other libraries read."""
+"""The trained policy in a folder that other libraries read, however the run ends."""
 
 from __future__ import annotations
 
+import signal
+import threading
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
+from pytorch_lightning.trainer.states import TrainerFn
+from pytorch_lightning.utilities.exceptions import SIGTERMException
+from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
+from rlframework.checkpoints import base_digest
 from rlframework.distributed import is_sharded
-from rlframework.folders import writable_folder
+from rlframework.whole_folder import check_replaceable, whole_folder
 
 
 class SavePolicy(pl.Callback):
-    """Saves the policy when training ends: its adapter, or the model if it has none, and the tokenizer.
+    """Saves the policy when training ends or is stopped: its adapter, or the model if it has none, and the tokenizer.
+
+    Stopped is a run by an exception wherever it was raised, a reward limit among them, by Ctrl+C or by SIGTERM. Weights
+    that are not numbers are never saved. The folder is replaced as a whole, so that a save which is cut short leaves
+    the last one; its ``saved_policy.json`` says after which step and why the run ended.
 
     A checkpoint of Lightning holds a run, to go on with; this holds the policy, for `CausalLMPolicy` (``model=`` or
     ``lora=``), transformers, PEFT or an engine.
 
     Args:
-        folder: Where to.
+        folder: Where to. What others put there stays.
+        every_n_steps: Save after so many optimizer steps as well: against ``kill -9`` and power cuts, which nothing
+            can answer.
 
     Raises:
-        ValueError: While a run starts: ranks hold parts of the weights.
-        PermissionError: Likewise: the folder cannot be written to.
+        TypeError: While a run starts: the policy has no ``save_pretrained``.
+        ValueError: Likewise: ranks hold parts of the weights.
+        PermissionError: Likewise: the folder cannot be written to, or not be replaced.
+        RuntimeError: When training ends: weights are NaN or infinite.
 
     Example:
         >>> trainer = pl.Trainer(callbacks=[SavePolicy("runs/primed")], logger=False)
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, every_n_steps: int | None = None) -> None:
+        if every_n_steps is not None and every_n_steps < 1:
+            raise ValueError(f"every_n_steps={every_n_steps} must be at least 1, or None")
         self.folder = Path(folder)
+        self.every_n_steps = every_n_steps
+        self._training = False
+        self._stepping = False
+        self._saved_step = 0
+        self._frozen_base: str | None = None
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Find out before the training whether it can be saved."""
+        self._training = False
+        if not callable(getattr(pl_module.policy, "save_pretrained", None)):
+            raise TypeError(
+                f"SavePolicy calls save_pretrained, and {type(pl_module.policy).__name__} has no such method"
+            )
         if is_sharded(pl_module.policy):
             raise ValueError(
                 "the weights are sharded, and SavePolicy does not gather them; train with DDP, or convert a checkpoint"
             )
-        writable_folder(self.folder)
+        check_replaceable(self.folder)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """From here on the weights are those of the run; answer SIGTERM at once, and not when a rollout is done."""
+        self._training, self._saved_step = True, trainer.global_step
+        self._frozen_base = base_digest(pl_module.policy) if pl_module.policy.frozen_base else None
+        if trainer.world_size == 1 and threading.current_thread() is threading.main_thread():
+            self._answer_sigterm(trainer)
+
+    def on_before_optimizer_step(self, *args: Any) -> None:
+        """From here to the end of the step a part of the weights may be old and a part new."""
+        self._stepping = True
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *args: Any) -> None:
+        """Save in between, if that is asked for."""
+        self._stepping = False
+        if self.every_n_steps is None or trainer.global_step - self._saved_step < self.every_n_steps:
+            return
+        self._saved_step = trainer.global_step
+        if not trainer.is_global_zero:
+            return
+        if broken := _not_finite(pl_module.policy):
+            rank_zero_warn(f"step {trainer.global_step}: {broken}. It is not saved, and {self._what_is_there()}")
+        else:
+            self._save(trainer, pl_module.policy, ended=None)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Save it, once."""
-        if trainer.is_global_zero:
-            pl_module.policy.save_pretrained(self.folder)
+        """Save what a run to its end has learned."""
+        if not trainer.is_global_zero:
+            return
+        if broken := _not_finite(pl_module.policy):
+            self._training = False  # Nothing is left to be saved when this is raised.
+            raise RuntimeError(f"{broken}: the policy is not saved, and {self._what_is_there()}")
+        self._save(trainer, pl_module.policy, ended="finished")
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: Any, exception: BaseException) -> None:
+        """Save what a run has learned that is stopped."""
+        if trainer.state.fn != TrainerFn.FITTING or not self._training or not trainer.is_global_zero:
+            return
+        self._training = False
+        why, step = type(exception).__name__, trainer.global_step
+        if not step:
+            rank_zero_warn(f"{why} before the first step: nothing was learned, and the policy is not saved")
+        elif broken := _not_finite(pl_module.policy):
+            rank_zero_warn(f"{why} after step {step}: {broken}. It is not saved, and {self._what_is_there()}")
+        else:
+            try:
+                self._save(trainer, pl_module.policy, ended=why)
+            except Exception as error:  # The exception that ends the run is the one to be seen.
+                rank_zero_warn(f"{why} after step {step}: the policy cannot be saved: {error}. {self._what_is_there()}")
+            else:
+                rank_zero_info(f"{why} after step {step}: the policy as it is then is saved in {self.folder}")
+
+    def _save(self, trainer: pl.Trainer, policy: Any, ended: str | None) -> None:
+        origin = {key: value for key, value in policy.origin().items() if key in ("base", "dtype", "quantized")}
+        about = {"step": trainer.global_step, "ended": ended, **origin, "frozen_base": self._frozen_base}
+        with whole_folder(self.folder, about) as folder:
+            policy.save_pretrained(folder)
+
+    def _what_is_there(self) -> str:
+        there = self.folder.is_dir() and any(self.folder.iterdir())
+        return f"{self.folder} holds what it held before" if there else f"there is no {self.folder}"
+
+    def _answer_sigterm(self, trainer: pl.Trainer) -> None:
+        """Raise what Lightning raises at the end of the batch; Lightning puts the former handler back in the end."""
+        before = signal.getsignal(signal.SIGTERM)
+
+        def answer(number: int, frame: FrameType | None) -> None:
+            if callable(before):
+                before(number, frame)
+            if self._training and not self._stepping:
+                raise SIGTERMException
+
+        signal.signal(signal.SIGTERM, answer)
+
+
+def _not_finite(policy: torch.nn.Module) -> str:
+    """Return in words which trained weights are NaN or infinite; nothing if all are numbers."""
+    trained = [(name, weight) for name, weight in policy.named_parameters() if weight.requires_grad]
+    broken = [name for name, weight in trained if not bool(weight.isfinite().all())]
+    if not broken:
+        return ""
+    return f"{len(broken)} of {len(trained)} trained weights are NaN or infinite (such as {broken[0]})"
