@@ -90,7 +90,7 @@ def prime(
 ) -> None:
     """Train briefly on what ``draw`` returns, as many steps as the bar is long, with a rate that falls to 0."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.priming_lr, betas=(0.9, 0.98), weight_decay=0.01)
-    steps = int(bar.total)
+    steps = int(bar.total or 0)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / 5) * (1 - step / steps))
     for _ in _train(model, tokenizer, optimizer, schedule, draw, bar):
         pass

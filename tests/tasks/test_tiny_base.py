@@ -5,12 +5,15 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen3ForCausalLM
 
-from rlframework.tasks import BasePaths, chain_sums, create_base, tiny_base
+from rlframework.rewards.template import AnswerTemplate
+from rlframework.tasks import BasePaths, BaseRecipe, chain_sums, create_base, tiny_base
+from rlframework.tasks.tiny_task import CARELESS, Care, Row
 from tests.tasks.quick import QUICK
 
 
@@ -83,6 +86,40 @@ def test_a_primed_model_that_never_succeeds_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=r"in 0 corrections \(greedy \d\.\d\d, worked \d\.\d\d\)"):
         create_base(0, cache_dir=tmp_path, recipe=replace(QUICK, least_worked=1.0), progress=False)
     assert _folders(tmp_path) == []
+
+
+class PrimedWith:
+    """The chain sums, whose demonstrations are at first of another care than they should be."""
+
+    def __init__(self, care: Care) -> None:
+        self.care = care
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(chain_sums, name)
+
+    def sloppy_demonstration(self, row: Row, random: random.Random, template: AnswerTemplate, care: Care) -> str:
+        return chain_sums.sloppy_demonstration(row, random, template, self.care if care == CARELESS else care)
+
+
+@pytest.mark.parametrize(
+    ("care", "closed"),
+    [(Care(blurted=0.0, slips=0.0), "greedy"), (Care(slips=0.6), "worked")],
+    ids=["works it all out", "slips at every other step"],
+)
+def test_a_base_that_is_primed_too_well_or_too_badly_is_corrected(
+    care: Care, closed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = []
+    gate = tiny_base.gate
+    monkeypatch.setattr(tiny_base, "gate", lambda *given: measured.append(gate(*given)) or measured[-1])
+    recipe, base = BaseRecipe(corrections=6), create_base(0, progress=False).base
+    model = Qwen3ForCausalLM.from_pretrained(base, attn_implementation="eager")
+    task: Any = PrimedWith(care)
+    tiny_base._primed(model, 0, task, recipe, AutoTokenizer.from_pretrained(base), tiny_base.progress_bars(False))
+    first_greedy, first_worked = measured[0]
+    assert first_greedy > 0.8 if closed == "greedy" else first_worked < 0.4
+    assert measured[-1][0] <= recipe.most_greedy
+    assert measured[-1][1] >= recipe.least_worked
 
 
 def test_the_cache_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
