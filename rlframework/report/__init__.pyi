@@ -7,6 +7,7 @@ from .reward_result import RewardReport
 from .reward_scoring import PROBES, reward_report
 from .summary import write_summary
 from .table import print_comparison, print_examples
+from .usage import process_usage
 
 __all__ = [
     "PROBES",
@@ -22,6 +23,7 @@ __all__ = [
     "plot_reward_and_accuracy",
     "print_comparison",
     "print_examples",
+    "process_usage",
     "read_metrics",
     "reward_report",
     "write_summary",

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from rlframework.evaluation import Evaluation
 from rlframework.optional import require
 
+LONGEST_LINE = 32
+
 
 def print_comparison(evaluations: Sequence[Evaluation], caption: str = "") -> None:
     """Print one row per evaluation: each measure with its 95 % interval, and n.
@@ -43,7 +45,9 @@ def print_examples(evaluations: Sequence[Evaluation], measure: str, count: int =
     """
     markup = require("rich.markup", "report")
     table = require("rich.table", "report").Table(title="The first held-out problems", show_lines=True)
-    table.add_column("problem", no_wrap=True)
+    problems = [str(row.prompt.column("prompt")) for row in evaluations[0].completions.rows[:count]]
+    # A formula is read in one piece; a text takes its share of the width.
+    table.add_column("problem", no_wrap=max(map(len, problems), default=0) <= LONGEST_LINE, overflow="fold")
     for row in evaluations:
         table.add_column(row.name, overflow="fold")
     for number in range(min(count, evaluations[0].n)):
@@ -52,5 +56,5 @@ def print_examples(evaluations: Sequence[Evaluation], measure: str, count: int =
             right = row.scores[measure].flatten()[number] == 1
             sign = "[green]right[/green]" if right else "[red]wrong[/red]"
             cells.append(f"{markup.escape(row.completions.rows[number].text)}\n{sign}")
-        table.add_row(str(evaluations[0].completions.rows[number].prompt.column("prompt")), *cells)
+        table.add_row(markup.escape(problems[number]), *cells)
     require("rich.console", "report").Console().print(table)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 from random import Random
 
+from rlframework.data.module import PromptDataModule
+from rlframework.evaluation import Evaluation
 from rlframework.tasks.tiny_task import Row, Splits
 
 SMALLEST, LARGEST = 2, 20
@@ -131,3 +133,42 @@ def _problem(wording: Wording, pair: tuple[int, int], random: Random) -> Row:
     a, b, answer = (first, second, first + second) if wording.sign == "+" else (first + second, second, first)
     text = wording.text.format(a=a, b=b, name=random.choice(NAMES), things=random.choice(THINGS))
     return {"prompt": asked(text), "answer": str(answer), "sign": wording.sign}
+
+
+class WordProblemsData(PromptDataModule):
+    """Word problems behind two worked examples, as a datamodule of a few numbers for a YAML file to name.
+
+    Args:
+        seed: Of the training problems; the held-out ones are the same for every seed.
+        n_train: Training problems.
+        n_heldout: Held-out problems.
+        validation_batch_size: Problems that are validated together, which bounds memory.
+    """
+
+    def __init__(
+        self, seed: int = 0, n_train: int = 320, n_heldout: int = 256, validation_batch_size: int = 32
+    ) -> None:
+        problems = splits(seed, n_train, n_heldout)
+        super().__init__(
+            problems.train,
+            problems.heldout,
+            system_prompt=SYSTEM_PROMPT,
+            examples=EXAMPLES,
+            validation_batch_size=validation_batch_size,
+        )
+
+
+def learned(before: Evaluation, after: Evaluation) -> str:
+    """Return in a sentence how often the operation was chosen right, and how often it was then worked out right.
+
+    Args:
+        before: Measured with ``accuracy`` and ``setup``, the shares of `RightEquation` and `EquationSetup`.
+        after: Likewise, on the same problems.
+    """
+    chosen = [row.share("setup") for row in (before, after)]
+    right = [row.share("accuracy") for row in (before, after)]
+    worked = [share / of if of else 0.0 for share, of in zip(right, chosen, strict=True)]
+    return (
+        f"It chose the right operation in {chosen[0]:.0%} of the problems and does in {chosen[1]:.0%} now; of those it "
+        f"worked out {worked[0]:.0%} right, and {worked[1]:.0%} now."
+    )
