@@ -38,6 +38,8 @@ class PromptDataModule(pl.LightningDataModule):
         system_prompt: Opens every conversation, in place of the template's.
         examples: Questions and their answers, as turns of the conversation before every prompt (few-shot). They show an
             instruction model what an answer looks like, and are the same for all prompts.
+        request: A line behind every question, those of the examples included, such as ``"Write it as an equation:"``: a
+            small model has forgotten the system prompt by then.
         plain_chat: Give the tokenizer the plain chat template of `set_structured_chat_template`, for base models; with
             ``template``.
         max_prompt_tokens: Budget of a prompt, chat template included.
@@ -68,6 +70,7 @@ class PromptDataModule(pl.LightningDataModule):
         template: AnswerTemplate | None = None,
         system_prompt: str | None = None,
         examples: Sequence[tuple[str, str]] = (),
+        request: str | None = None,
         plain_chat: bool = False,
         max_prompt_tokens: int | None = None,
         too_long: TooLong = "refuse",
@@ -103,6 +106,7 @@ class PromptDataModule(pl.LightningDataModule):
             "max_prompt_tokens": max_prompt_tokens,
             "too_long": too_long,
             "examples": [tuple(example) for example in examples],
+            "request": request,
         }
         self.prompts: dict[str, Sequence[Prompt]] = {}
         self._tokenizer: Any = None

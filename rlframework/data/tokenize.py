@@ -29,11 +29,12 @@ def tokenize_rows(
     too_long: TooLong = "refuse",
     max_prompt_quantile: float | None = None,
     examples: Sequence[tuple[str, str]] = (),
+    request: str | None = None,
 ) -> list[Prompt]:
     """Render and tokenise the prompt of every row.
 
     A prompt that is a list of chat messages goes through the tokenizer's chat template, and so does a string with a
-    ``system_prompt`` or ``examples``, as the user's message behind them. A string without them is taken as it is.
+    ``system_prompt``, ``examples`` or a ``request``, as the user's message. A string without them is taken as it is.
 
     Args:
         rows: Mappings from column to value.
@@ -46,14 +47,15 @@ def tokenize_rows(
         max_prompt_quantile: Leaves out, before the budget is looked at, the prompts longer than this quantile of all
             lengths, and says how many and what the quantile is; 0.9 leaves out about the longest tenth.
         examples: Questions and their answers, as turns of the conversation before every prompt (few-shot).
+        request: A line behind every question, those of the examples included.
 
     Raises:
         KeyError: A row without the prompt column.
         TypeError: A row that is no mapping, as when a whole DatasetDict is passed.
         ValueError: A chat prompt for a tokenizer without chat template, a prompt that is too long, or none left.
     """
-    opening = _opening(system_prompt, examples)
-    prompts = list(_prompts(rows, tokenizer, prompt_column, opening, generation_prompt))
+    opening = _opening(system_prompt, examples, request)
+    prompts = list(_prompts(rows, tokenizer, prompt_column, opening, request, generation_prompt))
     if not prompts:
         raise ValueError("the data set is empty")
     if max_prompt_quantile is not None:
@@ -66,6 +68,7 @@ def _prompts(
     tokenizer: PreTrainedTokenizerBase,
     prompt_column: str,
     opening: list[Message],
+    request: str | None,
     generation_prompt: str,
 ) -> Iterator[Prompt]:
     numbered = enumerate(rows)
@@ -75,8 +78,8 @@ def _prompts(
         texts, chats = [], []
         for index, row in batch:
             prompt = _prompt_of(row, index, prompt_column)
-            chat = bool(opening) or not isinstance(prompt, str)
-            text = _render(prompt, tokenizer, opening) if chat else prompt
+            chat = bool(opening) or request is not None or not isinstance(prompt, str)
+            text = _render(prompt, tokenizer, opening, request) if chat else prompt
             texts.append(text + generation_prompt if chat and not text.endswith(generation_prompt) else text)
             chats.append(chat)
         for (index, row), text, ids in zip(batch, texts, _ids(texts, chats, tokenizer), strict=True):
@@ -103,24 +106,30 @@ def _ids(texts: list[str], chats: list[bool], tokenizer: PreTrainedTokenizerBase
     return ids
 
 
-def _opening(system_prompt: str | None, examples: Sequence[tuple[str, str]]) -> list[Message]:
+def _opening(system_prompt: str | None, examples: Sequence[tuple[str, str]], request: str | None) -> list[Message]:
     """Return the turns that open every conversation."""
     opening = [] if system_prompt is None else [{"role": "system", "content": system_prompt}]
     for question, answer in examples:
-        opening += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+        opening += [_question(question, request), {"role": "assistant", "content": answer}]
     return opening
 
 
-def _render(prompt: Any, tokenizer: PreTrainedTokenizerBase, opening: list[Message]) -> str:
+def _question(text: str, request: str | None) -> Message:
+    return {"role": "user", "content": text if request is None else f"{text}\n{request}"}
+
+
+def _render(prompt: Any, tokenizer: PreTrainedTokenizerBase, opening: list[Message], request: str | None) -> str:
     if tokenizer.chat_template is None:
         raise ValueError(
-            "the prompts are chats (messages, a system_prompt or examples) and the tokenizer has no chat template; set "
-            "tokenizer.chat_template, for instance with rlframework.data.set_structured_chat_template, or pass plain "
-            "strings without system_prompt and examples"
+            "the prompts are chats (messages, a system_prompt, examples or a request) and the tokenizer has no chat "
+            "template; set tokenizer.chat_template, for instance with rlframework.data.set_structured_chat_template, or "
+            "pass plain strings without any of them"
         )
-    messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
+    messages = [_question(prompt, request)] if isinstance(prompt, str) else list(prompt)
     if not messages:
         raise ValueError("a chat prompt has no messages")
+    if not isinstance(prompt, str) and messages[-1]["role"] == "user":
+        messages[-1] = {**messages[-1], **_question(messages[-1]["content"], request)}
     if messages[0]["role"] == "system":
         own, *messages = messages
         opening = [own, *(turn for turn in opening if turn["role"] != "system")]

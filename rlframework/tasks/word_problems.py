@@ -15,23 +15,10 @@ SMALLEST, LARGEST = 2, 20
 MAX_TOKENS = 14
 
 SYSTEM_PROMPT = "Answer with one equation."
-# Said behind every question: a model of this size has forgotten the system prompt by then.
 REQUEST = "Write it as an equation:"
-
-
-def asked(question: str) -> str:
-    r"""Return a question with the request for an equation behind it: what a policy reads.
-
-    Example:
-        >>> asked("How many is that?")
-        'How many is that?\nWrite it as an equation:'
-    """
-    return f"{question}\n{REQUEST}"
-
-
 EXAMPLES = [
-    (asked("Lisa has 6 stamps and gets 12 more. How many stamps does Lisa have now?"), "6 + 12 = 18"),
-    (asked("Omar has 15 stamps and gives away 4. How many stamps does Omar have left?"), "15 - 4 = 11"),
+    ("Lisa has 6 stamps and gets 12 more. How many stamps does Lisa have now?", "6 + 12 = 18"),
+    ("Omar has 15 stamps and gives away 4. How many stamps does Omar have left?", "15 - 4 = 11"),
 ]
 
 
@@ -100,8 +87,8 @@ def splits(seed: int, n_train: int = 320, n_heldout: int = 256) -> Splits:
 
     Example:
         >>> problems = splits(0, n_train=320, n_heldout=4)
-        >>> problems.train[0]["prompt"].splitlines()
-        ['David needs 25 apples and has 11. How many more apples does David need?', 'Write it as an equation:']
+        >>> problems.train[0]["prompt"]
+        'David needs 25 apples and has 11. How many more apples does David need?'
         >>> [(row["sign"], row["answer"], row["wording"]) for row in problems.heldout]
         [('+', '10', 'trained'), ('-', '7', 'trained'), ('+', '10', 'new'), ('-', '3', 'new')]
     """
@@ -132,7 +119,7 @@ def _problem(wording: Wording, pair: tuple[int, int], random: Random) -> Row:
     first, second = random.sample(pair, 2)
     a, b, answer = (first, second, first + second) if wording.sign == "+" else (first + second, second, first)
     text = wording.text.format(a=a, b=b, name=random.choice(NAMES), things=random.choice(THINGS))
-    return {"prompt": asked(text), "answer": str(answer), "sign": wording.sign}
+    return {"prompt": text, "answer": str(answer), "sign": wording.sign}
 
 
 class WordProblemsData(PromptDataModule):
@@ -154,6 +141,7 @@ class WordProblemsData(PromptDataModule):
             problems.heldout,
             system_prompt=SYSTEM_PROMPT,
             examples=EXAMPLES,
+            request=REQUEST,
             validation_batch_size=validation_batch_size,
         )
 

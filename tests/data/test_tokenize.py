@@ -50,6 +50,15 @@ def test_examples_stand_between_the_system_prompt_and_every_question() -> None:
     assert texts(prompts) == ["sbe0uq0aw0ue0ar0uhi0a", "sbe0uq0aw0ue0ar0uhi0a", "sown0uq0aw0ue0ar0uhi0a"]
 
 
+def test_a_request_stands_behind_every_question() -> None:
+    rows = [{"prompt": "hi"}, {"prompt": [*user("hi"), {"role": "assistant", "content": "yo"}, *user("so")]}]
+    prompts = tokenize_rows(rows, chat_tokenizer(), examples=[("q", "w")], request="go")
+    assert texts(prompts) == ["uq\ngo0aw0uhi\ngo0a", "uq\ngo0aw0uhi0ayo0uso\ngo0a"]
+    assert rows[1]["prompt"][-1] == {"role": "user", "content": "so"}
+    (alone,) = tokenize_rows([{"prompt": "hi"}], chat_tokenizer(), request="go")
+    assert alone.text == "uhi\ngo0a"
+
+
 def test_examples_alone_make_a_chat() -> None:
     (prompt,) = tokenize_rows([{"prompt": "hi"}], chat_tokenizer(), examples=[("q", "w")])
     assert prompt.text == "uq0aw0uhi0a"

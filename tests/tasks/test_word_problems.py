@@ -40,7 +40,7 @@ def wording_of(row: Any) -> str:
         pattern = re.escape(wording.text)
         for place, what in (("name", "[A-Z][a-z]+"), ("things", "[a-z]+"), ("a", r"\d+"), ("b", r"\d+")):
             pattern = pattern.replace(re.escape("{" + place + "}"), what)
-        if re.fullmatch(pattern, row["prompt"].splitlines()[0]):
+        if re.fullmatch(pattern, row["prompt"]):
             found.append(wording.text)
     (text,) = found
     return text
@@ -150,7 +150,7 @@ def test_the_recipe_runs_and_leaves_what_it_promises(cache: Path, tmp_path: Path
     assert records[0]["rewards"].keys() == {"right", "setup", "layout"}
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert (folder / "policy" / "adapter_model.safetensors").exists()
-    assert done.stdout.count(word_problems.REQUEST.split()[0]) >= 6
+    assert done.stdout.count("How") == 6
     assert "It chose the right operation in" in done.stdout
 
 
