@@ -54,6 +54,18 @@ def _reward_report(given: list[str]) -> int:
     return report(given[1:])
 
 
+def _probe(given: list[str]) -> int:
+    from rlframework.report.probe_command import main as probe
+
+    return probe(given[1:])
+
+
+def _export(given: list[str]) -> int:
+    from rlframework.export_command import main as export
+
+    return export(given[1:])
+
+
 def _lightning(given: list[str]) -> int:
     from rlframework.cli import main as run
 
@@ -65,6 +77,8 @@ def _lightning(given: list[str]) -> int:
 COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
     "fit": (_lightning, "train by a YAML file or by options, as Lightning's command line does"),
     "validate": (_lightning, "measure on the held-out prompts, likewise"),
+    "probe": (_probe, "what there is to reinforce, before any training, by the YAML file of `fit`"),
+    "export": (_export, "what a run has learned, for other libraries: adapter, merged, GGUF"),
     "reward-report": (_reward_report, "what a reward pays for, before any training"),
 }
 
