@@ -122,7 +122,7 @@ def _render(prompt: Any, tokenizer: PreTrainedTokenizerBase, opening: list[Messa
     if tokenizer.chat_template is None:
         raise ValueError(
             "the prompts are chats (messages, a system_prompt, examples or a request) and the tokenizer has no chat "
-            "template; set tokenizer.chat_template, for instance with rlframework.data.set_structured_chat_template, or "
+            "template; set tokenizer.chat_template, say with rlframework.data.set_structured_chat_template, or "
             "pass plain strings without any of them"
         )
     messages = [_question(prompt, request)] if isinstance(prompt, str) else list(prompt)
