@@ -14,7 +14,8 @@ EPILOG = """\
 A score accepts if it is above --accept-above. By default that is halfway between what the expected answer gets and what
 another row's answer gets in the same layout (medians), which is 0.5 for a reward of 0 and 1.
 The exit status is 1 if a wrong answer is accepted, if a larger share of right ones than --max-false-refusals is
-refused, or if the reward fails on a completion; 2 if the command cannot be carried out; else 0."""
+refused, if the reward fails on a completion, or if it judges the right answers of too few rows (--max-unverifiable);
+2 if the command cannot be carried out; else 0."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,13 +35,30 @@ def parser() -> argparse.ArgumentParser:
         help="module:attribute, file.py:attribute, package.Class, or a name from rlframework.rewards: a reward, its "
         "class, or a function; may be a sum such as 'A + 0.5 * B', and be given several times, which adds up",
     )
-    add("--data", required=True, help="a .jsonl, .json, .csv or .parquet file, or module:attribute that gives rows")
+    add("--data", required=True, help="a .jsonl, .json, .csv, .tsv or .parquet file, or module:attribute of rows")
     add("--prompt-column", default="prompt", metavar="NAME", help="by default: prompt")
-    add("--answer-column", default="answer", metavar="NAME", help="by default: answer")
+    add("--answer-column", "--gold", default="answer", metavar="NAME", help="which holds the gold; by default: answer")
+    add(
+        "--splitter",
+        metavar="NAME",
+        help="takes the gold out of that column, as LocalFile's does: after_hashes, last_boxed, or module:attribute",
+    )
+    add(
+        "--verifiable",
+        metavar="NAME",
+        help="tells whether a gold can be checked, as LocalFile's does, and leaves out the rows of the others: "
+        "math_gold, or module:attribute",
+    )
     add("--layout", metavar="NAME", help="'bare' for a reward that reads no tags, or module:attribute of a template")
     add("--rows", type=int, default=200, metavar="N", help="take so many rows, evenly spaced (by default 200)")
     add("--accept-above", type=float, metavar="SCORE", help="a score above it accepts")
     add("--max-false-refusals", type=_share, default=0.0, metavar="SHARE", help="to put up with (by default 0)")
+    add(
+        "--max-unverifiable",
+        type=_share,
+        metavar="SHARE",
+        help="of rows without a usable or checkable answer, to put up with (by default 0.2, as in a run)",
+    )
     add("--out", default="reward_report", metavar="FOLDER", help="where to write (by default ./reward_report)")
     return options
 
@@ -57,25 +75,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser()
     asked = options.parse_args(arguments)
     # Only now, so that --help does not wait for torch.
+    from rlframework.data.columns import ColumnMap
+    from rlframework.data.golds import with_readable_golds
     from rlframework.report.reward_layout import BareLayout
     from rlframework.report.reward_scoring import reward_report
     from rlframework.report.reward_sources import find, read_reward, read_rows
     from rlframework.report.reward_table import print_reward_report
+    from rlframework.rewards.limits import RewardLimits
 
     try:
         template = BareLayout() if asked.layout == "bare" else find(asked.layout) if asked.layout else None
+        prompt, answer, columns = asked.prompt_column, asked.answer_column, None
+        if asked.splitter:
+            columns = ColumnMap(prompt, answer, find(asked.splitter, "rlframework.data"), keep=None)
+            prompt, answer = "prompt", "answer"
+        rows = read_rows(asked.data, columns)
+        if asked.verifiable:
+            rows = with_readable_golds(rows, find(asked.verifiable, "rlframework.data"), answer, "given")
         report = reward_report(
             read_reward(asked.reward),
-            read_rows(asked.data),
+            rows,
             template=template() if isinstance(template, type) else template,
-            prompt_column=asked.prompt_column,
-            answer_column=asked.answer_column,
+            prompt_column=prompt,
+            answer_column=answer,
             accept_above=asked.accept_above,
             max_rows=asked.rows,
+            limits=None if asked.max_unverifiable is None else RewardLimits(unverifiable=asked.max_unverifiable),
         )
         paths = report.save(asked.out)
-    except (ValueError, PermissionError) as error:
-        options.error(str(error))
+    except (KeyError, TypeError, ValueError, PermissionError) as error:
+        options.error(str(error.args[0] if isinstance(error, KeyError) else error))
     print_reward_report(report, asked.max_false_refusals)
     print("\n".join(map(str, paths)))
     return 0 if report.ok(asked.max_false_refusals) else 1

@@ -100,6 +100,9 @@ class RewardReport:
         wrong_score: Median of what another row's answer gets, likewise.
         results: One for each probe.
         seconds: How long scoring took.
+        unjudged: Rows whose right answers got no score, in whatever writing.
+        unverifiable: Rows whose expected answer a component says that it cannot check, by its name.
+        max_unverifiable: Largest share of either to put up with.
 
     Example:
         >>> from rlframework.report.reward_scoring import reward_report
@@ -119,6 +122,9 @@ class RewardReport:
     wrong_score: float | None
     results: list[ProbeResult]
     seconds: float = field(default=0.0, compare=False)
+    unjudged: int = 0
+    unverifiable: dict[str, int] = field(default_factory=dict)
+    max_unverifiable: float = 0.2
 
     def __getitem__(self, probe: str) -> ProbeResult:
         found = [result for result in self.results if result.probe == probe]
@@ -149,6 +155,11 @@ class RewardReport:
     def false_refusal_rate(self) -> float:
         """Share of the judged right answers that were refused."""
         return self.false_refusals / max(sum(result.judged for result in self.of(Expects.ACCEPT)), 1)
+
+    @property
+    def silent_rows(self) -> int:
+        """Rows that say nothing of the reward: they cannot be used, or their right answers got no score."""
+        return self.unjudged + len(self.unusable)
 
     def paid_in_part(self) -> dict[str, float]:
         """Return the probes that are refused and still paid, and how much of the way from wrong to right.
@@ -187,6 +198,25 @@ class RewardReport:
             yield f"it failed on {sum(r.failed for r in failed):,} completions, first with: {failed[0].failure}"
         if not any(result.judged for result in self.of(Expects.ACCEPT)):
             yield "it judged no right answer; does it read the column of the expected answer?"
+        yield from self._too_few()
+
+    def _too_few(self) -> Iterator[str]:
+        total = self.rows + len(self.unusable)
+        if self.rows > self.unjudged and self.silent_rows > self.max_unverifiable * total:
+            why = f"{self.unjudged:,} got no score" if self.unjudged else ""
+            if self.unusable:
+                number, reason = next(iter(self.unusable.items()))
+                why += "; " * bool(why) + f"{len(self.unusable):,} cannot be used, such as row {number}: {reason}"
+            yield (
+                f"it judged the right answers of {total - self.silent_rows:,} of {total:,} rows "
+                f"({1 - self.silent_rows / total:.1%}; at least {1 - self.max_unverifiable:.0%} are asked for): {why}"
+            )
+        for name, count in self.unverifiable.items():
+            if count > self.max_unverifiable * self.rows:
+                yield (
+                    f"{name!r} cannot check the expected answer of {count:,} of {self.rows:,} rows "
+                    f"({count / self.rows:.1%}; limit {self.max_unverifiable:.0%}), and a run would stop"
+                )
 
     def ok(self, max_false_refusals: float = 0.0) -> bool:
         """Return whether there is no problem."""
@@ -212,6 +242,9 @@ class RewardReport:
             "wrong_score": self.wrong_score,
             "paid_in_part": self.paid_in_part(),
             **totals,
+            "unjudged_rows": self.unjudged,
+            "unverifiable_rows": self.unverifiable,
+            "max_unverifiable": self.max_unverifiable,
             "seconds": round(self.seconds, 3),
             "probes": probes,
         }

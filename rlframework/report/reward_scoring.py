@@ -6,7 +6,7 @@ import math
 import statistics
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rlframework.completions import Completion, Completions
@@ -18,7 +18,8 @@ from rlframework.report.reward_result import KEPT_MISTAKES, Mistake, ProbeResult
 from rlframework.report.reward_right import RIGHT
 from rlframework.report.reward_wrong import HEDGED, WRONG
 from rlframework.rewards.answer import same_answer
-from rlframework.rewards.base import RewardModel
+from rlframework.rewards.base import RewardModel, Scores
+from rlframework.rewards.limits import RewardLimits
 from rlframework.rewards.numerals import expected_text
 from rlframework.rewards.template import AnswerTemplate
 from rlframework.testing.rewards.subject import Source, Subject, described, reported_failures
@@ -39,6 +40,7 @@ def reward_report(
     accept_above: float | None = None,
     max_rows: int = 200,
     probes: Sequence[Probe] = PROBES,
+    limits: RewardLimits | None = None,
 ) -> RewardReport:
     """Score completions whose verdict is known beforehand.
 
@@ -58,6 +60,9 @@ def reward_report(
         accept_above: A score above it accepts; None for the rule above.
         max_rows: Of more rows so many are taken, evenly spaced.
         probes: What to try.
+        limits: Those of the run (``reward_limits``). Above its share of expected answers that cannot be checked, the
+            report is of too few rows and calls nothing fit; so it does of rows that the reward abstains on, for that
+            matter. A failed check is a problem however rare.
 
     Returns:
         Counts and mistakes, by probe.
@@ -82,7 +87,42 @@ def reward_report(
     edge, threshold = (accept_above, "as given") if accept_above is not None else _halfway(right, wrong, scored)
     results = [one.result(edge) for one in scored]
     seconds = time.perf_counter() - started
-    return RewardReport(subject.name, len(questions), unusable, edge, threshold, right, wrong, results, seconds)
+    return RewardReport(
+        subject.name,
+        len(questions),
+        unusable,
+        edge,
+        threshold,
+        right,
+        wrong,
+        results,
+        seconds,
+        unjudged=_unjudged(scored),
+        unverifiable=_unverifiable(scored),
+        max_unverifiable=(limits or RewardLimits()).unverifiable,
+    )
+
+
+def _unjudged(scored: Sequence[_Scored]) -> int:
+    """Count the questions of which no right answer got a score."""
+    right = [one for one in scored if one.probe.expects is Expects.ACCEPT]
+    tried = {row.prompt.index for one in right for row in one.rows}
+    judged = {
+        row.prompt.index
+        for one in right
+        for row, score in zip(one.rows, one.scores, strict=True)
+        if not math.isnan(score)
+    }
+    return len(tried - judged)
+
+
+def _unverifiable(scored: Sequence[_Scored]) -> dict[str, int]:
+    """Count the questions whose expected answer a component cannot check, by its name."""
+    found: dict[str, set[int]] = {}
+    for one in scored:
+        for name, rows in one.unverifiable.items():
+            found.setdefault(name, set()).update(rows)
+    return {name: len(rows) for name, rows in found.items()}
 
 
 def _layout(template: AnswerTemplate | Layout) -> Layout:
@@ -135,6 +175,7 @@ class _Scored:
     rows: list[Completion]
     scores: list[float]
     failures: dict[int, str]
+    unverifiable: dict[str, set[int]] = field(default_factory=dict)
 
     @property
     def known(self) -> list[float]:
@@ -181,15 +222,26 @@ def _score(reward: RewardModel, probe: Probe, questions: Sequence[Question]) -> 
         return None
     try:
         scores = reward.evaluate(Completions(rows, 1))
-        return _Scored(probe, asked, rows, scores.total.flatten().tolist(), _silenced(scores))
+        totals = scores.total.flatten().tolist()
+        return _Scored(probe, asked, rows, totals, _silenced(scores), _without_gold(scores, rows))
     except Exception:
         return _one_by_one(reward, probe, asked, rows)
 
 
-def _silenced(scores: Any) -> dict[int, str]:
+def _silenced(scores: Scores) -> dict[int, str]:
     """Return the failures that leave a row without a score."""
     total = scores.total.flatten()
     return {row: why for row, why in reported_failures(scores) if math.isnan(total[row].item())}
+
+
+def _without_gold(scores: Scores, rows: Sequence[Completion]) -> dict[str, set[int]]:
+    """Return the questions whose expected answer cannot be checked, by the component that says so."""
+    flags = {name: judgement.unverifiable_flags.flatten().tolist() for name, judgement in scores.judgements.items()}
+    return {
+        name: {row.prompt.index for row, flag in zip(rows, own, strict=True) if flag}
+        for name, own in flags.items()
+        if any(own)
+    }
 
 
 def _one_by_one(reward: RewardModel, probe: Probe, asked: list[Question], rows: list[Completion]) -> _Scored:
@@ -203,6 +255,8 @@ def _one_by_one(reward: RewardModel, probe: Probe, asked: list[Question], rows: 
             done.failures[place] = described(error)
             continue
         done.scores.append(scores.total.item())
+        for name, questions in _without_gold(scores, [row]).items():
+            done.unverifiable.setdefault(name, set()).update(questions)
         done.failures |= dict.fromkeys([place] * len(_silenced(scores)), next(iter(_silenced(scores).values()), ""))
     return done
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rlframework.data.columns import ColumnMap
 from rlframework.named import named_module
 
 if TYPE_CHECKING:
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 _TERM = re.compile(r"\s*(?:(?P<weight>-?[\d.]+)\s*\*\s*)?(?P<name>[^\s*+]+)\s*")
 
 
-def find(name: str) -> Any:
+def find(name: str, home: str = "rlframework.rewards") -> Any:
     """Import whatever a name means.
 
     Args:
-        name: ``module:attribute``, ``path/to/file.py:attribute``, ``package.module.Class``, or the name of a reward
-            that `rlframework.rewards` has.
+        name: ``module:attribute``, ``path/to/file.py:attribute``, ``package.module.Class``, or a bare name.
+        home: Module that a bare name is looked for in.
 
     Raises:
         ValueError: There is no such thing; the message says what was looked for.
@@ -37,7 +38,7 @@ def find(name: str) -> Any:
     place, colon, attribute = name.rpartition(":")
     if not colon:
         place, _, attribute = name.rpartition(".")
-        place = place or "rlframework.rewards"
+        place = place or home
     try:
         found: Any = named_module(place)
         for part in attribute.split("."):
@@ -89,14 +90,16 @@ def _made(name: str) -> RewardModel:
         raise ValueError(f"{name!r} makes no reward: {error}") from error
 
 
-def read_rows(source: str) -> list[Mapping[str, Any]]:
+def read_rows(source: str, columns: ColumnMap | None = None) -> list[Mapping[str, Any]]:
     """Return rows of data.
 
     Args:
-        source: A ``.jsonl``, ``.json``, ``.csv`` or ``.parquet`` file; or ``module:attribute``, rows or a function that
-            returns some.
+        source: A ``.jsonl``, ``.json``, ``.csv``, ``.tsv`` or ``.parquet`` file; or ``module:attribute``, rows or a
+            function that returns some.
+        columns: What to make of each row, as `LocalFile` does.
 
     Raises:
+        KeyError: The rows lack a column that is to be mapped.
         ValueError: It cannot be read, or holds no rows.
     """
     path = Path(source)
@@ -111,7 +114,10 @@ def read_rows(source: str) -> list[Mapping[str, Any]]:
     rows = list(rows)
     if not rows or not all(isinstance(row, Mapping) for row in rows):
         raise ValueError(f"{source} holds {len(rows)} rows; expected at least one, and each a mapping of its columns")
-    return rows
+    if columns is None:
+        return rows
+    columns.check(dict.fromkeys(name for row in rows for name in row))
+    return [columns({columns.prompt: None, columns.answer: None, **row}) for row in rows]
 
 
 def _read_lines(path: Path) -> list[Any]:
@@ -135,6 +141,11 @@ def _read_csv(path: Path) -> list[Any]:
         return list(csv.DictReader(file))
 
 
+def _read_tsv(path: Path) -> list[Any]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
 def _read_parquet(path: Path) -> list[Any]:
     # pyarrow is there: the datasets library cannot do without it.
     rows: list[Any] = importlib.import_module("pyarrow.parquet").read_table(path).to_pylist()
@@ -145,5 +156,6 @@ _READERS: dict[str, Callable[[Path], list[Any]]] = {
     ".jsonl": _read_lines,
     ".json": _read_json,
     ".csv": _read_csv,
+    ".tsv": _read_tsv,
     ".parquet": _read_parquet,
 }

@@ -40,7 +40,8 @@ def table_of(report: RewardReport) -> Any:
 
 def _caption(report: RewardReport) -> str:
     unusable = f"; {len(report.unusable)} more rows have no usable answer" if report.unusable else ""
-    return f"accepted is a score above {report.accept_above:g}: {report.threshold}{unusable}"
+    unjudged = f"; the right answers of {report.unjudged} rows got no score" if report.unjudged else ""
+    return f"accepted is a score above {report.accept_above:g}: {report.threshold}{unusable}{unjudged}"
 
 
 def _cells(result: ProbeResult) -> list[str]:
@@ -85,7 +86,9 @@ def print_reward_report(report: RewardReport, max_false_refusals: float = 0.0, e
     for problem in problems:
         console.print(f"[bold red]{escape(problem)}[/bold red]")
     if not problems:
-        console.print(f"[bold green]fit for training as far as {len(report.results)} probes can tell[/bold green]")
+        rows = f"{report.rows - report.unjudged:,} of {report.rows + len(report.unusable):,} rows"
+        tried = f"{len(report.results)} probes on {rows}"
+        console.print(f"[bold green]fit for training as far as {tried} can tell[/bold green]")
 
 
 def _shown(mistake: Mistake) -> str:

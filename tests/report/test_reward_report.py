@@ -9,8 +9,9 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+import torch
 
-from rlframework.completions import Completion
+from rlframework.completions import Completion, Completions
 from rlframework.prompt import Prompt
 from rlframework.report.reward_layout import BareLayout, TaggedLayout
 from rlframework.report.reward_probes import Expects, Question
@@ -24,8 +25,11 @@ from rlframework.rewards import (
     ExactFormat,
     FunctionReward,
     NumberCheck,
+    RewardModel,
     RowReward,
 )
+from rlframework.rewards.judgement import Judgement
+from rlframework.rewards.limits import RewardLimits
 
 ROWS = [
     {"prompt": "6 suits at $100 each, and 3 at $50?", "answer": "750"},
@@ -253,3 +257,55 @@ def test_there_is_no_mean_where_there_is_no_score() -> None:
     assert math.isfinite(report["gold"].mean_score or 0.0)
     with pytest.raises(KeyError, match="no probe 'nothing' was tried; these were: gold"):
         report["nothing"]
+
+
+class JudgesFew(RowReward):
+    """Right where it judges, and it judges three rows."""
+
+    def score_row(self, completion: Completion) -> float | None:
+        return CorrectAnswer().score_row(completion) if completion.prompt.index < 3 else None
+
+
+class KnowsFewGolds(RewardModel):
+    """Says of all but three expected answers that they cannot be checked."""
+
+    def score(self, completions: Completions) -> Judgement:
+        unknown = torch.tensor([row.prompt.index >= 3 for row in completions])
+        return Judgement(CorrectAnswer().score(completions).flatten().masked_fill(unknown, math.nan), None, unknown)
+
+
+SUMS = [{"prompt": f"{n} + 1?", "answer": str(n + 1)} for n in range(20, 220)]
+
+
+@pytest.mark.parametrize(
+    ("reward", "rows", "words"),
+    [
+        (JudgesFew(), SUMS, "of 3 of 200 rows (1.5%; at least 80% are asked for): 197 got no score"),
+        (
+            KnowsFewGolds(),
+            SUMS,
+            "'knows_few_golds' cannot check the expected answer of 197 of 200 rows (98.5%; limit 20%)",
+        ),
+        (
+            KnowsFewGolds() + 0.1 * CorrectAnswer(),  # with a term that judges everything the total is always a number
+            SUMS,
+            "'knows_few_golds' cannot check the expected answer of 197 of 200 rows",
+        ),
+        (
+            CorrectAnswer(),
+            [*SUMS[:3], *({"prompt": "?", "answer": ""} for _ in range(197))],
+            "of 3 of 200 rows (1.5%; at least 80% are asked for): 197 cannot be used, such as row 3: column 'answer'",
+        ),
+    ],
+)
+def test_too_few_rows_judged_is_no_pass(reward: RewardModel, rows: list[dict[str, str]], words: str) -> None:
+    report = reward_report(reward, rows)
+    assert report.false_accepts == report.false_refusals == 0
+    assert words in "\n".join(report.problems())
+    assert json.loads(json.dumps(report.as_dict()))["max_unverifiable"] == 0.2
+    assert reward_report(reward, rows, limits=RewardLimits(unverifiable=0.985)).ok()
+
+
+def test_a_few_rows_less_are_within_the_limits() -> None:
+    report = reward_report(CorrectAnswer(), [*SUMS[:9], {"prompt": "?", "answer": ""}])
+    assert (report.silent_rows, report.ok()) == (1, True)

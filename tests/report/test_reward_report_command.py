@@ -10,6 +10,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from rlframework.data import ColumnMap, LocalFile, after_hashes
 from rlframework.report.reward_command import main
 from rlframework.report.reward_sources import find, read_reward, read_rows
 from rlframework.rewards import CorrectAnswer
@@ -36,6 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, ROWS)) + "\n\n")
     (tmp_path / "rows.json").write_text(json.dumps(ROWS))
     (tmp_path / "rows.csv").write_text("prompt,answer\n17 + 1?,18\n20 + 2?,22\n")
+    (tmp_path / "rows.tsv").write_text("prompt\tanswer\n17 + 1?\t18\n20 + 2?\t22\n")
     parquet.write_table(pyarrow.Table.from_pylist(ROWS), tmp_path / "rows.parquet")
     (tmp_path / "bad.jsonl").write_text('{"prompt": "?"}\n{"prompt"\n')
     (tmp_path / "empty.json").write_text("[]")
@@ -43,7 +45,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("kind", ["jsonl", "json", "csv", "parquet"])
+@pytest.mark.parametrize("kind", ["jsonl", "json", "csv", "tsv", "parquet"])
 def test_files_of_every_kind_give_the_same_rows(folder: Path, kind: str) -> None:
     assert read_rows(str(folder / f"rows.{kind}")) == ROWS
 
@@ -122,6 +124,31 @@ def test_the_layout_may_be_bare_or_named(folder: Path, capsys: pytest.CaptureFix
     )
     assert main(["--reward", "my_bare_rewards:bare", "--data", "rows.json", "--layout", "bare"]) == 0
     assert main(["--reward", "CorrectAnswer", "--data", "rows.json", "--layout", "AnswerTemplate"]) == 0
+
+
+WORKED = [{"question": f"{n} + 1?", "solution": f"One more.\n#### {n + 1}", "level": n % 3} for n in range(20, 30)]
+
+
+def test_data_as_local_file_has_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [*WORKED, {"question": "Why?", "solution": "Because.", "level": 0}]
+    (folder / "worked.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    columns = ColumnMap("question", "solution", after_hashes, keep=None)
+    plain = {"structured": False, "heldout_share": 0.0}
+    file = LocalFile(folder / "worked.jsonl", prompt="question", answer="solution", splitter=after_hashes, **plain)
+    assert read_rows("worked.jsonl", columns) == file.rows("train")
+
+    arguments = ["--reward", "CorrectAnswer", "--data", "worked.jsonl", "--prompt-column", "question"]
+    arguments += ["--gold", "solution", "--splitter", "after_hashes"]
+    assert main(arguments) == 0
+    assert "1 more rows have no usable answer" in capsys.readouterr().out
+    assert main([*arguments, "--max-unverifiable", "0.05"]) == 1
+    assert "of 10 of 11 rows (90.9%; at least 95% are asked for)" in capsys.readouterr().out.replace("\n", " ")
+    with pytest.warns(UserWarning, match="1 of 11 given rows"):
+        assert main([*arguments, "--max-unverifiable", "0.05", "--verifiable", "math_gold"]) == 0
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main([*arguments[:6], "--gold", "answer", "--splitter", "rlframework.data:after_hashes"])
+    assert "has no column 'answer'; its columns are: question, solution, level" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
