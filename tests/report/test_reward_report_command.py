@@ -142,7 +142,7 @@ def test_data_as_local_file_has_it(folder: Path, capsys: pytest.CaptureFixture[s
     assert main(arguments) == 0
     assert "1 more rows have no usable answer" in capsys.readouterr().out
     assert main([*arguments, "--max-unverifiable", "0.05"]) == 1
-    assert "of 10 of 11 rows (90.9%; at least 95% are asked for)" in capsys.readouterr().out.replace("\n", " ")
+    assert "of 10 of 11 rows (90.9%; at least 95% are asked for)" in " ".join(capsys.readouterr().out.split())
     with pytest.warns(UserWarning, match="1 of 11 given rows"):
         assert main([*arguments, "--max-unverifiable", "0.05", "--verifiable", "math_gold"]) == 0
     capsys.readouterr()
