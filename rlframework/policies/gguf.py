@@ -153,7 +153,7 @@ def without_gguf_mark(model: Any) -> Any:
         >>> hasattr(without_gguf_mark(model).config, "quantization_config")
         False
     """
-    inner = model.get_base_model() if isinstance(model, PeftModel) else model
+    inner: Any = model.get_base_model() if isinstance(model, PeftModel) else model
     mark = getattr(inner.config, "quantization_config", None)
     method = mark.get("quant_method") if isinstance(mark, dict) else getattr(mark, "quant_method", None)
     if str(getattr(method, "value", method)) != "gguf":

@@ -59,7 +59,7 @@ def origin_of(model: Any, tokenizer: Any) -> dict[str, Any]:
         >>> origin["dtype"], origin["config"]["model_type"]
         ('float32', 'qwen3')
     """
-    whole = model.get_base_model() if isinstance(model, PeftModel) else model
+    whole: Any = model.get_base_model() if isinstance(model, PeftModel) else model
     origin = {
         "base": whole.name_or_path or None,
         "tokenizer": tokenizer.name_or_path or None,
