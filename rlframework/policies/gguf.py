@@ -53,8 +53,8 @@ class GGUFFile:
         if missing := sorted(found["missing_keys"]):
             # transformers warns, and goes on with random ones.
             raise ValueError(
-                f"{self.path} lacks {len(missing)} of {len(model.state_dict())} weights of {type(model).__name__}, such "
-                f"as {missing[0]}; load the model's safetensors in its place"
+                f"{self.path} lacks {len(missing)} of {len(model.state_dict())} weights of {type(model).__name__}, "
+                f"such as {missing[0]}; load the model's safetensors in its place"
             )
         model = without_gguf_mark(model)
         if Path(self.path).is_file():
