@@ -22,8 +22,10 @@ from rlframework.whole_folder import check_replaceable, whole_folder
 class SavePolicy(pl.Callback):
     """Saves the policy when training ends or is stopped: its adapter, or the model if it has none, and the tokenizer.
 
-    Stopped is a run by an exception wherever it was raised, a reward limit among them, by Ctrl+C or by SIGTERM. Weights
-    that are not numbers are never saved. The folder is replaced as a whole, so that a save which is cut short leaves
+    Stopped is a run by an exception wherever it was raised, a reward limit among them, by Ctrl+C, by SIGTERM, or by the
+    end of its terminal (SIGHUP). Signals are answered in the midst of a rollout, with the exit status of a shell, 128
+    and their number; on several ranks Lightning answers, after the minibatch. Weights that are not numbers are never
+    saved. The folder is replaced as a whole, so that a save which is cut short leaves
     the last one; its ``saved_policy.json`` says after which step and why the run ended.
 
     A checkpoint of Lightning holds a run, to go on with; this holds the policy, for `CausalLMPolicy` (``model=`` or
@@ -51,6 +53,7 @@ class SavePolicy(pl.Callback):
         self.every_n_steps = every_n_steps
         self._training = False
         self._stepping = False
+        self._signalled: int | None = None
         self._saved_step = 0
         self._frozen_base: str | None = None
 
@@ -68,11 +71,15 @@ class SavePolicy(pl.Callback):
         check_replaceable(self.folder)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """From here on the weights are those of the run; answer SIGTERM at once, and not when a rollout is done."""
-        self._training, self._saved_step = True, trainer.global_step
+        """From here on the weights are those of the run; answer signals at once, and not when a rollout is done."""
+        self._training, self._stepping, self._signalled = True, False, None
+        self._saved_step = trainer.global_step
         self._frozen_base = base_digest(pl_module.policy) if pl_module.policy.frozen_base else None
         if trainer.world_size == 1 and threading.current_thread() is threading.main_thread():
-            self._answer_sigterm(trainer)
+            self._answer(signal.SIGTERM)
+            # Where it is ignored, as under nohup, it goes on being ignored.
+            if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+                self._answer(signal.SIGHUP)
 
     def on_before_optimizer_step(self, *args: Any) -> None:
         """From here to the end of the step a part of the weights may be old and a part new."""
@@ -81,6 +88,8 @@ class SavePolicy(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *args: Any) -> None:
         """Save in between, if that is asked for."""
         self._stepping = False
+        if self._signalled is not None:
+            raise SIGTERMException(128 + self._signalled)
         if self.every_n_steps is None or trainer.global_step - self._saved_step < self.every_n_steps:
             return
         self._saved_step = trainer.global_step
@@ -128,17 +137,19 @@ class SavePolicy(pl.Callback):
         there = self.folder.is_dir() and any(self.folder.iterdir())
         return f"{self.folder} holds what it held before" if there else f"there is no {self.folder}"
 
-    def _answer_sigterm(self, trainer: pl.Trainer) -> None:
-        """Raise what Lightning raises at the end of the batch; Lightning puts the former handler back in the end."""
-        before = signal.getsignal(signal.SIGTERM)
+    def _answer(self, number: signal.Signals) -> None:
+        """Raise on a signal what Lightning raises, after the minibatch; it puts the former handlers back in the end."""
+        before = signal.getsignal(number)
 
-        def answer(number: int, frame: FrameType | None) -> None:
+        def answer(received: int, frame: FrameType | None) -> None:
             if callable(before):
-                before(number, frame)
-            if self._training and not self._stepping:
-                raise SIGTERMException
+                before(received, frame)
+            if self._training and self._stepping:
+                self._signalled = received
+            elif self._training:
+                raise SIGTERMException(128 + received)
 
-        signal.signal(signal.SIGTERM, answer)
+        signal.signal(number, answer)
 
 
 def _not_finite(policy: torch.nn.Module) -> str:

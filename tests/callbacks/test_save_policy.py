@@ -109,17 +109,46 @@ def test_an_exception_wherever_it_is_raised(error: BaseException, grpo: Make, fi
     assert (about(tmp_path / "saved")["step"], about(tmp_path / "saved")["ended"]) == (2, type(error).__name__)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_in_the_midst_of_a_rollout(number: signal.Signals, grpo: Make, fit: Fit, tmp_path: Path) -> None:
-    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+SIGNALS = [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 1)]
+
+
+@pytest.mark.parametrize(("number", "status"), SIGNALS)
+def test_a_signal_in_the_midst_of_a_rollout(
+    number: signal.Signals, status: int, grpo: Make, fit: Fit, tmp_path: Path
+) -> None:
+    before = [signal.getsignal(number) for number, _ in SIGNALS]
     reward = Signals(number)
     model = grpo(adapted(), reward=reward)
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit) as stopped:
         fit(model, callbacks=[SavePolicy(tmp_path / "saved")])
+    assert stopped.value.code == status
     assert reward.judged == 33, "the rollout went on"
     assert about(tmp_path / "saved")["step"] == 2
     assert same_weights(tmp_path / "saved", model.policy)
-    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+    assert [signal.getsignal(number) for number, _ in SIGNALS] == before
+
+
+def test_a_signal_in_the_midst_of_a_step_waits_for_its_end(grpo: Make, fit: Fit, tmp_path: Path) -> None:
+    class Stepping(GRPO):
+        def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+            super().optimizer_step(*args, **kwargs)
+            if self.trainer.global_step == 2:  # counted after this one
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    model = grpo(adapted(), kind=Stepping)
+    with pytest.raises(SystemExit) as stopped:
+        fit(model, callbacks=[SavePolicy(tmp_path / "saved")])
+    assert (stopped.value.code, about(tmp_path / "saved")["step"]) == (143, 3)
+    assert same_weights(tmp_path / "saved", model.policy)
+
+
+def test_a_signal_that_is_ignored_goes_on_being_ignored(grpo: Make, fit: Fit, tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        fit(grpo(adapted(), reward=Signals(signal.SIGHUP)), callbacks=[SavePolicy(tmp_path / "saved")])
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert about(tmp_path / "saved")["ended"] == "finished"
 
 
 def test_a_reward_limit(grpo: Make, fit: Fit, tmp_path: Path) -> None:
