@@ -27,6 +27,7 @@ from .evaluation import Evaluation, evaluate
 from .loader import RolloutLoader
 from .policies import CausalLMPolicy, Policy, UnslothPolicy
 from .prompt import Prompt
+from .report import probe
 from .rewards import RewardModel
 from .rollout import Rollout
 from .samplers import (
@@ -86,5 +87,6 @@ __all__ = [
     "UnslothSampler",
     "VLLMSampler",
     "evaluate",
+    "probe",
     "rewards",
 ]

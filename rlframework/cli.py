@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from rlframework.algorithms import PolicyModule
@@ -10,7 +11,7 @@ from rlframework.optional import require
 
 
 def main(args: list[str] | None = None, **options: Any) -> Any:
-    """Run Lightning's command line over any algorithm, `SFT` too, and any `PromptDataModule`.
+    """Run Lightning's command line over any algorithm, `SFT` too, and any `PromptDataModule`; or ``probe``.
 
     Args:
         args: Arguments instead of those of the process.
@@ -22,6 +23,11 @@ def main(args: list[str] | None = None, **options: Any) -> Any:
     require("jsonargparse", "cli")
     from pytorch_lightning.cli import LightningCLI
 
+    given = sys.argv[1:] if args is None else args
+    if given[:1] == ["probe"]:
+        from rlframework.report.probe_command import main as probe
+
+        return probe(given[1:])
     return LightningCLI(
         PolicyModule,
         PromptDataModule,
@@ -34,4 +40,5 @@ def main(args: list[str] | None = None, **options: Any) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    ended = main()
+    sys.exit(ended if isinstance(ended, int) else 0)

@@ -104,6 +104,10 @@ class Completions:
         for start in range(0, len(self.rows), self.group_size):
             yield self.rows[start : start + self.group_size]
 
+    def to(self, *args: Any, **kwargs: Any) -> Completions:
+        """Return itself: Lightning moves what ``predict_step`` returns, and these lists are on no device."""
+        return self
+
     def column(self, name: str) -> list[Any]:
         """Return one column of the data for every completion, ``B`` values."""
         return [row.prompt.column(name) for row in self.rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from rlframework.optional import require
@@ -24,4 +25,5 @@ def main(args: list[str] | None = None, **options: Any) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    ended = main()
+    sys.exit(ended if isinstance(ended, int) else 0)

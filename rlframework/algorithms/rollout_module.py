@@ -9,6 +9,7 @@ from torch import nn
 
 from rlframework.algorithms.policy_module import PolicyModule
 from rlframework.algorithms.preflight import check_positions, describe
+from rlframework.completions import Completions
 from rlframework.distributed import sum_over_replicas
 from rlframework.metrics import MeanScore
 from rlframework.policies.base import Policy
@@ -73,6 +74,11 @@ class RolloutModule(PolicyModule):
         for name, score in self.validation_scores.items():
             shown = name != "reward"
             self.log(f"val/{name}", cast(MeanScore, score), prog_bar=shown, on_epoch=True, batch_size=1)
+
+    def predict_step(self, prompts: list[Prompt], batch_idx: int) -> Completions:
+        """Answer prompts as the rollout of this number would, from the present weights."""
+        with self.inference():
+            return self.sampler.sample(self.policy, prompts, step=batch_idx)
 
     def on_validation_epoch_end(self) -> None:
         """Say which figures leave out completions that could not be checked; stop if those are too many."""

@@ -1,6 +1,8 @@
 from .comparison import Comparison
 from .curves import plot_curves, read_metrics
 from .divergence import Run, plot_reward_and_accuracy
+from .probe_measure import ProbeReport, probe
+from .probe_table import print_probe
 from .reward_layout import BareLayout, TaggedLayout
 from .reward_probes import AnswerProbe, Probe, Question
 from .reward_result import RewardReport
@@ -15,6 +17,7 @@ __all__ = [
     "BareLayout",
     "Comparison",
     "Probe",
+    "ProbeReport",
     "Question",
     "RewardReport",
     "Run",
@@ -23,6 +26,8 @@ __all__ = [
     "plot_reward_and_accuracy",
     "print_comparison",
     "print_examples",
+    "print_probe",
+    "probe",
     "process_usage",
     "read_metrics",
     "reward_report",
