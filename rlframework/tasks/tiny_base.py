@@ -84,7 +84,7 @@ def _pretrained(
         random = Random(f"pretraining {seed} {attempt}")
         torch.manual_seed(random.getrandbits(32))
         model = Qwen3ForCausalLM(_config(recipe, tokenizer))
-        losses.append(pretrain(model, tokenizer, task, recipe, random, bar("Pretraining", recipe.pretraining_steps)))
+        losses.append(pretrain(model, tokenizer, task, recipe, random, bar("Pretraining", recipe.most_steps)))
         if losses[-1] <= recipe.understood_loss:
             return model
     raise RuntimeError(

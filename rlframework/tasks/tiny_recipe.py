@@ -19,8 +19,11 @@ class BaseRecipe:
         batch_size: Documents per step, in both stages.
         pretraining_lr: Peak learning rate of the first stage.
         understood_loss: Below this mean loss of 20 steps, in nats per token, the learning rate begins to fall.
-        decay_steps: It falls for so many steps, and the first stage is over.
-        pretraining_steps: The most steps; a model that has not understood by then is begun anew with other weights.
+        decay_steps: It falls for so many steps.
+        competent_loss: With at most this loss at the end of the decay the first stage is over; with a higher one the
+            rate is raised again, and falls again.
+        pretraining_steps: A model that has not understood by then is begun anew with other weights.
+        most_steps: Of the first stage, decays included.
         attempts: How often pretraining is begun.
         priming_lr: Learning rate of the second stage, falling to 0.
         priming_steps: Steps of the second stage.
@@ -42,7 +45,9 @@ class BaseRecipe:
     pretraining_lr: float = 4e-3
     understood_loss: float = 0.05
     decay_steps: int = 150
-    pretraining_steps: int = 900
+    competent_loss: float = 0.01
+    pretraining_steps: int = 750
+    most_steps: int = 1200
     attempts: int = 5
     priming_lr: float = 2e-3
     priming_steps: int = 150

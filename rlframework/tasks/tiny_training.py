@@ -62,9 +62,11 @@ def pretrain(
 ) -> float:
     """Train on solved problems until the loss says that they are understood, then let the learning rate fall.
 
+    It falls once more for a model that is not competent then: what the base does badly, nothing after it makes good.
+
     Returns:
-        Mean loss of the last 20 steps, in nats per token; if it is above ``recipe.understood_loss`` the most steps
-        allowed were not enough.
+        Mean loss of the last 20 steps, in nats per token; if it is above ``recipe.understood_loss`` the steps allowed
+        were not enough.
     """
     recent: deque[float] = deque(maxlen=20)
     factor = HoldThenDecay(warmup=50, decay=recipe.decay_steps)
@@ -73,10 +75,16 @@ def pretrain(
     draw = partial(_documents, tokenizer, task, recipe.batch_size, random)
     for step, loss in enumerate(_train(model, tokenizer, optimizer, schedule, draw, bar), start=1):
         recent.append(loss)
-        if factor.understood_at is None and step >= 20 and sum(recent) / len(recent) < recipe.understood_loss:
+        mean = sum(recent) / len(recent)
+        if factor.understood_at is None:
+            if step >= 20 and mean < recipe.understood_loss:
+                factor.understood_at = step
+            elif step >= recipe.pretraining_steps:
+                break
+        elif factor.is_over(step):
+            if mean <= recipe.competent_loss:
+                break
             factor.understood_at = step
-        if factor.is_over(step):
-            break
     bar.close()
     return sum(recent) / len(recent)
 
