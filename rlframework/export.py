@@ -97,10 +97,10 @@ def export(
         >>> written.path.name, written.agreement.largest < 1e-5
         ('merged', True)
     """
-    target = writable_folder(folder)
     script = _find_converter(converter)
     trained = read_policy(checkpoint, base, tokenizer)
     wanted = _wanted(forms, trained, script)
+    target = writable_folder(folder)
     for form in wanted:
         check_replaceable(target / form)
     for remark in trained.remarks:

@@ -76,11 +76,12 @@ class Yardstick:
     def __init__(self, policy: CausalLMPolicy) -> None:
         self._tokens = [policy.tokenizer(text)["input_ids"] for text in TEXTS]
         room = policy.max_positions or 4 * TOKENS
+        budget = min(TOKENS, room // 2)
         prompts = [
-            Prompt((ids or [policy.pad_id])[: room - TOKENS], text, {}, index)
+            Prompt((ids or [policy.pad_id])[: room - budget], text, {}, index)
             for index, (ids, text) in enumerate(zip(self._tokens, TEXTS, strict=True))
         ]
-        rows = BatchedSampler(group_size=2, max_tokens=min(TOKENS, room // 2)).sample(policy, prompts)
+        rows = BatchedSampler(group_size=2, max_tokens=budget).sample(policy, prompts)
         self._batch = assemble(rows, Scores(torch.zeros(len(prompts), 2), {}), policy.pad_id, temperature=1.0)
         self._expected = self._score(policy)
         self._learned = None

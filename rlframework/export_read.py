@@ -112,7 +112,7 @@ def _of_checkpoint(path: Path, base: str | None, tokenizer: str | None) -> Train
     weights = {name.removeprefix(POLICY): w for name, w in checkpoint["state_dict"].items() if name.startswith(POLICY)}
     # A base that has moved took its tokenizer along.
     moved = base if origin["tokenizer"] == origin["base"] else None
-    words = tokenizer or moved or origin["tokenizer"]
+    words = tokenizer or (origin["tokenizer"] and moved) or origin["tokenizer"]
     if not words:
         raise ValueError(
             f"the run that wrote {path} had made its tokenizer in memory; name one by tokenizer (--tokenizer)"

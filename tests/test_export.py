@@ -132,8 +132,10 @@ def test_a_base_that_has_moved_is_named_and_another_one_refused(
 def test_what_was_made_in_memory_is_named(base: Path, run: Callable[..., CausalLMPolicy], tmp_path: Path) -> None:
     run(CausalLMPolicy(tiny_policy().model, letter_tokenizer(), lora=LORA))
     source = tmp_path / "run/last.ckpt"
-    with pytest.raises(ValueError, match="made its tokenizer in memory"):
-        export(source, tmp_path / "out")
+    for named in ({}, {"base": str(base)}):
+        with pytest.raises(ValueError, match="made its tokenizer in memory"):
+            export(source, tmp_path / "out", **named)
+    assert not (tmp_path / "out").exists()
     with pytest.raises(ValueError, match="the model under it was made in memory"):
         export(source, tmp_path / "out", tokenizer=str(base))
     assert export(source, tmp_path / "out", tokenizer=str(base), base=str(base), say=says([]))
