@@ -1,6 +1,6 @@
 """A base model learns to reason about mathematics, without labels: what prompt, priming and GRPO each bring to it.
 
-    python recipes/qwen3_math.py --tiny      # a minute on a CPU: a tiny base, and sums in the layout of OpenR1-Math
+    python recipes/qwen3_math.py --tiny      # two minutes on a CPU: a tiny base, and sums in the layout of OpenR1-Math
     python recipes/qwen3_math.py             # Qwen3-4B-Base and OpenR1-Math-220k, sized for one GPU of 80 GB
     python recipes/qwen3_math.py --model FOLDER_OR_NAME --data FOLDER_OR_NAME
 
