@@ -2,6 +2,7 @@
 
 from rlframework.policies.base import Policy
 from rlframework.policies.causal_lm import CausalLMPolicy
+from rlframework.policies.precision import Precision, fastest_precision
 from rlframework.policies.unsloth import UnslothPolicy
 
-__all__ = ["CausalLMPolicy", "Policy", "UnslothPolicy"]
+__all__ = ["CausalLMPolicy", "Policy", "Precision", "UnslothPolicy", "fastest_precision"]

@@ -161,7 +161,9 @@ class CausalLMPolicy(Policy):
         """Run them through the model's own forward, ``(B, V)``."""
         # The name is `cache` from transformers 5.24 on.
         name = "cache" if "cache" in self._forward_arguments else "past_key_values"
-        output = self._forward(ids, mask, mask, **{name: cache}, use_cache=True, logits_to_keep=1)
+        # By its index: of a slice torch would multiply every row with a copy of the head of its own.
+        last = torch.tensor([ids.shape[1] - 1], device=ids.device)
+        output = self._forward(ids, mask, mask, **{name: cache}, use_cache=True, logits_to_keep=last)
         return output.logits[:, -1], output[name]
 
     def branch(self, cache: Any, mask: Tensor, copies: int, room: int) -> Any:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Prompts of so many tokens are kept once for their group: below, a copy for each row is read faster than the two parts
 # of a row are joined.
-LONG_PROMPT = 128
+LONG_PROMPT = 64
 
 
 class Way(NamedTuple):
@@ -198,7 +198,7 @@ class Decoding:
 # Tokens that a proof decodes, and when a row leaves.
 _STEPS, _HALFWAY = 6, 3
 # What a proof reads of a prompt: as much of its beginning, and of its end.
-_PROOF_PROMPT = 128
+_PROOF_PROMPT = 48
 
 
 def _staying(rows: int, device: torch.device) -> Tensor:
