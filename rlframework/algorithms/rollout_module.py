@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from torch import nn
 
+from rlframework.algorithms.memory import foretell
 from rlframework.algorithms.policy_module import PolicyModule
 from rlframework.algorithms.preflight import check_positions, describe
 from rlframework.completions import Completions
@@ -58,9 +60,12 @@ class RolloutModule(PolicyModule):
         return describe(self)
 
     def on_fit_start(self) -> None:
-        """Refuse prompts that leave no room for a completion."""
+        """Refuse prompts that leave no room for a completion; foretell the memory that the sizes take."""
         check_positions(self)
         super().on_fit_start()
+        foretold = foretell(self)
+        if foretold is not None:
+            rank_zero_info(str(foretold))
 
     def validation_step(self, prompts: list[Prompt], batch_idx: int) -> None:
         """Measure held-out completions; logged as ``val/<name>`` over the whole set and all ranks."""
