@@ -22,8 +22,9 @@ from rlframework.prompt import Prompt
 from rlframework.rewards import RightEquation
 from rlframework.tasks import word_problems
 from rlframework.tasks.smollm2 import VERSION
+from rlframework.tasks.tiny_tokenizer import tiny_tokenizer
 from rlframework.tasks.word_problems import EXAMPLES, NEW, TRAINED
-from rlframework.testing.tiny import letter_tokenizer, tiny_qwen3
+from rlframework.testing.tiny import tiny_qwen3
 
 ROOT = Path(__file__).parents[2]
 
@@ -111,19 +112,16 @@ def test_what_was_learned_in_a_sentence() -> None:
     assert "0%" in word_problems.learned(row(0.0, 0.0), row(0.9, 0.81))
 
 
-CHAT = (
-    "{% for message in messages %}{{ message['role'] + ':' + message['content'] + '<eos>' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ 'assistant:' }}{% endif %}"
-)
-
-
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a cache in which a tiny model with a chat template lies where the real one would."""
     folder = tmp_path_factory.mktemp("cache")
     model = folder / "rlframework" / "smollm2" / f"{VERSION}-transformers-{transformers.__version__}"
-    tokenizer = letter_tokenizer(string.printable)
-    tokenizer.chat_template = CHAT
+    # A token for each word, as a model that was made for words has it.
+    said = [word_problems.SYSTEM_PROMPT, word_problems.REQUEST, *(wording.text for wording in (*TRAINED, *NEW))]
+    tokenizer = tiny_tokenizer(
+        " ".join([*said, *word_problems.NAMES, *word_problems.THINGS]), characters=string.printable
+    )
     tokenizer.save_pretrained(model)
     tiny_qwen3(vocab_size=len(tokenizer), max_position_embeddings=1024).save_pretrained(model)
     return folder
@@ -170,3 +168,31 @@ def test_the_yaml_twin_trains(cache: Path, tmp_path: Path) -> None:
 
 def test_the_recipe_is_short() -> None:
     assert len((ROOT / "recipes" / "real_model.py").read_text().splitlines()) <= 90
+
+
+def block(start: str) -> str:
+    """The block of docs/first_real_model.md that starts so."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```$", (ROOT / "docs" / "first_real_model.md").read_text(), re.M | re.S)
+    (found,) = (text for text in blocks if text.startswith(start))
+    return found
+
+
+def test_the_way_of_ones_own_file_leads_to_a_model_that_transformers_loads(cache: Path, tmp_path: Path) -> None:
+    """Nothing but what the page says, with more rows and fewer steps."""
+    sums = [(a, b) for a in range(9) for b in (1, 2)]
+    rows = [f"Sam has {a} beads and strings {b} more. How many beads is that?,{a + b}\n" for a, b in sums]
+    (tmp_path / "mine.csv").write_text(block("question,answer") + "".join(rows))
+    (tmp_path / "mine.yaml").write_text(block("seed_everything").replace("max_steps: 40", "max_steps: 2"))
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
+    for line in block("rlframework probe").splitlines():
+        words = line.partition("#")[0].split()
+        options = ["--prompts", "4"] if "probe" in words else []
+        command = [sys.executable, "-m", "rlframework.commands", *words[1:], *options]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, env=environment)
+        # A model of random weights has nothing to reinforce, and the probe says so.
+        assert done.returncode == int("probe" in words), f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+    done = subprocess.run(
+        [sys.executable, "-c", block("from transformers")], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert "has 9 pens and" in done.stdout
