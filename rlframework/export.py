@@ -128,18 +128,20 @@ def _written(
         yield Exported("adapter", target / "adapter", "float32", agreement)
     if set(wanted) <= {"adapter"}:
         return
-    model = merged(policy.model, in_place=True).to(getattr(torch, dtype))
+    whole = CausalLMPolicy(merged(policy.model, in_place=True), policy.tokenizer).eval()
+    yardstick.hold(whole, "float32")  # The merging; what follows is rounding and writing.
     with tempfile.TemporaryDirectory(dir=target, prefix=".unfinished-") as scratch:
-        whole = target / "merged" if "merged" in wanted else Path(scratch) / "merged"
-        with whole_folder(whole, {"dtype": dtype}) as folder:
-            model.save_pretrained(folder)
-            policy.tokenizer.save_pretrained(folder)
-            agreement = yardstick.hold(CausalLMPolicy(folder, dtype="float32"), dtype)
+        place = target / "merged" if "merged" in wanted else Path(scratch) / "merged"
+        with whole_folder(place, {"dtype": dtype}) as folder:
+            _cast(whole, getattr(torch, dtype))
+            whole.save_pretrained(folder)
+            _cast(whole, torch.float32)
+            agreement = yardstick.hold(CausalLMPolicy(folder, dtype="float32"), dtype, written=whole)
         if "merged" in wanted:
-            yield Exported("merged", whole, dtype, agreement)
+            yield Exported("merged", place, dtype, agreement)
         if "gguf" in wanted and script is not None:
             file = Path(scratch) / f"model-{gguf_type}.gguf"
-            _convert(script, whole, file, gguf_type)
+            _convert(script, place, file, gguf_type)
             try:
                 read = CausalLMPolicy(file)
             except ValueError as error:
@@ -147,6 +149,12 @@ def _written(
             else:
                 agreement = yardstick.hold(read, gguf_type)
                 yield Exported("gguf", file.replace(target / file.name), gguf_type, agreement)
+
+
+def _cast(policy: CausalLMPolicy, dtype: torch.dtype) -> None:
+    """Round the weights, and leave buffers as they are: the angles of rotary positions are not saved, but made."""
+    for weight in policy.parameters():
+        weight.data = weight.data.to(dtype)
 
 
 def _wanted(forms: Sequence[Form] | None, trained: TrainedPolicy, script: Path | None) -> list[Form]:

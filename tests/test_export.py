@@ -152,9 +152,22 @@ def test_what_is_not_the_policy_is_not_left_there(base: Path, tmp_path: Path, mo
     CausalLMPolicy(base, lora=LORA).save_pretrained(tmp_path / "adapter")
     export(tmp_path / "adapter", tmp_path / "out", forms=["merged"], say=says([]))
     before = (tmp_path / "out/merged/model.safetensors").read_bytes()
-    monkeypatch.setattr(rlframework.export, "merged", lambda model, in_place: model.unload())
-    with pytest.raises(ExportError, match=r"more than the 0\.0001 that rounding to float32 explains"):
-        export(tmp_path / "adapter", tmp_path / "out", forms=["merged"], say=says([]))
+    with monkeypatch.context() as fault:
+        fault.setattr(rlframework.export, "merged", lambda model, in_place: model.unload())
+        with pytest.raises(ExportError, match=r"more than the 0\.0001 that rounding to float32 explains"):
+            export(tmp_path / "adapter", tmp_path / "out", forms=["merged"], say=says([]))
+    save = CausalLMPolicy.save_pretrained
+
+    def with_a_fault(policy: CausalLMPolicy, folder: Path) -> None:
+        kept = policy.model.model.layers[0].mlp.up_proj.weight
+        kept.data = kept.data.neg()
+        save(policy, folder)
+        kept.data = kept.data.neg()
+
+    monkeypatch.setattr(CausalLMPolicy, "save_pretrained", with_a_fault)
+    for dtype in ("float32", "bfloat16"):
+        with pytest.raises(ExportError, match="what is read back differs from what was written"):
+            export(tmp_path / "adapter", tmp_path / "out", forms=["merged"], dtype=dtype, say=says([]))
     assert (tmp_path / "out/merged/model.safetensors").read_bytes() == before
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["merged"]
 
