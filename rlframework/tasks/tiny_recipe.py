@@ -48,7 +48,7 @@ class BaseRecipe:
     competent_loss: float = 0.01
     pretraining_steps: int = 750
     most_steps: int = 1200
-    attempts: int = 5
+    attempts: int = 8
     priming_lr: float = 2e-3
     priming_steps: int = 150
     correction_steps: int = 50

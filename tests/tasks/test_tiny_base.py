@@ -112,12 +112,12 @@ def test_a_base_that_is_primed_too_well_or_too_badly_is_corrected(
     measured = []
     gate = tiny_base.gate
     monkeypatch.setattr(tiny_base, "gate", lambda *given: measured.append(gate(*given)) or measured[-1])
-    recipe, base = BaseRecipe(corrections=6), create_base(0, progress=False).base
+    recipe, base = BaseRecipe(priming_steps=100, corrections=6), create_base(0, progress=False).base
     model = Qwen3ForCausalLM.from_pretrained(base, attn_implementation="eager")
     task: Any = PrimedWith(care)
     tiny_base._primed(model, 0, task, recipe, AutoTokenizer.from_pretrained(base), tiny_base.progress_bars(False))
-    first_greedy, first_worked = measured[0]
-    assert first_greedy > 0.8 if closed == "greedy" else first_worked < 0.4
+    too_well, too_badly = measured[0][0] > recipe.most_greedy, measured[0][1] < recipe.least_worked
+    assert too_well if closed == "greedy" else too_badly
     assert measured[-1][0] <= recipe.most_greedy
     assert measured[-1][1] >= recipe.least_worked
 
