@@ -27,9 +27,9 @@ TEXTS = (
 TOKENS = 32
 # Mean difference of log-probabilities, in nats, of the same weights computed in another order.
 SAME = 1e-4
-# That which llama.cpp's formats explain. Of a model of 135 million weights f16 is at 0.002; of what is a fault, one
-# matrix taken for another, or an adapter left out, none was below 0.2.
-ALLOWED = {"float32": SAME, "f32": SAME, "f16": 0.02, "bf16": 0.1, "q8_0": 0.1}
+# What rounding to llama.cpp's formats explains. SmolLM2-135M: f16 0.0016, bf16 0.012, q8_0 0.037; of faults in one of
+# its 30 layers the smallest was two heads that changed places, 0.08, and the adapter left out was 0.27.
+ALLOWED = {"float32": SAME, "f32": SAME, "f16": 0.01, "bf16": 0.05, "q8_0": 0.07}
 # Largest share of what the adapter changed that rounding may take away.
 LARGEST_SHARE = 0.2
 
