@@ -21,14 +21,14 @@ def main(args: list[str] | None = None, **options: Any) -> Any:
         ImportError: jsonargparse is not installed.
     """
     require("jsonargparse", "cli")
-    from pytorch_lightning.cli import LightningCLI
+    from rlframework.recipe_cli import RecipeCLI
 
     given = sys.argv[1:] if args is None else args
     if given[:1] == ["probe"]:
         from rlframework.report.probe_command import main as probe
 
         return probe(given[1:])
-    return LightningCLI(
+    return RecipeCLI(
         PolicyModule,
         PromptDataModule,
         subclass_mode_model=True,

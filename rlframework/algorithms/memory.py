@@ -109,7 +109,7 @@ def decoder_sizes(policy: Policy, precision: str) -> DecoderSizes | None:
         element=2 if half else 4,
         trained=sum(_local(weight) for weight in policy.parameters() if weight.requires_grad),
         adapter=isinstance(model, PeftModel),
-        checkpointing=bool(getattr(model, "is_gradient_checkpointing", False)),
+        checkpointing=any(getattr(part, "gradient_checkpointing", False) for part in model.modules()),
     )
 
 

@@ -22,6 +22,7 @@ from rlframework.loader import RolloutLoader, Sealed
 from rlframework.metrics import Tally
 from rlframework.policies.base import Policy, eval_mode
 from rlframework.prompt import Prompt
+from rlframework.quiet import LEAF_SPEC, NO_VALIDATION, leave_out
 from rlframework.resume import restore_run_state, run_state
 from rlframework.rollout import Rollout
 
@@ -157,6 +158,8 @@ class PolicyModule(pl.LightningModule, ABC):
 
     def setup(self, stage: str) -> None:
         """Refuse sizes that do not fit together before anything is loaded."""
+        # Lightning's loops, which come next, cannot be wrapped.
+        leave_out(LEAF_SPEC, NO_VALIDATION)
         if stage == "fit":
             _ = self.steps_per_pass
 

@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.cli import LightningArgumentParser
 
 from rlframework.algorithms import PolicyModule
 from rlframework.data import PromptDataModule
 from rlframework.optional import require
+from rlframework.recipe_cli import RecipeCLI
 from rlframework.report.probe_measure import probe
 from rlframework.report.probe_table import print_probe
 
 
-class ProbeCLI(LightningCLI):
+class ProbeCLI(RecipeCLI):
     """Reads what ``rlframework fit`` reads; of the Trainer only device and precision are used."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
