@@ -19,7 +19,7 @@ from transformers import PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
 from rlframework.folders import cache_folder, made_once
 from rlframework.tasks import chain_sums
 from rlframework.tasks.tiny_recipe import BaseRecipe
-from rlframework.tasks.tiny_task import CARELESS, Care, TinyTask
+from rlframework.tasks.tiny_task import CARELESS, TinyTask
 from rlframework.tasks.tiny_tokenizer import tiny_tokenizer
 from rlframework.tasks.tiny_training import demonstrations, gate, place_new_tokens, pretrain, prime
 
@@ -103,31 +103,27 @@ def _primed(
     bar: Bars,
 ) -> Qwen3ForCausalLM:
     random, care, steps = Random(f"priming {seed} 0"), CARELESS, recipe.priming_steps
+    least_worked = recipe.least_worked
     place_new_tokens(model, tokenizer, random)
     figures = []
     for _ in range(1 + recipe.corrections):
         draw = partial(demonstrations, tokenizer, task, recipe.batch_size, random, care)
         prime(model, tokenizer, recipe, draw, bar("Priming", steps))
         greedy, worked = gate(model, tokenizer, task)
-        if greedy <= recipe.most_greedy and worked >= recipe.least_worked:
+        if greedy <= recipe.most_greedy and worked >= least_worked:
             return model
         figures.append(f"greedy {greedy:.2f}, worked {worked:.2f}")
-        care, steps = _correcting(recipe, greedy, worked), recipe.correction_steps
+        steps, least_worked = recipe.correction_steps, recipe.corrected_worked
+        care = CARELESS
+        if greedy > recipe.most_greedy:  # too many workings, or lucky guesses
+            care = care._replace(blurted=0.9, right=0.0)
+        if worked < least_worked:  # too many slips
+            care = care._replace(slips=0.0)
     raise RuntimeError(
-        f"priming did not give a greedy accuracy of at most {recipe.most_greedy} with at least {recipe.least_worked} "
+        f"priming did not give a greedy accuracy of at most {recipe.most_greedy} with at least {least_worked} "
         f"of the worked samples right in {recipe.corrections} corrections ({'; '.join(figures)}); try another seed, or "
         "allow more corrections"
     )
-
-
-def _correcting(recipe: BaseRecipe, greedy: float, worked: float) -> Care:
-    """Return demonstrations that lack what the model has too much of: workings and lucky guesses, or slips."""
-    care = CARELESS
-    if greedy > recipe.most_greedy:
-        care = care._replace(blurted=0.9, right=0.0)
-    if worked < recipe.least_worked:
-        care = care._replace(slips=0.0)
-    return care
 
 
 def _config(recipe: BaseRecipe, tokenizer: PreTrainedTokenizerBase) -> Qwen3Config:

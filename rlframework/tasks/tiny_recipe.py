@@ -32,6 +32,8 @@ class BaseRecipe:
         corrections: The most of them.
         least_worked: Of the primed model's samples that show their working this share must be right: what it never does
             well, reinforcement cannot find.
+        corrected_worked: And this share once it is being corrected: one more correction takes seconds, and a weak start
+            is felt at the end.
         most_greedy: And at most this share at first answer: or there would be nothing left to show.
     """
 
@@ -54,4 +56,5 @@ class BaseRecipe:
     correction_steps: int = 50
     corrections: int = 12
     least_worked: float = 0.6
+    corrected_worked: float = 0.7
     most_greedy: float = 0.27
