@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import takewhile
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from peft import PeftModel
 from torch.distributed.tensor import DTensor
 
-from rlframework.distributed import replica
 from rlframework.functional.memory import DecoderSizes, activation_bytes, rollout_bytes, update_bytes
 from rlframework.policies.base import Policy
 from rlframework.policies.decoding import LONG_PROMPT
 from rlframework.policies.lean_decode import LeanDecoder
 from rlframework.policies.tree_attention import IN_VAIN, TREE_ATTENTION
-
-if TYPE_CHECKING:
-    from rlframework.algorithms.rollout_module import RolloutModule
+from rlframework.prompt import Prompt
+from rlframework.samplers.base import GroupSampler
 
 
 class Foretold(NamedTuple):
@@ -42,21 +41,47 @@ class Foretold(NamedTuple):
         )
 
 
-def foretell(algorithm: RolloutModule) -> Foretold | None:
-    """Foretell a run's memory from sizes; None for a policy whose sizes are not those of a gated decoder.
+def foretell(
+    policy: Policy,
+    sampler: GroupSampler,
+    asked: Sequence[Prompt],
+    *,
+    prompts_per_rollout: int,
+    minibatches: int,
+    accumulate: int,
+    replicas: int = 1,
+    precision: str = "32-true",
+) -> Foretold | None:
+    """Foretell the memory of a rank from sizes; None for a policy whose sizes are not those of a gated decoder.
 
-    Within a factor of 2 of what was measured, and no factor of its own: what the first steps hold to prove their
-    shortcuts comes on top.
+    Of what the first steps hold to prove their shortcuts there is nothing in it.
+
+    Args:
+        policy: What is trained.
+        sampler: What samples.
+        asked: Training prompts, of which the first are looked at.
+        prompts_per_rollout: Over all ranks.
+        minibatches: Of a rollout.
+        accumulate: Minibatches of an optimizer step.
+        replicas: Number of ranks.
+        precision: The Trainer's, such as ``"bf16-mixed"``.
+
+    Example:
+        >>> from rlframework import SharedPrefixSampler
+        >>> from rlframework.testing import letter_prompts, tiny_policy
+        >>> sampler = SharedPrefixSampler(group_size=8, max_tokens=32)
+        >>> sizes = {"prompts_per_rollout": 16, "minibatches": 1, "accumulate": 1}
+        >>> foretell(tiny_policy(), sampler, letter_prompts(16), **sizes).way
+        "minibatches_per_rollout=2 with accumulate_grad_batches=2 halves an update's activations, ..."
     """
-    sizes = decoder_sizes(algorithm.policy, str(algorithm.trainer.precision))
-    asked = getattr(algorithm.trainer.datamodule, "prompts", {}).get("train")  # type: ignore[attr-defined]
+    sizes = decoder_sizes(policy, precision)
     if sizes is None or not asked:
         return None
     some = [asked[place].ids for place in range(min(len(asked), _PROMPTS_LOOKED_AT))]
     length, trunk = fmean(map(len, some)), _in_common(some)
-    sampler, parts = algorithm.sampler, algorithm.minibatches_per_rollout
-    prompts = sampler.groups_from(algorithm.prompts_per_rollout // replica(algorithm.trainer)[1])
-    group, budget, model = sampler.group_size, sampler.max_tokens, algorithm.policy.model
+    prompts = sampler.groups_from(prompts_per_rollout // replicas)
+    group, budget = sampler.group_size, sampler.max_tokens
+    model: Any = policy.model
     shares = model.config._attn_implementation == TREE_ATTENTION
 
     rollout = copies = 0.0
@@ -67,18 +92,17 @@ def foretell(algorithm: RolloutModule) -> Foretold | None:
         rollout = rollout_bytes(sizes, prompts * group, int(columns), int(prompts * length), lean)
         copies = rollout - rollout_bytes(sizes, prompts * group, int(columns), int(prompts * length), False)
 
-    groups = prompts / parts
+    groups = prompts / minibatches
     tokens = groups * (length + group * budget) if shares else groups * group * (length + budget)
     if shares and trunk * (groups - 1) > 0.1 * tokens:
         tokens -= trunk * (groups - 1)
     masked = int(groups) * _masked(int(length), group, budget) if shares else 0
     activations = activation_bytes(sizes, int(tokens), int(groups * group * budget), masked)
-    accumulate = algorithm.trainer.accumulate_grad_batches
     update = update_bytes(sizes, activations, accumulate > 1)
     if rollout > update:
-        way = _less_rollout(algorithm.prompts_per_rollout, copies > rollout / 2)
+        way = _less_rollout(prompts_per_rollout, copies > rollout / 2)
     else:
-        way = _less_update(activations < update / 2, sizes, parts, accumulate, groups)
+        way = _less_update(activations < update / 2, sizes, minibatches, accumulate, groups)
     return Foretold(rollout, update, way)
 
 

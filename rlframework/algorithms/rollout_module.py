@@ -8,11 +8,11 @@ from typing import Any, cast
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from torch import nn
 
-from rlframework.algorithms.memory import foretell
+from rlframework.algorithms.memory import Foretold, foretell
 from rlframework.algorithms.policy_module import PolicyModule
 from rlframework.algorithms.preflight import check_positions, describe
 from rlframework.completions import Completions
-from rlframework.distributed import sum_over_replicas
+from rlframework.distributed import replica, sum_over_replicas
 from rlframework.metrics import MeanScore
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
@@ -63,9 +63,22 @@ class RolloutModule(PolicyModule):
         """Refuse prompts that leave no room for a completion; foretell the memory that the sizes take."""
         check_positions(self)
         super().on_fit_start()
-        foretold = foretell(self)
+        foretold = self.foretell_memory()
         if foretold is not None:
             rank_zero_info(str(foretold))
+
+    def foretell_memory(self) -> Foretold | None:
+        """Return what a rollout and an update will take of this rank's memory, where the policy's sizes tell."""
+        return foretell(
+            self.policy,
+            self.sampler,
+            getattr(self.trainer.datamodule, "prompts", {}).get("train", ()),  # type: ignore[attr-defined]
+            prompts_per_rollout=self.prompts_per_rollout,
+            minibatches=self.minibatches_per_rollout,
+            accumulate=self.trainer.accumulate_grad_batches,
+            replicas=replica(self.trainer)[1],
+            precision=str(self.trainer.precision),
+        )
 
     def validation_step(self, prompts: list[Prompt], batch_idx: int) -> None:
         """Measure held-out completions; logged as ``val/<name>`` over the whole set and all ranks."""

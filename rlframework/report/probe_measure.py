@@ -71,7 +71,7 @@ class ProbeReport:
     def figures(self) -> dict[str, Any]:
         """Return everything as plain numbers, for a file of JSON."""
         found, size = self.evaluation, self.evaluation.completions.group_size
-        measures = {}
+        measures: dict[str, dict[str, Any]] = {}
         for name, scores in found.scores.items():
             measures[name] = {
                 "mean": found.share(name),

@@ -12,7 +12,7 @@ from peft import LoraConfig
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from rlframework import CausalLMPolicy, PromptDataModule, SharedPrefixSampler
-from rlframework.algorithms.memory import Foretold, foretell
+from rlframework.algorithms.memory import Foretold
 from rlframework.callbacks import RolloutCallback
 from rlframework.completions import Completion
 from rlframework.rewards.base import RowReward
@@ -60,7 +60,7 @@ class Kept(RolloutCallback):
         self.foretold: Foretold | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        self.foretold = foretell(pl_module)
+        self.foretold = pl_module.foretell_memory()
         self._weights = {weight.untyped_storage().data_ptr() for weight in pl_module.parameters()}
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
@@ -158,7 +158,7 @@ def test_an_unknown_kind_of_model_is_not_guessed_at(grpo: Callable, fit: Callabl
 
     class Ask(pl.Callback):
         def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-            told.append(foretell(pl_module))
+            told.append(pl_module.foretell_memory())
 
     fit(grpo(CausalLMPolicy(GPT2LMHeadModel(config), tokenizer)), callbacks=[Ask()], max_steps=1)
     assert told == [None]
