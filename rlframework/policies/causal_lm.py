@@ -19,7 +19,6 @@ from rlframework.policies.decoding import Decoding
 from rlframework.policies.foresight import Foresight
 from rlframework.policies.group_cache import GroupCache
 from rlframework.policies.head import Head, TiledHead, WholeHead
-from rlframework.policies.kv_cache import select_rows
 from rlframework.policies.lean_decode import LeanDecoder
 from rlframework.policies.loading import load_model, load_tokenizer, with_adapter
 from rlframework.policies.packed_rows import PackedRows
@@ -172,7 +171,8 @@ class CausalLMPolicy(Policy):
 
     def select_rows(self, cache: Any, rows: Tensor, room: int) -> Any:
         """Keep some rows of the key-value cache."""
-        return select_rows(cache, rows, room)
+        cache.batch_select_indices(rows)
+        return cache
 
     def reference(self) -> Policy:
         """Return the policy as it is now, frozen: of one with an adapter the same model, and only the adapter's copy.

@@ -12,7 +12,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 from rlframework.distributed import is_sharded
 from rlframework.policies.graphed_decode import GraphedDecoder
 from rlframework.policies.group_cache import GroupCache
-from rlframework.policies.kv_cache import select_rows
+from rlframework.policies.kv_cache import with_room
 from rlframework.policies.lean_decode import LeanDecoder
 from rlframework.policies.prefix_tree import common_prefix
 from rlframework.policies.self_check import coarse, exact_twin, exactly, rounds, total_variation, unlike, wrong
@@ -33,18 +33,20 @@ class Way(NamedTuple):
     Args:
         trunk: Read what all prompts begin with once.
         shared: Keep each prompt once for its group.
-        lean: Take steps through `LeanDecoder`.
+        roomy: Copy it into a cache with room for what follows; without either, the cache is the model's own.
+        lean: Take steps through `LeanDecoder`, for which the cache has to be one of the two.
     """
 
     trunk: bool = False
     shared: bool = False
+    roomy: bool = False
     lean: bool = False
 
     @property
-    def switches(self) -> list[str]:
-        """Arguments of the policy that switch it off."""
-        names = ("shared_trunk", "shared_prefix", "lean_decode")
-        return [name for name, used in zip(names, self, strict=True) if used]
+    def name(self) -> str:
+        """The shortcuts that are taken, by the policy's arguments that switch them off where there are any."""
+        names = {"shared_trunk=True": self.trunk, "shared_prefix=True": self.shared, "lean_decode=True": self.lean}
+        return ", ".join(name for name, used in names.items() if used) or "cache with room"
 
 
 class Decoding:
@@ -88,7 +90,8 @@ class Decoding:
         long = copies > 1 and mask.shape[1] >= LONG_PROMPT and not self._graphed
         shared = plain and long and policy.model.config._attn_implementation == TREE_ATTENTION
         lean = plain and self._lean and not is_sharded(policy)
-        wanted = [Way(shared=shared, lean=lean), Way(lean=lean), Way(shared=shared), Way()]
+        copied = Way(roomy=plain, lean=lean), Way(roomy=plain), Way()
+        wanted = (Way(shared=True, lean=lean), Way(shared=True), *copied) if shared else copied
         way = next(way for way in wanted if self._proven(policy, way, copies))
         return self._branched(policy, way, cache, mask, copies, room)
 
@@ -109,7 +112,7 @@ class Decoding:
             cache = GroupCache(cache, mask, copies, room)
         else:
             rows = torch.arange(len(mask), device=mask.device).repeat_interleave(copies)
-            cache = select_rows(cache, rows, room)
+            cache = with_room(cache, rows, room) if way.roomy else policy.select_rows(cache, rows, room)
         if way.lean:
             # The joined weights live as long as the cache does: no longer than the rollout that they belong to.
             decoder = LeanDecoder(policy.model, cache.layers[0].capacity)
@@ -125,8 +128,8 @@ class Decoding:
             self._holds[way] = found is None
             if found is not None:
                 rank_zero_warn(
-                    f"No {' with '.join(way.switches)}: {found}. What is slower is right, and is used instead; "
-                    f"{way.switches[-1]}=False spares the attempt. Please report the architecture."
+                    f"Left {way.name}: {found}. What is slower is right, and is used instead. Please report the "
+                    "architecture."
                 )
         return self._holds[way]
 
@@ -173,7 +176,8 @@ class Decoding:
         for position in range(forced.shape[1]):
             if position == _HALFWAY:
                 kept = _staying(len(forced), forced.device)
-                cache, mask, forced = select_rows(cache, kept, forced.shape[1]), mask[kept], forced[kept]
+                cache = policy.select_rows(cache, kept, forced.shape[1])
+                mask, forced = mask[kept], forced[kept]
             mask = torch.nn.functional.pad(mask, (0, 1), value=True)
             step, cache = self.next_logits(policy, forced[:, position : position + 1], mask, cache)
             # A recorded step writes into the same buffer again.
@@ -185,7 +189,7 @@ class Decoding:
         generator = torch.Generator(ids.device).manual_seed(0)
         logits, cache = policy.plain_next_logits(ids, mask)
         rows = torch.arange(len(ids), device=ids.device).repeat_interleave(copies)
-        cache, mask, logits = select_rows(cache, rows, _STEPS), mask[rows], logits[rows]
+        cache, mask, logits = policy.select_rows(cache, rows, _STEPS), mask[rows], logits[rows]
         tokens = []
         for _ in range(_STEPS):
             probabilities = logits.float().softmax(-1).nan_to_num(0.0) + 1e-9

@@ -79,17 +79,14 @@ class RoomyLayer(DynamicLayer):
         return self._shown
 
 
-def select_rows(cache: Any, rows: Tensor, room: int) -> Any:
-    """Keep the given rows of a transformers cache, with room for more tokens where its layers allow that.
+def with_room(cache: DynamicCache, rows: Tensor, room: int) -> DynamicCache:
+    """Keep the given rows of a cache of plain layers, in buffers that have room for more tokens.
 
     Args:
-        cache: As the model returned it.
+        cache: As the model returned it, of transformers' plain layers.
         rows: ``(B',)`` int64, in the order wanted; a row may come several times.
         room: Tokens to come, at most.
     """
-    layers: list[Any] = cache.layers if isinstance(cache, DynamicCache) else [None]
-    if all(type(layer) is DynamicLayer for layer in layers):
-        cache.layers = [RoomyLayer(layer.keys[rows], layer.values[rows], room) for layer in layers]
-    else:
-        cache.batch_select_indices(rows)
+    layers: Any = cache.layers
+    cache.layers = [RoomyLayer(layer.keys[rows], layer.values[rows], room) for layer in layers]
     return cache

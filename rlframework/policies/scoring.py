@@ -107,8 +107,8 @@ class Scoring:
             refuse_padding_that_shows(self._policy, rows)
             self._refuted.add(scorer)
             rank_zero_warn(
-                f"No {scorer.name}: {found or 'another rank found that results differ'}. What is slower is right, and "
-                f"is used instead; {scorer.switch}=False spares the attempt. Please report the architecture."
+                f"Left {scorer.switch}=True: {found or 'another rank found that results differ'}. What is slower is "
+                "right, and is used instead. Please report the architecture."
             )
             return False
         self._proven.add(case)

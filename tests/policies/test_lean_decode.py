@@ -109,7 +109,7 @@ def test_an_adapter_is_added_to_the_weights(bias: str, steps: list[int]) -> None
 def test_a_model_that_computes_otherwise_decodes_through_its_own_forward(steps: list[int]) -> None:
     policy = make("llama")
     policy.model.model.layers[0].mlp.act_fn = torch.nn.GELU()
-    with pytest.warns(UserWarning, match=r"No lean_decode: distributions differ by .* lean_decode=False"):
+    with pytest.warns(UserWarning, match=r"Left lean_decode=True: distributions differ by .* in float32"):
         ids(policy)
     steps.clear()
     ids(policy)

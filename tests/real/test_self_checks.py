@@ -1,0 +1,233 @@
+"""In bfloat16, on a real model: small faults of a shortcut are caught, and rounding is none."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from peft import LoraConfig, PeftModel
+from torch import Tensor, nn
+
+from rlframework.collect import assemble
+from rlframework.completions import Completions
+from rlframework.policies import CausalLMPolicy, lean_decode
+from rlframework.policies.group_cache import PromptLayer, Seats
+from rlframework.policies.kv_cache import RoomyLayer
+from rlframework.policies.lean_decode import LeanDecoder
+from rlframework.policies.prefix_tree import PrefixTree
+from rlframework.policies.tree_attention import GroupwiseAttention, Span
+from rlframework.prompt import Prompt
+from rlframework.rewards.base import Scores
+from rlframework.samplers import SharedPrefixSampler
+
+pytestmark = pytest.mark.real
+
+PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+# The fault is in one layer of thirty.
+LAYER = 14
+
+
+@pytest.fixture(scope="module")
+def learner(smollm2: Path) -> CausalLMPolicy:
+    """A policy in bfloat16 whose adapter has learned something."""
+    torch.manual_seed(0)
+    policy = CausalLMPolicy(smollm2, dtype="bfloat16", lora=LoraConfig(r=8, target_modules=PROJECTIONS))
+    with torch.no_grad():
+        for name, weight in policy.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.02)
+    return policy
+
+
+@pytest.fixture
+def policy(learner: CausalLMPolicy) -> CausalLMPolicy:
+    """The same weights, and no check done yet."""
+    assert isinstance(learner.model, PeftModel)
+    return CausalLMPolicy(learner.model, learner.tokenizer).eval()
+
+
+@pytest.fixture(params=[False, True], ids=["below 128 tokens", "above"], scope="module")
+def asked(request: pytest.FixtureRequest, learner: CausalLMPolicy) -> list[Prompt]:
+    """Prompts of unequal length that begin alike."""
+    filler = " Be brief, and write nothing but the sum. Do not explain how you found it." * (8 if request.param else 1)
+    prompts = []
+    for index, question in enumerate(("What is 17 + 25?", "Ann has 9 pens and buys 14 more. How many has she now?")):
+        turns = [{"role": "system", "content": f"You add numbers.{filler}"}, {"role": "user", "content": question}]
+        text = learner.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+        ids = learner.tokenizer(text, add_special_tokens=False).input_ids
+        prompts.append(Prompt(ids, text, index=index))
+    assert (min(len(prompt.ids) for prompt in prompts) > 128) == request.param
+    return prompts
+
+
+def sampled(policy: CausalLMPolicy, asked: list[Prompt]) -> Completions:
+    return SharedPrefixSampler(group_size=3, max_tokens=8).sample(policy, asked)
+
+
+def said(policy: CausalLMPolicy, asked: list[Prompt], gradients: bool = False) -> list[str]:
+    """Return the warnings of a rollout, or of scoring one that was sampled the plain way."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with torch.no_grad():
+            completions = sampled(policy, asked)
+        if gradients:
+            rows = assemble(completions, Scores(torch.zeros(2, 3), {}), policy.pad_id, 1.0)
+            policy.logprobs(rows)
+    return [text for warning in caught if (text := str(warning.message)).startswith("Left ")]
+
+
+def wrapped(owner: object, name: str, change: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace a method by ``change(method, *its arguments)``."""
+    method = getattr(owner, name)
+    monkeypatch.setattr(owner, name, lambda *given, **named: change(method, *given, **named))
+
+
+def a_head_is_missing_in_the_step(patch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def change(mix: Callable, *given: object) -> Tensor:
+        calls.append(1)
+        mixed = mix(*given)
+        if len(calls) % 30 == LAYER:
+            mixed[:, 4] = 0
+        return mixed
+
+    wrapped(RoomyLayer, "mix", change, patch)
+    wrapped(PromptLayer, "mix", change, patch)
+
+
+def a_column_is_stale(patch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def change(update: Callable, layer: RoomyLayer, keys: Tensor, values: Tensor, **named: object) -> object:
+        calls.append(1)
+        stale = len(calls) % 30 == LAYER and len(calls) > 60
+        return update(layer, 0 * keys if stale else keys, values, **named)
+
+    wrapped(RoomyLayer, "update", change, patch)
+
+
+def a_position_is_one_off_in_the_step(patch: pytest.MonkeyPatch) -> None:
+    def change(forward: Callable, decoder: LeanDecoder, tokens: Tensor, positions: Tensor, *rest: object) -> Tensor:
+        return forward(decoder, tokens, positions - (torch.arange(len(positions)) == 0).long(), *rest)
+
+    wrapped(LeanDecoder, "forward", change, patch)
+
+
+def an_adapter_is_forgotten_in_one_matrix(patch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def change(weight: Callable, part: nn.Module) -> Tensor:
+        calls.append(1)
+        return part.weight if len(calls) % 210 == 7 * LAYER else weight(part)
+
+    wrapped(lean_decode, "_weight", change, patch)
+
+
+def rows_change_places(patch: pytest.MonkeyPatch) -> None:
+    def change(select: Callable, layer: RoomyLayer, rows: Tensor) -> None:
+        select(layer, rows.flip(0) if len(rows) < 4 else rows)
+
+    wrapped(RoomyLayer, "batch_select_indices", change, patch)
+
+
+def padding_is_seen(patch: pytest.MonkeyPatch) -> None:
+    wrapped(Seats, "__init__", lambda make, seats, group, mask: make(seats, group, mask | True), patch)
+
+
+def padding_stays_behind_the_trunk(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("rlframework.policies.trunk_prefill._move_padding_to_the_left", lambda *_: None)
+
+
+def a_step_rounds_too_much(patch: pytest.MonkeyPatch) -> None:
+    def change(step: Callable, *given: object) -> Tensor:
+        logits = step(*given)
+        return (logits / 2).round() * 2 if logits.dtype == torch.bfloat16 else logits
+
+    wrapped(LeanDecoder, "step", change, patch)
+
+
+def a_head_is_missing_in_the_tree(patch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def change(attend: Callable, *given: object) -> Tensor:
+        calls.append(1)
+        mixed = attend(*given)
+        return mixed.index_fill(1, torch.tensor([4]), 0.0) if len(calls) % 30 == LAYER else mixed
+
+    wrapped(GroupwiseAttention, "attend", change, patch)
+
+
+def a_position_is_one_off_in_the_tree(patch: pytest.MonkeyPatch) -> None:
+    def change(of: Callable, *given: object) -> PrefixTree:
+        tree = of(*given)
+        return replace(tree, positions=tree.positions + ((tree.owner == 1) & (tree.group == 1)).long())
+
+    wrapped(PrefixTree, "of", change, patch)
+
+
+def a_token_is_seen_that_is_anothers(patch: pytest.MonkeyPatch) -> None:
+    def change(of: Callable, before: object, own: slice, sees: Tensor) -> Span:
+        seen = sees.clone()
+        seen[-1, 0] = True
+        return of(before, own, seen)
+
+    wrapped(Span, "of", change, patch)
+
+
+def the_trunk_lacks_a_token(patch: pytest.MonkeyPatch) -> None:
+    def change(of: Callable, before: tuple[slice, ...], own: slice, sees: Tensor) -> Span:
+        span = of(before, own, sees)
+        span.mask[:, 5] = False
+        return span
+
+    wrapped(Span, "of", change, patch)
+
+
+IN_SAMPLING = [
+    a_head_is_missing_in_the_step,
+    a_column_is_stale,
+    a_position_is_one_off_in_the_step,
+    an_adapter_is_forgotten_in_one_matrix,
+    rows_change_places,
+    padding_is_seen,
+    padding_stays_behind_the_trunk,
+    a_step_rounds_too_much,
+]
+IN_SCORING = [
+    a_head_is_missing_in_the_tree,
+    a_position_is_one_off_in_the_tree,
+    a_token_is_seen_that_is_anothers,
+    the_trunk_lacks_a_token,
+]
+
+
+@pytest.mark.parametrize("fault", IN_SAMPLING, ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize("asked", [False], indirect=True, ids=["below 128 tokens"])
+def test_a_fault_of_sampling_is_caught(
+    fault: Callable, policy: CausalLMPolicy, asked: list[Prompt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault(monkeypatch)
+    assert any("distributions" in text for text in said(policy, asked))
+
+
+@pytest.mark.parametrize("fault", IN_SCORING, ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize("asked", [False], indirect=True, ids=["below 128 tokens"])
+def test_a_fault_of_scoring_is_caught(
+    fault: Callable, policy: CausalLMPolicy, asked: list[Prompt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault(monkeypatch)
+    assert any("log-probabilities" in text for text in said(policy, asked, gradients=True))
+
+
+def test_rounding_is_no_fault(policy: CausalLMPolicy, asked: list[Prompt]) -> None:
+    assert said(policy, asked, gradients=True) == []
+    assert len(policy._decoding._holds) > 2, "nothing was checked"
+    assert all(policy._decoding._holds.values())
+    assert policy._scoring._proven
+    with torch.autocast("cpu", torch.bfloat16):
+        assert said(CausalLMPolicy(policy.model, policy.tokenizer).eval(), asked, gradients=True) == []
