@@ -57,7 +57,7 @@ def test_what_was_exported_is_read_by_transformers_and_peft(
     folder, policy = stopped
     adapter, merged = export(folder, tmp_path, forms=["adapter", "merged"])
     assert adapter.agreement.mean < 1e-4 < 0.05 < adapter.agreement.learned
-    assert merged.agreement.mean < 0.1 * merged.agreement.learned
+    assert merged.agreement.mean < (1e-4 if merged.dtype == "float32" else 0.2 * merged.agreement.learned)
     ids = AutoTokenizer.from_pretrained(merged.path)(PROMPT, return_tensors="pt")["input_ids"]
     expected = logprobs(policy.model.float(), ids)
     dtype = {"dtype": torch.float32}
