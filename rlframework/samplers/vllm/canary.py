@@ -1,7 +1,8 @@
-"""A few tokens that both sides score, after every loading: whether the weights arrived is measured, not believed."""
+"""Tokens that both sides score, after every loading: whether the weights arrived is measured, not believed."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +16,14 @@ from rlframework.prompt import Prompt
 from rlframework.rewards.base import Scores
 from rlframework.samplers.vllm.answer import Answered
 from rlframework.samplers.vllm.errors import DisagreementError
+
+# Mean gaps, in nats per token. Two float32 implementations of one model differ by about 1e-6, and 16 bits on either
+# side by 0.02 to 0.04 at the temperature of a canary (docs/vllm.md); one matrix left behind makes 0.09 and more.
+LARGEST = 0.05
+_FINE, _ROUNDING = 1e-4, 1e-6
+# How many rows a canary has: where rounding is seen, a fault is told from it by many tokens.
+FEWEST, TOKENS = 4, 256
+_FACTOR_FINE, _ERRORS, _FACTOR_ALTERED = 20.0, 8.0, 1.5
 
 
 class Scored(NamedTuple):
@@ -31,6 +40,85 @@ class Scored(NamedTuple):
     known: list[list[float]]
 
 
+class Gap(NamedTuple):
+    """How far a server's log-probabilities are from the policy's.
+
+    Args:
+        mean: Nats per token.
+        largest: Of one token.
+        tokens: Over how many.
+
+    Example:
+        >>> Gap(1e-6, 4e-6, 64).fine, Gap(0.03, 0.2, 64).fine
+        (True, False)
+        >>> f"{Gap(1e-6, 4e-6, 64).alarm(64):.2g} {Gap(0.03, 0.2, 256).alarm(256):.2g}"
+        '2e-05 0.045'
+    """
+
+    mean: float
+    largest: float
+    tokens: int
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3g} nats per token, {self.largest:.3g} at most, over {self.tokens} tokens"
+
+    @property
+    def fine(self) -> bool:
+        """Whether both sides compute in float32; else somebody rounds to 16 bits."""
+        return self.mean <= _FINE
+
+    @property
+    def kind(self) -> str:
+        """In words."""
+        return "float32 on both sides" if self.fine else "rounding to 16 bits, if the server has the same weights"
+
+    def alarm(self, tokens: int, altered: bool = False) -> float:
+        """Return the mean gap from which on weights are not those of the policy, given this one of weights that are.
+
+        Args:
+            tokens: Over how many the other gap is.
+            altered: Whether the weights were altered, which moves the answers much, and their rounding a little.
+        """
+        if self.fine:
+            return _FACTOR_FINE * max(self.mean, _ROUNDING)
+        # The relative standard error of a mean of rounding over n tokens is about 1.1 / sqrt(n), as measured.
+        factor = 1 + _ERRORS / math.sqrt(min(self.tokens, tokens))
+        return factor * self.mean * (_FACTOR_ALTERED if altered else 1.0)
+
+
+class Canary:
+    """One request, the same after every loading, so that its gaps can be compared.
+
+    Args:
+        prompt: What is asked.
+        request: What a server is asked, without the number of rows and the seed.
+        seeds: For the policy's weights, and for altered ones.
+        temperature: At which it samples; above that of the rollouts, where more tokens are likely and more is seen.
+        budget: Tokens of a row.
+    """
+
+    def __init__(
+        self, prompt: Prompt, request: dict[str, Any], seeds: tuple[int, int], temperature: float, budget: int
+    ) -> None:
+        self.prompt = prompt
+        self.temperature = temperature
+        self._request = request
+        self._seeds = seeds
+        self._budget = budget
+
+    def request(self, rows: int, altered: bool = False) -> dict[str, Any]:
+        """Return what a server is asked."""
+        return {**self._request, "n": rows, "seed": self._seeds[altered]}
+
+    def rows(self, usual: Gap | None) -> int:
+        """Return how many rows to ask for, given the usual gap."""
+        return FEWEST if usual is not None and usual.fine else max(FEWEST, math.ceil(TOKENS / self._budget))
+
+    def known(self, policy: Policy, rows: Sequence[Answered]) -> list[list[float]]:
+        """Return the policy's log-probabilities of each row's ids."""
+        return score(policy, self.prompt, rows, self.temperature)
+
+
 def score(policy: Policy, prompt: Prompt, rows: Sequence[Answered], temperature: float) -> list[list[float]]:
     """Return the policy's log-probabilities of each row's ids, in one forward pass."""
     completions = Completions([Completion(prompt, row.ids, "", row.reason) for row in rows], group_size=len(rows))
@@ -41,53 +129,98 @@ def score(policy: Policy, prompt: Prompt, rows: Sequence[Answered], temperature:
     return [values[: len(row.ids)] for values, row in zip(scored.float().tolist(), rows, strict=True)]
 
 
-def compare(rows: Sequence[Answered], known: Sequence[Sequence[float]], tolerance: float, who: str) -> float:
-    """Return the mean difference of the log-probabilities, in nats per token.
-
-    Raises:
-        DisagreementError: It is above the tolerance, or no number.
+def measure(rows: Sequence[Answered], known: Sequence[Sequence[float]]) -> Gap:
+    """Return the gap between what a server says of its rows and what is known of them.
 
     Example:
-        >>> compare([Answered([4, 1], [-0.5, -0.2], "stop")], [[-0.5, -0.4]], tolerance=0.2, who="it")
-        0.1
+        >>> str(measure([Answered([4, 1], [-0.5, -0.2], "stop")], [[-0.5, -0.4]]))
+        '0.1 nats per token, 0.2 at most, over 2 tokens'
     """
     gaps = [
         abs(theirs - ours)
         for row, scores in zip(rows, known, strict=True)
         for theirs, ours in zip(row.logprobs, scores, strict=True)
     ]
-    mean = sum(gaps) / len(gaps)
-    if not mean <= tolerance:
-        raise DisagreementError(
-            f"{who} was given the policy's weights, and its log-probabilities are not the policy's: off by {mean:.3g} "
-            f"nats per token, {max(gaps):.3g} at most, over {len(gaps)} tokens; tolerance={tolerance:g}. Likely "
-            "causes: the server was started without --logprobs-mode processed_logprobs; it serves another base model; "
-            "its weights did not change (a model with tied embeddings on a CPU server, whose output layer keeps a "
-            "copy: untie them, or train an adapter); or its precision is lower than the policy's, and then "
-            "tolerance=... is the place to say how much is fine"
-        )
-    return mean
+    return Gap(sum(gaps) / len(gaps), max(gaps), len(gaps))
 
 
-def compare_again(rows: Sequence[Answered], record: Scored, tolerance: float, who: str) -> float:
-    """Compare what a server that came back answers to the same seeded request with what is known; no model is run.
+def check_gap(gap: Gap, limit: float, who: str, hint: str = "") -> None:
+    """Refuse a server whose log-probabilities are not the policy's.
 
-    A near tie may send a row another way; it counts up to there.
+    Args:
+        gap: Between the two.
+        limit: The largest mean that is no fault.
+        who: Address of the server.
+        hint: What is likelier than all other causes.
 
     Raises:
-        DisagreementError: As in `compare`; or no row begins as it did.
+        DisagreementError: The mean is above the limit, or no number.
     """
-    shared, known = [], []
-    for row, before, scores in zip(rows, record.rows, record.known, strict=True):
+    if not gap.mean <= limit:
+        raise DisagreementError(
+            f"{who} was given the policy's weights, and its log-probabilities are not the policy's: off by {gap}; "
+            f"tolerated are {limit:.3g}. {hint}Likely causes: weights that did not arrive, or only some of them; a "
+            "server that was started without --logprobs-mode processed_logprobs, or serves another base model; or its "
+            "precision is lower than 16 bits, and then tolerance=... is the place to say how much is fine"
+        )
+
+
+def shared(rows: Sequence[Answered], record: Scored) -> list[tuple[int, Answered, int]]:
+    """Return the rows that begin as in a record: (index, the row up to there, tokens). A near tie turns a row."""
+    found = []
+    for index, (row, before) in enumerate(zip(rows, record.rows, strict=True)):
         pairs = zip(row.ids, before.ids, strict=False)
-        same = next((place for place, (now, then) in enumerate(pairs) if now != then), min(len(row.ids), len(scores)))
+        least = min(len(row.ids), len(before.ids))
+        same = next((place for place, (now, then) in enumerate(pairs) if now != then), least)
         if same:
-            shared.append(Answered(row.ids[:same], row.logprobs[:same], row.reason))
-            known.append(scores[:same])
-    if not shared:
+            found.append((index, Answered(row.ids[:same], row.logprobs[:same], row.reason), same))
+    return found
+
+
+def measure_again(rows: Sequence[Answered], record: Scored, who: str) -> Gap:
+    """Return the gap of a server that came back, which answered the same seeded request; no model is run.
+
+    Raises:
+        DisagreementError: No row begins as it did.
+    """
+    same = shared(rows, record)
+    if not same:
         raise DisagreementError(
             f"{who} came back and was given the policy's weights, and answers a request with the same seed otherwise "
             f"than before: {[row.ids[:4] for row in rows]} instead of {[row.ids[:4] for row in record.rows]}. Was it "
             "started with another model or other options?"
         )
-    return compare(shared, known, tolerance, who)
+    return measure([row for _, row, _ in same], [record.known[index][:size] for index, _, size in same])
+
+
+def check_moved(rows: Sequence[Answered], known: Sequence[Sequence[float]], record: Scored, gap: Gap, who: str) -> None:
+    """Refuse answers that are those of the weights before, where the policy's are not.
+
+    New weights round anew in 16 bits: the answers of each token change by as much as rounding does, however little the
+    weights changed. Weights that stayed do not.
+
+    Args:
+        rows: What was answered now.
+        known: The policy's log-probabilities of it.
+        record: The same request, before.
+        gap: The usual one.
+        who: Address of the server.
+
+    Raises:
+        DisagreementError: The server's log-probabilities stood still.
+    """
+    same = shared(rows, record)
+    if not same or gap.fine:
+        return  # Other answers; or so exact that the gap itself tells.
+    theirs = measure([row for _, row, _ in same], [record.rows[index].logprobs[:size] for index, _, size in same])
+    ours = [Answered(row.ids, list(known[index][:size]), row.reason) for index, row, size in same]
+    moved = measure(ours, [record.known[index][:size] for index, _, size in same])
+    if moved.mean > _STILL * gap.mean and theirs.mean < _STILL * gap.mean:
+        raise DisagreementError(
+            f"{who} was given new weights and answers as with those before: its log-probabilities moved by {theirs}, "
+            f"the policy's by {moved}, and rounding alone moves them by about {gap.mean:.3g}. The new weights did not "
+            "arrive. Does the server read another folder than sync_folder, or an adapter from a cache?"
+        )
+
+
+_STILL = 0.02

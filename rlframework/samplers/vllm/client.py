@@ -25,6 +25,7 @@ class Server:
         holds: Version of the weights that it was given; None if it has to be given them (again).
         epoch: How often it was given any; an answer that a loading falls into is no answer.
         down: Whether it did not answer the last time.
+        missed: When it began not to answer, by `time.monotonic`; None while it does.
         lock: Held while weights are loaded.
 
     Raises:
@@ -43,6 +44,7 @@ class Server:
         self.holds: str | None = None
         self.epoch = 0
         self.down = False
+        self.missed: float | None = None
         self.lock = threading.RLock()
         self._model = model
         self._client: Any = None
@@ -50,7 +52,7 @@ class Server:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what belongs to this process; a copy elsewhere gives the weights anew."""
-        return {**vars(self), "holds": None, "epoch": 0, "down": False, **dict.fromkeys(_OF_A_PROCESS)}
+        return {**vars(self), "holds": None, "epoch": 0, "down": False, "missed": None, **dict.fromkeys(_OF_A_PROCESS)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, lock=threading.RLock(), _client_lock=threading.Lock())

@@ -5,17 +5,31 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
+
+from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
 from rlframework.distributed import from_all_ranks, process, raise_together
 from rlframework.folders import writable_folder
 from rlframework.policies.base import Policy
+from rlframework.samplers.vllm.altered import altered
 from rlframework.samplers.vllm.answer import Answered, read_group
-from rlframework.samplers.vllm.canary import Scored, compare, compare_again
+from rlframework.samplers.vllm.canary import (
+    FEWEST,
+    LARGEST,
+    Canary,
+    Gap,
+    Scored,
+    check_gap,
+    check_moved,
+    measure,
+    measure_again,
+)
 from rlframework.samplers.vllm.client import Server
 from rlframework.samplers.vllm.errors import (
     ForgottenWeightsError,
@@ -28,6 +42,25 @@ from rlframework.samplers.vllm.patience import Patience
 from rlframework.samplers.vllm.sync import WeightSync, sync_for
 
 _RELOADS = 3
+_NOTES = threading.Lock()
+
+
+class _Weights(NamedTuple):
+    """Weights that servers are given.
+
+    Args:
+        version: Their name.
+        folder: Where they are.
+        sharpness: What their logits are multiplied by.
+        altered: Whether they are the policy's only while it is altered.
+        record: What a server that had them answered; None before it was asked.
+    """
+
+    version: str
+    folder: Path
+    sharpness: float
+    altered: bool
+    record: Scored | None = None
 
 
 class Fleet:
@@ -38,10 +71,11 @@ class Fleet:
         sync: How weights get to them; None lets the first policy decide.
         folder: Where weights are written; None is a temporary folder. What was written goes with this object.
         patience: Seconds to wait for a server when none answers.
-        tolerance: What a server's log-probabilities may be off by, in nats per token.
+        tolerance: What a server's log-probabilities may be off by, in nats per token; None holds them against those of
+            the weights that it was started with.
 
     Attributes:
-        version: Of the weights that the servers are on; None before the first.
+        gap: Of the weights that the servers are on; None before the first.
     """
 
     def __init__(
@@ -50,19 +84,30 @@ class Fleet:
         sync: WeightSync | None,
         folder: str | Path | None,
         patience: float,
-        tolerance: float,
+        tolerance: float | None,
     ) -> None:
         self.servers = list(servers)
         self.sync = sync
         self.folder = folder
         self.patience = patience
         self.tolerance = tolerance
-        self.version: str | None = None
+        self.canary: Canary | None = None
+        self.gap: Gap | None = None
+        self._now: _Weights | None = None
+        # What every server that was started anew is given first; None where any weights show that they arrived.
+        self._altered: _Weights | None = None
+        # What no fault has a part in: all others are held against it.
+        self._usual: Gap | None = None
+        self._own: list[Answered] | None = None
         # The last of each is the present one.
         self._folders: list[Path] = []
         self._given: list[str] = []
         self._temporary: Path | None = None
-        self._record: Scored | None = None
+
+    @property
+    def version(self) -> str | None:
+        """Version of the weights that the servers are on; None before the first."""
+        return None if self._now is None else self._now.version
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return itself: a copy that knew nothing of later weights would take them for stale."""
@@ -70,16 +115,20 @@ class Fleet:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what belongs to this process; a copy elsewhere gives the weights anew."""
-        return {**vars(self), "version": None, "_folders": [], "_given": [], "_record": None, "_temporary": None}
+        nothing = dict.fromkeys(("canary", "gap", "_now", "_altered", "_usual", "_own", "_temporary"))
+        return {**vars(self), **nothing, "_folders": [], "_given": []}
 
-    def follow(self, policy: Policy, version: str, request: dict[str, Any], known: Callable[..., Any]) -> None:
+    def follow(self, policy: Policy, version: str, canary: Canary) -> None:
         """Bring all servers that answer to a policy's weights, and see that they arrived. All ranks call it together.
+
+        Before the first, a server is asked with the weights that it was started with: how far it is off then is
+        rounding, and nothing else. Where weights do not show by themselves that they arrived (`WeightSync.shows`),
+        altered ones are loaded once, and into every server that is started anew.
 
         Args:
             policy: With the weights it has now.
             version: Their fingerprint.
-            request: What the servers are asked to see that they arrived.
-            known: Returns the policy's log-probabilities of the answered rows.
+            canary: What the servers are asked to see that they arrived; that of the first call stays.
 
         Raises:
             ServerError: No server answers, one refuses the weights, or its log-probabilities are not the policy's.
@@ -92,19 +141,18 @@ class Fleet:
                 "an update that is not shared"
             )
         sync = self.sync = self.sync or sync_for(policy)
-        self.version = self._record = None
+        canary = self.canary = self.canary or canary
+        before, self._now = self._now, None
         try:
-            self._save(sync, policy, version)
-            self._given.append(version)
-            self.version = version
-            self._agree(lambda: self._give(version) if process()[0] == 0 else None)
-            self._adopt()
-            answered = self._agree(lambda: self._canaries(request))
-            scores = known([row for _, rows in answered for row in rows])
-            self._agree(lambda: self._judge(request, answered, scores))
+            shows = self._agree(lambda: sync.shows(policy))
+            if self._own is None:
+                self._own = self._look(policy, canary)
+            if self._altered is None and not shows:
+                self._altered = self._alter(sync, policy, version, canary, self._own)
+            self._bring(sync, policy, version, canary, before)
         except BaseException:
             # The next attempt starts from nothing.
-            self.version = None
+            self._now = self._altered = None
             for server in self.servers:
                 server.lost(server.epoch)
             raise
@@ -119,6 +167,111 @@ class Fleet:
         """
         return self._persist(lambda attempts: self._pick(turn + attempts), request, halt)
 
+    def _look(self, policy: Policy, canary: Canary) -> list[Answered]:
+        """Ask a server with the weights that it was started with, and learn from it how much rounding there is."""
+
+        def ask(count: int) -> tuple[list[Answered], Gap, str]:
+            request = canary.request(count)
+            rows, who = self._agree(lambda: self._own_answer(request))
+            return rows, max(from_all_ranks(measure(rows, canary.known(policy, rows)))), who
+
+        rows, gap, who = ask(FEWEST)
+        if not gap.fine and self.tolerance is None:
+            rows, gap, who = ask(canary.rows(gap))
+        begin = f"{who}: log-probabilities are off by {gap}, with the weights that it was started with"
+        own = gap.mean <= self._limit(gap)
+        self._usual = gap if own else None
+        rank_zero_info(
+            f"{begin}: {gap.kind if own else 'they are not the policy' + chr(39) + 's'}. New weights are refused above "
+            f"{self._limit(gap):.2g} nats per token."
+        )
+        return rows
+
+    def _own_answer(self, request: dict[str, Any]) -> tuple[list[Answered], str]:
+        patience = Patience(self.patience, threading.Event())
+        while True:
+            server = self._pick(patience.attempts)
+            try:
+                answer = server.complete({**request, "model": server.base_model()})
+            except UnavailableError as error:
+                self._missed(server, error)
+                patience.wait(error)
+            else:
+                self._found(server)
+                return read_group(answer, request, server.url), server.url
+
+    def _alter(
+        self, sync: WeightSync, policy: Policy, version: str, canary: Canary, rows: list[Answered]
+    ) -> _Weights | None:
+        """Load visibly altered weights, see that the answers follow, and take them back."""
+        before = canary.known(policy, rows)
+
+        def moved() -> float:
+            now = [row._replace(logprobs=known) for row, known in zip(rows, canary.known(policy, rows), strict=True)]
+            return min(from_all_ranks(measure(now, before).mean))
+
+        with altered(policy, moved) as shown:
+            weights = self._bring(sync, policy, f"{version}-altered", canary, None, is_altered=True)
+        rank_zero_info(
+            f"Servers follow altered weights, which move log-probabilities by {shown:.2g} nats per token: off by "
+            f"{self.gap}."
+        )
+        return weights
+
+    def _bring(
+        self,
+        sync: WeightSync,
+        policy: Policy,
+        version: str,
+        canary: Canary,
+        before: _Weights | None,
+        is_altered: bool = False,
+    ) -> _Weights:
+        """Save and load weights, and hold what servers make of them against the policy."""
+        self._save(sync, policy, version)
+        self._given.append(version)
+        weights = self._now = _Weights(version, self._folders[-1], sync.sharpness, is_altered)
+        self._agree(lambda: self._give() if process()[0] == 0 else None)
+        self._adopt()
+        count = FEWEST if self.tolerance is not None else canary.rows(self._usual)
+        request = canary.request(count, is_altered)
+        answered = self._agree(lambda: self._canaries(request))
+        scores = canary.known(policy, [row for _, rows in answered for row in rows])
+        self._now, self.gap = self._agree(
+            lambda: self._judge(weights, request, answered, scores, before, sync.hint(policy))
+        )
+        if not is_altered and (self._usual is None or (self.gap.fine and not self._usual.fine)):
+            # A resumed run: the policy is not what servers were started with.
+            self._usual = self.gap
+        return self._now
+
+    def _limit(self, gap: Gap, is_altered: bool = False) -> float:
+        """Return the mean above which a gap is refused."""
+        if self.tolerance is not None:
+            return self.tolerance
+        return LARGEST if self._usual is None else self._usual.alarm(gap.tokens, is_altered)
+
+    def _judge(
+        self,
+        weights: _Weights,
+        request: dict[str, Any],
+        answered: list[tuple[Server, list[Answered]]],
+        scores: list[list[float]],
+        before: _Weights | None,
+        hint: str,
+    ) -> tuple[_Weights, Gap]:
+        gaps, start = [], 0
+        for server, rows in answered:
+            known = scores[start : start + len(rows)]
+            start += len(rows)
+            gap = measure(rows, known)
+            check_gap(gap, self._limit(gap, weights.altered), server.url, hint)
+            if before is not None and before.record is not None and before.record.request == request:
+                check_moved(rows, known, before.record, self._usual or gap, server.url)
+            gaps.append(gap)
+            weights = weights if weights.record else weights._replace(record=Scored(request, rows, known))
+        return weights, max(gaps)
+
     def _persist(self, pick: Callable[[int], Server], request: dict[str, Any], halt: threading.Event) -> list[Answered]:
         patience, forgotten = Patience(self.patience, halt), 0
         while True:
@@ -126,7 +279,7 @@ class Fleet:
             try:
                 rows = self._served(server, request)
             except UnavailableError as error:
-                server.down = True
+                self._missed(server, error)
                 patience.wait(error)
             except ForgottenWeightsError as error:
                 forgotten += 1
@@ -136,17 +289,37 @@ class Fleet:
                         "load so many adapters that ours is pushed out (--max-loras, --max-cpu-loras)?"
                     ) from error
             else:
-                server.down = False
+                self._found(server)
                 return rows
+
+    def _missed(self, server: Server, error: UnavailableError) -> None:
+        """Note that a server does not answer; the log says so once."""
+        server.down = True
+        if isinstance(error, LoadingError):
+            return
+        with _NOTES:
+            first = server.missed is None
+            server.missed = server.missed or time.monotonic()
+        if first:
+            said = str(error).rstrip(".")
+            rank_zero_info(f"{said}. It is waited for, or another does its work; at most {self.patience:g} s.")
+
+    @staticmethod
+    def _found(server: Server) -> None:
+        server.down = False
+        with _NOTES:
+            since, server.missed = server.missed, None
+        if since is not None:
+            rank_zero_info(f"{server.url} answers again, after {time.monotonic() - since:.0f} s.")
 
     def _served(self, server: Server, request: dict[str, Any]) -> list[Answered]:
         """Ask one server once, with proof of its weights."""
-        version, sync = self.version, self.sync
-        if version is None or sync is None:
+        weights, sync = self._now, self.sync
+        if weights is None or sync is None:
             raise RuntimeError("no weights have been given to the servers; call follow first")
-        epoch = self._ready(server, version, sync)
+        epoch = self._ready(server, weights, sync)
         try:
-            rows = self._asked(server, request, version, sync)
+            rows = self._asked(server, request, weights, sync)
         except LoadingError as error:
             # By another thread: it holds the lock until it has done. By another rank: patience has to wait for it.
             with server.lock:
@@ -165,11 +338,13 @@ class Fleet:
             raise ForgottenWeightsError(f"{server.url} was given its weights anew while it answered")
         return rows
 
-    def _asked(self, server: Server, request: dict[str, Any], version: str, sync: WeightSync) -> list[Answered]:
-        model = sync.model(server, version)
+    def _asked(self, server: Server, request: dict[str, Any], weights: _Weights, sync: WeightSync) -> list[Answered]:
+        version, model = weights.version, sync.model(server, weights.version)
         sync.vouch(server, version)
         try:
-            answer = server.complete({**request, "model": model})
+            # Logits that are larger on purpose are divided by as much more: the samples are the same.
+            temperature = request["temperature"] * weights.sharpness
+            answer = server.complete({**request, "model": model, "temperature": temperature})
         except ServerError as error:
             if error.status == 404 and model == version:
                 raise ForgottenWeightsError(f"{server.url} does not know {model} (any more): {error}", 404) from error
@@ -182,36 +357,44 @@ class Fleet:
             )
         return read_group(answer, request, server.url)
 
-    def _ready(self, server: Server, version: str, sync: WeightSync) -> int:
+    def _ready(self, server: Server, weights: _Weights, sync: WeightSync) -> int:
         """Give a server its weights if it lacks them; one that comes back has to answer as the others did."""
         with server.lock:
-            if server.holds != version:
-                if not self._folders:
-                    raise RuntimeError("no weights have been saved; call follow first")
-                sync.load(server, self._folders[-1], version)
-                server.epoch += 1
-                if self._record is not None:
-                    rows = self._asked(server, self._record.request, version, sync)
-                    compare_again(rows, self._record, self.tolerance, server.url)
-                server.holds = version
+            if server.holds != weights.version:
+                anew = server.holds is None and weights.record is not None
+                if anew and self._altered is not None:
+                    self._load(server, self._altered, sync)
+                    sync.unload(server, self._altered.version)
+                self._load(server, weights, sync)
+                server.holds = weights.version
+                if anew:
+                    rank_zero_info(f"{server.url} had lost the weights and was given {weights.version} anew.")
             return server.epoch
+
+    def _load(self, server: Server, weights: _Weights, sync: WeightSync) -> None:
+        sync.load(server, weights.folder, weights.version)
+        server.epoch += 1
+        if weights.record is not None:
+            rows = self._asked(server, weights.record.request, weights, sync)
+            gap = measure_again(rows, weights.record, server.url)
+            check_gap(gap, self._limit(gap, weights.altered), server.url)
 
     def _pick(self, turn: int) -> Server:
         start = turn % len(self.servers)
         order = self.servers[start:] + self.servers[:start]
         return next((server for server in order if not server.down), order[0])
 
-    def _give(self, version: str) -> None:
+    def _give(self) -> None:
         """Load into every server that answers; into one at least."""
-        sync, patience = self.sync, Patience(self.patience, threading.Event())
+        weights, sync, patience = self._now, self.sync, Patience(self.patience, threading.Event())
 
         def give(server: Server) -> UnavailableError | None:
             try:
-                self._ready(server, version, sync)  # type: ignore[arg-type]
+                self._ready(server, weights, sync)  # type: ignore[arg-type]
             except UnavailableError as error:
-                server.down = True
+                self._missed(server, error)
                 return error
-            server.down = False
+            self._found(server)
             return None
 
         while True:
@@ -236,16 +419,6 @@ class Fleet:
 
         return [(server, ask(server)) for server in self.servers if server.holds == self.version]
 
-    def _judge(
-        self, request: dict[str, Any], answered: list[tuple[Server, list[Answered]]], scores: list[list[float]]
-    ) -> None:
-        start = 0
-        for server, rows in answered:
-            known = scores[start : start + len(rows)]
-            compare(rows, known, self.tolerance, server.url)
-            self._record = self._record or Scored(request, rows, known)
-            start += len(rows)
-
     def _save(self, sync: WeightSync, policy: Policy, version: str) -> None:
         """Write the weights into a new folder, the same on all ranks."""
         path = self._agree(lambda: str(self._new_folder(version)) if process()[0] == 0 else None)
@@ -269,8 +442,10 @@ class Fleet:
                 if earlier != version and not server.down:
                     sync.unload(server, earlier)
         self._given = [version]
-        while len(self._folders) > 1 + sync.keeps:
-            _remove([self._folders.pop(0)])
+        spare = [folder for folder in self._folders if self._altered is None or folder != self._altered.folder]
+        for folder in spare[: -1 - sync.keeps]:
+            self._folders.remove(folder)
+            _remove([folder])
 
     @staticmethod
     def _agree(work: Callable[[], Any]) -> Any:

@@ -17,14 +17,16 @@ from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.samplers.base import GroupSampler
 from rlframework.samplers.vllm.answer import Answered
-from rlframework.samplers.vllm.canary import score
+from rlframework.samplers.vllm.canary import Canary, Gap
 from rlframework.samplers.vllm.client import Server
 from rlframework.samplers.vllm.fleet import Fleet
 from rlframework.samplers.vllm.sync import WeightSync
 from rlframework.terms.sampler_correction import SamplerCorrection, TokenTruncation
 
 _BOUNDED = TokenTruncation()
-_CANARY_ROWS, _CANARY_TOKENS = 4, 16
+_CANARY_TOKENS, _CANARY_HEAT = 16, 2.0
+# Of vLLM: above 2 it refuses, below 0.01 it takes 0.01; weights in disguise need a quarter of what is asked for.
+_HOTTEST, _COLDEST = 2.0, 0.04
 
 
 class VLLMSampler(GroupSampler):
@@ -55,7 +57,8 @@ class VLLMSampler(GroupSampler):
         timeout: Seconds that one answer may take.
         patience: Seconds to wait for a server to come back when none answers.
         tolerance: What the log-probabilities of a server may be off by, in nats per token on average over a few tokens,
-            before it is refused. Equal precisions agree to 1e-5; the default leaves room for bfloat16.
+            before it is refused. None follows the precision: 20 times what they are off with the weights that the
+            server was started with if both sides compute in float32, else 1.5 times that over many tokens.
         correction: Makes up for the rounding, unless the algorithm has a ``sampler_correction`` of its own; None does
             not.
 
@@ -87,11 +90,11 @@ class VLLMSampler(GroupSampler):
         concurrency: int = 64,
         timeout: float = 600.0,
         patience: float = 600.0,
-        tolerance: float = 0.05,
+        tolerance: float | None = None,
         correction: SamplerCorrection | None = _BOUNDED,
     ) -> None:
         urls = [servers] if isinstance(servers, str) else list(servers)
-        if not urls or timeout <= 0 or patience < 0 or tolerance <= 0:
+        if not urls or timeout <= 0 or patience < 0 or (tolerance is not None and tolerance <= 0):
             raise ValueError(
                 "expected at least one server, a timeout and a tolerance above 0 and a patience that is not negative, "
                 f"got {len(urls)} servers, timeout={timeout}, tolerance={tolerance} and patience={patience}"
@@ -106,11 +109,20 @@ class VLLMSampler(GroupSampler):
         super()._check()
         if self.concurrency < 1:
             raise ValueError(f"concurrency must be at least 1, got {self.concurrency}")
+        if self.temperature and not _COLDEST <= self.temperature <= _HOTTEST:
+            raise ValueError(
+                f"vLLM samples at temperatures of {_COLDEST} to {_HOTTEST:g}, or greedily at 0; got {self.temperature}"
+            )
 
     @property
     def version(self) -> str | None:
         """Version of the weights that the servers are on, a `fingerprint`; None before the first rollout."""
         return self._fleet.version
+
+    @property
+    def gap(self) -> Gap | None:
+        """How far the servers were off when they were given these weights; None before the first rollout."""
+        return self._fleet.gap
 
     @torch.no_grad()
     def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
@@ -140,11 +152,12 @@ class VLLMSampler(GroupSampler):
         if version == self._fleet.version:
             return
         # Greedy samples have no temperature to score them at, and truncated ones are not the policy's.
-        temperature = self.temperature or 1.0
+        temperature = min(_CANARY_HEAT * (self.temperature or 1.0), _HOTTEST)
         budget = min(self.max_tokens, _CANARY_TOKENS)
-        plain = self.replace(group_size=_CANARY_ROWS, max_tokens=budget, temperature=temperature, **_UNTRUNCATED)
-        request = plain._request(prompt, stops, 0)
-        self._fleet.follow(policy, version, request, lambda rows: score(policy, prompt, rows, temperature))
+        plain = self.replace(max_tokens=budget, temperature=temperature, **_UNTRUNCATED)
+        usual, altered = (plain._request(prompt, stops, step) for step in range(2))
+        canary = Canary(prompt, usual, (usual["seed"], altered["seed"]), temperature, budget)
+        self._fleet.follow(policy, version, canary)
 
     def _request(self, prompt: Prompt, stops: list[int], step: int) -> dict[str, Any]:
         """Return what is asked for one prompt; all that a server has defaults for is said."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from peft import PeftModel, get_peft_model_state_dict
+from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.distributed.tensor import DTensor
@@ -18,6 +19,7 @@ from transformers.utils import logging
 from rlframework.distributed import is_sharded, process
 from rlframework.policies.base import Policy
 from rlframework.samplers.vllm.client import Server
+from rlframework.samplers.vllm.disguise import disguised, unfit
 from rlframework.samplers.vllm.errors import (
     ForgottenWeightsError,
     LoadingError,
@@ -35,11 +37,16 @@ class WeightSync(ABC):
 
     Attributes:
         keeps: Folders of earlier weights that a server may still want to read.
+        brings: False states that a server keeps the weights that it was started with; None are altered to see that it
+            takes them.
+        sharpness: What the logits of the weights that were saved last are multiplied by, on purpose; requests
+            multiply the temperature, too.
 
     Example:
         One for weights that never change, as a teacher's:
 
         >>> class Fixed(WeightSync):
+        ...     brings = False
         ...     def save(self, policy, folder): ...
         ...     def load(self, server, folder, version): ...
         ...     def model(self, server, version):
@@ -49,6 +56,16 @@ class WeightSync(ABC):
     """
 
     keeps: ClassVar[int] = 0
+    brings: ClassVar[bool] = True
+    sharpness: float = 1.0
+
+    def shows(self, policy: Policy) -> bool:
+        """Return whether each loading shows by itself that all weights arrived; else altered ones are loaded once."""
+        return not self.brings
+
+    def hint(self, policy: Policy) -> str:
+        """Return what is likelier than anything else if a server's answers are not this policy's, and the way out."""
+        return ""
 
     @abstractmethod
     def save(self, policy: Policy, folder: Path) -> None:
@@ -152,6 +169,9 @@ class LoRASync(WeightSync):
 class DiskSync(WeightSync):
     """Has the server read the whole model anew, while it waits, and write the version on it.
 
+    What is written is the model in another disguise each time, where there is one for its architecture (`disguised`): a
+    server that keeps any of the weights before, whichever, answers nonsense, and the canary sees it in 16 bits as well.
+
     The server needs ``VLLM_SERVER_DEV_MODE=1``. Answers of ``/v1/completions`` carry no version of whole weights, so
     the server is asked for it before and after each request.
     """
@@ -159,12 +179,52 @@ class DiskSync(WeightSync):
     # What vLLM calls the weights that it was started with.
     _AT_START = "default"
 
+    def __init__(self) -> None:
+        self._saved = 0
+        self._told = False
+
+    def shows(self, policy: Policy) -> bool:
+        """Return whether the model has a disguise."""
+        model = self._model(policy)
+        reason = unfit(model.config, model.state_dict())
+        if reason and not self._told:
+            self._told = True
+            rank_zero_info(
+                f"The weights that servers are given wear no disguise: {reason}. They are altered once instead."
+            )
+        return reason is None
+
+    def hint(self, policy: Policy) -> str:
+        """Say what a server on a CPU does to a tied output layer."""
+        if not self._model(policy).config.get_text_config().tie_word_embeddings:
+            return ""
+        return (
+            "The output layer of this model is tied to its embeddings, and the server seems to have kept the one that "
+            "it was started with, as vLLM does on a CPU: train an adapter (lora=LoraConfig(...)), which arrives, or "
+            "untie the model and start the server with that. "
+        )
+
     def save(self, policy: Policy, folder: Path) -> None:
-        """Write the model as transformers does.
+        """Write the model as transformers does, in a new disguise if it has one.
 
         Raises:
             TypeError: The policy's model is none of transformers, or has an adapter.
         """
+        model = self._model(policy)
+        state = {name: _whole(tensor) for name, tensor in model.state_dict().items()} if is_sharded(policy) else None
+        if self.shows(policy):
+            # Never 1, which is what a server starts with, never what it was before, and never above 1: vLLM takes no
+            # temperature above 2.
+            self.sharpness = (0.5, 0.25)[self._saved % 2]
+            if process()[0] == 0:
+                state = disguised(state or model.state_dict(), model.config, self._saved, self.sharpness)
+            self._saved += 1
+        if process()[0] == 0:
+            with _without_progress_bar():
+                model.save_pretrained(folder, state_dict=state)
+
+    @staticmethod
+    def _model(policy: Policy) -> PreTrainedModel:
         model: Any = getattr(policy, "model", None)
         model = getattr(model, "_orig_mod", model)
         if not isinstance(model, PreTrainedModel):
@@ -172,10 +232,7 @@ class DiskSync(WeightSync):
                 f"DiskSync brings whole transformers models over, and this {type(policy).__name__} has a "
                 f"{type(model).__name__}; for an adapter use LoRASync"
             )
-        state = {name: _whole(tensor) for name, tensor in model.state_dict().items()} if is_sharded(policy) else None
-        if process()[0] == 0:
-            with _without_progress_bar():
-                model.save_pretrained(folder, state_dict=state)
+        return model
 
     def load(self, server: Server, folder: Path, version: str) -> None:
         """Pause, reload, forget cached prefixes, write the version, resume."""

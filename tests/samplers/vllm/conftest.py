@@ -39,7 +39,7 @@ def sampler(replay: Replay) -> Callable[..., VLLMSampler]:
     """Return a maker of samplers with the settings that were recorded."""
 
     def make(*servers: str, **options: Any) -> VLLMSampler:
-        defaults = {**recording.SETTINGS, "patience": 5.0, "tolerance": 1e-3, "timeout": 20.0}
+        defaults = {**recording.SETTINGS, "patience": 5.0, "timeout": 20.0}
         return VLLMSampler(list(servers) or replay.url, **{**defaults, **options})
 
     return make

@@ -26,7 +26,7 @@ def main(url: str, folder: Path, kind: str) -> None:
         fully_shard(made.model, mesh=mesh)
     if kind == "apart" and rank == 1:
         disturb(made, 0.1)
-    sampler = VLLMSampler(url, **SETTINGS, patience=1.0, tolerance=1e-3, sync_folder=folder / "weights")
+    sampler = VLLMSampler(url, **SETTINGS, patience=1.0, sync_folder=folder / "weights")
     left: dict[str, object] = {}
     try:
         mine = PROMPTS[rank::2]

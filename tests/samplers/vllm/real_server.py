@@ -36,7 +36,7 @@ ENVIRONMENT = {
 
 OPTIONS = [
     *("--served-model-name", "tiny", "--host", "127.0.0.1", "--enforce-eager", "--enable-prefix-caching"),
-    *("--dtype", "float32", "--max-model-len", "256", "--block-size", "32"),
+    *("--max-model-len", "256", "--block-size", "32"),
     *("--enable-lora", "--max-lora-rank", "16", "--max-loras", "2", "--logprobs-mode", "processed_logprobs"),
 ]
 
@@ -44,8 +44,9 @@ OPTIONS = [
 class RealServer:
     """Starts and kills a server; the port stays the same."""
 
-    def __init__(self, model: Path, log: Path) -> None:
+    def __init__(self, model: Path, log: Path, dtype: str = "float32") -> None:
         self.model = model
+        self.dtype = dtype
         self.log = log
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -56,7 +57,7 @@ class RealServer:
     def start(self, seconds: float = 420) -> None:
         """Return when it answers."""
         module = [str(PYTHON), "-m", "vllm.entrypoints.openai.api_server"]
-        command = [*module, "--model", str(self.model), "--port", str(self.port), *OPTIONS]
+        command = [*module, "--model", str(self.model), "--port", str(self.port), "--dtype", self.dtype, *OPTIONS]
         kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
         with self.log.open("ab") as output:
             # A session of its own: the engine is another process, and one signal ends both.

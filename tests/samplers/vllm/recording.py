@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rlframework.samplers.vllm import DiskSync, LoRASync, ServerError, UnavailableError, VLLMSampler
+from rlframework.samplers.vllm import DiskSync, LoRASync, ServerError, UnavailableError, VLLMSampler, WeightSync
 from rlframework.samplers.vllm.client import Server
 from rlframework.testing import letter_prompts
-from tests.samplers.vllm.tiny_qwen import policy
+from tests.samplers.vllm.tiny_qwen import checkpoint, policy
 
 FILE = Path(__file__).with_name("recorded.json")
 PROMPTS, SETTINGS = letter_prompts(6), {"group_size": 3, "max_tokens": 6, "temperature": 0.7}
@@ -76,23 +76,31 @@ def tidy(exchange: dict[str, Any]) -> dict[str, Any]:
 
 def record(url: str, folder: Path) -> list[dict[str, Any]]:
     """Go through all that a run asks, and some that is refused."""
-    recorder = RecordingServer(url)
+    recorder, start = RecordingServer(url), checkpoint(folder / "start")
 
-    def sampler(sync: Any) -> VLLMSampler:
-        made = VLLMSampler(url, **SETTINGS, sync=sync, tolerance=1e-3, patience=5)
+    def sampler(sync: WeightSync) -> VLLMSampler:
+        # Every sampler first asks what the server says that was just started.
+        DiskSync().load(Server(url, timeout=60), start, "base")
+        made = VLLMSampler(url, **SETTINGS, sync=sync, patience=5)
         made._fleet.servers = [recorder]
+        recorder.holds = None
         return made
 
     whole, adapted = policy(), policy(lora=True)
     # A rank of its own asks with its own first prompt whether the weights arrived.
-    sampler(DiskSync()).sample(whole, PROMPTS[1:2])
-    for step in range(2):
-        sampler(DiskSync()).sample(whole, PROMPTS, step=step)
-    sampler(DiskSync()).for_evaluation().sample(whole, PROMPTS[:2])
-    by_adapter = sampler(LoRASync())
-    by_adapter.sample(adapted, PROMPTS[:1])
+    for first in (PROMPTS[1:], PROMPTS):
+        sampler(DiskSync()).sample(whole, first)
+        by_adapter = sampler(LoRASync())
+        by_adapter.sample(adapted, first)
+    by_adapter.sample(adapted, PROMPTS, step=1)
+    # The logits of every other weights are smaller by half, and so are the temperatures.
+    second = DiskSync()
+    second._saved = 1
+    sampler(second).sample(whole, PROMPTS)
+    for sync, made in ((DiskSync(), whole), (LoRASync(), adapted)):
+        sampler(sync).for_evaluation().sample(made, PROMPTS[:2])
     version = by_adapter.version
-    path = next(one["body"]["lora_path"] for one in recorder.exchanges if one["path"] == "/v1/load_lora_adapter")
+    path = str(by_adapter._fleet._folders[-1])
     recorder.refused("/v1/load_lora_adapter", {"lora_name": version, "lora_path": path})
     recorder.ask("POST", "/v1/unload_lora_adapter", {"lora_name": version})
     asked = next(one["body"] for one in recorder.exchanges if one["path"] == "/v1/completions")

@@ -76,6 +76,10 @@ class Replay:
     def asked(self, path: str) -> list[dict[str, Any]]:
         return [body for asked, body in self.log if asked == path]
 
+    def adapters_given(self) -> list[dict[str, Any]]:
+        """What was loaded, apart from altered adapters."""
+        return [body for body in self.asked("/v1/load_lora_adapter") if not body["lora_name"].endswith("-altered")]
+
     def answer(self, method: str, path: str, body: dict[str, Any]) -> Answer:
         with self._lock:
             self.log.append((path, body))

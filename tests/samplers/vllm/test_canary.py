@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from rlframework.prompt import Prompt
 from rlframework.samplers.vllm import DisagreementError
 from rlframework.samplers.vllm.answer import Answered
-from rlframework.samplers.vllm.canary import Scored, compare, compare_again, score
+from rlframework.samplers.vllm.canary import Gap, Scored, check_gap, check_moved, measure, measure_again, score
 from rlframework.testing import tiny_policy
 
 ROWS = [Answered([7, 8, 1], [-1.0, -2.0, -0.5], "stop"), Answered([9], [-3.0], "length")]
@@ -18,34 +19,73 @@ KNOWN = [[-1.0, -2.0, -0.5], [-3.0]]
 
 
 def test_the_mean_over_all_tokens_counts():
-    assert compare(ROWS, [[-1.1, -2.0, -0.5], [-3.3]], 0.11, "it") == pytest.approx(0.1)
-    with pytest.raises(
-        DisagreementError, match=r"off by 0.1 nats per token, 0.3 at most, over 4 tokens; tolerance=0.09"
-    ):
-        compare(ROWS, [[-1.1, -2.0, -0.5], [-3.3]], 0.09, "it")
+    gap = measure(ROWS, [[-1.1, -2.0, -0.5], [-3.3]])
+    assert (gap.mean, gap.largest, gap.tokens) == (pytest.approx(0.1), pytest.approx(0.3), 4)
+    check_gap(gap, 0.11, "it")
+    message = (
+        r"it was given .* off by 0.1 nats per token, 0.3 at most, over 4 tokens; tolerated are 0.09. Untie! Likely"
+    )
+    with pytest.raises(DisagreementError, match=message):
+        check_gap(gap, 0.09, "it", "Untie! ")
 
 
-def test_what_is_no_number_is_above_any_tolerance():
+def test_what_is_no_number_is_above_any_limit():
     with pytest.raises(DisagreementError):
-        compare(ROWS, [[math.nan, -2.0, -0.5], [-3.0]], 100.0, "it")
+        check_gap(measure(ROWS, [[math.nan, -2.0, -0.5], [-3.0]]), 100.0, "it")
+
+
+def rounding(size, tokens, seed):
+    return Gap(float(np.abs(np.random.default_rng(seed).normal(0, size, tokens)).mean()), 1.0, tokens)
+
+
+@pytest.mark.parametrize("tokens", [32, 64, 256])
+def test_rounding_is_no_alarm_and_a_little_more_over_many_tokens_is(tokens):
+    alarms = {
+        size: sum(
+            rounding(size, tokens, seed).mean > rounding(0.03, tokens, 10_000 + seed).alarm(tokens)
+            for seed in range(2000)
+        )
+        for size in (0.03, 0.06, 0.12)
+    }
+    assert alarms[0.03] == 0
+    assert alarms[0.12] >= 1990
+    assert (alarms[0.06] >= 1990) == (tokens == 256)
+
+
+def test_in_float32_twenty_times_the_usual_is():
+    assert Gap(2e-6, 9e-6, 64).alarm(64) == pytest.approx(4e-5)
+    # Of hardly any gap, twenty times is nothing either.
+    assert Gap(1e-9, 1e-8, 64).alarm(64) == pytest.approx(2e-5)
+    assert [Gap(mean, 1.0, 64).fine for mean in (9e-5, 2e-4, math.nan)] == [True, False, False]
 
 
 def test_a_server_that_came_back_is_compared_as_far_as_rows_are_the_same():
     record = Scored({}, ROWS, KNOWN)
-    assert compare_again(ROWS, record, 1e-6, "it") == 0
+    assert measure_again(ROWS, record, "it") == (0, 0, 4)
     # A near tie: another second token, whose score is not compared.
     turned = [Answered([7, 5], [-1.0, -9.0], "length"), ROWS[1]]
-    assert compare_again(turned, record, 1e-6, "it") == 0
+    assert measure_again(turned, record, "it") == (0, 0, 2)
     longer = [Answered([7, 8, 1, 4], [-1.0, -2.0, -0.5, -9.0], "length"), ROWS[1]]
-    assert compare_again(longer, record, 1e-6, "it") == 0
-    with pytest.raises(DisagreementError, match="off by"):
-        compare_again([Answered([7, 5], [-1.2, -9.0], "length"), ROWS[1]], record, 1e-2, "it")
+    assert measure_again(longer, record, "it") == (0, 0, 4)
+    off = measure_again([Answered([7, 5], [-1.2, -9.0], "length"), ROWS[1]], record, "it")
+    assert off == (pytest.approx(0.1), pytest.approx(0.2), 2)
 
 
 def test_if_no_row_begins_the_same_it_is_another_model():
     others = [Answered([2], [-1.0], "length"), Answered([3], [-1.0], "length")]
     with pytest.raises(DisagreementError, match=r"same seed otherwise than before: \[\[2\], \[3\]\]"):
-        compare_again(others, Scored({}, ROWS, KNOWN), 100.0, "it")
+        measure_again(others, Scored({}, ROWS, KNOWN), "it")
+
+
+def test_answers_that_stand_still_are_refused_where_the_policys_move():
+    before, coarse = Scored({}, ROWS, KNOWN), Gap(0.03, 0.1, 256)
+    moved = [[value - 0.002 for value in scores] for scores in KNOWN]
+    with pytest.raises(DisagreementError, match=r"moved by 0 nats per token.*the policy's by 0.002.*did not arrive"):
+        check_moved(ROWS, moved, before, coarse, "it")
+    rounded = [row._replace(logprobs=[value + 0.02 for value in row.logprobs]) for row in ROWS]
+    check_moved(rounded, moved, before, coarse, "it")  # the server's moved as well
+    check_moved(ROWS, KNOWN, before, coarse, "it")  # nobody's did: weights can change by next to nothing
+    check_moved(ROWS, moved, before, Gap(1e-6, 1e-5, 64), "it")  # in float32 the gap itself would tell
 
 
 def test_scores_are_the_policys_at_the_temperature():

@@ -11,6 +11,7 @@ import pytest
 from rlframework.samplers import DiskSync, LoRASync, ServerError
 from rlframework.samplers.vllm import BadAnswerError, DisagreementError, StaleWeightsError
 from tests.samplers.vllm.recording import PROMPTS
+from tests.samplers.vllm.replay import key
 
 
 @pytest.fixture
@@ -308,3 +309,55 @@ def test_after_a_failure_nobody_goes_on_waiting(replay, sampler, adapted):
     asked = len(replay.log)
     time.sleep(2.0)
     assert len(replay.log) == asked
+
+
+def lines(caplog, word):
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("pytorch_lightning")]
+    return [line for line in ours if word in line]
+
+
+def test_the_log_says_once_when_it_waits_and_when_it_goes_on(replay, sampler, adapted, caplog):
+    caplog.set_level("INFO")
+    made = sampler(patience=20)
+    made.sample(adapted, PROMPTS)
+    replay.stop()
+    threading.Timer(1.0, replay.start).start()
+    made.sample(adapted, PROMPTS)
+    (waits,), (again,), (anew,) = (lines(caplog, word) for word in ("gave no answer", "answers again", "anew"))
+    assert f"{replay.url} gave no answer" in waits
+    assert "at most 20 s" in waits
+    assert "after 1 s" in again or "after 2 s" in again
+    assert made.version in anew
+    made.sample(adapted, PROMPTS)
+    assert len(lines(caplog, replay.url)) == 4  # and how far it was off when it was started
+
+
+def test_a_server_that_was_started_anew_is_given_altered_weights_first(replay, sampler, adapted):
+    made = sampler()
+    made.sample(adapted, PROMPTS)
+    loads = [body["lora_name"] for body in replay.asked("/v1/load_lora_adapter")]
+    assert loads == [f"{made.version}-altered", made.version]
+    replay.forget()
+    made.sample(adapted, PROMPTS, step=1)
+    assert [body["lora_name"] for body in replay.asked("/v1/load_lora_adapter")] == loads * 2
+    assert replay.adapters == {made.version}
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_one_that_does_not_follow_altered_weights_is_refused(begun, replay, sampler, adapted):
+    """It answers as if it had been given nothing."""
+    made = sampler()
+    if begun:
+        made.sample(adapted, PROMPTS)
+        replay.forget()
+
+    def as_before(body, answer):
+        if not body["model"].endswith("-altered"):
+            return answer
+        body = {**body, "seed": sampler()._request(PROMPTS[0], body["stop_token_ids"], 0)["seed"]}
+        return {**replay.recorded[key(body)], "model": answer["model"]}
+
+    replay.change = as_before
+    with pytest.raises(DisagreementError, match=r"was given the policy.s weights|otherwise than before"):
+        made.sample(adapted, PROMPTS, step=1)
+    assert group_requests(replay) == [] if not begun else len(group_requests(replay)) <= 2 * len(PROMPTS)

@@ -103,7 +103,8 @@ def test_a_request_leaves_nothing_to_the_defaults_of_the_server(replay, sampler,
 
 def test_truncation_is_passed_on_and_the_canary_is_without(replay, sampler, adapted):
     truncating = sampler(top_k=5, top_p=0.9, min_p=0.01)
-    canary = [{"prompt": PROMPTS[0].ids, "top_k": 0, "top_p": 1.0, "min_p": 0.0}]
+    # With the server's own weights, altered ones, and the policy's.
+    canary = [{"prompt": PROMPTS[0].ids, "top_k": 0, "top_p": 1.0, "min_p": 0.0}] * 3
     with pytest.raises(RuntimeError, match="not recorded"):
         truncating.sample(adapted, PROMPTS[:1])
     asked = [{name: body[name] for name in canary[0]} for body in replay.asked("/v1/completions")]
@@ -135,11 +136,11 @@ def test_a_greedy_evaluation_asks_once_and_has_no_log_probability(replay, sample
 def test_copies_share_what_the_servers_have(replay, sampler, adapted):
     made = sampler()
     made.sample(adapted, PROMPTS[:2])
-    loads = len(replay.asked("/v1/load_lora_adapter"))
+    loads = len(replay.adapters_given())
     for other in (made.replace(temperature=0.7), copy.copy(made), copy.deepcopy(made)):
         other.sample(adapted, PROMPTS[:2])
         assert other.version == made.version is not None
-    assert len(replay.asked("/v1/load_lora_adapter")) == loads == 1
+    assert len(replay.adapters_given()) == loads == 1
 
 
 def test_a_pickled_sampler_brings_the_weights_over_itself(replay, sampler, adapted):
@@ -148,7 +149,7 @@ def test_a_pickled_sampler_brings_the_weights_over_itself(replay, sampler, adapt
     other = pickle.loads(pickle.dumps(made))
     assert other.version is None
     assert [row.ids for row in other.sample(adapted, PROMPTS)] == [row.ids for row in made.sample(adapted, PROMPTS)]
-    assert len({body["lora_path"] for body in replay.asked("/v1/load_lora_adapter")}) == 2
+    assert len({body["lora_path"] for body in replay.adapters_given()}) == 2
 
 
 def test_the_correction_is_on_by_default_and_can_be_another_or_none(sampler, adapted):
@@ -180,6 +181,8 @@ def test_progress_is_told(sampler, adapted):
         ({"timeout": 0.0}, "timeout=0"),
         ({"tolerance": 0.0}, "tolerance=0"),
         ({"temperature": -1.0}, "must not be negative"),
+        ({"temperature": 0.01}, r"temperatures of 0.04 to 2, or greedily at 0; got 0.01"),
+        ({"temperature": 2.5}, r"temperatures of 0.04 to 2, or greedily at 0; got 2.5"),
     ],
 )
 def test_numbers_out_of_range_are_refused(options, message, sampler):

@@ -40,7 +40,7 @@ def sampler(server):
     DiskSync().load(Server(server.url, timeout=60), server.model, "base")
 
     def make(**options):
-        defaults = {"group_size": 8, "max_tokens": 32, "tolerance": 1e-3, "patience": 10.0, "timeout": 120.0}
+        defaults = {"group_size": 8, "max_tokens": 32, "patience": 10.0, "timeout": 120.0}
         return VLLMSampler(server.url, **{**defaults, **options})
 
     return make

@@ -1,4 +1,4 @@
-"""A model with tied embeddings on a CPU server: its output layer keeps a copy, and the canary sees it."""
+"""A model with tied embeddings on a CPU server: its output layer keeps a copy, and the first loading shows it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def server(tmp_path_factory):
 
 
 def test_an_adapter_arrives_while_the_base_is_what_the_server_was_started_with(server):
-    sampler = VLLMSampler(server.url, group_size=4, max_tokens=16, temperature=0.7, tolerance=1e-3)
+    sampler = VLLMSampler(server.url, group_size=4, max_tokens=16, temperature=0.7)
     for noise in (0.03, 0.05):
         sampler.sample(policy(lora=True, tied=True, noise=noise), letter_prompts(4))
 
@@ -28,6 +28,5 @@ def test_an_adapter_arrives_while_the_base_is_what_the_server_was_started_with(s
 def test_weights_that_half_arrive_are_refused(server):
     """The last test here: it leaves the server with two sets of weights."""
     sampler = VLLMSampler(server.url, group_size=4, max_tokens=16, temperature=0.7)
-    sampler.sample(policy(tied=True), letter_prompts(4))
-    with pytest.raises(DisagreementError, match="tied embeddings on a CPU server"):
-        sampler.sample(policy(tied=True, noise=0.1), letter_prompts(4))
+    with pytest.raises(DisagreementError, match=r"tied to its embeddings.*train an adapter \(lora=LoraConfig"):
+        sampler.sample(policy(tied=True), letter_prompts(4))

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from rlframework.samplers import DiskSync, LoRASync
 from rlframework.samplers.vllm import DisagreementError, ServerError
+from rlframework.samplers.vllm.disguise import disguised
 from rlframework.testing import TablePolicy
 from tests.samplers.vllm.recording import PROMPTS
 from tests.samplers.vllm.tiny_qwen import disturb
@@ -20,7 +21,7 @@ def test_weights_are_brought_over_once(replay, sampler, adapted):
     made = sampler()
     for step in range(2):
         made.sample(adapted, PROMPTS, step=step)
-    assert len(replay.asked("/v1/load_lora_adapter")) == 1
+    assert len(replay.adapters_given()) == 1
 
 
 def test_an_adapter_is_loaded_under_its_version_and_the_one_before_let_go(replay, sampler, adapted, tmp_path):
@@ -31,15 +32,17 @@ def test_an_adapter_is_loaded_under_its_version_and_the_one_before_let_go(replay
     made.sample(adapted, PROMPTS)
     assert made.version != first
     assert replay.adapters == {made.version}
-    assert [body["lora_name"] for body in replay.asked("/v1/unload_lora_adapter")] == [first]
+    unloaded = [body["lora_name"] for body in replay.asked("/v1/unload_lora_adapter")]
+    assert unloaded == [f"{first}-altered", first]
     assert {body["model"] for body in replay.asked("/v1/completions")[-len(PROMPTS) :]} == {made.version}
     # One folder back is kept, for requests that were given up; not two.
-    loads = replay.asked("/v1/load_lora_adapter")
-    assert {str(folder) for folder in tmp_path.iterdir()} == {body["lora_path"] for body in loads}
+    altered, *loads = replay.asked("/v1/load_lora_adapter")
+    assert {str(folder) for folder in tmp_path.iterdir()} == {body["lora_path"] for body in (altered, *loads)}
     disturb(adapted, 0.1)
     made.sample(adapted, PROMPTS)
-    loads = replay.asked("/v1/load_lora_adapter")
-    assert {str(folder) for folder in tmp_path.iterdir()} == {body["lora_path"] for body in loads[-2:]}
+    # And the altered one, for a server that is started anew.
+    loads = replay.adapters_given()
+    assert {str(folder) for folder in tmp_path.iterdir()} == {body["lora_path"] for body in (altered, *loads[-2:])}
     assert all("load_inplace" not in body for body in loads)
     del made
     assert not list(tmp_path.iterdir())
@@ -59,7 +62,7 @@ def test_an_adapter_that_is_there_by_the_same_name_is_replaced(replay, sampler, 
         made = sampler()
         made.sample(adapted, PROMPTS)
     assert replay.adapters == {made.version}
-    assert [path for path, _ in replay.log if "lora" in path] == [
+    assert [path for path, body in replay.log if body.get("lora_name") == made.version] == [
         "/v1/load_lora_adapter",
         "/v1/load_lora_adapter",
         "/v1/unload_lora_adapter",
@@ -71,7 +74,8 @@ def test_the_saved_adapter_is_the_policys(replay, sampler, adapted, tmp_path):
     disturb(adapted, 0.1)
     made = sampler(tolerance=100.0, sync_folder=tmp_path)
     made.sample(adapted, PROMPTS)
-    (folder,) = tmp_path.iterdir()
+    (given,) = replay.adapters_given()
+    folder = Path(given["lora_path"])
     saved = load_file(folder / "adapter_model.safetensors")
     own = {name: part for name, part in adapted.model.named_parameters() if part.requires_grad}
     assert len(saved) == len(own) == 28
@@ -85,7 +89,8 @@ def test_whole_weights_are_read_while_the_server_waits(replay, sampler, whole, t
     made.sample(whole, PROMPTS)
     (folder,) = tmp_path.iterdir()
     paths = [path for path, _ in replay.log]
-    assert paths[:6] == [
+    start = paths.index("/pause?mode=wait")
+    assert paths[start : start + 6] == [
         "/pause?mode=wait",
         "/update_weight_version",
         "/collective_rpc",
@@ -98,7 +103,8 @@ def test_whole_weights_are_read_while_the_server_waits(replay, sampler, whole, t
     assert marks[1] == replay.version
     assert replay.asked("/collective_rpc")[0]["kwargs"] == {"weights_path": str(folder)}
     saved = load_file(folder / "model.safetensors")
-    assert all(torch.equal(saved[name], part) for name, part in whole.model.state_dict().items())
+    other = disguised(whole.model.state_dict(), whole.model.config, 0, 0.5)
+    assert all(torch.equal(saved[name], part) for name, part in other.items())
 
 
 def test_a_failed_reading_resumes_the_server_and_leaves_no_version_on_it(replay, sampler, whole):
@@ -117,14 +123,14 @@ def test_weights_that_did_not_arrive_are_caught(kind, replay, sampler, request):
     policy, made = request.getfixturevalue(kind), sampler()
     made.sample(policy, PROMPTS)
     disturb(policy, 0.02)
-    with pytest.raises(DisagreementError, match=r"off by .* nats per token.*--logprobs-mode processed_logprobs.*tied"):
+    with pytest.raises(DisagreementError, match=r"off by .* nats per token.*did not arrive.*processed_logprobs"):
         made.sample(policy, PROMPTS)
     # And again: a refused loading is no loading.
     with pytest.raises(DisagreementError):
         made.sample(policy, PROMPTS)
     if kind == "adapted":
         # What was refused is let go of as well, once something is not.
-        versions = {body["lora_name"] for body in replay.asked("/v1/load_lora_adapter")}
+        versions = {body["lora_name"] for body in replay.adapters_given()}
         made._fleet.tolerance = 100.0
         disturb(policy, 0.02)
         made.sample(policy, PROMPTS)
@@ -145,7 +151,7 @@ def test_the_canary_asks_every_server(replay, second, sampler, adapted):
 def test_a_temporary_folder_goes_with_the_sampler(replay, sampler, adapted):
     made = sampler()
     made.sample(adapted, PROMPTS)
-    folder = Path(replay.asked("/v1/load_lora_adapter")[0]["lora_path"])
+    folder = Path(replay.adapters_given()[0]["lora_path"])
     assert folder.is_dir()
     del made
     assert not folder.parent.exists()
