@@ -8,10 +8,12 @@ from typing import Any, Literal
 
 import torch
 from peft import LoraConfig, PeftModel
+from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.policies.causal_lm import CausalLMPolicy
+from rlframework.policies.prefix_sharing import PrefixSharing
 from rlframework.policies.right_padded import RightPadded
 from rlframework.policies.scoring import Scoring
 from rlframework.policies.unsloth_backend import check_loaded, fast_language_model, lora_arguments, torch_dtype
@@ -23,7 +25,8 @@ class UnslothPolicy(CausalLMPolicy):
 
     ``import unsloth`` has to be the first line of the program. Rows are scored right-padded (`RightPadded`), which
     needs no attention mask: on a GPU Unsloth's forward drops it in training, or pays for it. Shared prompts, packed
-    rows and lean decoding are off: they work inside the attention of transformers, which Unsloth replaces.
+    rows and lean decoding are off there: they work inside the attention of transformers, which Unsloth replaces. On a
+    CPU Unsloth leaves that as it is, and each prompt is read once for its group while scoring.
 
     Args:
         model: A folder or a hub name, of a model or of an adapter that was saved before and is trained on.
@@ -37,6 +40,7 @@ class UnslothPolicy(CausalLMPolicy):
         full_finetuning: Train all weights, without an adapter.
         random_state: Seed of the adapter's first weights. Unsloth seeds the process with it.
         right_padded: False scores row by row: slow, and nothing is padded.
+        shared_prefix: Read each prompt once for its whole group while scoring, on a CPU (`PrefixSharing`).
 
     Raises:
         ImportError: Unsloth is not installed, or was not imported first.
@@ -61,6 +65,7 @@ class UnslothPolicy(CausalLMPolicy):
         full_finetuning: bool = False,
         random_state: int = 3407,
         right_padded: bool = True,
+        shared_prefix: bool = True,
     ) -> None:
         unsloth, wanted = fast_language_model(), torch_dtype(dtype)
         adapter = lora_arguments(lora) if lora is not None else {}
@@ -82,7 +87,13 @@ class UnslothPolicy(CausalLMPolicy):
                 loaded, **adapter, random_state=random_state, use_gradient_checkpointing=gradient_checkpointing
             )
         super().__init__(loaded, tokenizer, shared_prefix=False, packed_rows=False, lean_decode=False)
-        self._scoring = Scoring(self, [RightPadded(self)] if right_padded else [])
+        sharing = [PrefixSharing(self)] if shared_prefix and self.device.type == "cpu" else []
+        self._scoring = Scoring(self, [*sharing, RightPadded(self)] if right_padded else sharing)
+        rank_zero_info(
+            "Unsloth reads each prompt once for every answer when it "
+            + ("samples" if sharing else "samples and when it scores")
+            + "; CausalLMPolicy reads it once for all answers to it, which is less work where prompts are long"
+        )
         self._max_seq_length = max_seq_length
 
     def padded_logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:

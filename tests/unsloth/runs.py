@@ -51,7 +51,8 @@ def scoring(policy: UnslothPolicy, folder: Path) -> dict[str, Any]:
     body = policy.model.get_base_model().base_model
     hook = body.register_forward_pre_hook(see_everything, with_kwargs=True)
     without_mask = {
-        "right-padded": scored(policy, policy.logprobs),
+        "shared prefixes": scored(policy, policy.logprobs),
+        "right-padded": scored(policy, RightPadded(policy).score),
         "row by row": scored(policy, policy.padded_logprobs),
         "left-padded": scored(policy, lambda rollout: CausalLMPolicy.padded_logprobs(policy, rollout)),
     }
@@ -62,6 +63,7 @@ def scoring(policy: UnslothPolicy, folder: Path) -> dict[str, Any]:
         **without_mask,
         "reference": policy.reference().logprobs(batch()).logprobs.detach(),
         "positions": policy.max_positions,
+        "scorer": type(policy._scoring.choose(batch())).__name__,
     }
 
 

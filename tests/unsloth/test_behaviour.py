@@ -58,7 +58,7 @@ def plain(folder: Path) -> CausalLMPolicy:
     return CausalLMPolicy(PeftModel.from_pretrained(base, folder / ADAPTER, is_trainable=True), letter_tokenizer())
 
 
-@pytest.mark.parametrize("way", ["right-padded", "row by row"])
+@pytest.mark.parametrize("way", ["shared prefixes", "right-padded", "row by row"])
 def test_logprobs_and_gradients_are_those_of_transformers_and_peft(found: dict, folder: Path, way: str) -> None:
     policy = plain(folder).train()
     logprobs, gradients = scored(policy, policy.padded_logprobs)
@@ -69,6 +69,10 @@ def test_logprobs_and_gradients_are_those_of_transformers_and_peft(found: dict, 
     for name, gradient in gradients.items():
         assert gradient.norm() > 1e-3
         torch.testing.assert_close(theirs[name], gradient, atol=1e-5, rtol=1e-4)
+
+
+def test_on_a_cpu_prompts_are_read_once_for_their_group(found: dict) -> None:
+    assert found["scoring"]["scorer"] == "PrefixSharing"
 
 
 def test_a_forward_without_mask_would_score_left_padded_rows_wrongly(found: dict) -> None:
