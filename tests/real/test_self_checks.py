@@ -22,6 +22,7 @@ from rlframework.policies.prefix_tree import PrefixTree
 from rlframework.policies.tree_attention import GroupwiseAttention, Span
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import Scores
+from rlframework.rollout import Rollout
 from rlframework.samplers import SharedPrefixSampler
 
 pytestmark = pytest.mark.real
@@ -53,7 +54,7 @@ def policy(learner: CausalLMPolicy) -> CausalLMPolicy:
 @pytest.fixture(params=[False, True], ids=["below 128 tokens", "above"], scope="module")
 def asked(request: pytest.FixtureRequest, learner: CausalLMPolicy) -> list[Prompt]:
     """Prompts of unequal length that begin alike."""
-    filler = " Be brief, and write nothing but the sum. Do not explain how you found it." * (8 if request.param else 1)
+    filler = " Be brief, and write nothing but the sum. Do not explain how you found it." * (8 if request.param else 3)
     prompts = []
     for index, question in enumerate(("What is 17 + 25?", "Ann has 9 pens and buys 14 more. How many has she now?")):
         turns = [{"role": "system", "content": f"You add numbers.{filler}"}, {"role": "user", "content": question}]
@@ -68,15 +69,20 @@ def sampled(policy: CausalLMPolicy, asked: list[Prompt]) -> Completions:
     return SharedPrefixSampler(group_size=3, max_tokens=8).sample(policy, asked)
 
 
-def said(policy: CausalLMPolicy, asked: list[Prompt], gradients: bool = False) -> list[str]:
-    """Return the warnings of a rollout, or of scoring one that was sampled the plain way."""
+@pytest.fixture(scope="module")
+def rows(learner: CausalLMPolicy, asked: list[Prompt]) -> Rollout:
+    """Completions of the prompts, as a minibatch."""
+    with torch.no_grad():
+        completions = sampled(CausalLMPolicy(learner.model, learner.tokenizer).eval(), asked)
+    return assemble(completions, Scores(torch.zeros(2, 3), {}), learner.pad_id, 1.0)
+
+
+def said(*actions: Callable[[], object]) -> list[str]:
+    """Return what warnings say of shortcuts that were left."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        with torch.no_grad():
-            completions = sampled(policy, asked)
-        if gradients:
-            rows = assemble(completions, Scores(torch.zeros(2, 3), {}), policy.pad_id, 1.0)
-            policy.logprobs(rows)
+        for act in actions:
+            act()
     return [text for warning in caught if (text := str(warning.message)).startswith("Left ")]
 
 
@@ -212,22 +218,27 @@ def test_a_fault_of_sampling_is_caught(
     fault: Callable, policy: CausalLMPolicy, asked: list[Prompt], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fault(monkeypatch)
-    assert any("distributions" in text for text in said(policy, asked))
+    with torch.no_grad():
+        assert any("distributions" in text for text in said(lambda: sampled(policy, asked)))
 
 
 @pytest.mark.parametrize("fault", IN_SCORING, ids=lambda fault: fault.__name__)
 @pytest.mark.parametrize("asked", [False], indirect=True, ids=["below 128 tokens"])
 def test_a_fault_of_scoring_is_caught(
-    fault: Callable, policy: CausalLMPolicy, asked: list[Prompt], monkeypatch: pytest.MonkeyPatch
+    fault: Callable, policy: CausalLMPolicy, rows: Rollout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fault(monkeypatch)
-    assert any("log-probabilities" in text for text in said(policy, asked, gradients=True))
+    with torch.no_grad():
+        assert any("log-probabilities" in text for text in said(lambda: policy.logprobs(rows)))
 
 
-def test_rounding_is_no_fault(policy: CausalLMPolicy, asked: list[Prompt]) -> None:
-    assert said(policy, asked, gradients=True) == []
+@pytest.mark.parametrize("autocast", [False, True], ids=["weights", "weights and products"])
+def test_rounding_is_no_fault(policy: CausalLMPolicy, asked: list[Prompt], autocast: bool) -> None:
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        with torch.no_grad():
+            assert said(lambda: sampled(policy, asked)) == []
+            rows = assemble(sampled(policy, asked), Scores(torch.zeros(2, 3), {}), policy.pad_id, 1.0)
+        assert said(lambda: policy.logprobs(rows)) == []
     assert len(policy._decoding._holds) > 2, "nothing was checked"
     assert all(policy._decoding._holds.values())
     assert policy._scoring._proven
-    with torch.autocast("cpu", torch.bfloat16):
-        assert said(CausalLMPolicy(policy.model, policy.tokenizer).eval(), asked, gradients=True) == []
