@@ -40,6 +40,7 @@ def test_a_recipe_with_an_adapter_says_nothing_of_defaults(tmp_path: Path) -> No
     model = {"class_path": "rlframework.testing.tiny_qwen3"}
     tokenizer = {"class_path": "rlframework.testing.letter_tokenizer"}
     policy = {"model": model, "tokenizer": tokenizer, "lora": lora}
+    trainer = {"accelerator": "cpu", "logger": False, "max_steps": 1, "enable_checkpointing": False}
     config = {
         "model": {
             "class_path": "rlframework.GRPO",
@@ -53,7 +54,7 @@ def test_a_recipe_with_an_adapter_says_nothing_of_defaults(tmp_path: Path) -> No
             },
         },
         "data": {"class_path": "rlframework.PromptDataModule", "init_args": {"train": letter_rows(8)}},
-        "trainer": {"accelerator": "cpu", "logger": False, "max_steps": 1, "enable_checkpointing": False},
+        "trainer": {**trainer, "default_root_dir": str(tmp_path)},
     }
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(config))
     assert "loftq" not in started("-m", "rlframework.cli", "fit", "--config", tmp_path / "recipe.yaml")
