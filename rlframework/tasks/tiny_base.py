@@ -102,25 +102,24 @@ def _primed(
     tokenizer: PreTrainedTokenizerBase,
     bar: Bars,
 ) -> Qwen3ForCausalLM:
-    random, care, steps = Random(f"priming {seed} 0"), CARELESS, recipe.priming_steps
-    least_worked = recipe.least_worked
+    random, care, steps, aim = Random(f"priming {seed} 0"), CARELESS, recipe.priming_steps, recipe.least_worked
     place_new_tokens(model, tokenizer, random)
     figures = []
     for _ in range(1 + recipe.corrections):
         draw = partial(demonstrations, tokenizer, task, recipe.batch_size, random, care)
         prime(model, tokenizer, recipe, draw, bar("Priming", steps))
         greedy, worked = gate(model, tokenizer, task)
-        if greedy <= recipe.most_greedy and worked >= least_worked:
+        if greedy <= recipe.most_greedy and worked >= aim:
             return model
         figures.append(f"greedy {greedy:.2f}, worked {worked:.2f}")
-        steps, least_worked = recipe.correction_steps, recipe.corrected_worked
-        care = CARELESS
-        if greedy > recipe.most_greedy:  # too many workings, or lucky guesses
-            care = care._replace(blurted=0.9, right=0.0)
-        if worked < least_worked:  # too many slips
-            care = care._replace(slips=0.0)
+        care = CARELESS._replace(slips=0.0)
+        if greedy > recipe.most_greedy:
+            care = care._replace(blurted=0.85, right=0.0)
+        steps, aim = recipe.correction_steps, recipe.corrected_worked
+    if greedy <= recipe.most_greedy and worked >= recipe.least_worked:
+        return model
     raise RuntimeError(
-        f"priming did not give a greedy accuracy of at most {recipe.most_greedy} with at least {least_worked} "
+        f"priming did not give a greedy accuracy of at most {recipe.most_greedy} with at least {recipe.least_worked} "
         f"of the worked samples right in {recipe.corrections} corrections ({'; '.join(figures)}); try another seed, or "
         "allow more corrections"
     )

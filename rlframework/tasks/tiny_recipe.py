@@ -28,12 +28,12 @@ class BaseRecipe:
         priming_lr: Learning rate of the second stage, falling to 0.
         priming_steps: Steps of the second stage.
         correction_steps: Steps of a correction: after the second stage, and as long as a gate is closed, the model sees
-            demonstrations that lack what it has too much of.
+            demonstrations without slips, and more blurted ones if it answers too well.
         corrections: The most of them.
         least_worked: Of the primed model's samples that show their working this share must be right: what it never does
             well, reinforcement cannot find.
-        corrected_worked: And this share once it is being corrected: one more correction takes seconds, and a weak start
-            is felt at the end.
+        corrected_worked: What corrections aim at, so that they do not end where the trouble begins; a model that is
+            above ``least_worked`` after the last of them is taken, too.
         most_greedy: And at most this share at first answer: or there would be nothing left to show.
     """
 
@@ -54,7 +54,7 @@ class BaseRecipe:
     priming_lr: float = 2e-3
     priming_steps: int = 150
     correction_steps: int = 50
-    corrections: int = 12
-    least_worked: float = 0.6
-    corrected_worked: float = 0.7
+    corrections: int = 10
+    least_worked: float = 0.7
+    corrected_worked: float = 0.85
     most_greedy: float = 0.27
