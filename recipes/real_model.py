@@ -20,6 +20,7 @@ from pytorch_lightning.loggers import CSVLogger
 
 from rlframework import GRPO, CausalLMPolicy, ProgressBar, RolloutWriter, SavePolicy, SharedPrefixSampler, rewards
 from rlframework.folders import writable_folder
+from rlframework.policies import fastest_precision
 from rlframework.report import Comparison, process_usage
 from rlframework.tasks import word_problems
 from rlframework.tasks.smollm2 import create_smollm2
@@ -39,7 +40,10 @@ def main(model: Path | None, seed: int, output: Path, steps: int, n_heldout: int
     pl.seed_everything(seed, verbose=False)  # of the adapter's first weights
     logger = CSVLogger(output, name="real_model")
     run = writable_folder(logger.log_dir)
-    policy = CausalLMPolicy(model or create_smollm2(), lora=LoraConfig(r=16, lora_alpha=32, target_modules=SEVEN))
+    precision = fastest_precision()
+    print(precision.reason)
+    adapter = LoraConfig(r=16, lora_alpha=32, target_modules=SEVEN)
+    policy = CausalLMPolicy(model or create_smollm2(), lora=adapter, dtype=precision.dtype)
     data = word_problems.WordProblemsData(seed, PROMPTS * steps, n_heldout)
     algorithm = GRPO(
         policy,
@@ -58,6 +62,7 @@ def main(model: Path | None, seed: int, output: Path, steps: int, n_heldout: int
     comparison.print()
     trainer = pl.Trainer(  # an ordinary one; take your own, and it moves to GPUs
         accelerator="cpu",
+        precision=precision.trainer,
         max_steps=steps,
         gradient_clip_val=1.0,
         logger=logger,
@@ -75,7 +80,7 @@ def main(model: Path | None, seed: int, output: Path, steps: int, n_heldout: int
     comparison.add("+ GRPO", policy)
     comparison.print(examples=6)
     print(word_problems.learned(*comparison.rows))
-    comparison.save(run, {"algorithm": "GRPO", **facts, **process_usage()})
+    comparison.save(run, {"algorithm": "GRPO", "dtype": precision.dtype, **facts, **process_usage()})
     print(f"Run folder, with curves.png, every completion and the adapter: {run}")
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from random import Random
+from typing import NamedTuple
 
 from rlframework.data.module import PromptDataModule
 from rlframework.evaluation import Evaluation
@@ -58,22 +60,41 @@ NEW = (
 NAMES = ("Anna", "Ben", "Clara", "David", "Emma", "Felix", "Grace", "Henry", "Ivy", "Jack", "Kate", "Leo")
 THINGS = ("apples", "books", "cards", "coins", "cups", "eggs", "keys", "pens", "plums", "shells", "stones", "toys")
 
-_HELD_OUT_PAIRS = 64
+# Of the pairs whose sum is at most LARGEST, so that there are differences, and of the others.
+_HELD_OUT_OF_EACH = 32
 
 
-def pairs() -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Return the pairs of summands that are trained on, and those that are held out; the same for every seed.
+class Pairs(NamedTuple):
+    """Pairs of numbers from 2 to 20, the smaller one first.
 
-    A pair stands for its triple: with 17 and 20 held out, no sum and no difference of 17, 20 and 37 is trained on.
+    Args:
+        small: Their sum is at most 20 as well, so that they make sums and differences.
+        large: Their sum is larger, and they make sums only.
+    """
+
+    small: list[tuple[int, int]]
+    large: list[tuple[int, int]]
+
+
+def pairs() -> tuple[Pairs, Pairs]:
+    """Return the pairs that are trained on, and those that are held out; the same for every seed.
+
+    A pair stands for its triple: with 7 and 9 held out, no sum and no difference of 7, 9 and 16 is trained on.
 
     Example:
         >>> trained, held_out = pairs()
-        >>> len(trained), len(held_out), {tuple(sorted(pair)) for pair in trained} & set(held_out)
-        (126, 64, set())
+        >>> [len(part) for part in (*trained, *held_out)], set(trained.small) & set(held_out.small)
+        ([49, 77, 32, 32], set())
     """
     every = [(a, b) for a in range(SMALLEST, LARGEST + 1) for b in range(a, LARGEST + 1)]
     Random(20_251_128).shuffle(every)
-    return every[_HELD_OUT_PAIRS:], every[:_HELD_OUT_PAIRS]
+    small, large = ([pair for pair in every if (sum(pair) <= LARGEST) is fits] for fits in (True, False))
+    # Two differences each: of a number and itself there is but one. And what an example shows is no secret.
+    shown = [tuple(sorted(map(int, re.findall(r"\d+", question)))) for question, _ in EXAMPLES]
+    shown = [pair for a, b in shown for pair in ((a, b), (min(a, b - a), max(a, b - a)))]
+    apart = [pair for pair in small if pair[0] < pair[1] and pair not in shown][:_HELD_OUT_OF_EACH]
+    held_out = Pairs(apart, large[:_HELD_OUT_OF_EACH])
+    return Pairs([pair for pair in small if pair not in apart], large[_HELD_OUT_OF_EACH:]), held_out
 
 
 def splits(seed: int, n_train: int = 320, n_heldout: int = 256) -> Splits:
@@ -86,40 +107,47 @@ def splits(seed: int, n_train: int = 320, n_heldout: int = 256) -> Splits:
         ValueError: More held-out problems than there are.
 
     Example:
-        >>> problems = splits(0, n_train=320, n_heldout=4)
+        >>> problems = splits(0, n_train=320, n_heldout=8)
         >>> problems.train[0]["prompt"]
-        'David needs 25 apples and has 11. How many more apples does David need?'
-        >>> [(row["sign"], row["answer"], row["wording"]) for row in problems.heldout]
-        [('+', '10', 'trained'), ('-', '7', 'trained'), ('+', '10', 'new'), ('-', '3', 'new')]
+        'There are 20 coins on the table. Then 9 are taken away. How many coins remain?'
+        >>> [(row["sign"], row["answer"]) for row in problems.heldout if row["wording"] == "new"]
+        [('+', '10'), ('-', '3'), ('+', '24'), ('-', '7')]
     """
     trained, held_out = pairs()
-    most = 4 * len(held_out)
+    most = 8 * _HELD_OUT_OF_EACH
     if n_heldout > most:
-        raise ValueError(f"there are {most} held-out problems, {len(held_out)} triples by 4, but n_heldout={n_heldout}")
+        raise ValueError(f"there are {most} held-out problems, but n_heldout={n_heldout}")
     return Splits(list(islice(_training(trained, Random(seed)), n_train)), list(islice(_heldout(held_out), n_heldout)))
 
 
-def _training(trained: list[tuple[int, int]], random: Random) -> Iterator[Row]:
+def _training(trained: Pairs, random: Random) -> Iterator[Row]:
+    pools = {"+": _shuffled([*trained.small, *trained.large], random), "-": _shuffled(trained.small, random)}
     while True:
-        # A new order each time, so that every pair comes up before one comes up again.
-        for pair in random.sample(trained, len(trained)):
-            yield _problem(random.choice(TRAINED), pair, random) | {"wording": "trained"}
+        wording = random.choice(TRAINED)
+        yield _problem(wording, next(pools[wording.sign]), random, "trained")
 
 
-def _heldout(held_out: list[tuple[int, int]]) -> Iterator[Row]:
+def _shuffled(pool: list[tuple[int, int]], random: Random) -> Iterator[tuple[int, int]]:
+    """Yield every pair, in one order or the other, before one comes up again."""
+    while True:
+        for first, second in random.sample(pool, len(pool)):
+            yield (first, second) if random.random() < 0.5 else (second, first)
+
+
+def _heldout(held_out: Pairs) -> Iterator[Row]:
     random = Random(20_251_129)
-    for pair in held_out:
+    for small, large in zip(*held_out, strict=True):
         for kind, wordings in (("trained", TRAINED), ("new", NEW)):
-            for sign in "+-":
+            for sign, pair in (("+", small), ("-", small), ("+", large), ("-", small[::-1])):
                 wording = random.choice([wording for wording in wordings if wording.sign == sign])
-                yield _problem(wording, pair, random) | {"wording": kind}
+                yield _problem(wording, pair, random, kind)
 
 
-def _problem(wording: Wording, pair: tuple[int, int], random: Random) -> Row:
-    first, second = random.sample(pair, 2)
+def _problem(wording: Wording, pair: tuple[int, int], random: Random, kind: str) -> Row:
+    first, second = pair
     a, b, answer = (first, second, first + second) if wording.sign == "+" else (first + second, second, first)
     text = wording.text.format(a=a, b=b, name=random.choice(NAMES), things=random.choice(THINGS))
-    return {"prompt": text, "answer": str(answer), "sign": wording.sign}
+    return {"prompt": text, "answer": str(answer), "sign": wording.sign, "wording": kind}
 
 
 class WordProblemsData(PromptDataModule):
