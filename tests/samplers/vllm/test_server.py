@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 
@@ -200,11 +201,13 @@ def test_weights_that_another_run_loaded_are_refused(sampler):
 
 
 class OneBehind(LoRASync):
-    """Loads the weights of the call before under the name of the new ones."""
+    """Loads the weights of the call before under the name of the new ones; altered ones arrive."""
 
     def load(self, server, folder, version):
-        super().load(server, getattr(self, "before", folder), version)
-        self.before = folder.rename(folder.with_name(f"kept-{folder.name}"))
+        stale = hasattr(self, "before") and not version.endswith("-altered")
+        super().load(server, self.before if stale else folder, version)
+        if not version.endswith("-altered"):
+            self.before = shutil.copytree(folder, folder.with_name(f"kept-{folder.name}"))
 
 
 def test_a_stale_adapter_under_a_new_name_is_refused(sampler, tmp_path):
