@@ -2,6 +2,7 @@
 
     make bench                          # every shape; most of an hour, and most of that TRL's with the wide model
     make bench ARGS="--only tiny:64,wide:64 --json some.json"
+    make bench ARGS="--only real"       # a real pretrained model, see real.py
     make bench-quick                    # tiny, prompts of 64 and 256 tokens: less than a minute
 
 Real ``trl.GRPOTrainer.train()`` against real ``pl.Trainer.fit(GRPO(...))``: 4 prompts x 8 completions, no KL term, one
@@ -18,16 +19,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 
-from measure import Figures, joined, measured, medians
+import real
+from measure import Figures, joined, measured, medians, quiet
 from ours import train_ours
 from table import bars_of, facts, ratios, table
 from theirs import train_trl, train_trl_compacted
@@ -76,9 +75,7 @@ def compare(shape: Shape, runs: int, steps: int) -> dict[str, Any]:
 def prepare_process(threads: int) -> None:
     """Make the process quiet, and load what either side loads late."""
     torch.set_num_threads(threads)
-    warnings.filterwarnings("ignore")
-    logging.disable(logging.WARNING)
-    transformers.utils.logging.disable_progress_bar()
+    quiet()
     compare(Shape("tiny", 8, completion=8), runs=1, steps=1)
 
 
@@ -91,20 +88,26 @@ def shapes_named(text: str) -> list[Shape]:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="tiny, prompts of 64 and 256 tokens, one run of 5 steps")
-    parser.add_argument("--only", type=shapes_named, help="these shapes alone, such as tiny:64,wide:64")
+    parser.add_argument("--only", help="these shapes alone, such as tiny:64,wide:64; or real")
     parser.add_argument("--runs", type=int, help="runs of every side, in turn (default: 3, of wide models 1)")
     parser.add_argument("--steps", type=int, help="measured steps of each run (default: 3, of wide models 5)")
     parser.add_argument("--threads", type=int, default=1, help="of torch; 1, since a core that is shared slows more")
-    whole = f"of a whole run {RESULTS.relative_to(RESULTS.parents[2])}, else none"
+    whole = f"of whole runs {RESULTS.relative_to(RESULTS.parents[2])} and real_cpu.json, else none"
+    parser.add_argument("--rows", type=int, default=64, help="of a step that TRL takes at a time (with --only real)")
+    parser.add_argument("--sides", help="some of them (with --only real), such as 'TRL bfloat16,here bfloat16'")
     parser.add_argument("--json", type=Path, help=f"write the figures here (default: {whole})")
     return parser.parse_args()
 
 
 def main() -> None:
     options = parse()
+    if options.only == "real":
+        path = options.json or (None if options.sides else real.RESULTS)
+        real.compare(options.rows, options.threads, options.sides.split(",") if options.sides else [], path)
+        return
     prepare_process(options.threads)
     results = []
-    for shape in options.only or (QUICK if options.quick else SHAPES):
+    for shape in shapes_named(options.only) if options.only else (QUICK if options.quick else SHAPES):
         runs, steps = QUICK_LENGTH if options.quick else LENGTHS[shape.body]
         results.append(compare(shape, options.runs or runs, options.steps or steps))
         print(f"{shape} done", flush=True)

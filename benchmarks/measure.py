@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import logging
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import chain
@@ -13,6 +15,7 @@ from statistics import median
 from typing import Any
 
 import torch
+import transformers
 
 from work import Work
 
@@ -85,6 +88,13 @@ def measured(train: Callable[[Work, Figures], None], work: Work) -> Figures:
     train(work, figures)
     kept = {name: values[1 - work.steps :] for name, values in vars(figures).items()}
     return Figures(**{**kept, "peak_mib": [memory("VmHWM") - resident]})
+
+
+def quiet() -> None:
+    """Keep warnings, logs and progress bars out of the figures."""
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.WARNING)
+    transformers.utils.logging.disable_progress_bar()
 
 
 def memory(name: str) -> float:
