@@ -9,6 +9,7 @@ from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_t
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedTokenizerBase
 
 from rlframework.optional import require
+from rlframework.quiet import CHECKPOINTING, without
 from rlframework.policies.gguf import find_gguf, without_gguf_mark
 
 
@@ -90,6 +91,7 @@ def with_adapter(model: Any, lora: LoraConfig | str | Path | None) -> Any:
         return model
     if adapted:
         raise ValueError("the model has an adapter already; pass either a PEFT model or lora=...")
-    if isinstance(lora, (str, Path)):
-        return PeftModel.from_pretrained(model, str(lora), is_trainable=True)
-    return get_peft_model(model, lora)
+    with without(CHECKPOINTING):
+        if isinstance(lora, (str, Path)):
+            return PeftModel.from_pretrained(model, str(lora), is_trainable=True)
+        return get_peft_model(model, lora)
