@@ -160,11 +160,11 @@ class Decoding:
                     )
         if found is not None or not rounds(policy):
             return found
-        own, fast = (
+        own_error, fast_error = (
             float(total_variation(truth, self._replay(policy, some, ids, mask, copies, forced)).mean())
             for some in (Way(), way)
         )
-        return coarse("distributions", own, fast)
+        return coarse("distributions", own_error, fast_error)
 
     def _replay(
         self, policy: CausalLMPolicy, way: Way, ids: Tensor, mask: Tensor, copies: int, forced: Tensor
@@ -172,7 +172,7 @@ class Decoding:
         """Decode tokens that are given, ``(B, T)``, one row ending halfway; return logits, ``(n, V)``."""
         logits, cache = self._prefill(policy, way, ids, mask)
         cache = self._branched(policy, way, cache, mask, copies, room=forced.shape[1])
-        mask, logits = mask.repeat_interleave(copies, 0), [logits.repeat_interleave(copies, 0)]
+        steps, mask = [logits.repeat_interleave(copies, 0)], mask.repeat_interleave(copies, 0)
         for position in range(forced.shape[1]):
             if position == _HALFWAY:
                 kept = _staying(len(forced), forced.device)
@@ -181,8 +181,8 @@ class Decoding:
             mask = torch.nn.functional.pad(mask, (0, 1), value=True)
             step, cache = self.next_logits(policy, forced[:, position : position + 1], mask, cache)
             # A recorded step writes into the same buffer again.
-            logits.append(step.clone())
-        return torch.cat(logits)
+            steps.append(step.clone())
+        return torch.cat(steps)
 
     def _sampled(self, policy: CausalLMPolicy, ids: Tensor, mask: Tensor, copies: int) -> Tensor:
         """Return tokens that the model samples in its own way, ``(B, T)``; no random stream of the run is touched."""

@@ -9,8 +9,8 @@ from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_t
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedTokenizerBase
 
 from rlframework.optional import require
-from rlframework.quiet import CHECKPOINTING, without
 from rlframework.policies.gguf import find_gguf, without_gguf_mark
+from rlframework.quiet import CHECKPOINTING, without
 
 
 def load_tokenizer(model: Any, tokenizer: Any, gguf_file: str | None = None) -> PreTrainedTokenizerBase:

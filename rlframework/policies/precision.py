@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 
@@ -19,7 +19,7 @@ class Precision(NamedTuple):
     """
 
     dtype: str
-    trainer: str
+    trainer: Literal["bf16-mixed", "32-true"]
     reason: str
 
 

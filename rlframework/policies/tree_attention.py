@@ -82,11 +82,12 @@ class GroupwiseAttention(TreeAttention):
     def __init__(self, group: Tensor, owner: Tensor) -> None:
         # In the order of the sequence; tokens that see only what is before them in their own slice need no mask.
         self._calls: list[slice | Span] = []
-        start, trunk = 0, ()
+        trunk: tuple[slice, ...] = ()
+        start = 0
         for number, size in zip(*(part.tolist() for part in group.unique_consecutive(return_counts=True)), strict=True):
             if number == TRUNK:
                 trunk = (slice(0, size),)
-                self._calls.append(*trunk)
+                self._calls += trunk
             else:
                 owners = owner[start : start + size]
                 fork = start + int((owners == PROMPT).sum())

