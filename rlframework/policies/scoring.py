@@ -166,10 +166,10 @@ def find_fault(policy: CausalLMPolicy, scorer: Scorer, rows: Rollout) -> str | N
     found = _first(wrong(what, gap) for what, gap in truth.apart(fast, largest=True).items())
     if found or not rounds(policy):
         return found
-    own, fast = (
+    own_errors, fast_errors = (
         truth.apart(_Reading.of(policy, score, rows), largest=False) for score in (policy.padded_logprobs, scorer.score)
     )
-    return _first(coarse(what, own[what], fast[what]) for what in own)
+    return _first(coarse(what, error, fast_errors[what]) for what, error in own_errors.items())
 
 
 def refuse_padding_that_shows(policy: CausalLMPolicy, rows: Rollout) -> None:
