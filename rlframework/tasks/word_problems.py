@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from random import Random
@@ -18,10 +18,10 @@ MAX_TOKENS = 14
 
 SYSTEM_PROMPT = "Answer with one equation."
 REQUEST = "Write it as an equation:"
-EXAMPLES = [
+EXAMPLES = (
     ("Lisa has 6 stamps and gets 12 more. How many stamps does Lisa have now?", "6 + 12 = 18"),
     ("Omar has 15 stamps and gives away 4. How many stamps does Omar have left?", "15 - 4 = 11"),
-]
+)
 
 
 @dataclass(frozen=True)
@@ -157,19 +157,30 @@ class WordProblemsData(PromptDataModule):
         seed: Of the training problems; the held-out ones are the same for every seed.
         n_train: Training problems.
         n_heldout: Held-out problems.
+        system_prompt: Opens every conversation.
+        examples: Questions and their answers, before every question.
+        request: A line behind every question.
         validation_batch_size: Problems that are validated together, which bounds memory.
     """
 
     def __init__(
-        self, seed: int = 0, n_train: int = 320, n_heldout: int = 256, validation_batch_size: int = 32
+        self,
+        seed: int = 0,
+        n_train: int = 320,
+        n_heldout: int = 256,
+        *,
+        system_prompt: str | None = SYSTEM_PROMPT,
+        examples: Sequence[tuple[str, str]] = EXAMPLES,
+        request: str | None = REQUEST,
+        validation_batch_size: int = 32,
     ) -> None:
         problems = splits(seed, n_train, n_heldout)
         super().__init__(
             problems.train,
             problems.heldout,
-            system_prompt=SYSTEM_PROMPT,
-            examples=EXAMPLES,
-            request=REQUEST,
+            system_prompt=system_prompt,
+            examples=examples,
+            request=request,
             validation_batch_size=validation_batch_size,
         )
 
