@@ -5,7 +5,7 @@
 The tiny base is made here (a Qwen3 of about 110 thousand weights; cached), primed with a few careless demonstrations of
 the answer's layout, and then trained with GRPO, or any other algorithm, on four verifiable rewards. The skill is latent
 in the base by construction: it has seen solved sums, but ignores the layout asked for. What training adds is that it is
-used. Two cores, about a minute; GRPO ends at 0.98 to 1.00, and docs/algorithms/index.md has the others.
+used. Two cores, about a minute; GRPO ends at 0.97 to 1.00, and docs/algorithms/index.md has the others.
 """
 
 from __future__ import annotations
