@@ -103,7 +103,8 @@ def main() -> None:
     options = parse()
     if options.only == "real":
         path = options.json or (None if options.sides else real.RESULTS)
-        real.compare(options.rows, options.threads, options.sides.split(",") if options.sides else [], path)
+        names = options.sides.split(",") if options.sides else []
+        real.compare(options.rows, options.threads, names, options.steps, path)
         return
     prepare_process(options.threads)
     results = []

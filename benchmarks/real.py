@@ -17,7 +17,7 @@ import json
 import multiprocessing
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
@@ -40,7 +40,7 @@ from rlframework.prompt import Prompt
 from rlframework.tasks.smollm2 import create_smollm2
 from rlframework.tasks.word_problems import MAX_TOKENS, WordProblemsData
 from table import facts, verdict
-from theirs import trl
+from theirs import compacted_head, trl
 
 PROMPTS = GROUP = 8
 N_HELDOUT, SEED = 64, 0
@@ -213,6 +213,12 @@ def train_trl(side: Side, model: Path, rows: int, turns: Turns) -> CausalLMPolic
     return CausalLMPolicy(model, lora=folder, dtype=side.dtype)
 
 
+def train_trl_compacted(side: Side, model: Path, rows: int, turns: Turns) -> CausalLMPolicy:
+    """Train by TRL with its head as on a GPU, where it leaves out prompts and padding."""
+    with compacted_head():
+        return train_trl(side, model, rows, turns)
+
+
 def reward_for(prompts: Any, tokenizer: Any, turns: Turns) -> Callable[..., list[float]]:
     """Return the rewards of this side as a function that TRL calls."""
 
@@ -236,6 +242,7 @@ def untrained(side: Side, model: Path, rows: int, turns: Turns) -> CausalLMPolic
 SIDES = {
     "base": Side(untrained, 0, "bfloat16", judged=True),
     "TRL float32": Side(train_trl, 3, "float32"),
+    "TRL float32 compacted": Side(train_trl_compacted, 3, "float32"),
     "here float32 no trunk": Side(train_here, 5, "float32", trunk=False),
     "here float32": Side(train_here, 5, "float32"),
     "TRL bfloat16": Side(train_trl, 8, "bfloat16", judged=True),
@@ -303,6 +310,7 @@ def alternate(sides: dict[str, Side], model: Path, rows: int, threads: int) -> d
                 ) from None
             if result is not None:
                 results[name] = result
+                print(f"{name} done", flush=True)
                 del running[name]
     return {name: results[name] for name in sides}
 
@@ -341,9 +349,11 @@ def per_token(figures: dict[str, Any]) -> float:
     return sum(figures["step_cpu"][1:]) / sum(figures["completion_tokens"][1:])
 
 
-def compare(rows: int, threads: int, names: list[str], path: Path | None) -> None:
+def compare(rows: int, threads: int, names: list[str], steps: int | None, path: Path | None) -> None:
     """Measure the sides and print their table; write the figures too where a path is given."""
     sides = {name: SIDES[name] for name in names or SIDES}
+    if steps is not None:
+        sides = {name: replace(side, steps=(steps + 1) * (side.steps > 0)) for name, side in sides.items()}
     results = alternate(sides, create_smollm2(), rows, threads)
     said = {
         "precision": fastest_precision().reason,
