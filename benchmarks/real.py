@@ -167,12 +167,21 @@ class TRLTurns(transformers.TrainerCallback):
 
 def train_trl(side: Side, model: Path, rows: int, turns: Turns) -> CausalLMPolicy:
     """Train by TRL's GRPOTrainer, ``rows`` rows of a step at a time."""
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = trainer_for(side, model, rows, turns, folder)
+        trainer.train()
+        # As whoever loads it later has it: in the trainer its forward pass is wrapped in autocast.
+        trainer.save_model(folder)
+        return CausalLMPolicy(model, lora=folder, dtype=side.dtype)
+
+
+def trainer_for(side: Side, model: Path, rows: int, turns: Turns, folder: str) -> trl.GRPOTrainer:
+    """Return TRL's trainer: no KL term, one step per rollout, and the optimizer of this side."""
     tokenizer = AutoTokenizer.from_pretrained(model)
     prompts = problems(side.steps).tokenize("train", tokenizer)
     # The order in which `RolloutLoader` takes them.
     order = np.random.default_rng((SEED, 0)).permutation(len(prompts))
     parts = PROMPTS * GROUP // rows
-    folder = tempfile.mkdtemp()
     config = trl.GRPOConfig(
         output_dir=folder,
         loss_type="grpo",
@@ -207,10 +216,7 @@ def train_trl(side: Side, model: Path, rows: int, turns: Turns) -> CausalLMPolic
     trainer.remove_callback(transformers.PrinterCallback)
     trained: Any = trainer.model
     count_tokens(trained.get_base_model(), turns.figures)
-    trainer.train()
-    # As whoever loads it later has it: in the trainer its forward pass is wrapped in autocast.
-    trainer.save_model(folder)
-    return CausalLMPolicy(model, lora=folder, dtype=side.dtype)
+    return trainer
 
 
 def train_trl_compacted(side: Side, model: Path, rows: int, turns: Turns) -> CausalLMPolicy:
@@ -219,14 +225,14 @@ def train_trl_compacted(side: Side, model: Path, rows: int, turns: Turns) -> Cau
         return train_trl(side, model, rows, turns)
 
 
-def reward_for(prompts: Any, tokenizer: Any, turns: Turns) -> Callable[..., list[float]]:
+def reward_for(prompts: Any, tokenizer: Any, turns: Turns) -> Callable[..., list[float | None]]:
     """Return the rewards of this side as a function that TRL calls."""
 
     def completed(prompt: Prompt, ids: list[int]) -> Completion:
         text = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return Completion(prompt, ids, text, "stop" if ids[-1] == tokenizer.eos_token_id else "length")
 
-    def reward(completion_ids: list[list[int]], place: list[int], **_: Any) -> list[float]:
+    def reward(completion_ids: list[list[int]], place: list[int], **_: Any) -> list[float | None]:
         rows = [completed(prompts[i], ids) for i, ids in zip(place, completion_ids, strict=True)]
         completions = Completions(rows, GROUP)
         turns.note(completions)
@@ -364,6 +370,7 @@ def compare(rows: int, threads: int, names: list[str], steps: int | None, path: 
         "steps": {name: side.steps for name, side in sides.items()},
     }
     if path is not None:
-        path.write_text(json.dumps({**facts(), **said, "sides": results}, indent=2) + "\n")
+        path.write_text(json.dumps({"runs": [{**facts(), **said, "sides": results}]}, indent=2) + "\n")
         print(f"figures in {path}")
+    print(f"TRL takes {rows} of {PROMPTS * GROUP} rows at a time")
     print(table(results))
