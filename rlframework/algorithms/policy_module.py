@@ -183,28 +183,31 @@ class PolicyModule(pl.LightningModule, ABC):
         self._tally.mean("grad_norm", norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Take the step, react to it and log it: callbacks save and compare before ``on_train_batch_end`` is called."""
+        """Take the step and sum it up at once: callbacks save and compare before ``on_train_batch_end`` is called."""
         super().optimizer_step(*args, **kwargs)
         self.after_step(self._tally)
         # DeepSpeed counts the minibatches of a step itself.
         if not self.trainer.fit_loop._should_accumulate():
-            self._log_step()
-
-    def _log_step(self) -> None:
-        """Log once per optimizer step, over all its minibatches and all ranks."""
-        self._count_update_seconds()
-        self._tally.mean("update_seconds", torch.tensor(self._update_seconds, device=self.device))
-        # With the figures of a rollout that began before the run was resumed: Lightning forgets them.
-        self._figures |= self._tally.values(self.trainer)
-        for name, value in self._figures.items():
-            self.log(f"train/{name}", value, prog_bar=name == "reward")
-        self._tally = Tally()
-        self._update_seconds = 0.0
+            self._count_update_seconds()
+            self._tally.mean("update_seconds", torch.tensor(self._update_seconds, device=self.device))
+            # With the figures of a rollout that began before the run was resumed: Lightning forgets them.
+            self._figures |= self._tally.values(self.trainer)
+            self._tally, self._update_seconds = Tally(), 0.0
+            self._show_figures()
 
     def on_train_batch_end(self, outputs: Any, batch: Rollout, batch_idx: int) -> None:
-        """Stop the clock of a minibatch behind which there is no step."""
+        """Log once per optimizer step, over all its minibatches and all ranks."""
         if self.trainer.fit_loop._should_accumulate():
             self._count_update_seconds()
+            return
+        for name, value in self._figures.items():
+            self.log(f"train/{name}", value, prog_bar=name == "reward")
+
+    def _show_figures(self) -> None:
+        """Hand the figures to callbacks, which may compare them before they are logged."""
+        figures = {f"train/{name}": torch.as_tensor(value) for name, value in self._figures.items()}
+        self.trainer.callback_metrics.update(figures)
+        self.trainer.progress_bar_metrics.update({n: v.item() for n, v in figures.items() if n == "train/reward"})
 
     def _count_update_seconds(self) -> None:
         if self.device.type == "cuda":
@@ -239,8 +242,5 @@ class PolicyModule(pl.LightningModule, ABC):
         self._figures = dict(self._saved_figures["logged"])
         if len(self._saved_figures["tallies"]) == replicas:
             self._tally.load_state_dict(self._saved_figures["tallies"][rank])
-        # At once, for callbacks that compare figures before the next step is logged.
-        figures = {f"train/{name}": torch.tensor(value) for name, value in self._figures.items()}
-        self.trainer.callback_metrics.update(figures)
-        self.trainer.progress_bar_metrics.update({n: v.item() for n, v in figures.items() if n == "train/reward"})
+        self._show_figures()
         self._saved_figures = None
