@@ -54,7 +54,7 @@ class RealServer:
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, seconds: float = 420) -> None:
+    def start(self, seconds: float = 900) -> None:
         """Return when it answers."""
         module = [str(PYTHON), "-m", "vllm.entrypoints.openai.api_server"]
         command = [*module, "--model", str(self.model), "--port", str(self.port), "--dtype", self.dtype, *OPTIONS]
