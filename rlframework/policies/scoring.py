@@ -123,15 +123,20 @@ class _Reading(NamedTuple):
     gradients: Tensor
 
     @classmethod
-    def of(cls, policy: nn.Module, score: Callable[[Rollout], TokenLogProbs], rows: Rollout) -> _Reading:
-        """Score rows, and where gradients are on, differentiate."""
-        parameters = _small_ones(policy) if torch.is_grad_enabled() else []
+    def of(
+        cls,
+        policy: nn.Module,
+        score: Callable[[Rollout], TokenLogProbs],
+        rows: Rollout,
+        parameters: Sequence[nn.Parameter] = (),
+    ) -> _Reading:
+        """Score rows and, where gradients are on, differentiate by the parameters."""
         # Dropout would draw other numbers in each pass, and reentrant checkpoints know no gradient but of backward().
         with eval_mode(policy):
             scored = score(rows)
             logprobs, entropies = (part[rows.completion_mask] for part in scored)
             gradients = torch.zeros(0)
-            if parameters and logprobs.requires_grad:
+            if parameters and torch.is_grad_enabled() and logprobs.requires_grad:
                 slopes = torch.linspace(-1, 1, logprobs.numel(), device=logprobs.device)
                 parts = torch.autograd.grad((logprobs * slopes).sum(), parameters, allow_unused=True)
                 gradients = torch.cat([part.flatten().float() for part in parts if part is not None])
@@ -157,17 +162,23 @@ def find_fault(policy: CausalLMPolicy, scorer: Scorer, rows: Rollout) -> str | N
         rows: A few rows in whole groups, with tokens.
     """
     exact = exact_twin(policy, scorer)
+    # Chosen before anything runs: a sharded model may keep its weights gathered after a pass.
+    weights = _small_ones(policy)
     if exact is None:
-        own, fast = (_Reading.of(policy, score, rows) for score in (policy.padded_logprobs, scorer.score))
+        own, fast = (_Reading.of(policy, score, rows, weights) for score in (policy.padded_logprobs, scorer.score))
         return _first(unlike(what, gap) for what, gap in own.apart(fast, largest=False).items())
     twin, twin_scorer = exact
+    twin_weights = weights if twin is policy else _small_ones(twin)
     with exactly(policy):
-        truth, fast = (_Reading.of(twin, score, rows) for score in (twin.padded_logprobs, twin_scorer.score))
+        truth, fast = (
+            _Reading.of(twin, score, rows, twin_weights) for score in (twin.padded_logprobs, twin_scorer.score)
+        )
     found = _first(wrong(what, gap) for what, gap in truth.apart(fast, largest=True).items())
     if found or not rounds(policy):
         return found
     own_errors, fast_errors = (
-        truth.apart(_Reading.of(policy, score, rows), largest=False) for score in (policy.padded_logprobs, scorer.score)
+        truth.apart(_Reading.of(policy, score, rows, weights), largest=False)
+        for score in (policy.padded_logprobs, scorer.score)
     )
     return _first(coarse(what, error, fast_errors[what]) for what, error in own_errors.items())
 
