@@ -1,4 +1,4 @@
-"""The whole road in bfloat16 on the real model: sample, judge, learn, save, read back; across a kill; on two ranks."""
+"""The whole road in bfloat16 on the real model: sample, judge, learn, save, read back; across a kill."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from rlframework.collect import assemble
 from rlframework.completions import Completion, Completions
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import Scores
-from tests import two_ranks
 
 pytestmark = pytest.mark.real
 
@@ -58,13 +57,6 @@ def test_a_run_that_was_killed_goes_on_bit_by_bit(
     weights = ended_with(tmp_path, smollm2, "go_on")
     for name, weight in whole[1].items():
         assert torch.equal(weights[name], weight), name
-
-
-def test_two_ranks_learn_alike(smollm2: Path, tmp_path: Path) -> None:
-    first, second = two_ranks.launch(command(tmp_path, smollm2, "whole", 2), tmp_path, OMP_NUM_THREADS="1")
-    assert first["left"] == second["left"] == []
-    for name, weight in first["weights"].items():
-        assert torch.equal(second["weights"][name], weight), name
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
