@@ -36,7 +36,7 @@ def small(tmp_path_factory):
 def results(small):
     names = ("base", "TRL float32", "here float32", "here float32 no trunk", "TRL bfloat16", "here bfloat16")
     sides = {name: replace(real.SIDES[name], steps=2 * (name != "base")) for name in names}
-    return real.alternate(sides, small, rows=16, threads=1)
+    return real.alternate(sides, small, rows=8, threads=1)
 
 
 @pytest.mark.real
@@ -74,7 +74,7 @@ def test_every_step_has_its_figures(results):
 def test_a_side_that_dies_is_named(small):
     dead = {"here float32": replace(real.SIDES["here float32"], dtype="no dtype")}
     with pytest.raises(RuntimeError, match="here float32 ended with status 1"):
-        real.alternate(dead, small, rows=16, threads=1)
+        real.alternate(dead, small, rows=8, threads=1)
 
 
 def figures_of(cpu, accuracy):
