@@ -77,6 +77,7 @@ class PolicyModule(pl.LightningModule, ABC):
         self.seed = seed
         self._tally = Tally()
         self._figures: dict[str, float] = {}
+        self._unlogged: dict[str, float] = {}
         self._update_seconds = 0.0
         self._batch_started = 0.0
         self._run_state: dict[str, Any] | None = None
@@ -190,24 +191,28 @@ class PolicyModule(pl.LightningModule, ABC):
         if not self.trainer.fit_loop._should_accumulate():
             self._count_update_seconds()
             self._tally.mean("update_seconds", torch.tensor(self._update_seconds, device=self.device))
-            # With the figures of a rollout that began before the run was resumed: Lightning forgets them.
-            self._figures |= self._tally.values(self.trainer)
+            self._show(self._tally.values(self.trainer))
             self._tally, self._update_seconds = Tally(), 0.0
-            self._show_figures()
 
     def on_train_batch_end(self, outputs: Any, batch: Rollout, batch_idx: int) -> None:
         """Log once per optimizer step, over all its minibatches and all ranks."""
         if self.trainer.fit_loop._should_accumulate():
             self._count_update_seconds()
             return
-        for name, value in self._figures.items():
+        for name, value in self._unlogged.items():
             self.log(f"train/{name}", value, prog_bar=name == "reward")
+        self._unlogged = {}
 
-    def _show_figures(self) -> None:
-        """Hand the figures to callbacks, which may compare them before they are logged."""
-        figures = {f"train/{name}": torch.as_tensor(value) for name, value in self._figures.items()}
-        self.trainer.callback_metrics.update(figures)
-        self.trainer.progress_bar_metrics.update({n: v.item() for n, v in figures.items() if n == "train/reward"})
+    def _show(self, figures: dict[str, float]) -> None:
+        """Hand figures to callbacks, which may compare them before they are logged."""
+        self._figures |= figures
+        self._unlogged |= figures
+        shown = {f"train/{name}": torch.as_tensor(value) for name, value in figures.items()}
+        for logged in (self.trainer._results or {}).values():
+            if logged.meta.name in shown:
+                logged.reset()  # Lightning would go on showing what the step before has logged
+        self.trainer.callback_metrics.update(shown)
+        self.trainer.progress_bar_metrics.update({n: v.item() for n, v in shown.items() if n == "train/reward"})
 
     def _count_update_seconds(self) -> None:
         if self.device.type == "cuda":
@@ -239,8 +244,8 @@ class PolicyModule(pl.LightningModule, ABC):
         if self._saved_figures is None:
             return
         rank, replicas = replica(self.trainer)
-        self._figures = dict(self._saved_figures["logged"])
         if len(self._saved_figures["tallies"]) == replicas:
             self._tally.load_state_dict(self._saved_figures["tallies"][rank])
-        self._show_figures()
+        # With the figures of a rollout that began before: loggers and callbacks of this run do not have them.
+        self._show(self._saved_figures["logged"])
         self._saved_figures = None

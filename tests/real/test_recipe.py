@@ -30,23 +30,26 @@ def smoke(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output / "real_model" / "version_0"
 
 
-def test_there_is_something_to_reinforce_and_three_steps_bring_the_layout_nearer(smoke: Path) -> None:
+def test_there_is_something_to_reinforce(smoke: Path) -> None:
+    """Three steps at the foot of the warm-up teach next to nothing; that it learns is shown in test_road.py."""
     summary = json.loads((smoke / "summary.json").read_text())
     assert 0 < summary["accuracy_before"] <= 0.35
     assert summary["peak_mib"] <= 5 * 1024
-    paid = [[], [], []]
+    rewards_of_groups: dict[tuple[int, int], set[float]] = {}
     for line in (smoke / "rollouts.jsonl").open():
         record = json.loads(line)
-        paid[record["rollout"]].append(record["rewards"]["layout"])
-    first, _, last = (sum(rows) / len(rows) for rows in paid)
-    assert 0 < first < last
+        rewards_of_groups.setdefault((record["rollout"], record["prompt_index"]), set()).add(record["reward"])
+    assert {rollout for rollout, _ in rewards_of_groups} == {0, 1, 2}
+    differ = [len(found) > 1 for found in rewards_of_groups.values()]
+    assert sum(differ) / len(differ) > 0.5
 
 
 def test_the_adapter_is_read_back_by_peft_and_answers_as_in_the_table(smoke: Path, smollm2: Path) -> None:
-    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(smollm2), smoke / "policy")
+    summary = json.loads((smoke / "summary.json").read_text())
+    base = AutoModelForCausalLM.from_pretrained(smollm2, dtype=summary["dtype"])
+    model = PeftModel.from_pretrained(base, smoke / "policy")
     policy = CausalLMPolicy(model, smollm2)
     prompts = WordProblemsData(n_heldout=32).tokenize("validation", policy.tokenizer)
     sampler = SharedPrefixSampler(group_size=1, max_tokens=MAX_TOKENS, temperature=0.0)
     found = evaluate("read back", policy, prompts, sampler, {"accuracy": rewards.RightEquation()})
-    summary = json.loads((smoke / "summary.json").read_text())
     assert found.share("accuracy") == pytest.approx(summary["accuracy_after"], abs=1 / 32 + 1e-6)
