@@ -25,16 +25,16 @@ test: .venv/.installed .venv/.installed-quantized ## Run the test suite and ever
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(ARGS)
 
 test-long: .venv/.installed ## Run the longer proofs that `make test` leaves out
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(BIN)/python -m pytest -m "slow and not real and not vllm" $(ARGS)
 
 test-real: .venv/.installed ## Run the tests with a real pretrained model, in the precision that GPUs use: some minutes
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m real -n 2 tests/real $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "real and not slow" -n 2 tests/real $(ARGS)
 
 test-unsloth: .venv-unsloth/.installed ## Run the tests against Unsloth's CPU backend, in .venv-unsloth
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m unsloth tests/unsloth $(ARGS)
 
 test-vllm: .venv/.installed .venv-vllm/.installed ## Run the tests with a real vLLM server on the CPU: about ten minutes
-	OMP_NUM_THREADS=1 RLFRAMEWORK_VLLM_PYTHON=$(abspath .venv-vllm/bin/python) $(BIN)/python -m pytest -m vllm tests/samplers/vllm $(ARGS)
+	OMP_NUM_THREADS=1 RLFRAMEWORK_VLLM_PYTHON=$(abspath .venv-vllm/bin/python) $(BIN)/python -m pytest -m "vllm and not slow" tests/samplers/vllm $(ARGS)
 
 tables: .venv/.installed ## Measure against TRL anew and write the tables of docs/algorithms/index.md
 	RLFRAMEWORK_WRITE_TABLE=1 $(BIN)/python -m pytest tests/test_trl_table.py $(ARGS)

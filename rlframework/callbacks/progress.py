@@ -33,6 +33,14 @@ class ProgressBar(TQDMProgressBar, RolloutCallback):
         metrics.pop("v_num", None)
         return metrics
 
+    @property
+    def total_train_batches(self) -> int | float:
+        """Minibatches that the bar counts; Lightning would end it at ``max_steps`` optimizer steps."""
+        trainer, total = self.trainer, self.trainer.num_training_batches
+        if trainer.max_epochs != -1 or trainer.max_steps <= 0:
+            return total
+        return min((trainer.max_steps - trainer.global_step) * trainer.accumulate_grad_batches, total)
+
     def on_rollout_start(self, trainer: pl.Trainer, pl_module: Any, prompts: Sequence[Prompt]) -> None:
         """Open the rollout's bar; off a terminal there is none."""
         sampler = pl_module.sampler

@@ -1,3 +1,5 @@
+import pytest
+
 from rlframework import ProgressBar
 
 
@@ -26,3 +28,12 @@ def test_the_sampler_reports_to_the_bar_during_a_rollout_only(grpo, fit):
     fit(algorithm, callbacks=[Count()], enable_progress_bar=True, max_steps=1)
     assert [tokens for tokens, _ in advances] == list(range(1, len(advances) + 1))
     assert algorithm.sampler.progress is None
+
+
+@pytest.mark.parametrize(("prompts", "total"), [(16, 4), (4, 2)])
+def test_the_bar_counts_minibatches_also_of_a_number_of_steps(grpo, fit, prompts, total):
+    """Two steps of two minibatches, in one epoch or cut by the end of it."""
+    bar = ProgressBar()
+    options = {"max_steps": 2, "max_epochs": -1, "accumulate_grad_batches": 2, "enable_progress_bar": True}
+    fit(grpo(minibatches_per_rollout=2), prompts, callbacks=[bar], **options)
+    assert bar.train_progress_bar.n == bar.train_progress_bar.total == total

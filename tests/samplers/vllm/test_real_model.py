@@ -154,11 +154,12 @@ def test_an_adapter_that_stays_what_it_was_is_refused_later_too(fresh, untied):
     print(fresh.dtype, refused(policy, fresh, StaleAdapter("", {}, after=3), 2, 3e-4)[:300])
 
 
+@pytest.mark.parametrize("rollouts", [6, pytest.param(100, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("lora", [True, False])
-def test_what_arrives_is_never_refused(lora, fresh, untied):
+def test_what_arrives_is_never_refused(lora, rollouts, fresh, untied):
     policy = CausalLMPolicy(untied, lora=LORA if lora else None)
     sampling, means = sampler(fresh), []
-    for move in range(6):
+    for move in range(rollouts):
         sampling.sample(policy, prompts(policy), step=move)
         means.append(sampling.gap.mean)
         step(policy, 3e-4, move)
