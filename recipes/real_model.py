@@ -16,19 +16,19 @@ import transformers
 from peft import LoraConfig
 from pytorch_lightning.loggers import CSVLogger
 
-from rlframework import GRPO, CausalLMPolicy, ProgressBar, RolloutWriter, SavePolicy, SharedPrefixSampler, rewards
+from rlframework import GRPO, CausalLMPolicy, SharedPrefixSampler, SpreadFilter, rewards
+from rlframework.callbacks import ProgressBar, RolloutWriter, SavePolicy
 from rlframework.folders import writable_folder
 from rlframework.policies import fastest_precision
 from rlframework.report import Comparison, process_usage
-from rlframework.tasks import word_problems
 from rlframework.tasks.smollm2 import create_smollm2
 from rlframework.tasks.tiny_run import recipe_parser, sizes
+from rlframework.tasks.word_problems import MAX_TOKENS, WordProblemsData, learned
 
 RIGHT = rewards.RightEquation()
 RULES = RIGHT + 0.5 * rewards.EquationSetup() + 0.2 * rewards.EquationLayout()
-NEW = rewards.Where(RIGHT, "wording", "new")
-MEASURES = {"accuracy": RIGHT, "new wording": NEW, "setup": rewards.EquationSetup()}
-PROMPTS, PARTS = 16, 4  # in a rollout, and the minibatches of a step, which bound memory
+MEASURES = {"accuracy": RIGHT, "new wording": rewards.Where(RIGHT, "wording", "new"), "setup": rewards.EquationSetup()}
+PROMPTS, PARTS = 48, 4  # of a rollout: at most asked, until 16 groups have right and wrong answers; and its minibatches
 
 
 def main(model: Path | None, seed: int, output: Path, steps: int, n_heldout: int) -> None:
@@ -41,14 +41,14 @@ def main(model: Path | None, seed: int, output: Path, steps: int, n_heldout: int
     print(precision.reason)
     adapter = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear")
     policy = CausalLMPolicy(model or create_smollm2(), lora=adapter, dtype=precision.dtype)
-    data = word_problems.WordProblemsData(seed, PROMPTS * steps, n_heldout)
+    data = WordProblemsData(seed, PROMPTS * steps, n_heldout)
     algorithm = GRPO(
         policy,
         RULES,
-        SharedPrefixSampler(group_size=8, max_tokens=word_problems.MAX_TOKENS, seed=seed),
+        SpreadFilter(SharedPrefixSampler(group_size=8, max_tokens=MAX_TOKENS, seed=seed), RIGHT, keep=16),
         prompts_per_rollout=PROMPTS,
         minibatches_per_rollout=PARTS,
-        learning_rate=4e-4,
+        learning_rate=5e-4,
         betas=(0.9, 0.95),
         warmup_steps=2,
         validation=MEASURES,
@@ -78,13 +78,13 @@ def main(model: Path | None, seed: int, output: Path, steps: int, n_heldout: int
     facts = {"seed": seed, "seconds_training": time.perf_counter() - started, "optimizer_steps": trainer.global_step}
     comparison.add("+ GRPO", policy)
     comparison.print(examples=6)
-    print(word_problems.learned(*comparison.rows))
+    print(learned(*comparison.rows))
     comparison.save(run, {"algorithm": "GRPO", "dtype": precision.dtype, **facts, **process_usage()})
     print(f"Run folder, with curves.png, every completion and the adapter: {run}")
 
 
 if __name__ == "__main__":
-    parser = recipe_parser(__doc__, steps=60)
+    parser = recipe_parser(__doc__, steps=45)
     parser.add_argument("--model", type=Path, help="folder of an instruction model, SmolLM2-135M-Instruct otherwise")
     options = parser.parse_args()
     main(options.model, options.seed, options.output, *sizes(options))

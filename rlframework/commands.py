@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -27,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given and given[0] in COMMANDS:
+        # A YAML file names classes of the working folder, which `python -m` finds by itself. Last, so that none hides ours.
+        sys.path.append(os.getcwd())
         return COMMANDS[given[0]][0](given)
     options = parser()
     options.parse_args(given)  # --help, --version, and what is wrong end here.

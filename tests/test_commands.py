@@ -54,6 +54,20 @@ def test_fit_is_lightning_s_command_line(capsys: pytest.CaptureFixture[str], mon
     assert "--trainer.max_steps" in capsys.readouterr().out
 
 
+def test_classes_of_the_working_folder_are_found(tmp_path: Path) -> None:
+    """By the installed command, which Python starts without it on the path."""
+    (tmp_path / "mine.py").write_text(
+        "from rlframework.rewards import RowReward\n"
+        "class Short(RowReward):\n    def score_row(self, completion):\n        return 1.0\n"
+    )
+    command = [Path(sys.executable).with_name("rlframework"), "fit", "--print_config", "--model", "rlframework.GRPO"]
+    named = ["--model.reward", "mine.Short", "--model.sampler", "rlframework.SharedPrefixSampler"]
+    sizes = ["--model.sampler.group_size", "2", "--model.sampler.max_tokens", "2", "--data", "rlframework.PromptDataModule"]
+    policy = ["--model.policy", "rlframework.CausalLMPolicy", "--model.policy.model", "somewhere", "--data.train", "[]"]
+    done = subprocess.run([*command, *named, *sizes, *policy], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "class_path: mine.Short" in done.stdout, done.stderr
+
+
 def test_reward_report_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "rows.csv").write_text("prompt,answer\n17 + 1?,18\n20 + 2?,22\n")
     arguments = ["--reward", "CorrectAnswer", "--data", str(tmp_path / "rows.csv"), "--out", str(tmp_path / "out")]

@@ -111,7 +111,7 @@ def splits(seed: int, n_train: int = 320, n_heldout: int = 256) -> Splits:
         >>> problems.train[0]["prompt"]
         'There are 20 coins on the table. Then 9 are taken away. How many coins remain?'
         >>> [(row["sign"], row["answer"]) for row in problems.heldout if row["wording"] == "new"]
-        [('+', '10'), ('-', '3'), ('+', '24'), ('-', '7')]
+        [('+', '16'), ('-', '6'), ('+', '32'), ('-', '17')]
     """
     trained, held_out = pairs()
     most = 8 * _HELD_OUT_OF_EACH
@@ -136,11 +136,13 @@ def _shuffled(pool: list[tuple[int, int]], random: Random) -> Iterator[tuple[int
 
 def _heldout(held_out: Pairs) -> Iterator[Row]:
     random = Random(20_251_129)
-    for small, large in zip(*held_out, strict=True):
-        for kind, wordings in (("trained", TRAINED), ("new", NEW)):
-            for sign, pair in (("+", small), ("-", small), ("+", large), ("-", small[::-1])):
-                wording = random.choice([wording for wording in wordings if wording.sign == sign])
-                yield _problem(wording, pair, random, kind)
+    # Every pair in each of eight ways, so that the first problems are of many pairs, and of every way.
+    for turn in range(8):
+        for index, (small, large) in enumerate(zip(*held_out, strict=True)):
+            kind, wordings = (("trained", TRAINED), ("new", NEW))[(index + turn) % 2]
+            sign, pair = (("+", small), ("-", small), ("+", large), ("-", small[::-1]))[(index + turn) // 2 % 4]
+            wording = random.choice([wording for wording in wordings if wording.sign == sign])
+            yield _problem(wording, pair, random, kind)
 
 
 def _problem(wording: Wording, pair: tuple[int, int], random: Random, kind: str) -> Row:
