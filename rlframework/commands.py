@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given and given[0] in COMMANDS:
-        # A YAML file names classes of the working folder, which `python -m` finds by itself. Last, so that none hides ours.
+        # A YAML file names classes of the working folder; last on the path, so that none hides one of ours.
         sys.path.append(os.getcwd())
         return COMMANDS[given[0]][0](given)
     options = parser()

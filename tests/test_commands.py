@@ -60,11 +60,11 @@ def test_classes_of_the_working_folder_are_found(tmp_path: Path) -> None:
         "from rlframework.rewards import RowReward\n"
         "class Short(RowReward):\n    def score_row(self, completion):\n        return 1.0\n"
     )
-    command = [Path(sys.executable).with_name("rlframework"), "fit", "--print_config", "--model", "rlframework.GRPO"]
-    named = ["--model.reward", "mine.Short", "--model.sampler", "rlframework.SharedPrefixSampler"]
-    sizes = ["--model.sampler.group_size", "2", "--model.sampler.max_tokens", "2", "--data", "rlframework.PromptDataModule"]
-    policy = ["--model.policy", "rlframework.CausalLMPolicy", "--model.policy.model", "somewhere", "--data.train", "[]"]
-    done = subprocess.run([*command, *named, *sizes, *policy], cwd=tmp_path, capture_output=True, text=True, check=False)
+    options = """--model rlframework.GRPO --model.policy rlframework.CausalLMPolicy --model.policy.model somewhere
+        --model.reward mine.Short --model.sampler rlframework.SharedPrefixSampler --model.sampler.group_size 2
+        --model.sampler.max_tokens 2 --data rlframework.PromptDataModule --data.train []"""
+    command = [Path(sys.executable).with_name("rlframework"), "fit", "--print_config", *options.split()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "class_path: mine.Short" in done.stdout, done.stderr
 
 
