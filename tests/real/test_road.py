@@ -59,6 +59,15 @@ def test_a_run_that_was_killed_goes_on_bit_by_bit(
         assert torch.equal(weights[name], weight), name
 
 
+def test_two_ranks_end_with_the_same_weights(smollm2: Path, tmp_path: Path) -> None:
+    subprocess.run(command(tmp_path, smollm2, "whole", 2), check=True, timeout=300)
+    first, second = (torch.load(tmp_path / f"rank{rank}.pt") for rank in range(2))
+    assert first["left"] == second["left"] == []
+    assert max(float(weight.abs().max()) for name, weight in first["weights"].items() if "lora_B" in name) > 1e-3
+    for name, weight in first["weights"].items():
+        assert torch.equal(weight, second["weights"][name]), name
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_it_is_primed_whole_and_scores_the_same_once_it_is_read_back(smollm2: Path, tmp_path: Path, dtype: str) -> None:
     policy = CausalLMPolicy(smollm2, dtype=dtype)
