@@ -129,18 +129,29 @@ class _Reading(NamedTuple):
         score: Callable[[Rollout], TokenLogProbs],
         rows: Rollout,
         parameters: Sequence[nn.Parameter] = (),
+        one_by_one: bool = False,
     ) -> _Reading:
-        """Score rows and, where gradients are on, differentiate by the parameters."""
+        """Score rows and, where gradients are on, differentiate by the parameters.
+
+        One by one takes the memory of one row, and their columns stay where they are.
+        """
+        parts = [rows.select(slice(row, row + 1)) for row in range(len(rows))] if one_by_one else [rows]
+        sizes = [int(part.completion_mask.sum()) for part in parts]
+        slopes = torch.linspace(-1, 1, sum(sizes), device=rows.completion_mask.device).split(sizes)
+        weights = list(parameters) if torch.is_grad_enabled() else []
+        logprobs, entropies, gradients = [], [], [torch.zeros_like(weight, dtype=torch.float32) for weight in weights]
         # Dropout would draw other numbers in each pass, and reentrant checkpoints know no gradient but of backward().
         with eval_mode(policy):
-            scored = score(rows)
-            logprobs, entropies = (part[rows.completion_mask] for part in scored)
-            gradients = torch.zeros(0)
-            if parameters and torch.is_grad_enabled() and logprobs.requires_grad:
-                slopes = torch.linspace(-1, 1, logprobs.numel(), device=logprobs.device)
-                parts = torch.autograd.grad((logprobs * slopes).sum(), parameters, allow_unused=True)
-                gradients = torch.cat([part.flatten().float() for part in parts if part is not None])
-        return cls(logprobs.detach(), entropies.detach(), gradients)
+            for part, slope in zip(parts, slopes, strict=True):
+                tokens, entropy = (found[part.completion_mask] for found in score(part))
+                logprobs.append(tokens.detach())
+                entropies.append(entropy.detach())
+                if weights and tokens.requires_grad:
+                    found = torch.autograd.grad((tokens * slope).sum(), weights, allow_unused=True)
+                    for total, more in zip(gradients, found, strict=True):
+                        total += 0.0 if more is None else more
+        flat = torch.cat([total.flatten() for total in gradients]) if weights else torch.zeros(0)
+        return cls(torch.cat(logprobs), torch.cat(entropies), flat)
 
     def apart(self, other: _Reading, largest: bool) -> dict[str, float]:
         """Return how far another reading is: of tokens the largest gap or the mean, of gradients that of the norm."""
@@ -165,21 +176,19 @@ def find_fault(policy: CausalLMPolicy, scorer: Scorer, rows: Rollout) -> str | N
     # Chosen before anything runs: a sharded model may keep its weights gathered after a pass.
     weights = _small_ones(policy)
     if exact is None:
-        own, fast = (_Reading.of(policy, score, rows, weights) for score in (policy.padded_logprobs, scorer.score))
+        own = _Reading.of(policy, policy.padded_logprobs, rows, weights, one_by_one=True)
+        fast = _Reading.of(policy, scorer.score, rows, weights)
         return _first(unlike(what, gap) for what, gap in own.apart(fast, largest=False).items())
     twin, twin_scorer = exact
     twin_weights = weights if twin is policy else _small_ones(twin)
     with exactly(policy):
-        truth, fast = (
-            _Reading.of(twin, score, rows, twin_weights) for score in (twin.padded_logprobs, twin_scorer.score)
-        )
+        truth = _Reading.of(twin, twin.padded_logprobs, rows, twin_weights, one_by_one=True)
+        fast = _Reading.of(twin, twin_scorer.score, rows, twin_weights)
     found = _first(wrong(what, gap) for what, gap in truth.apart(fast, largest=True).items())
     if found or not rounds(policy):
         return found
-    own_errors, fast_errors = (
-        truth.apart(_Reading.of(policy, score, rows, weights), largest=False)
-        for score in (policy.padded_logprobs, scorer.score)
-    )
+    own_errors = truth.apart(_Reading.of(policy, policy.padded_logprobs, rows, weights, one_by_one=True), largest=False)
+    fast_errors = truth.apart(_Reading.of(policy, scorer.score, rows, weights), largest=False)
     return _first(coarse(what, error, fast_errors[what]) for what, error in own_errors.items())
 
 
