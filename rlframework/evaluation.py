@@ -106,13 +106,15 @@ def evaluate(
         name: What to call the result.
         policy: What is measured.
         prompts: Held-out prompts.
-        sampler: Such as ``sampler.replace(group_size=1, temperature=0.0)`` for one greedy completion each.
+        sampler: Taken without filters around it, as every prompt is answered; such as
+            ``sampler.replace(group_size=1, temperature=0.0)`` for one greedy completion each.
         measures: Rewards by name.
         batch_size: Prompts that are sampled together, which bounds memory; by default all of them.
 
     Raises:
         RuntimeError: More checks of a measure failed than `RewardLimits` allow, so that its mean says little.
     """
+    sampler = sampler.unfiltered
     with eval_mode(policy):
         size = batch_size or len(prompts)
         parts = [sampler.sample(policy, prompts[start : start + size]) for start in range(0, len(prompts), size)]

@@ -134,3 +134,19 @@ _OF_UPDATES = {
     "rollout_seconds",
     "update_seconds",
 }
+
+
+def test_a_second_fit_logs_nothing_of_a_run_that_was_stopped(grpo: Make, fit: Fit, tmp_path: Path) -> None:
+    class Stop(pl.Callback):
+        def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
+            raise RuntimeError("stop")
+
+    options = {"learning_rate": 0.0, "minibatches_per_rollout": 2, "seed": 3}
+    algorithm, other = grpo(**options), grpo(**options)
+    with pytest.raises(RuntimeError, match="stop"):
+        fit(algorithm, callbacks=[Stop()], accumulate_grad_batches=2)
+    rows = []
+    for name, made in (("second", algorithm), ("first", other)):
+        trainer = fit(made, logger=CSVLogger(tmp_path, name), accumulate_grad_batches=2)
+        rows.append([{k: v for k, v in row.items() if "seconds" not in k} for row in logged(trainer)])
+    assert rows[0] == rows[1]

@@ -171,6 +171,8 @@ class PolicyModule(pl.LightningModule, ABC):
     def on_fit_start(self) -> None:
         """Say what follows from the sizes, and train: a model fresh from a checkpoint folder is in eval mode."""
         self.train()
+        # A run that was stopped leaves half a step's.
+        self._tally, self._figures, self._unlogged, self._update_seconds = Tally(), {}, {}, 0.0
         rank_zero_info(self.describe())
 
     def on_train_batch_start(self, batch: Rollout, batch_idx: int) -> None:

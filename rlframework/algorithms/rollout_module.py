@@ -52,7 +52,7 @@ class RolloutModule(PolicyModule):
         self.sampler = sampler
         measures = {"reward": reward, **(validation or {})}
         self.validation_scores = nn.ModuleDict({name: MeanScore(measure) for name, measure in measures.items()})
-        self.validation_sampler = validation_sampler or sampler.for_evaluation()
+        self.validation_sampler = (validation_sampler or sampler.for_evaluation()).unfiltered
         self.reward_limits = reward_limits or RewardLimits()
 
     def describe(self) -> str:

@@ -76,10 +76,7 @@ class SavePolicy(pl.Callback):
         self._saved_step = trainer.global_step
         self._frozen_base = base_digest(pl_module.policy) if pl_module.policy.frozen_base else None
         if trainer.world_size == 1 and threading.current_thread() is threading.main_thread():
-            self._answer(signal.SIGTERM)
-            # Where it is ignored, as under nohup, it goes on being ignored.
-            if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
-                self._answer(signal.SIGHUP)
+            self._answer_signals()
 
     def on_before_optimizer_step(self, *args: Any) -> None:
         """From here to the end of the step a part of the weights may be old and a part new."""
@@ -107,7 +104,17 @@ class SavePolicy(pl.Callback):
         if broken := _not_finite(pl_module.policy):
             self._training = False  # Nothing is left to be saved when this is raised.
             raise RuntimeError(f"{broken}: the policy is not saved, and {self._what_is_there()}")
-        self._save(trainer, pl_module.policy, ended="finished")
+        # Lightning has put the former handlers back, and a file half written is worth less than the whole training.
+        self._stepping = True
+        numbers = self._answer_signals() if threading.current_thread() is threading.main_thread() else {}
+        try:
+            self._save(trainer, pl_module.policy, ended="finished")
+        finally:
+            for number, former in numbers.items():
+                signal.signal(number, former)
+        self._training = self._stepping = False
+        if self._signalled is not None:
+            raise SIGTERMException(128 + self._signalled)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: Any, exception: BaseException) -> None:
         """Save what a run has learned that is stopped."""
@@ -137,8 +144,15 @@ class SavePolicy(pl.Callback):
         there = self.folder.is_dir() and any(self.folder.iterdir())
         return f"{self.folder} holds what it held before" if there else f"there is no {self.folder}"
 
-    def _answer(self, number: signal.Signals) -> None:
-        """Raise on a signal what Lightning raises, after the minibatch; it puts the former handlers back in the end."""
+    def _answer_signals(self) -> dict[signal.Signals, Any]:
+        """Raise on a signal what Lightning raises, after the step or the save; return the handlers that were there."""
+        former = {signal.SIGTERM: self._answer(signal.SIGTERM)}
+        # Where it is ignored, as under nohup, it goes on being ignored.
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+            former[signal.SIGHUP] = self._answer(signal.SIGHUP)
+        return former
+
+    def _answer(self, number: signal.Signals) -> Any:
         before = signal.getsignal(number)
 
         def answer(received: int, frame: FrameType | None) -> None:
@@ -149,7 +163,7 @@ class SavePolicy(pl.Callback):
             elif self._training:
                 raise SIGTERMException(128 + received)
 
-        signal.signal(number, answer)
+        return signal.signal(number, answer)
 
 
 def _not_finite(policy: torch.nn.Module) -> str:

@@ -15,6 +15,7 @@ from rlframework.policies.group_cache import GroupCache
 from rlframework.policies.kv_cache import with_room
 from rlframework.policies.lean_decode import LeanDecoder
 from rlframework.policies.prefix_tree import common_prefix
+from rlframework.policies.rotation import length_dependent
 from rlframework.policies.self_check import coarse, exact_twin, exactly, rounds, total_variation, unlike, wrong
 from rlframework.policies.tree_attention import TREE_ATTENTION
 from rlframework.policies.trunk_prefill import read_behind_trunk, worth_a_trunk
@@ -77,7 +78,9 @@ class Decoding:
         """
         self._prompts = ids, mask
         whole = policy.model.config._attn_implementation == TREE_ATTENTION and not is_sharded(policy)
-        way = Way(trunk=self._trunk and whole and worth_a_trunk(ids, mask))
+        # Where the longest row of a call decides how all are rotated, a trunk read by itself is rotated otherwise.
+        alike = whole and not length_dependent(policy.model.config)
+        way = Way(trunk=self._trunk and alike and worth_a_trunk(ids, mask))
         return self._prefill(policy, way if self._proven(policy, way, 1) else Way(), ids, mask)
 
     def branch(self, policy: CausalLMPolicy, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
@@ -89,7 +92,7 @@ class Decoding:
         plain = isinstance(cache, DynamicCache) and all(type(layer) is DynamicLayer for layer in cache.layers)
         long = copies > 1 and mask.shape[1] >= LONG_PROMPT and not self._graphed
         shared = plain and long and policy.model.config._attn_implementation == TREE_ATTENTION
-        lean = plain and self._lean and not is_sharded(policy)
+        lean = plain and self._lean and not is_sharded(policy) and LeanDecoder.fits(policy.model)
         copied = Way(roomy=plain, lean=lean), Way(roomy=plain), Way()
         wanted = (Way(shared=True, lean=lean), Way(shared=True), *copied) if shared else copied
         way = next(way for way in wanted if self._proven(policy, way, copies))

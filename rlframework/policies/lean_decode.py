@@ -44,7 +44,10 @@ class LeanDecoder:
 
     @staticmethod
     def fits(model: Any) -> bool:
-        """Whether the model is of the family, with plain or LoRA layers throughout and its plain activation."""
+        """Whether the model is of the family as transformers has it, with plain or LoRA layers and no part of others.
+
+        A part that does nothing yet, as new adapters do, would pass any comparison, so each is known by its class.
+        """
         if isinstance(model, PeftModel) and type(model.base_model) is not LoraModel:
             return False
         model = _inside(model)
@@ -53,6 +56,8 @@ class LeanDecoder:
         if model.config.hidden_act != "silu" or length_dependent(model.config):
             return False
         body: Any = model.model
+        if not all(_is_stock(part) for part in (model, body, body.norm, model.lm_head, *body.layers.modules())):
+            return False
         parts = [part for layer in body.layers for part in (*_attention(layer), *_feed_forward(layer))]
         plain = type(body.embed_tokens) is nn.Embedding and type(model.lm_head) is nn.Linear
         return plain and all(type(part) is nn.Linear or _adds_weights(part) for part in parts)
@@ -134,6 +139,14 @@ def _weight(part: Any) -> Tensor:
         if name in part.lora_A:
             weight = weight + part.get_delta_weight(name).to(torch.promote_types(weight.dtype, torch.float32))
     return weight.to(part.weight.dtype)
+
+
+def _is_stock(part: nn.Module) -> bool:
+    """Whether a module is one of transformers, torch or PEFT and calls nothing else."""
+    own = type(part).__module__.startswith(
+        ("transformers.models.", "transformers.activations", "torch.nn.", "peft.tuners.lora.")
+    )
+    return own and "forward" not in vars(part) and not part._forward_hooks and not part._forward_pre_hooks
 
 
 def _adds_weights(part: Any) -> bool:

@@ -16,7 +16,7 @@ from rlframework.rewards.verified import VerifiedReward
 
 MAX_EQUATION_CHARACTERS = 200
 
-_NUMBER = r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
+_NUMBER = r"[+-]?(?:[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
 # A sign of the operation, a number and no letter: whoever writes 12x4 or 3(4) has not written an equation of numbers.
 _EQUATION = re.compile(rf"({_NUMBER}(?:\s*[-+*/]\s*{_NUMBER})+)\s*=\s*({_NUMBER})\.?", re.ASCII)
 _BOX = re.compile(r"\\boxed\{([^{}]*)\}\$?\.?", re.ASCII)
@@ -39,8 +39,9 @@ def read_equation(text: str) -> Equation | None:
     r"""Read a text that is one equation of numbers, or that ends with the one number it boxes; None if it is not.
 
     An equation stands alone but for blanks and a full stop, so that nothing can hedge it: two or more numbers joined
-    by ``+ - * /`` (or a minus sign, a cross, a division sign), ``=``, one number. Before a box there may be a working;
-    after it nothing, and no second box. Numbers are those of `parse_number`.
+    by ``+ - * /`` (or a minus sign, a cross, a division sign), ``=``, one number, which may be boxed. Before any other
+    box there may be a working, which is not checked; after it nothing, and no second box. Numbers are those of
+    `parse_number`.
 
     Example:
         >>> read_equation("17 + 25 = 42")
@@ -50,14 +51,18 @@ def read_equation(text: str) -> Equation | None:
         >>> [read_equation(text) for text in ("42", "17 + 25 = 42 or 43", "17 + 25 = 40 + 2", r"\boxed{4} \boxed{2}")]
         [None, None, None, None]
     """
-    text = text.strip()
+    text = text.strip().translate(_SIGNS)
+    boxed = None
     if "\\boxed" in text:
         box = _BOX.fullmatch(text[text.index("\\boxed") :])
         number = parse_number(box[1]) if box else None
-        return None if number is None else Equation(None, Fraction(number))
-    match = _EQUATION.fullmatch(text.translate(_SIGNS)) if len(text) <= MAX_EQUATION_CHARACTERS else None
+        if box is None or number is None:
+            return None
+        boxed = Equation(None, Fraction(number))
+        text = text[: text.index("\\boxed")].lstrip("$") + box[1].strip()
+    match = _EQUATION.fullmatch(text) if len(text) <= MAX_EQUATION_CHARACTERS else None
     if match is None:
-        return None
+        return boxed
     try:
         setup = exact_value(read(match[1].replace(",", "")))
     except ZeroDivisionError:

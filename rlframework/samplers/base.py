@@ -127,6 +127,11 @@ class GroupSampler(ABC):
         """Return what evaluates the same policy: one greedy completion per prompt."""
         return self.replace(group_size=1, temperature=0.0)
 
+    @property
+    def unfiltered(self) -> GroupSampler:
+        """The sampler with these settings that answers every prompt: this one, unless a filter leaves some out."""
+        return self
+
     def groups_from(self, prompts: int) -> int:
         """Return how many groups come back for this many prompts: as many, unless a filter leaves some out."""
         return prompts

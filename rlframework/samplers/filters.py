@@ -42,13 +42,18 @@ class SpreadFilter(GroupSampler):
     def __init__(self, sampler: GroupSampler, reward: RewardModel, keep: int) -> None:
         settings = ("group_size", "max_tokens", "temperature", "seed", "top_k", "top_p", "min_p")
         super().__init__(**{name: getattr(sampler, name) for name in settings})
-        if keep < 1:
-            raise ValueError(f"keep must be at least 1, got {keep}")
         self.samples_policy_itself = sampler.samples_policy_itself  # type: ignore[misc]
         self.correction = sampler.correction
         self.sampler = sampler
         self.reward = reward
         self.keep = keep
+        self._check()
+
+    def _check(self) -> None:
+        super()._check()
+        # A sampler checks itself before a filter has set what is its own.
+        if getattr(self, "keep", 1) < 1:
+            raise ValueError(f"keep must be at least 1, got {self.keep}")
 
     def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
         """Return ``keep`` groups.
@@ -76,6 +81,11 @@ class SpreadFilter(GroupSampler):
     def groups_from(self, prompts: int) -> int:
         """Return ``keep``."""
         return self.keep
+
+    @property
+    def unfiltered(self) -> GroupSampler:
+        """The sampler inside, with the settings of this one."""
+        return self.sampler.unfiltered
 
     def for_evaluation(self) -> GroupSampler:
         """Return the inner sampler's: every held-out prompt is answered."""

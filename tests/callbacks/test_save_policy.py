@@ -294,3 +294,22 @@ def test_what_cannot_be_saved_is_found_before_the_training(
     monkeypatch.delattr(CausalLMPolicy, "save_pretrained")
     with pytest.raises(TypeError, match="has no such method"):
         fit(grpo(), callbacks=[SavePolicy(tmp_path / "saved")])
+
+
+@pytest.mark.parametrize(("number", "status"), SIGNALS[:2])
+def test_a_signal_while_the_last_save_is_written_waits_for_its_end(
+    number: signal.Signals, status: int, grpo: Make, fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, save, before = grpo(adapted()), CausalLMPolicy.save_pretrained, signal.getsignal(number)
+
+    def signalled(policy: CausalLMPolicy, folder: Path) -> None:
+        os.kill(os.getpid(), number)
+        save(policy, folder)
+
+    monkeypatch.setattr(CausalLMPolicy, "save_pretrained", signalled)
+    with pytest.raises(SystemExit) as stopped:
+        fit(model, callbacks=[SavePolicy(tmp_path / "saved")])
+    assert stopped.value.code == status
+    assert (about(tmp_path / "saved")["step"], about(tmp_path / "saved")["ended"]) == (4, "finished")
+    assert same_weights(tmp_path / "saved", model.policy)
+    assert signal.getsignal(number) == before

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from peft import LoraConfig, VeraConfig
+from torch import Tensor, nn
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
 from rlframework.policies import CausalLMPolicy, graphed_decode
@@ -159,3 +160,75 @@ def test_the_step_that_is_recorded_samples_the_same(kind: str, span: int, monkey
 def test_graphs_of_other_models_are_refused() -> None:
     with pytest.raises(ValueError, match=r"graphed_decode records .* Olmo2ForCausalLM"):
         make("olmo2", graphed=True)
+
+
+class Memory(nn.Module):
+    """An adapter of somebody's own around an MLP, which adds nothing until it has learned."""
+
+    def __init__(self, mlp: Any) -> None:
+        super().__init__()
+        self.gate_proj, self.up_proj, self.down_proj = mlp.gate_proj, mlp.up_proj, mlp.down_proj
+        self.mlp, self.extra = mlp, nn.Linear(32, 32, bias=False)
+        nn.init.zeros_(self.extra.weight)
+
+    def forward(self, states: Tensor) -> Tensor:
+        return self.mlp(states) + self.extra(states)
+
+
+def with_memory(policy: CausalLMPolicy) -> list[Tensor]:
+    for layer in policy.model.model.layers:
+        layer.mlp = Memory(layer.mlp)
+    return [layer.mlp.extra.weight for layer in policy.model.model.layers]
+
+
+def with_hook(policy: CausalLMPolicy) -> list[Tensor]:
+    """Steer the residual stream by a vector that is zero at first."""
+    vector = torch.zeros(32)
+    policy.model.model.layers[0].register_forward_hook(lambda layer, asked, states: states + vector)
+    return [vector]
+
+
+def with_forward(policy: CausalLMPolicy) -> list[Tensor]:
+    norm, vector = policy.model.model.norm, torch.zeros(32)
+    plain = norm.forward
+    norm.forward = lambda states: plain(states) + vector
+    return [vector]
+
+
+def with_norm(policy: CausalLMPolicy) -> list[Tensor]:
+    class Shifted(type(policy.model.model.norm)):
+        def forward(self, states: Tensor) -> Tensor:
+            return super().forward(states) + vector
+
+    vector = torch.zeros(32)
+    policy.model.model.norm.__class__ = Shifted
+    return [vector]
+
+
+@pytest.mark.parametrize("change", [with_memory, with_hook, with_forward, with_norm])
+def test_what_does_nothing_at_first_and_something_later_is_never_left_out(change, steps: list[int]) -> None:
+    policy = make("llama")
+    ids(policy)
+    assert steps
+    steps.clear()
+    for weight in change(policy):
+        ids(policy)
+        with torch.no_grad():
+            weight.normal_(std=0.3, generator=torch.Generator().manual_seed(2))
+        ids(policy)
+    assert not steps
+
+
+def test_an_adapter_that_is_put_on_later_is_not_left_out(steps: list[int]) -> None:
+    policy = make("llama", lora=LoraConfig(r=2, target_modules=["q_proj", "down_proj"]))
+    ids(policy)
+    assert steps
+    policy.model.add_adapter("second", LoraConfig(r=2, target_modules=["q_proj", "down_proj"], use_dora=True))
+    policy.model.set_adapter("second")
+    with torch.no_grad():
+        for name, weight in policy.named_parameters():
+            if "lora_B.second" in name:
+                weight.normal_(std=0.3, generator=torch.Generator().manual_seed(2))
+    steps.clear()
+    ids(policy)
+    assert not steps

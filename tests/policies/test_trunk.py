@@ -135,3 +135,25 @@ def test_a_trunk_that_is_read_wrongly_is_left(monkeypatch: pytest.MonkeyPatch) -
         fast = list(SharedPrefixSampler(**sampler).sample(policy, asked))
     plain = list(BatchedSampler(**sampler).sample(policy, asked))
     assert [row.ids for row in fast] == [row.ids for row in plain]
+
+
+LONG = {"rope_type": "longrope", "factor": 4.0, "rope_theta": 1e4, "short_factor": [1.0] * 4, "long_factor": [4.0] * 4}
+
+
+@pytest.mark.parametrize(
+    "rotation",
+    [{**LONG, "original_max_position_embeddings": 200}, {"rope_type": "dynamic", "factor": 4.0, "rope_theta": 1e4}],
+    ids=["longrope", "dynamic"],
+)
+def test_a_rotation_that_depends_on_the_longest_row_is_read_whole(
+    rotation: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trunk is shorter than the length at which the angles change, and the prompts are longer."""
+    positions = 800 if rotation["rope_type"] == "longrope" else 200
+    policy = make("llama", max_position_embeddings=positions, rope_parameters=rotation).eval()
+    monkeypatch.setattr(CausalLMPolicy, "max_positions", 800)
+    asked = prompts(100, 90, trunk=[3 + place % (V - 3) for place in range(150)])
+    for row in SharedPrefixSampler(group_size=2, max_tokens=1).sample(policy, asked):
+        with torch.no_grad():
+            exact = policy.model(torch.tensor([row.prompt.ids]), use_cache=False).logits[0, -1].log_softmax(-1)
+        assert row.logprobs[0] == pytest.approx(float(exact[row.ids[0]]), abs=1e-4)

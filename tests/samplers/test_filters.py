@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from rlframework import DAPO, BatchedSampler, Completion, Completions, GroupSampler, SpreadFilter
+from rlframework.evaluation import evaluate
 from rlframework.prompt import Prompt
 from rlframework.rewards import RowReward
+from rlframework.testing import letter_prompts, tiny_policy
+from tests.conftest import FirstLetter
 
 
 class Scripted(GroupSampler):
@@ -140,3 +143,22 @@ def test_minibatches_that_do_not_divide_what_is_kept_are_refused(grpo: Callable,
     algorithm = grpo(kind=DAPO, sampler=sampler, prompts_per_rollout=12, minibatches_per_rollout=2)
     with pytest.raises(ValueError, match="3 groups cannot be cut into 2 minibatches"):
         fit(algorithm)
+
+
+@pytest.mark.parametrize("changes", [{"group_size": 1, "temperature": 0.0}, {"temperature": 0.7}, {}])
+def test_whatever_a_filter_is_replaced_by_evaluation_answers_every_prompt(grpo, fit, changes) -> None:
+    sampler = SpreadFilter(BatchedSampler(group_size=2, max_tokens=3), FirstLetter(), keep=2)
+    asked = letter_prompts(6)
+    other = sampler.replace(**changes)
+    assert (
+        evaluate("all", tiny_policy(), asked, other, {"first": FirstLetter()}, batch_size=1).n == 6 * other.group_size
+    )
+    algorithm = grpo(sampler=BatchedSampler(group_size=2, max_tokens=3), validation_sampler=other)
+    assert algorithm.validation_sampler.groups_from(6) == 6
+    assert algorithm.validation_sampler.temperature == other.temperature
+
+
+def test_a_filter_that_keeps_nothing_is_refused_however_it_is_made() -> None:
+    sampler = SpreadFilter(BatchedSampler(group_size=2, max_tokens=3), FirstLetter(), keep=2)
+    with pytest.raises(ValueError, match="keep must be at least 1, got 0"):
+        sampler.replace(keep=0)
