@@ -82,6 +82,25 @@ def check_positions(algorithm: RolloutModule) -> None:
         )
 
 
+def check_groups(algorithm: RolloutModule) -> None:
+    """Refuse a sampler whose groups cannot be cut into minibatches, rather than after the first rollout.
+
+    Raises:
+        ValueError: With how many there are of each, on a rank.
+    """
+    prompts, parts = algorithm.prompts_per_rollout // replica(algorithm.trainer)[1], algorithm.minibatches_per_rollout
+    groups, kind = algorithm.sampler.groups_from(prompts), type(algorithm.sampler).__name__
+    if groups > prompts:
+        raise ValueError(
+            f"{kind} returns {groups} groups, and a rank has {prompts} prompts of a rollout; raise prompts_per_rollout"
+        )
+    if groups % parts:
+        raise ValueError(
+            f"{groups} groups cannot be cut into {parts} minibatches of equal size: minibatches_per_rollout={parts} "
+            f"has to divide what {kind} returns on a rank"
+        )
+
+
 def check_epoch(trainer: pl.Trainer) -> None:
     """Refuse an epoch whose last optimizer step would lack some of its minibatches.
 

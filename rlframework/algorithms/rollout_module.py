@@ -10,7 +10,7 @@ from torch import nn
 
 from rlframework.algorithms.memory import Foretold, foretell
 from rlframework.algorithms.policy_module import PolicyModule
-from rlframework.algorithms.preflight import check_positions, describe
+from rlframework.algorithms.preflight import check_groups, check_positions, describe
 from rlframework.completions import Completions
 from rlframework.distributed import replica, sum_over_replicas
 from rlframework.metrics import MeanScore
@@ -60,7 +60,8 @@ class RolloutModule(PolicyModule):
         return describe(self)
 
     def on_fit_start(self) -> None:
-        """Refuse prompts that leave no room for a completion; foretell the memory that the sizes take."""
+        """Refuse sizes and prompts that do not fit; foretell the memory that the sizes take."""
+        check_groups(self)
         check_positions(self)
         super().on_fit_start()
         foretold = self.foretell_memory()

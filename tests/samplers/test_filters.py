@@ -138,11 +138,17 @@ def test_a_run_learns_from_groups_with_spread(
     assert "val/accuracy" in algorithm.trainer.callback_metrics
 
 
-def test_minibatches_that_do_not_divide_what_is_kept_are_refused(grpo: Callable, fit: Callable) -> None:
+def test_minibatches_that_do_not_divide_what_is_kept_are_refused_before_a_rollout(
+    grpo: Callable, fit: Callable, recorder: Any
+) -> None:
     sampler = SpreadFilter(BatchedSampler(group_size=3, max_tokens=4), Early(), keep=3)
     algorithm = grpo(kind=DAPO, sampler=sampler, prompts_per_rollout=12, minibatches_per_rollout=2)
     with pytest.raises(ValueError, match="3 groups cannot be cut into 2 minibatches"):
-        fit(algorithm)
+        fit(algorithm, callbacks=[recorder])
+    algorithm = grpo(kind=DAPO, sampler=sampler, prompts_per_rollout=2)
+    with pytest.raises(ValueError, match="SpreadFilter returns 3 groups, and a rank has 2 prompts"):
+        fit(algorithm, callbacks=[recorder])
+    assert recorder.collected == []
 
 
 @pytest.mark.parametrize("changes", [{"group_size": 1, "temperature": 0.0}, {"temperature": 0.7}, {}])
