@@ -23,6 +23,7 @@ from rlframework.policies.self_check import (
     coarse,
     exact_twin,
     exactly,
+    raised,
     rounds,
     unlike,
     wrong,
@@ -177,13 +178,19 @@ def find_fault(policy: CausalLMPolicy, scorer: Scorer, rows: Rollout) -> str | N
     weights = _small_ones(policy)
     if exact is None:
         own = _Reading.of(policy, policy.padded_logprobs, rows, weights, one_by_one=True)
-        fast = _Reading.of(policy, scorer.score, rows, weights)
+        try:
+            fast = _Reading.of(policy, scorer.score, rows, weights)
+        except Exception as error:
+            return raised(error)
         return _first(unlike(what, gap) for what, gap in own.apart(fast, largest=False).items())
     twin, twin_scorer = exact
     twin_weights = weights if twin is policy else _small_ones(twin)
     with exactly(policy):
         truth = _Reading.of(twin, twin.padded_logprobs, rows, twin_weights, one_by_one=True)
-        fast = _Reading.of(twin, twin_scorer.score, rows, twin_weights)
+        try:
+            fast = _Reading.of(twin, twin_scorer.score, rows, twin_weights)
+        except Exception as error:  # An architecture that nobody has tried may do anything.
+            return raised(error)
     found = _first(wrong(what, gap) for what, gap in truth.apart(fast, largest=True).items())
     if found or not rounds(policy):
         return found

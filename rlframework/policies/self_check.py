@@ -111,6 +111,18 @@ def unlike(what: str, gap: float) -> str | None:
     return None if gap <= BLIND else f"{what} differ by {gap:.2g} in the mean (tolerance {BLIND:g})"
 
 
+def raised(error: Exception) -> str:
+    """Return in words that a shortcut does not run at all; running out of memory is not its fault, and goes on.
+
+    Example:
+        >>> raised(ValueError("too many values to unpack"))
+        'it raises ValueError: too many values to unpack'
+    """
+    if isinstance(error, torch.OutOfMemoryError):
+        raise error
+    return f"it raises {type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+
+
 def total_variation(own: Tensor, fast: Tensor) -> Tensor:
     """Return ``1/2 sum_v |p(v) - q(v)|`` of the distributions of two sets of logits, ``(n, V)`` to ``(n,)``.
 
