@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import index
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ class Evaluation:
     Args:
         name: What was measured, such as ``"base"``.
         completions: The answers, ``N`` prompts by ``G``.
-        scores: ``(N, G)`` by measure; shares are of scores of 0 and 1.
+        scores: ``(N, G)`` by measure; shares are of scores of 0 and 1, or of False and True.
     """
 
     name: str
@@ -40,7 +41,7 @@ class Evaluation:
 
     def share(self, measure: str) -> float:
         """Return the mean score of a measure over the completions it did not abstain on."""
-        return self.scores[measure].nanmean().item()
+        return self._numbers(measure).nanmean().item()
 
     def interval(self, measure: str) -> tuple[float, float]:
         """Return the 95 % Wilson interval of a share, for a measure of 0 and 1.
@@ -58,17 +59,23 @@ class Evaluation:
         completions that the measure did not abstain on are left out.
 
         Raises:
-            ValueError: ``k`` is not in 1 to ``G``, or the measure has other values.
+            ValueError: ``k`` is no whole number in 1 to ``G``, or the measure has other values.
         """
         size = self.completions.group_size
-        if not 1 <= k <= size:
+        try:
+            k = index(k)
+        except TypeError:
+            raise ValueError(f"k={k!r}: pass@k is of a whole number of answers, 1 to {size} here") from None
+        if k < 1:
+            raise ValueError(f"k={k}: pass@k is of at least one answer; choose 1 to {size}")
+        if k > size:
             raise ValueError(f"pass@{k} cannot be told from {size} completions a prompt; sample with group_size={k}")
         right, judged = self._counts(measure, "pass@k counts right answers")
         return pass_at_k(right, judged, k).nanmean().item()
 
     def groups_with_spread(self, measure: str) -> float:
         """Return the share of groups whose scores differ: only from those does a group-relative algorithm learn."""
-        return (group_spread(self.scores[measure]) > 0).float().mean().item()
+        return (group_spread(self._numbers(measure)) > 0).float().mean().item()
 
     @property
     def truncated(self) -> float:
@@ -80,11 +87,16 @@ class Evaluation:
         """Mean length of a completion in tokens, the stop token included."""
         return sum(len(row.ids) for row in self.completions) / self.n
 
+    def _numbers(self, measure: str) -> Tensor:
+        """Return the scores as floats: of bool and of whole numbers there is no mean and no NaN."""
+        scores = self.scores[measure]
+        return scores if scores.is_floating_point() else scores.float()
+
     def _counts(self, measure: str, because: str) -> tuple[Tensor, Tensor]:
         """Return right and judged completions of each prompt, ``(N,)`` int64."""
-        scores = self.scores[measure]
+        scores = self._numbers(measure)
         valid = ~scores.isnan()
-        if not torch.isin(scores[valid], torch.tensor([0.0, 1.0])).all():
+        if not ((scores[valid] == 0) | (scores[valid] == 1)).all():
             raise ValueError(f"{measure!r} has scores other than 0 and 1; {because}")
         return (scores == 1).sum(1), valid.sum(1)
 
@@ -113,10 +125,15 @@ def evaluate(
 
     Raises:
         RuntimeError: More checks of a measure failed than `RewardLimits` allow, so that its mean says little.
+        ValueError: There are no prompts, or ``batch_size`` is below 1.
     """
+    if len(prompts) == 0:
+        raise ValueError(f"{name}: 0 prompts were given, and nothing can be measured on them; pass at least one")
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size={batch_size}: at least one prompt is sampled at a time; None takes all together")
     sampler = sampler.unfiltered
     with eval_mode(policy):
-        size = batch_size or len(prompts)
+        size = len(prompts) if batch_size is None else batch_size
         parts = [sampler.sample(policy, prompts[start : start + size]) for start in range(0, len(prompts), size)]
     completions = Completions([row for part in parts for row in part], sampler.group_size)
     scores = {key: reward.evaluate(completions) for key, reward in measures.items()}

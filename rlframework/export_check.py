@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
-from torch import Tensor
+from peft import PeftModel
+from torch import Tensor, nn
 
 from rlframework.collect import assemble
 from rlframework.policies.adapters import using_adapter
 from rlframework.policies.causal_lm import CausalLMPolicy
+from rlframework.policies.loading import texts_with_tokens
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import Scores
 from rlframework.samplers.batched import BatchedSampler
@@ -75,17 +78,17 @@ class Yardstick:
     """
 
     def __init__(self, policy: CausalLMPolicy) -> None:
-        self._tokens = [policy.tokenizer(text)["input_ids"] for text in TEXTS]
+        # A tokenizer of few words reads some of the texts as nothing, and an empty prompt asks nothing.
+        texts = list(islice(texts_with_tokens(policy.tokenizer, TEXTS), len(TEXTS)))
+        self._tokens = {text: policy.tokenizer(text)["input_ids"] for text in texts}
         room = policy.max_positions or 4 * TOKENS
         budget = min(TOKENS, room // 2)
-        prompts = [
-            Prompt((ids or [policy.pad_id])[: room - budget], text, {}, index)
-            for index, (ids, text) in enumerate(zip(self._tokens, TEXTS, strict=True))
-        ]
+        prompts = [Prompt(self._tokens[text][: room - budget], text, {}, index) for index, text in enumerate(texts)]
         rows = BatchedSampler(group_size=2, max_tokens=budget).sample(policy, prompts)
         self._batch = assemble(rows, Scores(torch.zeros(len(prompts), 2), {}), policy.pad_id, temperature=1.0)
         self._expected = self._score(policy)
         self._learned = None
+        self._tied = adapted_ties(policy.model)
         if policy.frozen_base:
             with using_adapter(policy.model, None):
                 self._learned = (self._score(policy) - self._expected).abs().mean().item()
@@ -104,26 +107,57 @@ class Yardstick:
             ExportError: Farther than that; or rounding took away too much of what was learned; or the tokenizer is
                 another one.
         """
-        for text, ids in zip(TEXTS, self._tokens, strict=True):
+        whole = not isinstance(exported.model, PeftModel)
+        form = ("merged" if dtype.startswith(("float", "bfloat")) else "gguf") if whole else "adapter"
+        for text, ids in self._tokens.items():
             if exported.tokenizer(text)["input_ids"] != ids:
-                raise ExportError(f"the exported tokenizer reads {text!r} otherwise than the policy's")
+                raise ExportError(f"{form}: the exported tokenizer reads {text!r} otherwise than the policy's")
         scores = self._score(exported.eval())
         if written is not None and not (apart := (scores - self._score(written)).abs().mean().item()) <= SAME:
             raise ExportError(
-                f"what is read back differs from what was written: log-probabilities by a mean of {apart:.2g}"
+                f"{form}: what is read back differs from what was written: log-probabilities by a mean of {apart:.2g}"
+                f"{self._why(whole)}"
             )
         difference = (scores - self._expected).abs()
         found = Agreement(len(difference), difference.mean().item(), difference.max().item(), self._learned)
         if written is None and not found.mean <= ALLOWED[dtype]:  # NaN is no agreement either.
-            raise ExportError(f"{found}: more than the {ALLOWED[dtype]:g} that rounding to {dtype} explains")
+            raise ExportError(
+                f"{form}: {found}: more than the {ALLOWED[dtype]:g} that rounding to {dtype} explains{self._why(whole)}"
+            )
         if self._learned and found.mean > max(LARGEST_SHARE * self._learned, SAME):
             raise ExportError(
-                f"{found}: rounding to {dtype} takes away {found.mean / self._learned:.0%} of what was learned (limit "
-                f"{LARGEST_SHARE:.0%}); write float32 (--dtype float32, --gguf-type f32), or the adapter alone"
+                f"{form}: {found}: rounding to {dtype} takes away {found.mean / self._learned:.0%} of what was learned "
+                f"(limit {LARGEST_SHARE:.0%}); write float32 (--dtype float32, --gguf-type f32), or the adapter alone"
             )
         return found
+
+    def _why(self, whole: bool) -> str:
+        if not (whole and self._tied):
+            return ""
+        return (
+            f". The adapter changes {' and '.join(self._tied)}, and the model ties these weights to others, which "
+            "merging changes as well: no merged model is this policy. Export the adapter alone (--only adapter), or "
+            "train one that leaves tied weights out"
+        )
 
     @torch.no_grad()
     def _score(self, policy: CausalLMPolicy) -> Tensor:
         """Return the log-probability of every sampled token, by the model's own forward pass."""
         return policy.padded_logprobs(self._batch).logprobs[self._batch.completion_mask]
+
+
+def adapted_ties(model: nn.Module) -> list[str]:
+    """Return the names of layers with an adapter whose weights are also those of another layer.
+
+    Example:
+        >>> from peft import LoraConfig, get_peft_model
+        >>> from rlframework.testing.tiny import tiny_qwen3
+        >>> lora = LoraConfig(r=2, target_modules=["q_proj", "lm_head"])
+        >>> adapted_ties(get_peft_model(tiny_qwen3(tie_word_embeddings=True), lora))
+        ['lm_head']
+    """
+    names: dict[int, list[str]] = {}
+    for name, weight in model.named_parameters(remove_duplicate=False):
+        names.setdefault(id(weight), []).append(name)
+    tied = [name for shared in names.values() if len(shared) > 1 for name in shared if ".base_layer." in name]
+    return [name.split(".base_layer.")[0].rpartition(".")[2] for name in tied]

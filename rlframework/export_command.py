@@ -70,5 +70,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}")
         return 1
     except (ImportError, OSError, ValueError) as error:
-        options.error(str(error))
+        options.error(" ".join(str(error).split()))
     return 0

@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
@@ -42,3 +45,30 @@ def test_what_a_probe_asks_for_is_counted_by_group(first_letter):
     measured.scores["accuracy"][0, 0] = 0.5
     with pytest.raises(ValueError, match="pass@k counts right answers"):
         measured.pass_at_k("accuracy", 2)
+
+
+def test_what_cannot_be_measured_is_refused_with_the_numbers(first_letter):
+    measures = {"accuracy": first_letter}
+    with pytest.raises(ValueError, match="tiny: 0 prompts were given"):
+        evaluate("tiny", tiny_policy(), [], BatchedSampler(2, 4), measures)
+    for size in (0, -1):
+        with pytest.raises(ValueError, match=f"batch_size={size}: at least one prompt"):
+            evaluate("tiny", tiny_policy(), letter_prompts(2), BatchedSampler(2, 4), measures, batch_size=size)
+    measured = evaluate("tiny", tiny_policy(), letter_prompts(2), BatchedSampler(4, 4), measures, batch_size=1)
+    assert measured.pass_at_k("accuracy", np.int64(2)) == measured.pass_at_k("accuracy", 2)
+    for k in (1.5, 2.0, "2"):
+        with pytest.raises(ValueError, match=r"pass@k is of a whole number of answers, 1 to 4 here"):
+            measured.pass_at_k("accuracy", k)
+    with pytest.raises(ValueError, match="k=0: pass@k is of at least one answer; choose 1 to 4"):
+        measured.pass_at_k("accuracy", 0)
+
+
+@pytest.mark.parametrize("kind", [torch.bool, torch.int64, torch.bfloat16])
+def test_scores_of_other_kinds_are_shares_as_well(first_letter, kind):
+    measured = evaluate("tiny", tiny_policy(), letter_prompts(2), BatchedSampler(4, 4), {"accuracy": first_letter})
+    scores = torch.tensor([[1, 0, 0, 0], [0, 0, 0, 0]])
+    plain = replace(measured, scores={"accuracy": scores.float()})
+    other = replace(measured, scores={"accuracy": scores.to(kind)})
+    for figure in ("share", "interval", "groups_with_spread"):
+        assert getattr(other, figure)("accuracy") == getattr(plain, figure)("accuracy")
+    assert other.pass_at_k("accuracy", 2) == 1 / 4

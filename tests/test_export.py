@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+import pickle
 import shutil
+import warnings
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +17,17 @@ import pytorch_lightning as pl
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from pytorch_lightning.callbacks import ModelCheckpoint
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, models
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 import rlframework.export
 from rlframework import GRPO, CausalLMPolicy, SavePolicy
 from rlframework.commands import main
 from rlframework.export import export
-from rlframework.export_check import ExportError
+from rlframework.export_check import ExportError, Yardstick
 from rlframework.testing import letter_tokenizer, tiny_policy
+from rlframework.testing.tiny import tiny_qwen3
 from tests.policies import tiny_gguf
 
 Make = Callable[..., GRPO]
@@ -55,6 +62,12 @@ def logits(model: Any) -> torch.Tensor:
 
 def says(lines: list[str]) -> Callable[[str], None]:
     return lines.append
+
+
+def saved(value: Any) -> bytes:
+    file = io.BytesIO()
+    torch.save(value, file)
+    return file.getvalue()
 
 
 @pytest.mark.parametrize("source", ["run/last.ckpt", "run/saved"])
@@ -277,7 +290,15 @@ def test_the_converter_is_found_where_commands_are_and_its_failure_shown(
         (lambda path: None, "there is no .*source"),
         (lambda path: path.mkdir(), "has neither adapter_config.json nor config.json"),
         (lambda path: (path.mkdir(), (path / ".metadata").touch()), "in shards.*consolidate_checkpoint"),
-        (lambda path: path.write_text("no checkpoint"), "cannot be read as a checkpoint"),
+        (lambda path: path.write_text("no checkpoint"), "is no checkpoint, .* 13 bytes cannot be read as a checkpoint"),
+        (lambda path: path.touch(), "is no checkpoint, .* 0 bytes cannot be read as a checkpoint: it ends too early"),
+        (lambda path: path.write_bytes(saved({"state_dict": {}})[:200]), "no checkpoint, or only a part of one"),
+        (lambda path: path.write_bytes(pickle.dumps([Path()])), "is no checkpoint"),
+        (
+            lambda path: torch.save({"state_dict": {}, "a": Fraction(1)}, path),
+            "more than tensors .*Fraction.*save_pretr",
+        ),
+        (lambda path: torch.save({"state_dict": []}, path), "no checkpoint of Lightning"),
         (lambda path: torch.save({"a": 1}, path), "no checkpoint of Lightning"),
         (lambda path: torch.save({"state_dict": {}}, path), "does not say what its policy was made of"),
     ],
@@ -299,6 +320,136 @@ def test_a_checkpoint_with_a_weight_too_few(base: Path, run: Callable[..., Causa
     torch.save(checkpoint, tmp_path / "broken.ckpt")
     with pytest.raises(ValueError, match=r"lacks 1 of 14 weights of its adapter, and has 0 .*lora_"):
         export(tmp_path / "broken.ckpt", tmp_path / "out")
+
+
+@pytest.mark.parametrize("adapted", [True, False])
+def test_a_checkpoint_that_says_only_in_part_what_it_is(
+    adapted: bool, base: Path, run: Callable[..., CausalLMPolicy], tmp_path: Path, capsys: Any
+) -> None:
+    run(CausalLMPolicy(base, lora=LORA if adapted else None))
+    whole = torch.load(tmp_path / "run/last.ckpt", weights_only=True)
+    origin = whole["policy_origin"]
+    parts = [({name: origin[name] for name in set(origin) - {left_out}}, left_out) for left_out in origin]
+    parts += [({**origin, "dtype": "nonsense"}, "dtype='nonsense'")]
+    parts += [({**origin, "adapter_config" if adapted else "config": {"r": 4}}, "describes no ")]
+    for part, named in [*parts, (["base"], "base"), ("base", "dtype")]:
+        torch.save({**whole, "policy_origin": part}, tmp_path / "part.ckpt")
+        with pytest.raises(SystemExit) as stopped:
+            main(["export", str(tmp_path / "part.ckpt"), str(tmp_path / "out")])
+        assert stopped.value.code == 2
+        assert named in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_checkpoint_in_the_format_that_cannot_be_mapped(
+    base: Path, run: Callable[..., CausalLMPolicy], tmp_path: Path
+) -> None:
+    run(CausalLMPolicy(base))
+    whole = torch.load(tmp_path / "run/last.ckpt", weights_only=True)
+    torch.save(whole, tmp_path / "old.ckpt", _use_new_zipfile_serialization=False)
+    assert export(tmp_path / "old.ckpt", tmp_path / "out", say=says([]))[0].form == "merged"
+
+
+@pytest.mark.parametrize("source", ["run/last.ckpt", "run/saved"])
+@pytest.mark.parametrize("adapted", [True, False])
+def test_weights_of_other_shapes_cannot_be_carried_out(
+    source: str, adapted: bool, base: Path, run: Callable[..., CausalLMPolicy], tmp_path: Path, capsys: Any
+) -> None:
+    run(CausalLMPolicy(base, lora=LORA if adapted else None))
+    place = tmp_path / source
+    if place.is_file():
+        whole = torch.load(place, weights_only=True)
+        whole["state_dict"] = {name: weight[..., :1] for name, weight in whole["state_dict"].items()}
+        torch.save(whole, place)
+    else:
+        file = next(place.glob("*.safetensors"))
+        save_file({name: weight[..., :1].contiguous() for name, weight in load_file(file).items()}, file)
+    with pytest.raises(SystemExit) as stopped:
+        main(["export", str(place), str(tmp_path / "out")])
+    assert stopped.value.code == 2
+    assert "do not fit its model" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("cut", ["whole", "base", "adapter"])
+def test_a_weights_file_that_is_cut_off(cut: str, base: Path, tmp_path: Path, capsys: Any) -> None:
+    CausalLMPolicy(base, lora=LORA).save_pretrained(tmp_path / "adapter")
+    file = next((tmp_path / "adapter" if cut == "adapter" else base).glob("*.safetensors"))
+    file.write_bytes(file.read_bytes()[:-10])
+    source = base if cut == "whole" else tmp_path / "adapter"
+    with pytest.raises(SystemExit) as stopped:
+        main(["export", str(source), str(tmp_path / "out")])
+    assert stopped.value.code == 2
+    assert f"a weights file of {file.parent} is cut off" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_folder_of_an_adapter_without_its_kind(base: Path, tmp_path: Path, capsys: Any) -> None:
+    CausalLMPolicy(base, lora=LORA).save_pretrained(tmp_path / "adapter")
+    file = tmp_path / "adapter" / "adapter_config.json"
+    settings = json.loads(file.read_text())
+    del settings["peft_type"]
+    file.write_text(json.dumps(settings))
+    with pytest.raises(SystemExit) as stopped:
+        main(["export", str(tmp_path / "adapter"), str(tmp_path / "out")])
+    assert stopped.value.code == 2
+    assert "adapter_config.json describes no adapter of PEFT" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("source", ["run/last.ckpt", "run/saved"])
+@pytest.mark.parametrize("kind", ["folder", "emptied folder", "relative folder", "gguf", "relative gguf"])
+def test_a_base_that_is_gone_says_how_to_name_it(
+    source: str,
+    kind: str,
+    base: Path,
+    run: Callable[..., CausalLMPolicy],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tiny_gguf.write(tmp_path / "model.gguf")
+    name = "model.gguf" if kind.endswith("gguf") else "base"
+    run(CausalLMPolicy(name if kind.startswith("relative") else tmp_path / name, lora=LORA))
+    (tmp_path / name).rename(tmp_path / f"moved-{name}")
+    if kind == "emptied folder":
+        (tmp_path / name).mkdir()
+    with pytest.raises((OSError, ValueError), match=rf"the model under the adapter, .*{name}, cannot.*base \(--base\)"):
+        export(source, tmp_path / "out", say=says([]))
+    assert export(source, tmp_path / "out", base=f"moved-{name}", say=says([]))
+
+
+def test_a_tokenizer_that_is_gone_says_how_to_name_it(
+    base: Path, run: Callable[..., CausalLMPolicy], tmp_path: Path
+) -> None:
+    letter_tokenizer().save_pretrained(tmp_path / "words")
+    run(CausalLMPolicy(base, tmp_path / "words", lora=LORA))
+    (tmp_path / "words").rename(tmp_path / "moved")
+    with pytest.raises(FileNotFoundError, match=r"the tokenizer, .*words, cannot.*tokenizer \(--tokenizer\)"):
+        export(tmp_path / "run/last.ckpt", tmp_path / "out")
+    assert export(tmp_path / "run/last.ckpt", tmp_path / "out", tokenizer=str(tmp_path / "moved"), say=says([]))
+
+
+@pytest.mark.parametrize("layers", [["embed_tokens"], ["q_proj", "lm_head"], ["embed_tokens", "lm_head"]])
+def test_an_adapter_on_tied_weights_is_not_merged_and_says_why(layers: list[str], tmp_path: Path) -> None:
+    tiny_qwen3(tie_word_embeddings=True).save_pretrained(tmp_path / "base")
+    lora = LoraConfig(r=2, target_modules=layers, init_lora_weights=False)
+    with warnings.catch_warnings(action="ignore"):
+        CausalLMPolicy(tmp_path / "base", letter_tokenizer(), lora=lora).save_pretrained(tmp_path / "adapter")
+        lines: list[str] = []
+        named = " and ".join(layer for layer in layers if layer != "q_proj")
+        with pytest.raises(ExportError, match=rf"^merged: .*changes {named}, and the model ties .*--only adapter"):
+            export(tmp_path / "adapter", tmp_path / "out", say=says(lines))
+    assert lines[-1].startswith("adapter ")
+
+
+@pytest.mark.parametrize("model", [models.BPE, models.WordLevel])
+def test_a_tokenizer_that_knows_none_of_the_texts_is_asked_in_its_own_words(model: Any) -> None:
+    """What it reads as nothing, or raises on, is no prompt."""
+    vocabulary = {word: place for place, word in enumerate(["<pad>", "<eos>", "\N{DEGREE SIGN}", "\N{PILCROW SIGN}"])}
+    words = Tokenizer(model(vocabulary, *([[]] if model is models.BPE else [])))
+    few = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", eos_token="<eos>")
+    yardstick = Yardstick(CausalLMPolicy(tiny_policy().model, few).eval())
+    prompts = yardstick._batch.prompt_ids[yardstick._batch.prompt_mask]
+    assert set(prompts.tolist()) == {2, 3}
+    assert yardstick.hold(CausalLMPolicy(tiny_policy().model, few), "float32").mean < 1e-5
 
 
 def test_the_command(base: Path, run: Callable[..., CausalLMPolicy], tmp_path: Path, capsys: Any) -> None:

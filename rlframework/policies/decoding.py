@@ -144,37 +144,32 @@ class Decoding:
             RuntimeError: So does the model's own cache, or the logits are NaN.
         """
         forced = self._sampled(policy, ids, mask, copies)
-        exact = exact_twin(policy)
-        if exact is None:
-            own = self._replay(policy, Way(), ids, mask, copies, forced)
-            try:
-                fast = self._replay(policy, way, ids, mask, copies, forced)
-            except Exception as error:
-                return raised(error)
-            return unlike("distributions", float(total_variation(own, fast).mean()))
-        twin, _ = exact
-        with exactly(policy):
-            truth = _whole(twin, ids, mask, copies, forced)
-            try:
-                fast = self._replay(twin, way, ids, mask, copies, forced)
-                found = wrong("distributions", float(total_variation(truth, fast).max()))
-            except Exception as error:  # An architecture that nobody has tried may do anything.
-                found = raised(error)
-            if found is not None:
-                own = self._replay(twin, Way(), ids, mask, copies, forced)
-                if refused := wrong("distributions", float(total_variation(truth, own).max())):
-                    raise RuntimeError(
-                        f"{type(policy.model).__name__} decodes with its cache otherwise than its forward pass scores "
-                        f"the same tokens, or its logits are NaN: {refused}. Nothing sampled from it is what would be "
-                        "learned from; check the weights, or sample by scoring whole rows (a subclass of GroupSampler)"
-                    )
-        if found is not None or not rounds(policy):
-            return found
-        own_error, fast_error = (
-            float(total_variation(truth, self._replay(policy, some, ids, mask, copies, forced)).mean())
-            for some in (Way(), way)
-        )
-        return coarse("distributions", own_error, fast_error)
+        with exact_twin(policy) as exact:
+            if exact is None:
+                own = self._replay(policy, Way(), ids, mask, copies, forced)
+                try:
+                    fast = self._replay(policy, way, ids, mask, copies, forced)
+                except Exception as error:
+                    return raised(error)
+                return unlike("distributions", float(total_variation(own, fast).mean()))
+            twin, _ = exact
+            with exactly(policy):
+                truth = _whole(twin, ids, mask, copies, forced)
+                try:
+                    fast = self._replay(twin, way, ids, mask, copies, forced)
+                    found = wrong("distributions", float(total_variation(truth, fast).max()))
+                except Exception as error:  # An architecture that nobody has tried may do anything.
+                    found = raised(error)
+                if found is not None:
+                    own = self._replay(twin, Way(), ids, mask, copies, forced)
+                    _refuse_another_cache(policy, float(total_variation(truth, own).max()))
+            if found is not None or not rounds(policy):
+                return found
+            own_error, fast_error = (
+                float(total_variation(truth, self._replay(policy, some, ids, mask, copies, forced)).mean())
+                for some in (Way(), way)
+            )
+            return coarse("distributions", own_error, fast_error)
 
     def _replay(
         self, policy: CausalLMPolicy, way: Way, ids: Tensor, mask: Tensor, copies: int, forced: Tensor
@@ -213,6 +208,16 @@ class Decoding:
 _STEPS, _HALFWAY = 6, 3
 # What a proof reads of a prompt: as much of its beginning, and of its end.
 _PROOF_PROMPT = 48
+
+
+def _refuse_another_cache(policy: CausalLMPolicy, gap: float) -> None:
+    """Refuse a model whose own cache decodes otherwise than its forward pass scores."""
+    if refused := wrong("distributions", gap):
+        raise RuntimeError(
+            f"{type(policy.model).__name__} decodes with its cache otherwise than its forward pass scores the same "
+            f"tokens, or its logits are NaN: {refused}. Nothing sampled from it is what would be learned from; check "
+            "the weights, or sample by scoring whole rows (a subclass of GroupSampler)"
+        )
 
 
 def _staying(rows: int, device: torch.device) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,10 +79,10 @@ class GGUFFile:
         require("gguf", "gguf")
         try:
             return load(self.source, gguf_file=self.name, **options)
-        except (KeyError, NotImplementedError, RuntimeError, ValueError) as error:
+        except (LookupError, OverflowError, RuntimeError, ValueError, struct.error) as error:
             raise ValueError(
-                f"transformers {transformers.__version__} cannot read the GGUF file {self.path}: {error}. Load the "
-                "model's safetensors in its place: a folder or a hub name without .gguf"
+                f"transformers {transformers.__version__} cannot read the GGUF file {self.path}: {_reason(error)}. "
+                "Load the model's safetensors in its place: a folder or a hub name without .gguf"
             ) from error
 
 
@@ -96,7 +97,7 @@ def find_gguf(model: Any, gguf_file: str | None = None) -> GGUFFile | None:
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: A folder holds several; a file is one part of several; or ``gguf_file`` goes with something that is
-            no folder and no name.
+            no folder and no name, such as a file's path.
 
     Example:
         >>> find_gguf("someone/some-model") is None
@@ -112,6 +113,12 @@ def find_gguf(model: Any, gguf_file: str | None = None) -> GGUFFile | None:
     if gguf_file is None and path.suffix.lower() == ".gguf" and not path.is_dir():
         return _checked(GGUFFile(str(path.parent), path.name), local=True)
     if gguf_file is not None:
+        # A repository of the hub may be called owner/name.gguf, which has two parts.
+        if path.is_file() or (path.suffix.lower() == ".gguf" and not path.is_dir() and len(path.parts) != 2):
+            raise ValueError(
+                f"gguf_file={gguf_file!r} names a file in a folder, and {path} is a file's path itself; give that path "
+                f"alone, or its folder {path.parent} with gguf_file={path.name!r}"
+            )
         return _checked(GGUFFile(str(model), gguf_file), local=path.exists())
     if not path.is_dir() or (path / "config.json").exists():
         return None
@@ -121,6 +128,12 @@ def find_gguf(model: Any, gguf_file: str | None = None) -> GGUFFile | None:
             f"the folder {path} holds {len(files)} GGUF files; choose one by gguf_file: {', '.join(files)}"
         )
     return _checked(GGUFFile(str(path), files[0]), local=True) if files else None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, (IndexError, OverflowError, struct.error)):
+        return f"it is cut off or damaged ({error}); copy or download it again"
+    return str(error)
 
 
 def _checked(file: GGUFFile, local: bool) -> GGUFFile:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import string
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import peft
+import torch
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedTokenizerBase
 
 from rlframework.optional import require
 from rlframework.policies.gguf import find_gguf, without_gguf_mark
 from rlframework.quiet import CHECKPOINTING, without
+
+_ANOTHER_TOKENIZER = "save the tokenizer beside the model (tokenizer.save_pretrained), or name one by tokenizer=..."
 
 
 def load_tokenizer(model: Any, tokenizer: Any, gguf_file: str | None = None) -> PreTrainedTokenizerBase:
@@ -18,15 +27,63 @@ def load_tokenizer(model: Any, tokenizer: Any, gguf_file: str | None = None) -> 
 
     Raises:
         ImportError, FileNotFoundError: Of a GGUF file.
-        ValueError: The model is an object, and objects do not carry one; or a GGUF file cannot be read.
+        ValueError: The model is an object, and objects do not carry one; a GGUF file or a folder's tokenizer cannot be
+            read; or the tokenizer reads every text as no token at all.
     """
     if isinstance(tokenizer, PreTrainedTokenizerBase):
-        return tokenizer
+        return _not_empty(tokenizer, tokenizer.name_or_path or "no name")
     source = tokenizer if tokenizer is not None else model
     if not isinstance(source, (str, Path)):
         raise ValueError("a model object does not carry its tokenizer; pass tokenizer=... (an object, folder or name)")
     file = find_gguf(source, gguf_file if tokenizer is None else None)
-    return AutoTokenizer.from_pretrained(source) if file is None else file.load_tokenizer()
+    return _not_empty(_from_folder_or_hub(source) if file is None else file.load_tokenizer(), source)
+
+
+def _from_folder_or_hub(source: str | Path) -> PreTrainedTokenizerBase:
+    try:
+        return AutoTokenizer.from_pretrained(source)
+    except Exception as error:  # Of a broken file the library tokenizers raises no class of its own.
+        if not Path(source).is_dir():
+            raise
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ValueError(
+            f"no tokenizer can be read from the folder {source} ({reason}); {_ANOTHER_TOKENIZER}"
+        ) from error
+
+
+def _not_empty(tokenizer: PreTrainedTokenizerBase, source: str | Path) -> PreTrainedTokenizerBase:
+    """Refuse what transformers makes of a folder without a tokenizer's files: one without words."""
+    if not any(texts_with_tokens(tokenizer, [string.printable])):
+        raise ValueError(
+            f"the tokenizer of {source} reads every text as no token at all: beside {len(tokenizer.get_added_vocab())} "
+            f"special tokens it has no words, as of a folder without tokenizer files; {_ANOTHER_TOKENIZER}"
+        )
+    return tokenizer
+
+
+def texts_with_tokens(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> Iterator[str]:
+    """Yield those of some texts that a tokenizer reads as tokens; if it reads none, words of its own vocabulary.
+
+    Example:
+        >>> from rlframework.testing import letter_tokenizer
+        >>> list(texts_with_tokens(letter_tokenizer(), ["abc", ""]))
+        ['abc']
+    """
+    found = False
+    for text in texts:
+        if _reads(tokenizer, text):
+            found = True
+            yield text
+    if not found:
+        own = set(tokenizer.get_vocab()) - set(tokenizer.get_added_vocab())
+        yield from (word for word in sorted(own) if _reads(tokenizer, word))
+
+
+def _reads(tokenizer: PreTrainedTokenizerBase, text: str) -> bool:
+    try:
+        return bool(tokenizer(text, add_special_tokens=False)["input_ids"])
+    except Exception:  # A list of words without one for the unknown raises, of no class of its own.
+        return False
 
 
 def load_model(
@@ -37,8 +94,8 @@ def load_model(
     Raises:
         ImportError: ``quantization`` without bitsandbytes, a GGUF file without the package ``gguf``.
         FileNotFoundError: There is no such GGUF file.
-        ValueError: A dtype, a quantization or a file's name for a model that is loaded already; a GGUF file that cannot
-            be read, or with ``quantization``.
+        ValueError: A dtype, a quantization or a file's name for a model that is loaded already; a dtype that is none;
+            a weights file that is cut off; a GGUF file that cannot be read, or with ``quantization``.
     """
     file = find_gguf(model, gguf_file)
     if not isinstance(model, (str, Path)):
@@ -49,19 +106,50 @@ def load_model(
         if quantization is not None:
             raise ValueError("quantization is for a model that is loaded here; load the object with it")
         return without_gguf_mark(_open_to_gradients(model))
+    dtype = "float32" if dtype is None else dtype
+    if dtype != "auto":
+        float_dtype(dtype)
     if file is not None:
         if quantization is not None:
             raise ValueError(
                 f"quantization is for float weights, and {file.path} is unpacked when it is loaded; save the model "
                 "(save_pretrained) and give that folder"
             )
-        return file.load_model(dtype or "float32")
+        return file.load_model(dtype)
     if quantization is None:
-        return AutoModelForCausalLM.from_pretrained(model, dtype=dtype or "float32")
+        with _whole_weights(model):
+            return AutoModelForCausalLM.from_pretrained(model, dtype=dtype)
     require("bitsandbytes", "quantized")
-    loaded = AutoModelForCausalLM.from_pretrained(model, dtype=dtype or "float32", quantization_config=quantization)
+    with _whole_weights(model):
+        loaded = AutoModelForCausalLM.from_pretrained(model, dtype=dtype, quantization_config=quantization)
     # Norms and embeddings become float32. Checkpointing is switched on by the policy, without the hooks it has here.
     return prepare_model_for_kbit_training(_open_to_gradients(loaded), use_gradient_checkpointing=False)
+
+
+def float_dtype(name: str | torch.dtype) -> torch.dtype:
+    """Return the dtype of weights by its name.
+
+    Raises:
+        ValueError: It is none; the message has those of use.
+
+    Example:
+        >>> float_dtype("bfloat16")
+        torch.bfloat16
+    """
+    found = getattr(torch, str(name).removeprefix("torch."), None)
+    if not (isinstance(found, torch.dtype) and found.is_floating_point):
+        raise ValueError(f"dtype={name!r} is no dtype of weights; choose 'float32', 'bfloat16' or 'float16'")
+    return found
+
+
+@contextmanager
+def _whole_weights(source: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except SafetensorError as error:
+        raise ValueError(
+            f"a weights file of {source} is cut off, or no safetensors file: {error}; copy or download it again"
+        ) from error
 
 
 def _open_to_gradients(model: Any) -> Any:
@@ -80,7 +168,8 @@ def with_adapter(model: Any, lora: LoraConfig | str | Path | None) -> Any:
     """Return the model with a new adapter, or with one that was saved and is trained on.
 
     Raises:
-        ValueError: It has an adapter already, or it is quantised and has none, so that nothing could be trained.
+        ValueError: It has an adapter already, or it is quantised and has none, so that nothing could be trained; or the
+            saved one cannot be read.
     """
     adapted = isinstance(model, PeftModel)
     if lora is None:
@@ -93,5 +182,43 @@ def with_adapter(model: Any, lora: LoraConfig | str | Path | None) -> Any:
         raise ValueError("the model has an adapter already; pass either a PEFT model or lora=...")
     with without(CHECKPOINTING):
         if isinstance(lora, (str, Path)):
-            return PeftModel.from_pretrained(model, str(lora), is_trainable=True)
+            if Path(lora).is_dir():
+                saved_adapter_config(lora)
+            with _whole_weights(lora):
+                return PeftModel.from_pretrained(model, str(lora), is_trainable=True)
         return get_peft_model(model, lora)
+
+
+def saved_adapter_config(folder: str | Path) -> dict[str, Any]:
+    """Return the settings of an adapter that was saved by ``save_pretrained``.
+
+    Raises:
+        ValueError: They or the weights are not there, or PEFT knows no such adapter.
+    """
+    file = Path(folder) / "adapter_config.json"
+    names = {path.name for path in file.parent.iterdir()} if file.parent.is_dir() else set()
+    if file.name not in names or not names & {"adapter_model.safetensors", "adapter_model.bin"}:
+        raise ValueError(
+            f"the folder {folder} holds no adapter: it takes adapter_config.json and adapter_model.safetensors, as "
+            "save_pretrained writes them"
+        )
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file} is no JSON: {error}") from error
+    return known_adapter(config, str(file))
+
+
+def known_adapter(config: Any, place: str) -> dict[str, Any]:
+    """Return an adapter's settings if PEFT knows such adapters.
+
+    Raises:
+        ValueError: It does not, or they do not say.
+    """
+    kind = config.get("peft_type") if isinstance(config, Mapping) else None
+    if str(kind) not in {str(known.value) for known in peft.PeftType}:
+        raise ValueError(
+            f"{place} describes no adapter of PEFT {peft.__version__}: its peft_type is {kind!r}, where LORA is one of "
+            f"{len(peft.PeftType)} that are known"
+        )
+    return dict(config)

@@ -173,30 +173,32 @@ def find_fault(policy: CausalLMPolicy, scorer: Scorer, rows: Rollout) -> str | N
         scorer: One of its own.
         rows: A few rows in whole groups, with tokens.
     """
-    exact = exact_twin(policy, scorer)
-    # Chosen before anything runs: a sharded model may keep its weights gathered after a pass.
-    weights = _small_ones(policy)
-    if exact is None:
-        own = _Reading.of(policy, policy.padded_logprobs, rows, weights, one_by_one=True)
-        try:
-            fast = _Reading.of(policy, scorer.score, rows, weights)
-        except Exception as error:
-            return raised(error)
-        return _first(unlike(what, gap) for what, gap in own.apart(fast, largest=False).items())
-    twin, twin_scorer = exact
-    twin_weights = weights if twin is policy else _small_ones(twin)
-    with exactly(policy):
-        truth = _Reading.of(twin, twin.padded_logprobs, rows, twin_weights, one_by_one=True)
-        try:
-            fast = _Reading.of(twin, twin_scorer.score, rows, twin_weights)
-        except Exception as error:  # An architecture that nobody has tried may do anything.
-            return raised(error)
-    found = _first(wrong(what, gap) for what, gap in truth.apart(fast, largest=True).items())
-    if found or not rounds(policy):
-        return found
-    own_errors = truth.apart(_Reading.of(policy, policy.padded_logprobs, rows, weights, one_by_one=True), largest=False)
-    fast_errors = truth.apart(_Reading.of(policy, scorer.score, rows, weights), largest=False)
-    return _first(coarse(what, error, fast_errors[what]) for what, error in own_errors.items())
+    with exact_twin(policy, scorer) as exact:
+        # Chosen before anything runs: a sharded model may keep its weights gathered after a pass.
+        weights = _small_ones(policy)
+        if exact is None:
+            own = _Reading.of(policy, policy.padded_logprobs, rows, weights, one_by_one=True)
+            try:
+                fast = _Reading.of(policy, scorer.score, rows, weights)
+            except Exception as error:
+                return raised(error)
+            return _first(unlike(what, gap) for what, gap in own.apart(fast, largest=False).items())
+        twin, twin_scorer = exact
+        twin_weights = weights if twin is policy else _small_ones(twin)
+        with exactly(policy):
+            truth = _Reading.of(twin, twin.padded_logprobs, rows, twin_weights, one_by_one=True)
+            try:
+                fast = _Reading.of(twin, twin_scorer.score, rows, twin_weights)
+            except Exception as error:  # An architecture that nobody has tried may do anything.
+                return raised(error)
+        found = _first(wrong(what, gap) for what, gap in truth.apart(fast, largest=True).items())
+        if found or not rounds(policy):
+            return found
+        own_errors = truth.apart(
+            _Reading.of(policy, policy.padded_logprobs, rows, weights, one_by_one=True), largest=False
+        )
+        fast_errors = truth.apart(_Reading.of(policy, scorer.score, rows, weights), largest=False)
+        return _first(coarse(what, error, fast_errors[what]) for what, error in own_errors.items())
 
 
 def refuse_padding_that_shows(policy: CausalLMPolicy, rows: Rollout) -> None:
@@ -205,9 +207,8 @@ def refuse_padding_that_shows(policy: CausalLMPolicy, rows: Rollout) -> None:
     Raises:
         RuntimeError: It does, or its numbers are NaN.
     """
-    exact = exact_twin(policy)
-    twin = policy if exact is None else exact[0]
-    with torch.no_grad(), exactly(policy) if exact else nullcontext():
+    with torch.no_grad(), exact_twin(policy) as exact, exactly(policy) if exact else nullcontext():
+        twin = policy if exact is None else exact[0]
         padded = _Reading.of(twin, twin.padded_logprobs, rows).logprobs
         single = [
             rows.select(slice(row, row + 1)).trim() for row in range(len(rows)) if rows.completion_mask[row].any()

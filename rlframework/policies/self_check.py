@@ -36,25 +36,33 @@ def rounds(policy: nn.Module) -> bool:
     return halves or _is_quantised(policy) or torch.is_autocast_enabled(device)
 
 
-def exact_twin(policy: _Policy, held: Any = None) -> tuple[_Policy, Any] | None:
-    """Return the policy with float32 weights: itself if it has them, else a copy; None where none can be made.
+@contextmanager
+def exact_twin(policy: _Policy, held: Any = None) -> Iterator[tuple[_Policy, Any] | None]:
+    """Give the policy with float32 weights: itself if it has them, else a copy; None where none can be made.
 
-    A copy, since changing the dtype of a parameter in place cuts it off from what DDP has hung on it.
+    A copy, since changing the dtype of a parameter in place cuts it off from what DDP has hung on it. Its memory is
+    given back in the end.
 
     Args:
         policy: What is copied.
         held: An object that holds the policy, and is copied with it, so that the copy holds the twin.
     """
-    if _is_quantised(policy):
-        return None
     halves = [weight for weight in policy.parameters() if _is_half(weight)]
-    if not halves:
-        return policy, held
     size = sum(4 * weight.numel() for weight in policy.parameters())
-    if is_sharded(policy) or 1.25 * size > _free_memory(halves[0].device):
-        return None
-    twin, holder = copy.deepcopy((policy, held))
-    return twin.float(), holder
+    if _is_quantised(policy):
+        yield None
+    elif not halves:
+        yield policy, held
+    elif is_sharded(policy) or 1.25 * size > _free_memory(halves[0].device):
+        yield None
+    else:
+        twin, holder = copy.deepcopy((policy, held))
+        try:
+            yield twin.float(), holder
+        finally:
+            # A policy and what scores it hold each other: they stay until the garbage collector comes by.
+            for weight in twin.parameters():
+                weight.data = weight.data.new_empty(0)
 
 
 @contextmanager

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
-from typing import Any
+from pickle import UnpicklingError
+from typing import Any, NoReturn
 
 from pytorch_lightning.cli import LightningArgumentParser
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from rlframework.algorithms import PolicyModule
 from rlframework.data import PromptDataModule
+from rlframework.folders import writable_folder
 from rlframework.optional import require
 from rlframework.recipe_cli import RecipeCLI
 from rlframework.report.probe_measure import probe
@@ -29,7 +34,13 @@ class ProbeCLI(RecipeCLI):
         add("--weights_only", type=bool | None, default=None, help="of a configuration for fit; not used")
 
     def before_instantiate_classes(self) -> None:
-        """Leave aside what a run writes, and how many processes it has."""
+        """Refuse what cannot be carried out; leave aside what a run writes, and how many processes it has.
+
+        Raises:
+            OSError: There is no such checkpoint, or the output cannot be written.
+            ValueError: A number of prompts or of answers below 1.
+        """
+        _check(self.config)
         for name, value in _ASIDE.items():
             self.config.trainer[name] = value
 
@@ -52,6 +63,24 @@ _ASIDE = {
 }
 
 
+def _check(asked: Any) -> None:
+    """Refuse before a model is loaded and sampled what would end the probe after it."""
+    if asked.prompts < 1:
+        raise ValueError(f"--prompts {asked.prompts}: at least one has to be asked")
+    if asked.group_size is not None and asked.group_size < 1:
+        raise ValueError(f"--group_size {asked.group_size}: at least one answer to a prompt has to be sampled")
+    # Lightning knows some by a word (best, last) or an address.
+    path = asked.ckpt_path
+    if path is not None and os.path.splitext(path)[1] and "://" not in path and not Path(path).exists():
+        raise FileNotFoundError(f"--ckpt_path {path}: there is no such checkpoint (looked for in {Path.cwd()})")
+    if asked.output is not None:
+        output = Path(asked.output)
+        writable_folder(output.parent)
+        if output.is_dir() or (output.exists() and not os.access(output, os.W_OK)):
+            kind = "is a folder" if output.is_dir() else "may not be written"
+            raise PermissionError(f"--output {output} {kind}; name a file to write the figures to")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Probe what a configuration would train.
 
@@ -63,22 +92,37 @@ def main(arguments: list[str] | None = None) -> int:
 
     Raises:
         ImportError: jsonargparse or rich is not installed.
+        SystemExit: Of status 2, after a line that says why the command cannot be carried out.
     """
     require("jsonargparse", "cli")
     require("rich", "report")
-    cli: Any = ProbeCLI(
-        PolicyModule,
-        PromptDataModule,
-        subclass_mode_model=True,
-        subclass_mode_data=True,
-        save_config_callback=None,
-        run=False,
-        args=arguments,
-        parser_kwargs={"prog": "rlframework probe", "description": __doc__},
-    )
-    asked = cli.config
-    report = probe(cli.model, cli.datamodule, asked.prompts, asked.group_size, cli.trainer, asked.ckpt_path)
-    print_probe(report)
-    if asked.output:
-        Path(asked.output).write_text(json.dumps(report.figures(), indent=2) + "\n")
+    try:
+        cli: Any = ProbeCLI(
+            PolicyModule,
+            PromptDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            save_config_callback=None,
+            run=False,
+            args=arguments,
+            parser_kwargs={"prog": "rlframework probe", "description": __doc__},
+        )
+        asked = cli.config
+        report = probe(cli.model, cli.datamodule, asked.prompts, asked.group_size, cli.trainer, asked.ckpt_path)
+        print_probe(report)
+        if asked.output is not None:
+            Path(asked.output).write_text(json.dumps(report.figures(), indent=2) + "\n", encoding="utf-8")
+    except UnpicklingError:  # torch advises to read it at one's own risk
+        _end(f"{asked.ckpt_path} is no checkpoint, or holds more than tensors and plain values, which could run code")
+    except KeyError as error:
+        _end(str(error.args[0] if error.args else error))
+    except (EOFError, ImportError, MisconfigurationException, OSError, RuntimeError, TypeError, ValueError) as error:
+        _end(str(error))
     return 0 if report.fit else 1
+
+
+def _end(why: str) -> NoReturn:
+    # jsonargparse repeats the values, and data may be among them.
+    line = " ".join(why.partition("Given value type:")[0].split())
+    print(f"rlframework probe: error: {line}", file=sys.stderr)
+    raise SystemExit(2)

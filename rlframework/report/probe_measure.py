@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
-import torch
 
 from rlframework.algorithms.rollout_module import RolloutModule
 from rlframework.completions import Completions
@@ -174,7 +173,7 @@ def quiet_trainer(**options: Any) -> pl.Trainer:
 def is_share(evaluation: Evaluation, name: str) -> bool:
     """Return whether a measure scored, and with nothing but 0 and 1."""
     valid = evaluation.scores[name][~evaluation.scores[name].isnan()]
-    return bool(len(valid)) and bool(torch.isin(valid, torch.tensor([0.0, 1.0])).all())
+    return bool(len(valid)) and bool(((valid == 0) | (valid == 1)).all())
 
 
 def tries(group_size: int) -> list[int]:

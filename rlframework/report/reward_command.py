@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 
 DESCRIPTION = """\
@@ -50,8 +51,8 @@ def parser() -> argparse.ArgumentParser:
         "math_gold, or module:attribute",
     )
     add("--layout", metavar="NAME", help="'bare' for a reward that reads no tags, or module:attribute of a template")
-    add("--rows", type=int, default=200, metavar="N", help="take so many rows, evenly spaced (by default 200)")
-    add("--accept-above", type=float, metavar="SCORE", help="a score above it accepts")
+    add("--rows", type=_count, default=200, metavar="N", help="take so many rows, evenly spaced (by default 200)")
+    add("--accept-above", type=_score, metavar="SCORE", help="a score above it accepts")
     add("--max-false-refusals", type=_share, default=0.0, metavar="SHARE", help="to put up with (by default 0)")
     add(
         "--max-unverifiable",
@@ -77,14 +78,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Only now, so that --help does not wait for torch.
     from rlframework.data.columns import ColumnMap
     from rlframework.data.golds import with_readable_golds
-    from rlframework.report.reward_layout import BareLayout
+    from rlframework.folders import writable_folder
     from rlframework.report.reward_scoring import reward_report
-    from rlframework.report.reward_sources import find, read_reward, read_rows
+    from rlframework.report.reward_sources import find, read_layout, read_reward, read_rows
     from rlframework.report.reward_table import print_reward_report
     from rlframework.rewards.limits import RewardLimits
 
     try:
-        template = BareLayout() if asked.layout == "bare" else find(asked.layout) if asked.layout else None
+        template = read_layout(asked.layout) if asked.layout else None
         prompt, answer, columns = asked.prompt_column, asked.answer_column, None
         if asked.splitter:
             columns = ColumnMap(prompt, answer, find(asked.splitter, "rlframework.data"), keep=None)
@@ -92,10 +93,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows = read_rows(asked.data, columns)
         if asked.verifiable:
             rows = with_readable_golds(rows, find(asked.verifiable, "rlframework.data"), answer, "given")
+        reward = read_reward(asked.reward)
+        writable_folder(asked.out)
         report = reward_report(
-            read_reward(asked.reward),
+            reward,
             rows,
-            template=template() if isinstance(template, type) else template,
+            template=template,
             prompt_column=prompt,
             answer_column=answer,
             accept_above=asked.accept_above,
@@ -104,10 +107,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         paths = report.save(asked.out)
     except (KeyError, TypeError, ValueError, PermissionError) as error:
-        options.error(str(error.args[0] if isinstance(error, KeyError) else error))
+        options.error(" ".join(str(error.args[0] if isinstance(error, KeyError) else error).split()))
     print_reward_report(report, asked.max_false_refusals)
     print("\n".join(map(str, paths)))
     return 0 if report.ok(asked.max_false_refusals) else 1
+
+
+def _score(text: str) -> float:
+    score = float(text)
+    if not math.isfinite(score):
+        raise argparse.ArgumentTypeError(f"expected a number that scores can be above of, got {text}")
+    return score
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1 row, got {text}")
+    return count
 
 
 def _share(text: str) -> float:

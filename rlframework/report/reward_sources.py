@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from rlframework.data.columns import ColumnMap
 from rlframework.named import named_module
+from rlframework.report.reward_layout import BareLayout, Layout
+from rlframework.rewards.template import AnswerTemplate
 
 if TYPE_CHECKING:
     from rlframework.rewards.base import RewardModel
 
+# Spreadsheets put a byte order mark in front, which would else be part of the first column's name.
+_TEXT = "utf-8-sig"
 _TERM = re.compile(r"\s*(?:(?P<weight>-?[\d.]+)\s*\*\s*)?(?P<name>[^\s*+]+)\s*")
 
 
@@ -28,7 +32,7 @@ def find(name: str, home: str = "rlframework.rewards") -> Any:
         home: Module that a bare name is looked for in.
 
     Raises:
-        ValueError: There is no such thing; the message says what was looked for.
+        ValueError: There is no such thing, or its module raises; the message says what was looked for.
 
     Example:
         >>> names = ("rlframework.rewards:CorrectAnswer", "rlframework.rewards.CorrectAnswer", "CorrectAnswer")
@@ -45,7 +49,46 @@ def find(name: str, home: str = "rlframework.rewards") -> Any:
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"cannot find {name!r}: {error}; expected module:attribute or file.py:attribute") from error
+    except Exception as error:
+        raise ValueError(f"importing {place} for {name!r} raises {_said(error)}; mend it there") from error
     return found
+
+
+def read_layout(name: str) -> AnswerTemplate | Layout:
+    """Return the layout of completions that a name means: ``bare``, or a template, a layout or the class of one.
+
+    Raises:
+        ValueError: The name leads nowhere, or to something else.
+
+    Example:
+        >>> read_layout("bare")
+        BareLayout()
+    """
+    if name == "bare":
+        return BareLayout()
+    found = find(name)
+    if isinstance(found, type):
+        found = _called(found, name)
+    if not isinstance(found, AnswerTemplate) and not all(
+        callable(getattr(found, part, None)) for part in ("write", "block", "open_block")
+    ):
+        raise ValueError(
+            f"{name!r} is no layout but a {type(found).__name__}; expected 'bare', an AnswerTemplate, or an object "
+            "with write, block and open_block"
+        )
+    return found
+
+
+def _called(make: Callable[[], Any], name: str) -> Any:
+    """Call what somebody else wrote."""
+    try:
+        return make()
+    except Exception as error:
+        raise ValueError(f"calling {name!r} without arguments raises {_said(error)}; mend it there") from error
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def read_reward(names: Iterable[str]) -> RewardModel:
@@ -83,11 +126,13 @@ def _made(name: str) -> RewardModel:
 
     found = find(name)
     if inspect.isfunction(found) and not inspect.signature(found).parameters:
-        found = found()
+        found = _called(found, name)
     try:
         return as_reward(found)
     except TypeError as error:
         raise ValueError(f"{name!r} makes no reward: {error}") from error
+    except Exception as error:
+        raise ValueError(f"making the reward {name!r} raises {_said(error)}; mend it there") from error
 
 
 def read_rows(source: str, columns: ColumnMap | None = None) -> list[Mapping[str, Any]]:
@@ -110,7 +155,9 @@ def read_rows(source: str, columns: ColumnMap | None = None) -> list[Mapping[str
         rows = reader(path)
     else:
         found = find(source)
-        rows = found() if callable(found) else found
+        rows = _called(found, source) if callable(found) else found
+    if not isinstance(rows, Iterable):
+        raise ValueError(f"{source} is of type {type(rows).__name__} and holds no rows; expected a list of mappings")
     rows = list(rows)
     if not rows or not all(isinstance(row, Mapping) for row in rows):
         raise ValueError(f"{source} holds {len(rows)} rows; expected at least one, and each a mapping of its columns")
@@ -122,7 +169,7 @@ def read_rows(source: str, columns: ColumnMap | None = None) -> list[Mapping[str
 
 def _read_lines(path: Path) -> list[Any]:
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding=_TEXT).splitlines(), 1):
         if line.strip():
             try:
                 rows.append(json.loads(line))
@@ -132,18 +179,23 @@ def _read_lines(path: Path) -> list[Any]:
 
 
 def _read_json(path: Path) -> list[Any]:
-    content = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        content = json.loads(path.read_text(encoding=_TEXT))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is no JSON: {error}") from error
     return content if isinstance(content, list) else [content]
 
 
-def _read_csv(path: Path) -> list[Any]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+def _read_csv(path: Path, delimiter: str = ",") -> list[Any]:
+    with path.open(encoding=_TEXT, newline="") as file:
+        try:
+            return list(csv.DictReader(file, delimiter=delimiter))
+        except csv.Error as error:
+            raise ValueError(f"{path} cannot be read as a table of text: {error}") from error
 
 
 def _read_tsv(path: Path) -> list[Any]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
+    return _read_csv(path, "\t")
 
 
 def _read_parquet(path: Path) -> list[Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from peft import LoraConfig
+from tokenizers import Tokenizer, models
 from transformers import (
     AutoModelForCausalLM,
     BloomConfig,
@@ -15,6 +16,7 @@ from transformers import (
     LlamaConfig,
     OPTConfig,
     PreTrainedModel,
+    PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen3Config,
 )
@@ -222,6 +224,68 @@ def test_refusals() -> None:
     padless.pad_token = None
     with pytest.raises(ValueError, match="no pad token"):
         CausalLMPolicy(model, padless)
+
+
+@pytest.mark.parametrize("name", ["qwen3", "gpt2", "llama"])
+def test_a_folder_without_tokenizer_files_is_no_policy(tmp_path, name: str) -> None:
+    """Of some architectures transformers makes a tokenizer without words."""
+    tiny_model(name).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=rf"{tmp_path.name}.*save the tokenizer beside the model .* tokenizer="):
+        CausalLMPolicy(tmp_path)
+    assert CausalLMPolicy(tmp_path, TOKENIZER).tokenizer is TOKENIZER
+
+
+def few_words(kind: str, *words: str) -> PreTrainedTokenizerFast:
+    """Return a tokenizer that reads nothing of what it does not know, or raises."""
+    vocabulary = {word: place for place, word in enumerate(["<pad>", "<eos>", *words])}
+    model = models.BPE(vocabulary, []) if kind == "letters" else models.WordLevel(vocabulary)
+    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer(model), pad_token="<pad>", eos_token="<eos>")
+
+
+@pytest.mark.parametrize("kind", ["letters", "words"])
+def test_a_tokenizer_without_words_is_refused_and_one_of_few_words_is_not(kind: str) -> None:
+    with pytest.raises(ValueError, match="reads every text as no token at all: beside 2 special tokens"):
+        CausalLMPolicy(tiny_model("qwen3"), few_words(kind))
+    few = few_words(kind, "\N{GREEK SMALL LETTER ALPHA}", "\N{GREEK SMALL LETTER BETA}")
+    assert CausalLMPolicy(tiny_model("qwen3"), few).tokenizer is few
+
+
+def test_a_tokenizer_that_cannot_be_read(tmp_path) -> None:
+    tiny_policy().save_pretrained(tmp_path)
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"no tokenizer can be read .*save the tokenizer beside the model"):
+        CausalLMPolicy(tmp_path)
+
+
+@pytest.mark.parametrize("size", [0, 4, 100, -10])
+def test_weights_that_are_cut_off(tmp_path, size: int) -> None:
+    lora = LoraConfig(r=2, target_modules=["q_proj"])
+    tiny_policy().save_pretrained(tmp_path / "model")
+    CausalLMPolicy(tmp_path / "model", lora=lora).save_pretrained(tmp_path / "adapter")
+    for folder, name in (("adapter", "adapter_model"), ("model", "model")):
+        file = tmp_path / folder / f"{name}.safetensors"
+        file.write_bytes(file.read_bytes()[:size])
+        with pytest.raises(ValueError, match=rf"a weights file of .*{folder} is cut off"):
+            CausalLMPolicy(tmp_path / "model", lora=tmp_path / "adapter")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{}", "its peft_type is None"),
+        ("[]", "its peft_type is None"),
+        ('{"peft_type": "LOFT"}', "its peft_type is 'LOFT', where LORA is one of"),
+        ('{"peft_type": ["LORA"]}', "describes no adapter"),
+        ('{"peft_type"', "adapter_config.json is no JSON"),
+        (None, "holds no adapter"),
+    ],
+)
+def test_what_is_no_saved_adapter(tmp_path, text: str | None, words: str) -> None:
+    (tmp_path / "adapter_model.safetensors").touch()
+    if text is not None:
+        (tmp_path / "adapter_config.json").write_text(text)
+    with pytest.raises(ValueError, match=words):
+        CausalLMPolicy(tiny_policy().model, TOKENIZER, lora=tmp_path)
 
 
 def test_a_wrapped_model_samples_what_it_scores() -> None:

@@ -12,6 +12,7 @@ from peft import LoraConfig
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, Qwen2ForCausalLM
 
 from rlframework import CausalLMPolicy
+from rlframework.policies.gguf import find_gguf
 from rlframework.testing import letter_tokenizer
 from tests.policies import tiny_gguf
 
@@ -132,3 +133,29 @@ def test_quantization_and_a_loaded_model_do_not_go_with_a_file(file: Path, origi
         CausalLMPolicy(file, quantization=BitsAndBytesConfig(load_in_8bit=True))
     with pytest.raises(ValueError, match=r"gguf_file='tiny\.gguf' is for a model that is loaded here"):
         CausalLMPolicy(original, letter_tokenizer(), gguf_file="tiny.gguf")
+
+
+def test_a_file_that_is_cut_off(file: Path, tmp_path: Path) -> None:
+    whole = file.read_bytes()
+    for size in (6, 20, 40, 200, len(whole) // 2, len(whole) - 100):
+        (tmp_path / "cut.gguf").write_bytes(whole[:size])
+        for tokenizer in (None, letter_tokenizer()):
+            with pytest.raises(ValueError, match=r"cannot read the GGUF file .*cut\.gguf: "):
+                CausalLMPolicy(tmp_path / "cut.gguf", tokenizer)
+
+
+@pytest.mark.parametrize("name", ["tiny.gguf", "none.gguf"])
+def test_a_file_is_named_once(file: Path, name: str) -> None:
+    for path in (file.with_name(name), str(file.with_name(name))):
+        for tokenizer in (None, letter_tokenizer()):
+            with pytest.raises(ValueError, match=rf"gguf_file='tiny\.gguf' names .*/{name} is a file's path itself"):
+                CausalLMPolicy(path, tokenizer, gguf_file="tiny.gguf")
+    assert find_gguf("someone/model.gguf", "tiny.gguf").path == "someone/model.gguf/tiny.gguf"
+
+
+@pytest.mark.parametrize("dtype", ["nonsense", "int8", ""])
+def test_a_dtype_that_is_none(file: Path, tmp_path: Path, dtype: str) -> None:
+    CausalLMPolicy(file).save_pretrained(tmp_path / "saved")
+    for model in (file, tmp_path / "saved"):
+        with pytest.raises(ValueError, match="is no dtype of weights; choose 'float32', 'bfloat16' or 'float16'"):
+            CausalLMPolicy(model, dtype=dtype)

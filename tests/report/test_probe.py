@@ -17,6 +17,7 @@ from rlframework import SFT, BatchedSampler, PromptDataModule, SpreadFilter, pro
 from rlframework.commands import main
 from rlframework.completions import Completion
 from rlframework.memory import PeakMemory
+from rlframework.report.probe_measure import ProbeReport
 from rlframework.report.probe_verdict import verdict
 from rlframework.rewards.base import RowReward
 from rlframework.testing import letter_rows, tiny_policy
@@ -127,8 +128,8 @@ def test_the_verdict_follows_the_figures(changes: dict[str, Any], words: str) ->
     assert re.search(words, verdict(**{**BASE, **changes}))
 
 
-def test_the_command_reads_the_file_of_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """And writes nothing but what is asked for: neither logs, nor what the file's callbacks write."""
+def recipe(folder: Path, rows: list[dict[str, str]], **sampler: int) -> str:
+    """Write a file of ``fit``; return its path."""
     config = {
         "seed_everything": 0,
         "ckpt_path": None,
@@ -139,25 +140,31 @@ def test_the_command_reads_the_file_of_fit(tmp_path: Path, capsys: pytest.Captur
                 "reward": {"class_path": "rlframework.rewards.CorrectAnswer"},
                 "sampler": {
                     "class_path": "rlframework.BatchedSampler",
-                    "init_args": {"group_size": 4, "max_tokens": 8},
+                    "init_args": {"group_size": 4, "max_tokens": 8, **sampler},
                 },
                 "prompts_per_rollout": 4,
             },
         },
-        "data": {"class_path": "rlframework.PromptDataModule", "init_args": {"train": letter_rows(16)}},
+        "data": {"class_path": "rlframework.PromptDataModule", "init_args": {"train": rows}},
         "trainer": {
             "accelerator": "cpu",
             "devices": 2,
             "max_steps": 3,
-            "default_root_dir": str(tmp_path),
+            "default_root_dir": str(folder),
             "callbacks": [{"class_path": "rlframework.RolloutWriter"}],
         },
     }
-    path = tmp_path / "recipe.yaml"
+    path = folder / "recipe.yaml"
     path.write_text(yaml.safe_dump(config))
+    return str(path)
+
+
+def test_the_command_reads_the_file_of_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And writes nothing but what is asked for: neither logs, nor what the file's callbacks write."""
+    path = recipe(tmp_path, letter_rows(16))
     output = tmp_path / "probe.json"
     # A model of random weights solves nothing.
-    assert main(["probe", "--config", str(path), "--prompts", "6", "--output", str(output)]) == 1
+    assert main(["probe", "--config", path, "--prompts", "6", "--output", str(output)]) == 1
     printed = " ".join(capsys.readouterr().out.split())
     assert "6 prompts x 4 = 24 completions" in printed
     figures = json.loads(output.read_text())
@@ -165,6 +172,61 @@ def test_the_command_reads_the_file_of_fit(tmp_path: Path, capsys: pytest.Captur
     assert figures["measures"]["reward"]["pass_at_k"] == {"1": 0.0, "2": 0.0, "4": 0.0}
     assert figures["rollout"]["prompts"] == 4
     assert sorted(path.name for path in tmp_path.iterdir()) == ["probe.json", "recipe.yaml"]
+
+
+def without(column: str) -> list[dict[str, str]]:
+    return [{name: text for name, text in row.items() if name != column} for row in letter_rows(4)]
+
+
+@pytest.mark.parametrize(
+    ("options", "rows", "sampler", "words"),
+    [
+        (["--prompts", "0"], letter_rows(4), {}, "--prompts 0: at least one"),
+        (["--group_size", "0"], letter_rows(4), {}, "--group_size 0: at least one"),
+        ([], letter_rows(4), {"group_size": 0}, "group_size and max_tokens must be at least 1, got 0 and 8"),
+        (["--ckpt_path", "none.ckpt"], letter_rows(4), {}, "--ckpt_path none.ckpt: there is no such checkpoint"),
+        (["--ckpt_path", "text.ckpt"], letter_rows(4), {}, "text.ckpt is no checkpoint"),
+        (["--output", "folder"], letter_rows(4), {}, "--output folder is a folder"),
+        (["--output", "text.ckpt/probe.json"], letter_rows(4), {}, "cannot write to the folder text.ckpt"),
+        ([], without("prompt"), {}, "row 0 has no column 'prompt'"),
+        ([], without("answer"), {}, "has no column 'answer'"),
+    ],
+)
+def test_what_cannot_be_carried_out_exits_with_2_and_a_line(
+    options: list[str],
+    rows: list[dict[str, str]],
+    sampler: dict[str, int],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text.ckpt").write_text("no checkpoint")
+    with pytest.raises(SystemExit) as stopped:
+        main(["probe", "--config", recipe(tmp_path, rows, **sampler), *options])
+    assert stopped.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("rlframework probe: error: ")
+    assert words in last
+
+
+def test_the_folder_of_the_output_is_made_before_anything_is_sampled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = recipe(tmp_path, letter_rows(4))
+    output = tmp_path / "new" / "figures" / "probe.json"
+    there = []
+
+    def looking(*given: Any) -> ProbeReport:
+        there.append(output.parent.is_dir())
+        return probe(*given)
+
+    monkeypatch.setattr("rlframework.report.probe_command.probe", looking)
+    assert main(["probe", "--config", path, "--prompts", "4", "--output", str(output)]) == 1
+    assert there == [True]
+    assert json.loads(output.read_text())["prompts"] == 4
 
 
 def test_peak_memory_sees_what_is_gone_again() -> None:

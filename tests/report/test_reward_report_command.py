@@ -28,6 +28,13 @@ def make():
 ready = NumberCheck(name="ready")
 rows = [{"prompt": "17 + 1?", "answer": "18"}, {"prompt": "20 + 2?", "answer": "22"}]
 nothing = 3
+
+def broken():
+    return 1 / 0
+
+class Broken(CorrectAnswer):
+    def __init__(self):
+        1 / 0
 """
 
 
@@ -41,6 +48,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     parquet.write_table(pyarrow.Table.from_pylist(ROWS), tmp_path / "rows.parquet")
     (tmp_path / "bad.jsonl").write_text('{"prompt": "?"}\n{"prompt"\n')
     (tmp_path / "empty.json").write_text("[]")
+    (tmp_path / "bad.json").write_text("[{")
+    (tmp_path / "long.csv").write_text("prompt,answer\n" + "1" * 200_000 + ",2\n")
+    (tmp_path / "raising.py").write_text("1 / 0\n")
+    (tmp_path / "unreadable.py").write_text("def (\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -50,9 +61,21 @@ def test_files_of_every_kind_give_the_same_rows(folder: Path, kind: str) -> None
     assert read_rows(str(folder / f"rows.{kind}")) == ROWS
 
 
+@pytest.mark.parametrize("kind", ["jsonl", "json", "csv", "tsv"])
+def test_a_byte_order_mark_is_no_part_of_the_first_column(folder: Path, kind: str) -> None:
+    file = folder / f"rows.{kind}"
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert read_rows(str(file)) == ROWS
+
+
 @pytest.mark.parametrize(
     ("source", "words"),
     [
+        ("bad.json", "bad.json is no JSON"),
+        ("long.csv", "long.csv cannot be read as a table of text: "),
+        ("my_kit_rewards:nothing", "is of type int and holds no rows"),
+        ("raising.py:rows", "importing raising.py for 'raising.py:rows' raises ZeroDivisionError: division by zero"),
+        ("my_kit_rewards:broken", "calling 'my_kit_rewards:broken' without arguments raises ZeroDivisionError"),
         ("none.jsonl", "there is no file none.jsonl"),
         ("bad.jsonl", "line 2 of bad.jsonl is no JSON"),
         ("empty.json", "holds 0 rows"),
@@ -84,6 +107,10 @@ def test_names_of_rewards(folder: Path, names: list[str], components: Any) -> No
         ("NoSuchReward", "cannot find 'NoSuchReward'"),
         ("none.py:f", "there is no file none.py"),
         ("my_kit_rewards:nothing", "makes no reward: expected a reward"),
+        ("raising.py:right", "importing raising.py for 'raising.py:right' raises ZeroDivisionError: division by zero"),
+        ("unreadable.py:right", "raises SyntaxError"),
+        ("my_kit_rewards:broken", "raises ZeroDivisionError"),
+        ("my_kit_rewards:Broken", "raises ZeroDivisionError"),
         ("CorrectAnswer + ", "cannot read ''"),
         ("CorrectAnswer * 2 * 3", "cannot read 'CorrectAnswer"),
     ],
@@ -159,6 +186,15 @@ def test_data_as_local_file_has_it(folder: Path, capsys: pytest.CaptureFixture[s
         ["--reward", "CorrectAnswer", "--data", "none.csv"],
         ["--reward", "CorrectAnswer", "--data", "rows.csv", "--answer-column", "gold"],
         ["--reward", "CorrectAnswer", "--data", "rows.csv", "--max-false-refusals", "2"],
+        ["--reward", "CorrectAnswer", "--data", "rows.csv", "--accept-above", "nan"],
+        ["--reward", "CorrectAnswer", "--data", "rows.csv", "--accept-above", "inf"],
+        ["--reward", "CorrectAnswer", "--data", "rows.csv", "--rows", "0"],
+        ["--reward", "CorrectAnswer", "--data", "rows.csv", "--layout", "CorrectAnswer"],
+        ["--reward", "CorrectAnswer", "--data", "rows.csv", "--layout", "my_kit_rewards:ready"],
+        ["--reward", "CorrectAnswer", "--data", "rows.csv", "--layout", "my_kit_rewards:anywhere"],
+        ["--reward", "CorrectAnswer", "--data", "rows.csv", "--layout", "raising.py:layout"],
+        ["--reward", "raising.py:right", "--data", "rows.csv"],
+        ["--reward", "CorrectAnswer", "--data", "rows.csv", "--splitter", "raising.py:right"],
     ],
 )
 def test_what_cannot_be_carried_out_exits_with_2(
@@ -167,4 +203,14 @@ def test_what_cannot_be_carried_out_exits_with_2(
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
     assert stopped.value.code == 2
-    assert "error:" in capsys.readouterr().err
+    assert "reward-report: error:" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_where_to_write_is_tried_before_anything_is_scored(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "my_late_rewards.py").write_text(
+        "def late(parsed, answer):\n    open('scored', 'w').close()\n    return 1.0\n"
+    )
+    with pytest.raises(SystemExit):
+        main(["--reward", "my_late_rewards:late", "--data", "rows.csv", "--out", "rows.csv"])
+    assert "cannot write to the folder rows.csv" in capsys.readouterr().err
+    assert not (folder / "scored").exists()
