@@ -113,6 +113,7 @@ class SavePolicy(pl.Callback):
             for number, former in numbers.items():
                 signal.signal(number, former)
         self._training = self._stepping = False
+        rank_zero_info(f"The policy is saved in {self.folder}")
         if self._signalled is not None:
             raise SIGTERMException(128 + self._signalled)
 
@@ -123,7 +124,7 @@ class SavePolicy(pl.Callback):
         self._training = False
         why, step = type(exception).__name__, trainer.global_step
         if not step:
-            rank_zero_warn(f"{why} before the first step: nothing was learned, and the policy is not saved")
+            rank_zero_warn(f"{why} before the first step: nothing was learned to be saved, and {self._what_is_there()}")
         elif broken := _not_finite(pl_module.policy):
             rank_zero_warn(f"{why} after step {step}: {broken}. It is not saved, and {self._what_is_there()}")
         else:
