@@ -12,7 +12,7 @@ LIGHTNING = ("fit", "validate")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command.
+    """Run ``rlframework COMMAND``: fit, validate, probe, export or reward-report.
 
     Args:
         arguments: Instead of those of the process.

@@ -38,12 +38,12 @@ LARGEST_SHARE = 0.2
 
 
 class ExportError(RuntimeError):
-    """What was written is not the policy."""
+    """Raised when an exported model, read back, is not the policy; nothing of it is left."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far what was exported is from the policy, over tokens that the policy sampled.
+    """Log-probabilities of an exported model beside the policy's, over tokens that the policy sampled.
 
     Args:
         tokens: How many.

@@ -17,7 +17,7 @@ fails; 2 if the command cannot be carried out; else 0."""
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the options."""
+    """Return the argument parser of ``rlframework export``."""
     options = argparse.ArgumentParser(
         prog="rlframework export",
         description=DESCRIPTION,
@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Export a policy.
+    """Run ``rlframework export``: write a run's policy as adapter, merged model and GGUF.
 
     Args:
         arguments: Instead of those of the process.

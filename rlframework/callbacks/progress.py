@@ -52,7 +52,7 @@ class ProgressBar(TQDMProgressBar, RolloutCallback):
         sampler.progress = self._advance
 
     def on_rollout_end(self, trainer: pl.Trainer, pl_module: Any, collected: Collected) -> None:
-        """Close it."""
+        """Close the rollout's bar."""
         pl_module.sampler.progress = None
         if self._rollout_bar is not None:
             self._rollout_bar.close()

@@ -23,7 +23,7 @@ from rlframework.rewards.limits import Counts, warn_of_failures
 
 @dataclass(frozen=True)
 class ProbeReport:
-    """What `probe` found.
+    """Rewards, pass@k, truncation, time and memory of a probe: the completions before any training.
 
     Args:
         evaluation: The completions, with scores under ``reward``, ``reward/<component>`` and the names of the

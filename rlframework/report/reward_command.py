@@ -20,7 +20,7 @@ refused, if the reward fails on a completion, or if it judges the right answers 
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the options."""
+    """Return the argument parser of ``rlframework reward-report``."""
     options = argparse.ArgumentParser(
         prog="rlframework reward-report",
         description=DESCRIPTION,

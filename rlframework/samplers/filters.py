@@ -40,19 +40,17 @@ class SpreadFilter(GroupSampler):
     """
 
     def __init__(self, sampler: GroupSampler, reward: RewardModel, keep: int) -> None:
+        self.keep = keep  # before the sampler checks itself
         settings = ("group_size", "max_tokens", "temperature", "seed", "top_k", "top_p", "min_p")
         super().__init__(**{name: getattr(sampler, name) for name in settings})
         self.samples_policy_itself = sampler.samples_policy_itself  # type: ignore[misc]
         self.correction = sampler.correction
         self.sampler = sampler
         self.reward = reward
-        self.keep = keep
-        self._check()
 
     def _check(self) -> None:
         super()._check()
-        # A sampler checks itself before a filter has set what is its own.
-        if getattr(self, "keep", 1) < 1:
+        if self.keep < 1:
             raise ValueError(f"keep must be at least 1, got {self.keep}")
 
     def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
