@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 import torch
 import transformers
+import yaml
 
 from rlframework.completions import Completion, Completions
+from rlframework.data import LocalFile
 from rlframework.evaluation import Evaluation
 from rlframework.prompt import Prompt
 from rlframework.rewards import RightEquation
@@ -178,7 +180,9 @@ def block(start: str) -> str:
     return found
 
 
-def test_the_way_of_ones_own_file_leads_to_a_model_that_transformers_loads(cache: Path, tmp_path: Path) -> None:
+def test_the_way_of_ones_own_file_leads_to_a_model_that_transformers_loads(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing but what the page says, with more rows and fewer steps."""
     sums = [(a, b) for a in range(9) for b in (1, 2)]
     rows = [f"Sam has {a} beads and strings {b} more. How many beads is that?,{a + b}\n" for a, b in sums]
@@ -192,8 +196,13 @@ def test_the_way_of_ones_own_file_leads_to_a_model_that_transformers_loads(cache
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, env=environment)
         # A model of random weights has nothing to reinforce, and the probe says so.
         assert done.returncode == int("probe" in words), f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
-    done = subprocess.run(
-        [sys.executable, "-c", block("from transformers")], cwd=tmp_path, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    assert "has 9 pens and" in done.stdout
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(block("from transformers"), names)
+    assert 1 <= len(names["answer"]) <= 14
+    # What the reader asks is token for token what the run of that file would ask.
+    question = names["turns"][-1][1].partition("\n")[0]
+    Path("asked.csv").write_text(f"question,answer\n{question},23\n")
+    data = yaml.safe_load(block("seed_everything"))["data"]["init_args"]
+    (prompt,) = LocalFile(**data | {"path": "asked.csv", "heldout_share": 0}).tokenize("train", names["tokenizer"])
+    assert names["ids"]["input_ids"].tolist() == [prompt.ids]
