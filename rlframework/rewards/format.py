@@ -11,8 +11,9 @@ class ExactFormat(RowReward):
     """Pays for a completion that keeps the whole template and was ended by the policy.
 
     The scores are those of Unsloth's Qwen3-4B GRPO notebook, re-implemented from its description. Differences: the
-    reading is that of `AnswerTemplate.parse` (every tag once, nothing after the answer on any line, linear time), and a
-    completion cut by the token budget never has the exact format.
+    reading is that of `AnswerTemplate.keeps` (every tag once, nothing after the answer on any line, linear time), and a
+    completion cut by the token budget never has the exact format. An opening tag that is copied from the prompt is read
+    over by every reward that looks at the answer, and is not paid here.
 
     Args:
         template: The layout to keep; `AnswerTemplate()` by default.
@@ -43,7 +44,8 @@ class ExactFormat(RowReward):
 
     def score_row(self, completion: Completion) -> float:
         """Return ``score`` or ``otherwise``."""
-        return self.otherwise if self.template.answer_of(completion) is None else self.kept
+        exact = not completion.truncated and self.template.keeps(completion.text)
+        return self.kept if exact else self.otherwise
 
 
 class ApproximateFormat(RowReward):

@@ -14,7 +14,9 @@ class AnswerTemplate:
 
     The tags are those of Unsloth's Qwen3-4B GRPO notebook. Its regular expression takes cubic time on looping tags and
     ignores what follows the first line end; this class reads in linear time and is stricter: every tag occurs exactly
-    once, only blanks stand between the working and the answer and after the answer, and the answer is not blank.
+    once, only blanks stand between the working and the answer and after the answer, and the answer is not blank. One
+    thing is forgiven where an answer is read: a completion may begin with the opening tag that its prompt ended with,
+    since models copy it. `keeps` forgives nothing.
 
     Args:
         start_working: Tag that opens the working.
@@ -22,7 +24,7 @@ class AnswerTemplate:
         start_answer: Tag that opens the answer.
         end_answer: Tag that closes the answer.
         working_opened_by_prompt: Whether the prompt ends with ``start_working`` (append `generation_prompt` to it), so
-            that a completion starts inside the working and must not open it again.
+            that a completion starts inside the working and need not open it again.
 
     Raises:
         ValueError: A tag is blank, or one contains (or equals) another, so that they could not be told apart.
@@ -92,8 +94,25 @@ class AnswerTemplate:
         """Return the answer as it was written, blanks included; None where the layout is broken.
 
         Args:
-            text: A completion, without its prompt.
+            text: A completion, without its prompt. Where the prompt opens the working, one more opening tag at the very
+                start, blanks aside, changes nothing; anywhere else it breaks the layout.
+
+        Example:
+            >>> AnswerTemplate().parse("<start_working_out>6 * 7<end_working_out><SOLUTION>42</SOLUTION>")
+            '42'
         """
+        return self._strictly(self._without_copied_opening(text))
+
+    def keeps(self, text: str) -> bool:
+        """Whether a completion has the exact layout: `parse` reads an answer, and no tag is there that need not be."""
+        return self._strictly(text) is not None
+
+    def _without_copied_opening(self, text: str) -> str:
+        start = text.lstrip()
+        copied = self.working_opened_by_prompt and start.startswith(self.start_working)
+        return start[len(self.start_working) :] if copied else text
+
+    def _strictly(self, text: str) -> str | None:
         if any(count != 1 for count in self.tag_counts(text).values()):
             return None
         if self.working_opened_by_prompt:
@@ -122,7 +141,7 @@ class AnswerTemplate:
         """
         opening = "" if self.working_opened_by_prompt else self.start_working
         text = f"{opening}{working}{self.end_working}{self.start_answer}{answer}{self.end_answer}"
-        if self.parse(text) != answer:
+        if self._strictly(text) != answer:
             raise ValueError(f"a completion of answer {answer!r} would be misread: a tag inside, or a blank answer")
         return text
 

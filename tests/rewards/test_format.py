@@ -22,6 +22,8 @@ def completion(text: str, stop_reason: StopReason = "stop", answer: str = "34") 
         (GOOD, "stop", 3.0),
         (GOOD + "\n", "stop", 3.0),
         (GOOD, "length", 0.0),
+        (START + GOOD, "stop", 0.0),
+        (f"\n{START}{GOOD}", "stop", 0.0),
         (GOOD + "\nAnd another thing.", "stop", 0.0),
         (GOOD + GOOD, "stop", 0.0),
         ("", "stop", 0.0),
@@ -72,6 +74,7 @@ def test_scores_and_names_are_arguments() -> None:
 TOTALS = [
     ("best", GOOD, "stop", "34", 13.0),
     ("worst", "no tags at all", "stop", "34", -7.5),
+    ("right behind a copied opening", START + GOOD, "stop", "34", 10.0),
     ("two answers", GOOD + GOOD.replace("34", "35"), "stop", "34", -1.5),
     ("cut before the tags", "work, work, work", "length", "34", -7.5),
     ("cut at its very end", GOOD, "length", "34", -3.0),

@@ -37,7 +37,15 @@ OPENED_BY_PROMPT = [
     ("answer before the working ends", f"work{OPEN}34{CLOSE}{END}", None),
     ("answer tags swapped", f"work{END}{CLOSE}34{OPEN}", None),
     ("start of answer in the working", f"a {OPEN} goes last{END}{OPEN}34{CLOSE}", None),
-    ("working opened again", f"{START}work{END}{OPEN}34{CLOSE}", None),
+    ("opening copied from the prompt", f"{START}work{END}{OPEN}34{CLOSE}", "34"),
+    ("opening copied behind blanks", f" \n{START}\nwork{END}{OPEN}34{CLOSE}", "34"),
+    ("opening copied, no working", f"{START}{END}{OPEN} 34{CLOSE}\n", " 34"),
+    ("opening copied twice", f"{START}{START}work{END}{OPEN}34{CLOSE}", None),
+    ("opening copied and opened again", f"{START}work{START}{END}{OPEN}34{CLOSE}", None),
+    ("opening behind a word", f"So {START}work{END}{OPEN}34{CLOSE}", None),
+    ("opening behind the working", f"work{END}{START}{OPEN}34{CLOSE}", None),
+    ("opening behind the answer", f"work{END}{OPEN}34{CLOSE}{START}", None),
+    ("opening copied, a tag missing", f"{START}work{OPEN}34{CLOSE}", None),
     ("working opened in the answer", f"work{END}{OPEN}{START}34{CLOSE}", None),
     ("tags in another case", f"work{END}<solution>34</solution>", None),
 ]
@@ -60,6 +68,15 @@ def test_parse_where_the_prompt_opens_the_working(case: str, text: str, answer: 
 @pytest.mark.parametrize(("case", "text", "answer"), OPENED_BY_POLICY, ids=[case for case, *_ in OPENED_BY_POLICY])
 def test_parse_where_the_policy_opens_the_working(case: str, text: str, answer: str | None) -> None:
     assert AnswerTemplate(working_opened_by_prompt=False).parse(text) == answer
+
+
+def test_a_copied_opening_is_read_over_but_is_not_the_exact_layout() -> None:
+    template, by_policy = AnswerTemplate(), AnswerTemplate(working_opened_by_prompt=False)
+    whole = f"work{END}{OPEN}34{CLOSE}"
+    assert [template.keeps(text) for text in (whole, START + whole, f"\n{START}{whole}", "34")] == [True, *[False] * 3]
+    assert [by_policy.keeps(text) for text in (START + whole, START + START + whole)] == [True, False]
+    with pytest.raises(ValueError, match="a tag inside"):
+        template.written(f"{START}work", "34")
 
 
 def test_tags_that_share_characters_must_still_stand_apart() -> None:

@@ -29,6 +29,9 @@ LAYOUT_KEPT = {
         f"{KEPT_WHOLE}\n<|im_end|>\n",
         f"{KEPT_WHOLE}<|endoftext|>",
     ),
+    "opening copied from the prompt": _of(
+        "34", f"{START}{KEPT_WHOLE}", f"{START}\n{KEPT_WHOLE}\n", f"\n {START}{KEPT_WHOLE}<|im_end|>", f"{START}{END}{ANSWER}"
+    ),
     "working with other answers": _of(
         "34",
         f"\\boxed{{35}}, or is it 36? The answer is 37.\n#### 38\n{END}{ANSWER}",
@@ -133,6 +136,15 @@ LAYOUT_BROKEN = {
         f"w{END}{ANSWER}{START}",
         f"w{END}{START}{ANSWER}",
         f"w{START}v{END}u{END}{ANSWER}",
+    ),
+    "opening tag elsewhere": _of(
+        "34",
+        f"{START}{START}{KEPT_WHOLE}",
+        f"{START} {START}{KEPT_WHOLE}",
+        f"So: {START}{KEPT_WHOLE}",
+        f"{START}w{START}v{END}{ANSWER}",
+        f"{START}w{END}{OPEN}{START}34{CLOSE}",
+        f"{START}w{END}v{END}{ANSWER}",
     ),
     "nested tags": _of(
         "34",
