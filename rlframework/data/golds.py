@@ -7,6 +7,8 @@ from typing import Any
 
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 
+from rlframework.rewards.gold import gold_text
+
 SHOWN = 3
 SHOWN_CHARACTERS = 80
 
@@ -31,13 +33,13 @@ def with_readable_golds(
 
     Args:
         rows: Mappings from column to value.
-        verifiable: Tells whether a gold, as text, can be checked. A gold that is None is not even asked about.
+        verifiable: Tells whether a gold can be checked, spelled out as `rlframework.rewards.gold.gold_text` has it. A
+            missing one is not even asked about.
         answer_column: Column of the gold.
         split: Name of the rows in the warning.
 
     Raises:
         KeyError: A row has no such column.
-        TypeError: A gold is neither text nor a number.
         ValueError: No gold can be read.
     """
     kept, unreadable, total = [], [], 0
@@ -62,15 +64,8 @@ def with_readable_golds(
 def _readable(row: Mapping[str, Any], verifiable: Callable[[str], bool], answer_column: str, index: int) -> bool:
     if answer_column not in row:
         raise KeyError(f"row {index} has no column {answer_column!r}; its columns are: {', '.join(sorted(row))}")
-    gold = row[answer_column]
-    if gold is None:
-        return False
-    if isinstance(gold, bool) or not isinstance(gold, (str, int, float)):
-        raise TypeError(
-            f"the gold of row {index} is {_short(gold)} ({type(gold).__name__}); a verifier reads text and numbers. "
-            "Pass verifiable=None if the reward reads it otherwise"
-        )
-    return verifiable(str(gold))
+    gold = gold_text(row[answer_column])
+    return gold is not None and verifiable(gold)
 
 
 def _short(value: Any) -> str:

@@ -19,8 +19,8 @@ from rlframework.report.reward_right import RIGHT
 from rlframework.report.reward_wrong import HEDGED, WRONG
 from rlframework.rewards.answer import same_answer
 from rlframework.rewards.base import RewardModel, Scores
+from rlframework.rewards.gold import gold_text
 from rlframework.rewards.limits import RewardLimits
-from rlframework.rewards.numerals import expected_text
 from rlframework.rewards.template import AnswerTemplate
 from rlframework.testing.rewards.subject import Source, Subject, described, reported_failures
 
@@ -144,7 +144,11 @@ def _read(
     for number, row in rows:
         try:
             prompt = Prompt([], "", dict(row), number)
-            gold = expected_text(Completion(prompt, [], "", "stop"), answer_column)
+            gold = gold_text(prompt.column(answer_column))
+            if gold is None:
+                raise ValueError(
+                    f"column {answer_column!r} holds {prompt.row[answer_column]!r}, which no answer can match"
+                )
             readable.append((_text_of(prompt.column(prompt_column)), gold, {"answer": gold, **row}))
         except (KeyError, TypeError, ValueError) as error:
             unusable[number] = str(error.args[0] if error.args else error)

@@ -6,12 +6,12 @@ from decimal import Decimal
 from fractions import Fraction
 
 from rlframework.completions import Completion
-from rlframework.rewards.base import RowReward
-from rlframework.rewards.numerals import expected_text, parse_number
+from rlframework.rewards.against_gold import AgainstGold
+from rlframework.rewards.numerals import parse_number
 from rlframework.rewards.template import AnswerTemplate
 
 
-class AnswerCheck(RowReward):
+class AnswerCheck(AgainstGold):
     """Pays for the expected answer, and less for a number near it.
 
     The scores are those of Unsloth's Qwen3-4B GRPO notebook, re-implemented from its description. Differences: the
@@ -25,7 +25,7 @@ class AnswerCheck(RowReward):
 
     Args:
         template: The layout of the answer; `AnswerTemplate()` by default.
-        answer_column: Column of the data with the expected answer, a str, int or float.
+        answer_column: Column of the data with the expected answer, in any type that `gold_text` reads.
         identical: Score of the expected text, character by character.
         stripped: Score of the expected text with blanks about it, or of the expected number in another writing.
         within_10_percent: Score of another number at most 10 percent of the expected one away.
@@ -57,9 +57,7 @@ class AnswerCheck(RowReward):
         missing: float = -2.0,
         name: str | None = None,
     ) -> None:
-        super().__init__(name)
-        self.template = template or AnswerTemplate()
-        self.answer_column = answer_column
+        super().__init__(template, answer_column, name=name)
         self.identical = identical
         self.stripped = stripped
         self.within_10_percent = within_10_percent
@@ -68,21 +66,20 @@ class AnswerCheck(RowReward):
         self.not_a_number = not_a_number
         self.missing = missing
 
-    def score_row(self, completion: Completion) -> float:
+    def score_against(self, completion: Completion, gold: str) -> float:
         """Return the score of the answer."""
-        expected = expected_text(completion, self.answer_column)
         answer = self.template.answer_of(completion)
         if answer is None:
             return self.missing
-        if answer == expected:
+        if answer == gold:
             return self.identical
-        if same_answer(answer, expected):
+        if same_answer(answer, gold):
             return self.stripped
-        gold = parse_number(expected)
-        if gold is None:
+        number = parse_number(gold)
+        if number is None:
             return self.wrong
         guess = parse_number(answer)
-        return self.not_a_number if guess is None else self._score_distance(guess, gold)
+        return self.not_a_number if guess is None else self._score_distance(guess, number)
 
     def _score_distance(self, guess: Decimal, gold: Decimal) -> float:
         # Fractions, because Decimal arithmetic would round to the 28 digits of its context.
@@ -92,7 +89,7 @@ class AnswerCheck(RowReward):
         return self.within_20_percent if 5 * distance <= size else self.wrong
 
 
-class CorrectAnswer(RowReward):
+class CorrectAnswer(AgainstGold):
     """1 for the right answer in the right layout, else 0: the accuracy to validate with.
 
     Right is the expected text but for surrounding blanks, or exactly the expected number. A completion cut by the token
@@ -100,7 +97,7 @@ class CorrectAnswer(RowReward):
 
     Args:
         template: The layout of the answer; `AnswerTemplate()` by default.
-        answer_column: Column of the data with the expected answer, a str, int or float.
+        answer_column: Column of the data with the expected answer, in any type that `gold_text` reads.
         name: Name of the component in logs.
 
     Example:
@@ -111,18 +108,10 @@ class CorrectAnswer(RowReward):
         [1.0, 0.0]
     """
 
-    def __init__(
-        self, template: AnswerTemplate | None = None, answer_column: str = "answer", *, name: str | None = None
-    ) -> None:
-        super().__init__(name)
-        self.template = template or AnswerTemplate()
-        self.answer_column = answer_column
-
-    def score_row(self, completion: Completion) -> float:
+    def score_against(self, completion: Completion, gold: str) -> float:
         """Return 1.0 or 0.0."""
-        expected = expected_text(completion, self.answer_column)
         answer = self.template.answer_of(completion)
-        return float(answer is not None and same_answer(answer, expected))
+        return float(answer is not None and same_answer(answer, gold))
 
 
 def same_answer(answer: str, expected: str) -> bool:

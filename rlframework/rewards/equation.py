@@ -8,9 +8,10 @@ from fractions import Fraction
 from typing import ClassVar, NamedTuple
 
 from rlframework.completions import Completion, Completions
+from rlframework.rewards.gold import gold_text
 from rlframework.rewards.math.exact import exact_value
 from rlframework.rewards.math.parser import read
-from rlframework.rewards.numerals import expected_text, parse_number
+from rlframework.rewards.numerals import parse_number
 from rlframework.rewards.verdict import Verdict
 from rlframework.rewards.verified import VerifiedReward
 
@@ -78,7 +79,7 @@ class EquationReward(VerifiedReward):
     cannot be checked.
 
     Args:
-        answer_column: Column of the data with the expected number, a str, int or float.
+        answer_column: Column of the data with the expected number, in any type that `gold_text` reads.
         correct: Score where `holds`.
         incorrect: Score of any other equation or box.
         malformed: Score where there is none.
@@ -117,10 +118,8 @@ class EquationReward(VerifiedReward):
         return [self._verdict(row) for row in completions], ""
 
     def _verdict(self, row: Completion) -> Verdict:
-        try:
-            expected = parse_number(expected_text(row, self.answer_column))
-        except ValueError:
-            expected = None
+        gold = gold_text(row.prompt.column(self.answer_column))
+        expected = None if gold is None else parse_number(gold)
         if expected is None:
             return Verdict.GOLD_UNVERIFIABLE
         equation = None if row.truncated else read_equation(row.text)

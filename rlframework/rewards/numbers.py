@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from rlframework.completions import Completion
-from rlframework.rewards.base import RowReward
-from rlframework.rewards.numerals import each_number, expected_text, parse_number
+from rlframework.rewards.against_gold import AgainstGold
+from rlframework.rewards.numerals import each_number, parse_number
 from rlframework.rewards.template import AnswerTemplate
 
 
-class NumberCheck(RowReward):
+class NumberCheck(AgainstGold):
     """Pays for the right number as the first one of the answer, with whatever words or units about it.
 
     It reads from the first ``start_answer`` to the next ``end_answer``, or to the end of the text, and asks for no
@@ -21,7 +21,7 @@ class NumberCheck(RowReward):
 
     Args:
         template: The layout of the answer; `AnswerTemplate()` by default.
-        answer_column: Column of the data with the expected answer, a str, int or float.
+        answer_column: Column of the data with the expected answer, in any type that `gold_text` reads.
         equal: Score of the right number.
         different: Score of a wrong number.
         hedged: Score of the right number with a different one after it. Give ``equal`` to look at the first alone.
@@ -48,18 +48,16 @@ class NumberCheck(RowReward):
         missing: float = -2.5,
         name: str | None = None,
     ) -> None:
-        super().__init__(name)
-        self.template = template or AnswerTemplate()
-        self.answer_column = answer_column
+        super().__init__(template, answer_column, name=name)
         self.equal = equal
         self.different = different
         self.hedged = hedged
         self.missing = missing
 
-    def score_row(self, completion: Completion) -> float | None:
+    def score_against(self, completion: Completion, gold: str) -> float | None:
         """Return the score of the numbers in the answer; None where the expected answer is not a number."""
-        gold = parse_number(expected_text(completion, self.answer_column))
-        if gold is None:
+        expected = parse_number(gold)
+        if expected is None:
             return None
         if completion.truncated:
             return self.missing
@@ -68,6 +66,6 @@ class NumberCheck(RowReward):
         first = next(numbers, None)
         if first is None:
             return self.missing
-        if first != gold:
+        if first != expected:
             return self.different
-        return self.equal if all(number == gold for number in numbers) else self.hedged
+        return self.equal if all(number == expected for number in numbers) else self.hedged

@@ -1,13 +1,10 @@
-"""Reading numbers strictly, and the expected answer of a row."""
+"""Reading numbers strictly."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from decimal import Decimal
-
-from rlframework.completions import Completion
 
 MAX_NUMBER_CHARACTERS = 100
 
@@ -46,26 +43,6 @@ def first_number(text: str) -> Decimal | None:
         (Decimal('1234.50'), Decimal('-3'), None)
     """
     return next(each_number(text), None)
-
-
-def expected_text(completion: Completion, answer_column: str) -> str:
-    """Return the expected answer of a completion's row as stripped text; ``34.0`` and ``34`` both give ``"34"``.
-
-    Raises:
-        KeyError: The row has no such column.
-        TypeError: The expected answer is not a str, int or float.
-        ValueError: The expected answer is blank, nan or infinite, so that nothing can be right.
-    """
-    gold = completion.prompt.column(answer_column)
-    where = f"column {answer_column!r} of prompt {completion.prompt.index}"
-    if isinstance(gold, bool) or not isinstance(gold, (str, int, float)):
-        raise TypeError(f"{where} holds {gold!r} ({type(gold).__name__}); an expected answer is a str, int or float")
-    if isinstance(gold, float) and math.isfinite(gold):
-        gold = int(gold) if gold.is_integer() else format(Decimal(repr(float(gold))), "f")
-    text = str(gold).strip()
-    if not text or isinstance(gold, float):
-        raise ValueError(f"{where} holds {gold!r}, which no answer can match; drop the row or name another column")
-    return text
 
 
 def each_number(text: str) -> Iterator[Decimal | None]:

@@ -53,8 +53,17 @@ def test_numbers_are_asked_about_as_text() -> None:
     assert asked == ["7", "0.5", "x"]
 
 
-def test_what_is_no_gold_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"the gold of row 1 is \[1\] \(list\)"):
-        with_readable_golds(rows("1", [1]), math_gold, "answer", "train")
+def test_every_missing_gold_is_counted_and_no_verifier_is_asked_about_it() -> None:
+    golds = [None, float("nan"), " ", [], {"x": 1}, [[1], [2, 3]], b"\xff", float("inf")]
+    with pytest.warns(
+        UserWarning, match=r"8 of 10 train rows \(80.0%\) have a gold .* row 0: None; row 1: nan; row 2: ' '"
+    ):
+        kept = with_readable_golds(
+            rows(*golds, ["2", "-3"], 1e-05), lambda gold: gold in ("2, -3", "0.00001"), "answer", "train"
+        )
+    assert [row["answer"] for row in kept] == [["2", "-3"], 1e-05]
+
+
+def test_a_missing_column_is_named() -> None:
     with pytest.raises(KeyError, match="row 0 has no column 'gold'; its columns are: answer, prompt"):
         with_readable_golds(rows("1"), math_gold, "gold", "train")

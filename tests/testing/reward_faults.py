@@ -30,7 +30,7 @@ def caught_by(check: str, **options: Any) -> Any:
 
 
 def right(completions: Completions) -> Tensor:
-    return CorrectAnswer().score(completions)
+    return CorrectAnswer().evaluate(completions).total
 
 
 @caught_by("failures")

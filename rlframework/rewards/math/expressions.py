@@ -212,7 +212,7 @@ class Expressions(Cursor, ABC):
         if token.kind != "number":
             raise UnreadableError(f"{token.value!r} in place of a number")
         if self.peek().value in ("e", "E") and not self.peek().spaced:
-            return Number(Fraction(token.value) * self._magnitude("." in token.value))
+            return Number(Fraction(token.value) * self._magnitude(token.value))
         if self.accept("_"):
             base = self.argument() if self.at("{") else self.number()
             if isinstance(base, Number) and base.value.denominator == 1 and 2 <= base.value <= 36:
@@ -224,14 +224,20 @@ class Expressions(Cursor, ABC):
             return Number(self._repeating(token.value))
         return Number(Fraction(token.value))
 
-    def _magnitude(self, signed: bool) -> Fraction:
-        """Return 1000 for the ``e3`` behind a number, and 1 where the letter is the constant, as in ``2e-1``."""
-        sign = self.peek(1).value if signed and self.peek(1).value in ("+", "-") else ""
+    def _magnitude(self, coefficient: str) -> Fraction:
+        """Return 1000 for the ``e3`` behind a number, and 1 where the letter is the constant, as in ``2e-1``.
+
+        Computers write a sign in it: ``1e-05``, ``2.5e-7``. Euler's number is not written behind a 1, nor with
+        two digits behind its sign, and seldom behind a decimal point.
+        """
+        sign = self.peek(1).value if self.peek(1).value in ("+", "-") else ""
         behind = [self.peek(ahead) for ahead in range(1, 3 if sign else 2)]
-        if any(token.spaced for token in behind) or not re.fullmatch("[0-9]{1,3}", behind[-1].value):
+        digits = behind[-1].value
+        computed = not sign or coefficient == "1" or "." in coefficient or len(digits) > 1
+        if any(token.spaced for token in behind) or not computed or not re.fullmatch("[0-9]{1,3}", digits):
             return Fraction(1)
         self.place += 1 + len(behind)
-        return Fraction(10) ** int(sign + behind[-1].value)
+        return Fraction(10) ** int(sign + digits)
 
     def _repeating(self, before: str) -> Fraction:
         """Return the value of ``0.1`` with the digits in the following braces for ever behind it."""

@@ -49,7 +49,7 @@ def grade(completion: str, gold: str, *, template: AnswerTemplate = DEFAULT_TEMP
 def grade_all(pairs: Sequence[tuple[str, str]], *, template: AnswerTemplate = DEFAULT_TEMPLATE) -> list[Verdict]:
     """Judge several (completion, gold) pairs, in order."""
     answers = [(template.parse(_without_end_token(completion)), gold) for completion, gold in pairs]
-    return _resolved([Verdict.MALFORMED if answer is None else _judged(answer, gold) for answer, gold in answers])
+    return _resolved([_judged(answer, gold) for answer, gold in answers])
 
 
 def grade_answer(answer: str, gold: str) -> Verdict:
@@ -62,15 +62,19 @@ def grade_answer(answer: str, gold: str) -> Verdict:
     return _resolved([_judged(answer, gold)])[0]
 
 
-def _judged(answer: str, gold: str) -> Verdict | Question:
-    """Return the verdict, or what math-verify has to be asked for it."""
-    number, expected = parse_number(answer), parse_number(gold)
-    if number is not None and expected is not None:
+def _judged(answer: str | None, gold: str) -> Verdict | Question:
+    """Return the verdict, or what math-verify has to be asked for it; an answer of None is out of its layout."""
+    expected = parse_number(gold)
+    number = None if answer is None or expected is None else parse_number(answer)
+    if number is not None:
         return Verdict.CORRECT if number == expected else Verdict.INCORRECT
     try:
         wanted = _gold(gold)
     except (ValueError, RecursionError):
+        # Whatever the policy wrote.
         return Verdict.GOLD_UNVERIFIABLE
+    if answer is None:
+        return Verdict.MALFORMED
     try:
         given = read_answer(answer)
     except (ValueError, RecursionError):

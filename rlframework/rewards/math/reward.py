@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rlframework.completions import Completions
+from rlframework.rewards.gold import gold_text
 from rlframework.rewards.math.grading import grade_all
 from rlframework.rewards.template import AnswerTemplate
 from rlframework.rewards.verdict import Verdict
@@ -14,7 +15,8 @@ class MathCheck(VerifiedReward):
 
     Args:
         template: The layout of the answer; `AnswerTemplate()` by default.
-        answer_column: Column of the data with the expected answer, a str, int or float; None cannot be checked.
+        answer_column: Column of the data with the expected answer, in any type that
+            `rlframework.rewards.gold.gold_text` reads. A row without one has no score.
         correct: Score of a right answer.
         incorrect: Score of a wrong one.
         malformed: Score of an answer out of its layout, of one that cannot be read, and of one cut by the token budget.
@@ -45,7 +47,7 @@ class MathCheck(VerifiedReward):
 
     def verdicts(self, completions: Completions) -> tuple[list[Verdict], str]:
         """Judge the answers, ``B`` of them."""
-        golds = ["" if gold is None else str(gold) for gold in completions.column(self.answer_column)]
+        golds = [gold_text(gold) or "" for gold in completions.column(self.answer_column)]
         # What the token budget cut has no answer, even if it looks like one.
         texts = ["" if row.truncated else row.text for row in completions]
         verdicts = grade_all(list(zip(texts, golds, strict=True)), template=self.template)

@@ -1,0 +1,118 @@
+"""What a column may hold, and what it is compared as; what holds nothing is unverifiable in every reward."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from rlframework.completions import Completion, Completions
+from rlframework.prompt import Prompt
+from rlframework.rewards import AnswerCheck, CorrectAnswer, MathCheck, NumberCheck, RewardModel, RightEquation
+from rlframework.rewards.gold import gold_text
+
+SPELLED: list[tuple[Any, str]] = [
+    (" x^2 \n", "x^2"),
+    (34, "34"),
+    (-34.0, "-34"),
+    (0.1, "0.1"),
+    (1e-05, "0.00001"),
+    (1.5e-07, "0.00000015"),
+    (1e22, "1" + "0" * 22),
+    (1e300, "1" + "0" * 300),
+    (True, "True"),
+    (Decimal("2.50"), "2.50"),
+    (Decimal("1E+3"), "1000"),
+    (Decimal("1E-7"), "0.0000001"),
+    (Fraction(-3, 4), "-3/4"),
+    (Fraction(6, 3), "2"),
+    (b" 34", "34"),
+    (["34"], "34"),
+    ([[34.0]], "34"),
+    (["2", "-3"], "2, -3"),
+    (["1,250", 3], "1250, 3"),
+    (["(1,2)", "(2,1)"], "(1,2), (2,1)"),
+    ([(1, 2), (2, 1)], "(1, 2), (2, 1)"),
+    ((2, -3), "(2, -3)"),
+    ((1e-05,), "0.00001"),
+    ({2, -3}, r"\{-3, 2\}"),
+    (np.float64(1e-05), "0.00001"),
+    (np.float32(0.1), "0.1"),
+    (np.int64(7), "7"),
+    (np.array(["2", "-3"]), "2, -3"),
+    (np.array([0.5, 2.0], dtype=np.float32), "0.5, 2"),
+    (torch.tensor(0.1), "0.1"),
+    (torch.tensor(3), "3"),
+    (torch.tensor([1, 2]), "1, 2"),
+    (torch.tensor(True), "True"),
+]
+MISSING: list[Any] = [
+    None,
+    float("nan"),
+    float("-inf"),
+    "",
+    " \n",
+    b"\xff",
+    [],
+    (),
+    [None],
+    [1, float("nan")],
+    [[1, 2], [3, 4]],
+    ["x=1, y=2", "x=2, y=1"],
+    {"x": 2},
+    Decimal("NaN"),
+    np.nan,
+    np.array([[1, 2], [3, 4]]),
+    torch.tensor(float("nan")),
+    torch.zeros(0),
+    object(),
+]
+REWARDS: list[RewardModel] = [AnswerCheck(), CorrectAnswer(), NumberCheck(), MathCheck(), RightEquation()]
+
+
+@pytest.mark.parametrize(("value", "text"), SPELLED, ids=[repr(value)[:40] for value, _ in SPELLED])
+def test_a_value_is_spelled_out(value: Any, text: str) -> None:
+    assert gold_text(value) == text
+
+
+@pytest.mark.parametrize("value", MISSING, ids=[repr(value)[:40] for value in MISSING])
+def test_what_nothing_can_be_compared_with_is_none(value: Any) -> None:
+    assert gold_text(value) is None
+
+
+def rows(answer: str, *golds: Any) -> Completions:
+    text = f"<end_working_out><SOLUTION>{answer}</SOLUTION>"
+    return Completions([Completion(Prompt([1], "?", {"answer": gold}), [2], text, "stop") for gold in golds], 1)
+
+
+@pytest.mark.parametrize("reward", REWARDS, ids=[reward.name for reward in REWARDS])
+def test_a_missing_gold_is_unverifiable_in_every_reward_whatever_is_answered(reward: RewardModel) -> None:
+    for answer in ("nan", "None", "34", ""):
+        judgement = reward.evaluate(rows(answer, *MISSING, 34)).judgements[reward.name]
+        assert judgement.unverifiable.flatten().tolist() == [True] * len(MISSING) + [False]
+        assert judgement.scores.isnan().flatten().tolist() == [True] * len(MISSING) + [False]
+        assert not judgement.error_flags.any()
+
+
+@pytest.mark.parametrize(
+    ("gold", "right", "wrong"),
+    [
+        (1e-05, ("0.00001", "10^{-5}", r"1 \times 10^{-5}", "1e-05"), ("e-5", "-2.28", "0.0001")),
+        (2.5e-07, ("2.5e-07", "2.5e-7", "0.00000025"), ("2.5e - 7",)),
+        (["2", "-3"], ("2, -3", "-3, 2", "x = 2 or x = -3"), ("2", "(2, -3)", "2, 3", "['2', '-3']")),
+        ([Fraction(1, 2)], ("0.5", r"\frac12"), ("2",)),
+        ((1, 2.0), ("(1, 2)", "(1.0,2)"), ("(2, 1)", "1, 2")),
+        ({1, 2}, (r"\{2, 1\}",), ("(1, 2)", r"\{1\}")),
+        (torch.tensor(0.1), ("0.1", r"\frac{1}{10}"), ("0.10000000149011612",)),
+        (Decimal("1E+3"), ("1000", "1,000"), ("1",)),
+    ],
+    ids=repr,
+)
+def test_mathematics_is_checked_against_what_the_value_means(gold: Any, right: tuple[str, ...], wrong: tuple[str, ...]):
+    for answers, score in ((right, 1.0), (wrong, 0.0)):
+        for answer in answers:
+            assert MathCheck().evaluate(rows(answer, gold)).total.tolist() == [[score]], answer
