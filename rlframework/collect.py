@@ -50,7 +50,7 @@ def collect(algorithm: PolicyGradient, prompts: Sequence[Prompt], step: int) -> 
     Only the models run in the Trainer's precision; under half precision it would round rewards and weights.
 
     Raises:
-        RuntimeError: Every reward of every completion is NaN, a reward fails more often than ``reward_limits`` allow,
+        RuntimeError: No completion has a total, a reward fails more often than ``reward_limits`` allow,
             or an option lacks the sampler's log-probabilities.
         ValueError: ``advantages()`` or ``token_weights()`` returned a wrong shape.
     """
@@ -85,8 +85,11 @@ def tally_rollout(tally: Tally, collected: Collected, seconds: float) -> None:
     for name, values in scores.components.items():
         judgement = scores.judgements[name]
         tally.mean(f"reward/{name}", values)
-        tally.mean(f"reward/{name}/abstained", values.isnan().float())
-        tally.mean(f"reward/{name}/errors", judgement.error_flags.float())
+        tally.mean(f"reward/{name}/abstained", values.isnan().float(), judgement.checked)
+        tally.mean(f"reward/{name}/errors", judgement.error_flags.float(), judgement.checked)
+        if name in scores.optional:
+            absent = values.isnan() & judgement.checked & ~scores.total.isnan()
+            tally.mean(f"reward/{name}/counted_as_0", absent.float())
         for metric, figures in judgement.metrics.items():
             tally.mean(f"reward/{name}/{metric}", figures)
     tally.mean("reward_std_in_group", group_std(scores.total))
@@ -197,12 +200,12 @@ def _advantages(algorithm: PolicyGradient, rollout: Rollout, scores: Scores, dro
         return gather_rows(algorithm.trainer, kept.view_as(values))
 
     if gather_rows(algorithm.trainer, scores.total.to(dropped.device)).isnan().all():
-        raise RuntimeError(
-            f"every reward abstained (NaN) on all {scores.total.numel()} completions of a rollout: "
-            f"{', '.join(scores.components)}. Nothing can be learned from it; check the columns of the data and what "
-            "the rewards expect"
-        )
-    components = {name: everyone(values) for name, values in scores.components.items()}
+        raise RuntimeError(_nothing_to_learn_from(scores))
+    # A row without a total is in no statistics, of the components neither.
+    components = {
+        name: everyone(values.masked_fill(scores.total.isnan(), float("nan")))
+        for name, values in scores.components.items()
+    }
     total = everyone(scores.total, penalty)
     advantages = algorithm.advantages_of_scores(Scores(total, components, scores.weights))
     if advantages.shape != total.shape:
@@ -210,6 +213,15 @@ def _advantages(algorithm: PolicyGradient, rollout: Rollout, scores: Scores, dro
     rank, _ = replica(algorithm.trainer)
     mine = advantages.chunk(len(total) // len(scores.total))[rank]
     return mine.float().nan_to_num(0.0).reshape(-1, 1)
+
+
+def _nothing_to_learn_from(scores: Scores) -> str:
+    absent = [f"{name} on {int(values.isnan().sum())}" for name, values in scores.components.items()]
+    return (
+        f"rewards abstained (NaN) on all {scores.total.numel()} completions of a rollout: {', '.join(absent)}. A row "
+        "abstains with each of its rewards that is not optional(...), and nothing can be learned from it; check the "
+        "columns of the data and what the rewards expect"
+    )
 
 
 def _scored_by(policy: Policy, rollout: Rollout, algorithm: PolicyGradient) -> Tensor:

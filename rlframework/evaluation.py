@@ -16,7 +16,7 @@ from rlframework.functional.pass_at_k import pass_at_k
 from rlframework.policies.base import Policy, eval_mode
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel
-from rlframework.rewards.limits import Counts, RewardLimits, warn_of_failures
+from rlframework.rewards.limits import Counts, RewardLimits, counts_of, warn_of_failures
 from rlframework.samplers.base import GroupSampler
 
 
@@ -137,7 +137,9 @@ def evaluate(
         parts = [sampler.sample(policy, prompts[start : start + size]) for start in range(0, len(prompts), size)]
     completions = Completions([row for part in parts for row in part], sampler.group_size)
     scores = {key: reward.evaluate(completions) for key, reward in measures.items()}
-    counts = {key: Counts.of(part) for found in scores.values() for key, part in found.judgements.items()}
+    counts: dict[str, Counts] = {}
+    for key, found in scores.items():
+        counts |= counts_of(key, {part: Counts.of(judgement) for part, judgement in found.judgements.items()})
     warn_of_failures(name, counts)
     RewardLimits().refuse(counts)
     return Evaluation(name, completions, {key: found.total for key, found in scores.items()})

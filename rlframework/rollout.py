@@ -25,7 +25,7 @@ class Rollout:
         completion_ids: ``(B, T)`` int64, right-padded.
         completion_mask: ``(B, T)`` bool, true up to and including the stop token.
         truncated: ``(B,)`` bool, true where the token budget ended the completion.
-        rewards: ``(B,)`` float32 total reward, NaN where every reward abstained.
+        rewards: ``(B,)`` float32 total reward, NaN where the row abstains.
         advantages: ``(B, 1)`` or ``(B, T)`` float32.
         weights: ``(B, T)`` float32. The loss of an optimizer step is the sum over its rows of ``weights * per-token
             loss``: every denominator is in here, taken once over the whole step.

@@ -10,12 +10,22 @@ import pytorch_lightning as pl
 import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from rlframework import GRPO, BatchedSampler, CausalLMPolicy, PromptDataModule, RolloutCallback
+from rlframework import (
+    GDPO,
+    GRPO,
+    RLOO,
+    BatchedSampler,
+    CausalLMPolicy,
+    DrGRPO,
+    PromptDataModule,
+    ReinforcePlusPlusBaseline,
+    RolloutCallback,
+)
 from rlframework.collect import Collected, assemble
 from rlframework.completions import Completion, Completions
 from rlframework.policies import Policy
 from rlframework.prompt import Prompt
-from rlframework.rewards import RewardModel, RowReward, Scores
+from rlframework.rewards import RewardModel, RowReward, Scores, optional
 from rlframework.samplers import GroupSampler
 from rlframework.terms import TokenTruncation
 from rlframework.testing import letter_rows, letter_tokenizer, tiny_policy
@@ -71,11 +81,15 @@ class Recorder(RolloutCallback):
         self.gradients.append({n: p.grad.clone() for n, p in pl_module.policy.named_parameters() if p.requires_grad})
 
 
+class Layout(Listed):
+    """The same, under a name of its own."""
+
+
 def fit(sampler: GroupSampler, reward: RewardModel, policy: Policy | None = None, **options) -> tuple[GRPO, Recorder]:
     """Train one step on four prompts."""
     recorder = Recorder()
     options = {"prompts_per_rollout": 4, "learning_rate": 1e-3, "schedule": "constant", **options}
-    algorithm = GRPO(policy or tiny_policy(), reward, sampler, **options)
+    algorithm = options.pop("kind", GRPO)(policy or tiny_policy(), reward, sampler, **options)
     trainer = pl.Trainer(
         max_steps=1,
         accelerator="cpu",
@@ -123,6 +137,55 @@ def test_assemble_keeps_the_samplers_logprobs_if_it_told_all() -> None:
     expected = [[-1.0, -2.0, 0.0], [-3.0, 0.0, 0.0], [0.0, 0.0, 0.0], [-4.0, -5.0, -6.0]]
     assert rollout.sampler_logprobs.tolist() == expected
     assert rollout.sampler_logprobs.dtype == torch.float32
+
+
+NAN = math.nan
+FOUR_ROWS = Scripted([[9], [10], [11], [12]])
+JUDGED = [[1.0, 0.0, NAN, 1.0], [NAN, 0.0, NAN, 1.0], [NAN, NAN, 3.0, -1.0], [0.5, NAN, 0.5, 2.0], [1.0, NAN, NAN, 0.0]]
+
+
+@pytest.mark.parametrize("kind", [GRPO, GDPO, RLOO, DrGRPO, ReinforcePlusPlusBaseline])
+@pytest.mark.parametrize("judged", JUDGED)
+def test_a_row_that_a_judge_abstains_on_learns_nothing_and_tells_the_others_nothing(
+    kind: type[GRPO], judged: list[float]
+) -> None:
+    """Whatever a format reward says of it, it is as if nobody had said anything."""
+    layout = [1.0, 0.0, 0.7, 1.0]
+    silent = [NAN if math.isnan(score) else paid for score, paid in zip(judged, layout, strict=True)]
+    found, alike = (
+        fit(FOUR_ROWS, Listed(judged) + 0.2 * Layout(paid), kind=kind)[1].collected[0].rollout.advantages.flatten()
+        for paid in (layout, silent)
+    )
+    abstained = torch.tensor(judged).isnan().repeat(4)
+    assert (found[abstained] == 0).all()
+    assert (found[~abstained] != 0).any()
+    torch.testing.assert_close(found, alike, rtol=0, atol=0)
+
+
+def test_a_weight_of_nothing_changes_nothing() -> None:
+    judged = Listed(JUDGED[0])
+    alone, beside = (
+        fit(FOUR_ROWS, reward)[1].collected[0].rollout.advantages
+        for reward in (judged, judged + 0.0 * Layout([1.0, 2.0, 3.0, 4.0]))
+    )
+    torch.testing.assert_close(alone, beside, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("reward", "counted", "abstained"),
+    [
+        (optional(Listed(JUDGED[0])) + Layout([1.0, 1.0, 2.0, NAN]), 0.25, 0.25),
+        (optional(Listed(JUDGED[0])) + Layout([1.0, 1.0, NAN, 1.0]), 0.0, 0.25),  # there the row abstains
+        (Listed(JUDGED[0]) + Layout([1.0, 1.0, 2.0, 1.0]), None, 0.25),
+    ],
+)
+def test_an_absence_that_counts_as_0_is_in_the_log(
+    reward: RewardModel, counted: float | None, abstained: float
+) -> None:
+    algorithm, _ = fit(FOUR_ROWS, reward)
+    figures = algorithm.trainer.callback_metrics
+    assert figures.get("train/reward/listed/counted_as_0") == counted
+    assert figures["train/reward/listed/abstained"] == abstained
 
 
 @pytest.mark.parametrize("logprobs", [[[], [], [], []], [[-1.0, -2.0], [], [], [-4.0, -5.0, -6.0]]])

@@ -13,7 +13,7 @@ from rlframework.callbacks.base import RolloutCallback
 from rlframework.completions import Completion, Completions
 from rlframework.data.module import PromptDataModule
 from rlframework.policies.causal_lm import CausalLMPolicy
-from rlframework.rewards.base import RowReward
+from rlframework.rewards.base import RowReward, optional
 from rlframework.samplers.base import GroupSampler
 from rlframework.testing import letter_rows
 from tests.trl_runs import (
@@ -157,7 +157,8 @@ def train_ours(case: Case, optimizer: str, **trainer_options: Any) -> Run:
 
 
 def make_algorithm(case: Case, optimizer: str, run: Run) -> PolicyGradient:
-    rewards: Sequence[Any] = [weight * JudgeReward(judge) for judge, weight in case.rewards]
+    # TRL adds up whatever has a number: every reward is one that a row can do without.
+    rewards: Sequence[Any] = [optional(weight * JudgeReward(judge)) for judge, weight in case.rewards]
     recorded = type(f"Recorded{case.kind.__name__}", (Recorded, case.kind), {})
     algorithm = recorded(
         policy=RankingPolicy(load_model(case.lora), letter_tokenizer()),

@@ -17,7 +17,7 @@ from rlframework.metrics import MeanScore
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel
-from rlframework.rewards.limits import RewardLimits, warn_of_failures
+from rlframework.rewards.limits import Counts, RewardLimits, counts_of, warn_of_failures
 from rlframework.samplers.base import GroupSampler
 
 
@@ -101,9 +101,9 @@ class RolloutModule(PolicyModule):
 
     def on_validation_epoch_end(self) -> None:
         """Say which figures leave out completions that could not be checked; stop if those are too many."""
-        counts = {
-            name: cast(MeanScore, score).counts(lambda numbers: sum_over_replicas(self.trainer, numbers))
-            for name, score in self.validation_scores.items()
-        }
+        counts: dict[str, Counts] = {}
+        for name, score in self.validation_scores.items():
+            found = cast(MeanScore, score).counts(lambda numbers: sum_over_replicas(self.trainer, numbers))
+            counts |= counts_of(name, found)
         warn_of_failures("validation", counts)
         self.reward_limits.refuse(counts)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from math import sqrt
 
 
-def wilson_interval(successes: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+def wilson_interval(successes: float, n: float, z: float = 1.959964) -> tuple[float, float]:
     """Return the Wilson score interval of a binomial share, by default at 95 %.
 
     E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927). Unlike
     ``p +- z * se`` it stays inside [0, 1] and does not collapse at 0 of n or n of n.
 
     Args:
-        successes: Number of successes.
+        successes: Number of successes; no whole number where trials are worth less than one, as in clusters.
         n: Number of trials, at least 1.
         z: Quantile of the normal distribution.
 

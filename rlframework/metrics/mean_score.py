@@ -41,8 +41,10 @@ class MeanScore(Metric):
         self.reward = reward
         self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros(()), dist_reduce_fx="sum")
-        self.add_state("failures", torch.zeros(3, dtype=torch.int64), dist_reduce_fx="sum")
-        self.detail = ""
+        # By component: the failures of one are no smaller a share because others stand beside it.
+        self.names = [part.name for part in reward.components()]
+        self.add_state("failures", torch.zeros(len(self.names), 5, dtype=torch.int64), dist_reduce_fx="sum")
+        self.details = dict.fromkeys(self.names, "")
 
     def update(self, completions: Completions) -> None:
         """Add the scores of some completions."""
@@ -50,18 +52,19 @@ class MeanScore(Metric):
         total = scores.total.to(self.device)
         self.total += total.nansum()
         self.count += (~total.isnan()).sum()
-        for counts in map(Counts.of, scores.judgements.values()):
-            self.failures += torch.tensor(counts[:3], device=self.device)
-            self.detail = self.detail or counts.detail
+        for place, name in enumerate(self.names):
+            counts = Counts.of(scores.judgements[name])
+            self.failures[place] += torch.tensor(counts.numbers, device=self.device)
+            self.details[name] = self.details[name] or counts.detail
 
-    def counts(self, total: Callable[[Tensor], Tensor]) -> Counts:
-        """Return how many checks were made since the last reset and how many failed.
+    def counts(self, total: Callable[[Tensor], Tensor]) -> dict[str, Counts]:
+        """Return by component how many checks were made since the last reset and how many failed.
 
         Args:
             total: Adds up a tensor over all ranks.
         """
-        rows, errors, unverifiable = total(self.failures).tolist()
-        return Counts(rows, errors, unverifiable, self.detail)
+        numbers = total(self.failures).tolist()
+        return {name: Counts.of_numbers(own, self.details[name]) for name, own in zip(self.names, numbers, strict=True)}
 
     def compute(self) -> Tensor:
         """Return the mean; NaN if every score abstained."""

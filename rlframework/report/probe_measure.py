@@ -18,7 +18,7 @@ from rlframework.evaluation import Evaluation
 from rlframework.memory import PeakMemory
 from rlframework.prompt import Prompt
 from rlframework.report.probe_verdict import verdict
-from rlframework.rewards.limits import Counts, warn_of_failures
+from rlframework.rewards.limits import Counts, counts_of, warn_of_failures
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def _judged(algorithm: RolloutModule, completions: Completions) -> Evaluation:
     for name, measure in algorithm.validation_scores.items():
         if name != "reward":
             found = measure.reward.evaluate(completions)  # type: ignore[union-attr, operator]
-            counts |= {f"{name}/{key}": Counts.of(part) for key, part in found.judgements.items()}
+            counts |= counts_of(name, {key: Counts.of(part) for key, part in found.judgements.items()})
             measured[name] = found.total
     warn_of_failures("probe", counts)
     algorithm.reward_limits.refuse(counts)

@@ -1,6 +1,6 @@
 from . import code, logic, math
 from .answer import AnswerCheck, CorrectAnswer
-from .base import RewardModel, RowReward, Scores, WeightedSum
+from .base import RewardModel, RowReward, Scores, WeightedSum, optional
 from .code import CodeTests
 from .equation import EquationLayout, EquationReward, EquationSetup, RightEquation
 from .format import ApproximateFormat, ExactFormat
@@ -48,4 +48,5 @@ __all__ = [
     "code",
     "logic",
     "math",
+    "optional",
 ]

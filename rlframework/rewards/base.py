@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, final
 
@@ -16,11 +17,19 @@ from rlframework.rewards.judgement import Judgement
 
 
 class Component(NamedTuple):
-    """One named term of a reward and the factor it enters the total with."""
+    """One named term of a reward.
+
+    Args:
+        name: What its figures are logged under.
+        weight: The factor that it enters the total with.
+        reward: What judges.
+        required: Whether a row has no total where this term has no score; if not, its absence counts as 0.
+    """
 
     name: str
     weight: float
     reward: RewardModel
+    required: bool = True
 
 
 @dataclass
@@ -28,16 +37,38 @@ class Scores:
     """The verdict on a rollout.
 
     Args:
-        total: ``(N, G)`` float32, the weighted sum over the components that did not abstain; NaN where all did.
+        total: ``(N, G)`` float32, what is learned from: as `added_up`; NaN where the row abstains.
         components: ``(N, G)`` float32 raw score by component name, before its weight; NaN where it abstained.
         weights: The factor that each component enters the total with, by its name.
         judgements: What else each component had to say, by its name.
+        optional: Names of the components whose absence counts as 0.
     """
 
     total: Tensor
     components: dict[str, Tensor]
     weights: dict[str, float] = field(default_factory=dict)
     judgements: dict[str, Judgement] = field(default_factory=dict)
+    optional: frozenset[str] = frozenset()
+
+    @property
+    def concerned(self) -> Tensor:
+        """``(N, G)`` bool: the rows that any component with a say is for."""
+        return self._any([judgement.applies_flags for judgement in self._voices().values()])
+
+    def as_judgement(self) -> Judgement:
+        """Return them as what a single reward says: for a reward around others, so that no failure is lost in it."""
+        # Where all that is for a row is optional and absent, it is so for whoever is around, too.
+        owed = [
+            judgement.applies_flags & ~(judgement.scores.isnan() & (name in self.optional))
+            for name, judgement in self._voices().items()
+        ]
+        return Judgement.of_parts(self.total, list(self.judgements.items()), self._any(owed))
+
+    def _voices(self) -> dict[str, Judgement]:
+        return {name: self.judgements[name] for name, weight in self.weights.items() if weight != 0}
+
+    def _any(self, flags: list[Tensor]) -> Tensor:
+        return torch.stack([torch.zeros_like(self.total, dtype=torch.bool), *flags]).any(0)
 
 
 class RewardModel(ABC):
@@ -50,8 +81,11 @@ class RewardModel(ABC):
     if they are many (``reward_limits`` of the algorithm). It may also record more columns and log more figures with it.
 
     Rewards compose: ``a + 0.5 * b`` is a reward with two named components, and ``a * b`` pays the product of two
-    (use it to gate one by another). A score of NaN (or None from `RowReward`) is an abstention: the component is left
-    out of that row's total and the row is not taken for a wrong answer.
+    (use it to gate one by another). A score of NaN (or None from `RowReward`) is an abstention: the row is not taken
+    for a wrong answer. In a sum it abstains as a whole, whatever the other components say of it; those that a row can
+    do without are marked, ``a + optional(b)``. Rewards for other rows each are `Where`.
+
+    A reward around others hands on what they said: ``self.inner.evaluate(completions).as_judgement()``.
 
     Example:
         >>> class Brevity(RewardModel):
@@ -82,12 +116,14 @@ class RewardModel(ABC):
             ValueError: A component returned a wrong number of scores, or an infinite one.
         """
         parts = self.components()
-        judgements = {name: judged(name, reward.score(completions), completions) for name, _, reward in parts}
-        scores = {name: judgement.scores for name, judgement in judgements.items()}
-        weighted = torch.stack([weight * scores[name] for name, weight, _ in parts])
-        abstained = weighted.isnan().all(0)
-        total = weighted.nansum(0).masked_fill(abstained, float("nan"))
-        return Scores(total, scores, {name: weight for name, weight, _ in parts}, judgements)
+        judgements = {part.name: judged(part.name, part.reward.score(completions), completions) for part in parts}
+        return Scores(
+            added_up(parts, judgements),
+            {name: judgement.scores for name, judgement in judgements.items()},
+            {part.name: part.weight for part in parts},
+            judgements,
+            frozenset(part.name for part in parts if not part.required),
+        )
 
     def __add__(self, other: RewardModel) -> RewardModel:
         if not isinstance(other, RewardModel):
@@ -99,7 +135,7 @@ class RewardModel(ABC):
             return Product(self, other)
         if not isinstance(other, (int, float)):
             return NotImplemented
-        return WeightedSum([Component(name, weight * other, reward) for name, weight, reward in self.components()])
+        return WeightedSum([part._replace(weight=part.weight * other) for part in self.components()])
 
     __rmul__ = __mul__
 
@@ -127,27 +163,35 @@ class RowReward(RewardModel):
 
 
 class WeightedSum(RewardModel):
-    """Several rewards added up; made by ``a + 0.5 * b``.
+    """Several rewards added up; made by ``a + 0.5 * b``. What becomes of rows that lack a score: `added_up`.
+
+    Args:
+        terms: The rewards, each with its name and weight, and whether a row can do without it.
+        name: What the sum is called where it is a factor or a term itself.
 
     Raises:
-        ValueError: Two components have one name, so that their logs could not be told apart.
+        ValueError: Two components have one name, so that their logs could not be told apart; or a weight is no number.
     """
 
     def __init__(self, terms: Sequence[Component], name: str | None = None) -> None:
         super().__init__(name)
+        terms = [Component(*term) for term in terms]
         names = [term.name for term in terms]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(f"several reward components are named {repeated}; give each its own name=...")
-        self.terms = list(terms)
+        endless = {term.name: term.weight for term in terms if not math.isfinite(term.weight)}
+        if endless:
+            raise ValueError(f"reward components enter a sum with finite weights, got {endless}")
+        self.terms = terms
 
     def components(self) -> list[Component]:
         """Return the terms."""
         return self.terms
 
-    def score(self, completions: Completions) -> Tensor:
-        """Return the weighted sum, ``(N, G)``."""
-        return self.evaluate(completions).total
+    def score(self, completions: Completions) -> Judgement:
+        """Return the weighted sum, ``(N, G)``, with what the terms have to say."""
+        return self.evaluate(completions).as_judgement()
 
 
 class Product(RewardModel):
@@ -160,20 +204,54 @@ class Product(RewardModel):
 
     def score(self, completions: Completions) -> Judgement:
         """Return the product, ``(N, G)``, with what the factors have to say of their components."""
-        left, right = self.left.evaluate(completions), self.right.evaluate(completions)
-        product = left.total * right.total
-        parts = [*left.judgements.items(), *right.judgements.items()]
-        # A component that failed beside others in a sum leaves the sum a number; only where there is none it matters.
-        errors = torch.stack([part.error_flags for _, part in parts]).any(0) & product.isnan()
-        unverifiable = torch.stack([part.unverifiable_flags for _, part in parts]).any(0) & product.isnan()
-        return Judgement(
-            product,
-            errors,
-            unverifiable,
-            columns={f"{name}/{key}": values for name, part in parts for key, values in part.columns.items()},
-            metrics={f"{name}/{key}": values for name, part in parts for key, values in part.metrics.items()},
-            detail=next((part.detail for _, part in parts if part.detail), ""),
-        )
+        factors = [self.left.evaluate(completions), self.right.evaluate(completions)]
+        parts = [part for factor in factors for part in factor.judgements.items()]
+        applies = factors[0].concerned & factors[1].concerned
+        return Judgement.of_parts(factors[0].total * factors[1].total, parts, applies)
+
+
+def optional(reward: RewardModel) -> RewardModel:
+    """Return a reward that a row can do without: in a sum its absence counts as 0, as TRL has it for every reward.
+
+    Use it for what is no part of right and wrong. Where a judge could not tell, 0 is what a wrong answer gets. How
+    often it happens is logged, as ``train/reward/<name>/counted_as_0``. Failed checks count as ever (`RewardLimits`).
+
+    Args:
+        reward: One, or a sum, whose terms are then all optional.
+
+    Example:
+        >>> from rlframework.prompt import Prompt
+        >>> class Polite(RowReward):
+        ...     def score_row(self, completion):
+        ...         return 1.0 if "please" in completion.text else 0.0
+        >>> class Terse(RowReward):
+        ...     def score_row(self, completion):
+        ...         return None if "?" in completion.text else 0.5
+        >>> row = Completions([Completion(Prompt([1], "?"), [2], "Salt, please?", "stop")], group_size=1)
+        >>> (Polite() + Terse()).evaluate(row).total, (Polite() + optional(Terse())).evaluate(row).total
+        (tensor([[nan]]), tensor([[1.]]))
+    """
+    return WeightedSum([part._replace(required=False) for part in reward.components()], name=reward.name)
+
+
+def added_up(parts: Sequence[Component], judgements: Mapping[str, Judgement]) -> Tensor:
+    """Return ``(N, G)`` totals: ``sum_k w_k r_k``, or NaN for rows that abstain.
+
+    A row abstains if any required component has no score for it, or none of them has one. A component of weight 0 has
+    no say in it, nor has one that the row is no business of (`Judgement.applies`).
+
+    Args:
+        parts: The components of a reward.
+        judgements: What each said, by its name, in shape.
+    """
+    voices = [(part, judgements[part.name]) for part in parts if part.weight != 0]
+    if not voices:
+        return torch.zeros_like(judgements[parts[0].name].scores)
+    scores = torch.stack([judgement.scores for _, judgement in voices])
+    owed = torch.stack([judgement.applies_flags & part.required for part, judgement in voices])
+    weights = torch.tensor([part.weight for part, _ in voices]).view(-1, 1, 1)
+    abstains = (scores.isnan() & owed).any(0) | scores.isnan().all(0)
+    return (weights * scores).nansum(0).masked_fill(abstains, float("nan"))
 
 
 def judged(name: str, result: Tensor | Judgement, completions: Completions) -> Judgement:
@@ -199,8 +277,9 @@ def judged(name: str, result: Tensor | Judgement, completions: Completions) -> J
         raise ValueError(f"reward {name!r} returned an infinite score; use NaN (or None) to abstain")
     errors = shaped("errors", judgement.error_flags, torch.bool)
     unverifiable = shaped("unverifiable", judgement.unverifiable_flags, torch.bool)
+    applies = shaped("applies", judgement.applies_flags, torch.bool)
     scored = ~scores.isnan() & (errors | unverifiable)
-    if scored.any():
+    if scored.any() and not judgement.composed:
         raise ValueError(f"reward {name!r} gave {int(scored.sum())} scores where its check failed; they have to be NaN")
     for key, values in judgement.columns.items():
         if len(values) != len(completions):
@@ -208,4 +287,6 @@ def judged(name: str, result: Tensor | Judgement, completions: Completions) -> J
                 f"column {key!r} of reward {name!r} has {len(values)} values for {len(completions)} completions"
             )
     metrics = {key: shaped(f"values of {key!r}", values, torch.float32) for key, values in judgement.metrics.items()}
-    return Judgement(scores, errors, unverifiable, judgement.columns, metrics, judgement.detail)
+    return Judgement(
+        scores, errors, unverifiable, judgement.columns, metrics, judgement.detail, applies, judgement.composed
+    )

@@ -24,6 +24,10 @@ class Judgement:
         metrics: More to be logged, by name, ``(N, G)`` or ``(B,)``: the mean of the values that are not NaN, as
             ``train/reward/<reward>/<name>``.
         detail: The first failure in words, for the message of a run that stops because of it.
+        applies: Likewise bool: whose rows the reward is for; by default all are. On the others its NaN is no
+            abstention, and in a sum their totals go without it.
+        composed: Whether several rewards speak in it, as from `of_parts`. Then an optional one may have failed where
+            there is a score all the same.
 
     Example:
         >>> Judgement.of_verdicts([Verdict.CORRECT, Verdict.ERROR], {Verdict.CORRECT: 1.0}).scores
@@ -36,6 +40,8 @@ class Judgement:
     columns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     metrics: Mapping[str, Tensor] = field(default_factory=dict)
     detail: str = ""
+    applies: Tensor | None = None
+    composed: bool = False
 
     @property
     def error_flags(self) -> Tensor:
@@ -46,6 +52,36 @@ class Judgement:
     def unverifiable_flags(self) -> Tensor:
         """``unverifiable``, or false everywhere."""
         return torch.zeros_like(self.scores, dtype=torch.bool) if self.unverifiable is None else self.unverifiable
+
+    @property
+    def applies_flags(self) -> Tensor:
+        """``applies``, or true everywhere."""
+        return torch.ones_like(self.scores, dtype=torch.bool) if self.applies is None else self.applies
+
+    @property
+    def checked(self) -> Tensor:
+        """Where there was something to check: its own rows, and whatever it scored or failed on."""
+        return self.applies_flags | ~self.scores.isnan() | self.error_flags | self.unverifiable_flags
+
+    @classmethod
+    def of_parts(cls, scores: Tensor, parts: Sequence[tuple[str, Judgement]], applies: Tensor) -> Judgement:
+        """Return what rewards said of ``(N, G)`` rows as the word of one; columns and metrics get their names before.
+
+        Args:
+            scores: What came of their scores.
+            parts: Their names and judgements, in shape.
+            applies: Where a score was to come of them.
+        """
+        return cls(
+            scores,
+            errors=torch.stack([part.error_flags for _, part in parts]).any(0),
+            unverifiable=torch.stack([part.unverifiable_flags for _, part in parts]).any(0),
+            columns={f"{name}/{key}": values for name, part in parts for key, values in part.columns.items()},
+            metrics={f"{name}/{key}": values for name, part in parts for key, values in part.metrics.items()},
+            detail=next((part.detail for _, part in parts if part.detail), ""),
+            applies=applies,
+            composed=True,
+        )
 
     @classmethod
     def of_verdicts(cls, verdicts: Sequence[Verdict], scores: Mapping[Verdict, float], detail: str = "") -> Judgement:

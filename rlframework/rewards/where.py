@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,9 +15,11 @@ from rlframework.rewards.judgement import Judgement
 
 
 class Where(RewardModel):
-    """Judges the rows whose column has a value and abstains on all others: for mixtures of tasks, or to measure a part.
+    """Judges the rows whose column has a value and no others: for mixtures of tasks, or to measure a part.
 
-    The reward inside never sees the other rows. Groups stay whole, as the rows of a group have one prompt.
+    The reward inside never sees the other rows. In a sum their totals go without it, while a row of its own that it
+    has no score for abstains: ``Where(a, "task", "sums") + Where(b, "task", "poems") + ExactFormat()``. Groups stay
+    whole, as the rows of a group have one prompt.
 
     Args:
         reward: What judges.
@@ -46,29 +50,28 @@ class Where(RewardModel):
     def score(self, completions: Completions) -> Judgement:
         """Return the scores of its rows, NaN elsewhere, ``(N, G)``; with the failures of what it asked."""
         mine = torch.tensor([group[0].prompt.column(self.column) == self.value for group in completions.groups()])
+        size = completions.group_size
+        applies = mine.unsqueeze(1).expand(-1, size)
         if not mine.any():
-            return Judgement(torch.full((completions.num_groups, completions.group_size), float("nan")))
+            return Judgement(torch.full((len(mine), size), float("nan")), applies=applies)
         rows = [row for group, own in zip(completions.groups(), mine.tolist(), strict=True) if own for row in group]
-        judged = self.reward.evaluate(Completions(rows, completions.group_size))
-        parts = judged.judgements.items()
+        said = self.reward.evaluate(Completions(rows, size)).as_judgement()
 
         def spread(values: Tensor, elsewhere: float) -> Tensor:
-            everywhere = torch.full((len(mine), completions.group_size), elsewhere, dtype=values.dtype)
+            everywhere = torch.full((len(mine), size), elsewhere, dtype=values.dtype)
             everywhere[mine] = values
             return everywhere
 
-        # What failed beside other components left their sum a number; then nothing is missing.
-        unknown = judged.total.isnan()
-        errors = torch.stack([part.error_flags for _, part in parts]).any(0) & unknown
-        unverifiable = torch.stack([part.unverifiable_flags for _, part in parts]).any(0) & unknown
-        return Judgement(
-            spread(judged.total, float("nan")),
-            spread(errors, False),
-            spread(unverifiable, False),
-            metrics={
-                f"{name}/{key}": spread(values, float("nan"))
-                for name, part in parts
-                for key, values in part.metrics.items()
-            },
-            detail=next((part.detail for _, part in parts if part.detail), ""),
+        def listed(values: Sequence[Any]) -> list[Any]:
+            own = iter(values)
+            return [next(own) if asked else None for asked in applies.flatten().tolist()]
+
+        return replace(
+            said,
+            scores=spread(said.scores, float("nan")),
+            errors=spread(said.error_flags, False),
+            unverifiable=spread(said.unverifiable_flags, False),
+            applies=spread(said.applies_flags, False),
+            columns={key: listed(values) for key, values in said.columns.items()},
+            metrics={key: spread(values, float("nan")) for key, values in said.metrics.items()},
         )

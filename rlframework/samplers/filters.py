@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from rlframework.completions import Completion, Completions
-from rlframework.distributed import on_any_rank
+from rlframework.distributed import on_any_rank, raise_together
 from rlframework.functional.advantages import group_spread
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel
+from rlframework.rewards.limits import Counts, RewardLimits
 from rlframework.samplers.base import GroupSampler
 
 
@@ -28,6 +30,8 @@ class SpreadFilter(GroupSampler):
         sampler: What samples.
         reward: What has to differ within a group, such as an accuracy; may be another than the algorithm's.
         keep: Groups in a rollout, on each rank.
+        reward_limits: How many checks of the reward may fail, as of an algorithm: groups on which they fail have no
+            spread, so that the algorithm may never see them.
 
     Raises:
         ValueError: ``keep`` is below 1.
@@ -39,7 +43,9 @@ class SpreadFilter(GroupSampler):
         4
     """
 
-    def __init__(self, sampler: GroupSampler, reward: RewardModel, keep: int) -> None:
+    def __init__(
+        self, sampler: GroupSampler, reward: RewardModel, keep: int, reward_limits: RewardLimits | None = None
+    ) -> None:
         self.keep = keep  # before the sampler checks itself
         settings = ("group_size", "max_tokens", "temperature", "seed", "top_k", "top_p", "min_p")
         super().__init__(**{name: getattr(sampler, name) for name in settings})
@@ -47,6 +53,7 @@ class SpreadFilter(GroupSampler):
         self.correction = sampler.correction
         self.sampler = sampler
         self.reward = reward
+        self.reward_limits = reward_limits or RewardLimits()
 
     def _check(self) -> None:
         super()._check()
@@ -58,6 +65,7 @@ class SpreadFilter(GroupSampler):
 
         Raises:
             ValueError: There are fewer prompts than groups to keep.
+            RuntimeError: More checks of the reward failed than ``reward_limits`` allow.
         """
         if len(prompts) < self.keep:
             raise ValueError(
@@ -66,15 +74,29 @@ class SpreadFilter(GroupSampler):
         self.sampler.progress = self.progress
         spread: list[list[Completion]] = []
         flat: list[list[Completion]] = []
+        counts: dict[str, list[Counts]] = defaultdict(list)
         for start in range(0, len(prompts), self.keep):
             completions = self.sampler.sample(policy, prompts[start : start + self.keep], step=step)
-            differs = group_spread(self.reward.evaluate(completions).total) > 0
+            scores = self.reward.evaluate(completions)
+            for name, judgement in scores.judgements.items():
+                counts[name].append(Counts.of(judgement))
+            differs = group_spread(scores.total) > 0
             for group, useful in zip(completions.groups(), differs.tolist(), strict=True):
                 (spread if useful else flat).append(list(group))
             if not on_any_rank(len(spread) < self.keep, policy):
                 break
+        raise_together(self._refused({name: Counts.added(parts) for name, parts in counts.items()}))
         chosen = [*spread, *flat][: self.keep]
         return Completions([row for group in chosen for row in group], self.group_size)
+
+    def _refused(self, counts: Mapping[str, Counts]) -> RuntimeError | None:
+        """Return why this rank has to stop, if it has to."""
+        try:
+            for name, found in counts.items():
+                self.reward_limits.add(name, found)
+        except RuntimeError as error:
+            return error
+        return None
 
     def groups_from(self, prompts: int) -> int:
         """Return ``keep``."""
@@ -91,7 +113,7 @@ class SpreadFilter(GroupSampler):
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with other settings, of the filter or of the sampler inside."""
-        own = {name: changes.pop(name) for name in ("reward", "keep") if name in changes}
+        own = {name: changes.pop(name) for name in ("reward", "keep", "reward_limits") if name in changes}
         other = super().replace(**own, **changes)
         other.sampler = self.sampler.replace(**changes)
         return other

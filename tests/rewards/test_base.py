@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor
 
 from rlframework.completions import Completion, Completions
 from rlframework.prompt import Prompt
-from rlframework.rewards import RewardModel, RowReward, Scores
+from rlframework.rewards import Judgement, RewardModel, RowReward, Scores, WeightedSum, optional
+from rlframework.rewards.base import Component
 
 NAN = math.nan
 
@@ -83,10 +85,85 @@ def test_a_factor_that_is_a_sum_enters_a_product_with_its_total() -> None:
     assert_scores((gate * terms).evaluate(FOUR).total, [[3, 0], [5, 6]])
 
 
-def test_an_abstention_leaves_the_other_terms_and_only_all_of_them_make_the_total_nan() -> None:
-    scores = (Table([[1, NAN], [NAN, 0]], name="a") + Table([[NAN, 2], [NAN, NAN]], name="b")).evaluate(FOUR)
-    assert_scores(scores.total, [[1, 2], [NAN, 0]])
-    assert_scores(scores.components["b"], [[NAN, 2], [NAN, NAN]])
+def failing(*, errors: list[bool], name: str) -> RewardModel:
+    """A reward whose check fails on some of four rows; elsewhere it pays 1."""
+
+    class Failing(RewardModel):
+        def score(self, completions: Completions) -> Judgement:
+            flags = torch.tensor(errors)
+            return Judgement(torch.ones(4).masked_fill(flags, NAN), errors=flags, detail="it broke")
+
+    return Failing(name)
+
+
+A = Table([[1, NAN], [NAN, 0]], name="a")
+B = Table([[NAN, 2], [NAN, NAN]], name="b")
+FULL = Table([[10, 20], [30, 40]], name="full")
+
+
+@pytest.mark.parametrize(
+    ("reward", "expected"),
+    [
+        (A + FULL, [[11, NAN], [NAN, 40]]),  # whatever the others say, nobody knows whether the row is right
+        (A + B, [[NAN, NAN], [NAN, NAN]]),
+        (0.2 * FULL + 2 * A, [[4, NAN], [NAN, 8]]),
+        (-1 * (FULL + A), [[-11, NAN], [NAN, -40]]),
+        (A + 0.0 * FULL, [[1, NAN], [NAN, 0]]),  # a weight of 0 has no say: neither a score
+        (FULL + 0.0 * A, [[10, 20], [30, 40]]),  # nor an abstention
+        (optional(A) + 0.0 * FULL, [[1, NAN], [NAN, 0]]),
+        (0.0 * A, [[0, 0], [0, 0]]),
+        (FULL + optional(A), [[11, 20], [30, 40]]),
+        (FULL + 3 * optional(A), [[13, 20], [30, 40]]),
+        (optional(3 * A) + FULL, [[13, 20], [30, 40]]),
+        (optional(A + B) + FULL, [[11, 22], [30, 40]]),
+        (optional(A) + optional(B), [[1, 2], [NAN, 0]]),  # TRL's sum: what nobody judges has no reward
+        (optional(A) + B, [[NAN, 2], [NAN, NAN]]),
+        (optional(A), [[1, NAN], [NAN, 0]]),  # there is nothing that it could be left out of
+        (A * FULL + FULL, [[20, NAN], [NAN, 40]]),
+        (optional(A) * FULL + FULL, [[20, NAN], [NAN, 40]]),  # a product has no 0 to count it as
+        (optional(A * FULL) + FULL, [[20, 20], [30, 40]]),
+    ],
+)
+def test_a_row_abstains_with_any_component_that_it_needs(reward: RewardModel, expected: list[list[float]]) -> None:
+    assert_scores(reward.evaluate(FOUR).total, expected)
+
+
+@pytest.mark.parametrize("around", [None, "sum"])
+def test_a_sum_within_a_sum_is_no_other_sum(around: str | None) -> None:
+    """Built by hand, as from YAML, a sum may hold sums; they hide nothing that the flat one shows."""
+    judge = failing(errors=[True, False, False, False], name="judge")
+    for term, expected in ((judge, [[NAN, 22], [32, 42]]), (optional(judge), [[11, 22], [32, 42]])):
+        inner: RewardModel = WeightedSum([*term.components(), *A_FEW.components()])
+        reward = WeightedSum([Component("inner", 1.0, inner), Component("full", 1.0, FULL)]) if around else inner + FULL
+        scores = reward.evaluate(FOUR)
+        assert_scores(scores.total, expected)
+        failed = scores.judgements["inner" if around else "judge"]
+        assert failed.error_flags.tolist() == [[True, False], [False, False]]
+        assert failed.detail == "it broke"
+
+
+A_FEW = Table([[1, 1], [1, 1]], name="few")
+
+
+def test_a_sum_of_plain_terms_takes_the_three_or_four_values_of_a_yaml_file() -> None:
+    terms: list[Any] = [["a", 1.0, A, False], ["full", 0.5, FULL]]
+    assert_scores(WeightedSum(terms).evaluate(FOUR).total, [[6, 10], [15, 20]])
+
+
+@pytest.mark.parametrize("weight", [math.nan, math.inf, -math.inf])
+def test_a_weight_is_a_number(weight: float) -> None:
+    with pytest.raises(ValueError, match=r"finite weights, got \{'a'"):
+        weight * A
+
+
+def test_components_keep_whether_they_are_needed_through_every_sum() -> None:
+    reward = 2 * (optional(A) + FULL) + 0.5 * B
+    assert [(part.name, part.weight, part.required) for part in reward.components()] == [
+        ("a", 2.0, False),
+        ("full", 2.0, True),
+        ("b", 0.5, True),
+    ]
+    assert reward.evaluate(FOUR).optional == {"a"}
 
 
 def test_sum_without_a_start_is_refused_by_name_and_with_one_adds_up() -> None:

@@ -12,7 +12,7 @@ from rlframework.callbacks import RolloutWriter
 from rlframework.completions import Completion, Completions
 from rlframework.evaluation import evaluate
 from rlframework.prompt import Prompt
-from rlframework.rewards import Judgement, RewardLimits, RewardModel, Verdict, VerifiedReward
+from rlframework.rewards import Judgement, RewardLimits, RewardModel, Verdict, VerifiedReward, Where, optional
 from rlframework.rewards.limits import Counts
 from rlframework.samplers import BatchedSampler
 from rlframework.testing import tiny_policy
@@ -57,7 +57,7 @@ def test_only_three_verdicts_become_numbers():
     assert judgement.columns["verdict"] == ["correct", "incorrect", "malformed", "gold_unverifiable", "error"]
 
 
-def test_a_failed_factor_is_a_failed_product_and_a_failed_term_is_left_out():
+def test_a_failed_factor_is_a_failed_product_and_a_failed_term_a_failed_sum():
     reward, completions = four([Verdict.CORRECT, Verdict.ERROR])
 
     class Two(RewardModel):
@@ -69,8 +69,11 @@ def test_a_failed_factor_is_a_failed_product_and_a_failed_term_is_left_out():
     assert judgement.errors.tolist() == [[False, True]]
     assert judgement.detail == "why"
     assert judgement.columns == {"fixed/verdict": ["correct", "error"]}
-    torch.testing.assert_close((reward + Two()).evaluate(completions).total, torch.tensor([[4.0, 2.0]]))
-    assert not ((reward + Two(name="a")) * Two()).evaluate(completions).judgements["weighted_sum*two"].errors.any()
+    torch.testing.assert_close((reward + Two()).evaluate(completions).total, torch.tensor([[4, NAN]]), equal_nan=True)
+    for factor, product in ((reward + Two(name="a"), [8, NAN]), (optional(reward) + Two(name="a"), [8.0, 4.0])):
+        judgement = (factor * Two()).evaluate(completions).judgements[f"{factor.name}*two"]
+        assert judgement.errors.tolist() == [[False, True]]
+        torch.testing.assert_close(judgement.scores, torch.tensor([product]), equal_nan=True)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +100,7 @@ def counts(rows, errors=0, unverifiable=0):
 
 def test_limits_are_shares_of_many_rows():
     limits = RewardLimits(errors=0.05, unverifiable=0.2)
-    limits.refuse(counts(16, errors=12))  # of at least 256 rows: a few hanging rows of a small rollout stop nothing
+    limits.refuse(counts(16, errors=2))  # a few hanging rows of a small rollout stop nothing
     limits.refuse(counts(1000, errors=50, unverifiable=200))
     with pytest.raises(
         RuntimeError, match=r"failed to check 51 of the latest 1000 completions \(5.1%; limit 5%\).*it broke"
@@ -112,6 +115,95 @@ def test_limits_are_shares_of_many_rows():
         RewardLimits(errors=5)
 
 
+def rollout(failed, size):
+    """What a reward says of groups of a size, on so many rows of each of which its check fails."""
+    errors = torch.stack([torch.arange(size) < count for count in failed])
+    return {"math": Judgement(torch.zeros(errors.shape).masked_fill(errors, NAN), errors=errors, detail="it broke")}
+
+
+def alone(numbers):
+    return numbers
+
+
+@pytest.mark.parametrize(
+    ("failed", "size", "limit"),
+    [
+        ([3, 0, 1, 4, 2, 0, 1, 1], 8, 0.05),
+        ([2, 3, 4, 1, 2, 4, 1, 3], 8, 0.1),
+        ([1, 1, 0, 1], 4, 0.05),
+        ([4, 4, 4, 4], 4, 0.05),
+        ([8], 8, 0.05),
+        ([1, 1, 1, 0, 1, 0, 0, 0], 1, 0.05),
+        ([1], 1, 0.0),
+        ([0, 1, 0, 0], 4, 0.0),
+    ],
+)
+def test_what_is_more_than_chance_stops_a_run_at_its_first_rollout(failed, size, limit):
+    rows = len(failed) * size
+    with pytest.raises(RuntimeError, match=f"failed to check {sum(failed)} of the latest {rows} completions.*it broke"):
+        RewardLimits(errors=limit).observe(rollout(failed, size), alone)
+
+
+@pytest.mark.parametrize(
+    ("failed", "size", "limit"),
+    [
+        ([0, 1, 0, 0], 4, 0.05),
+        ([1, 1, 0, 0], 4, 0.05),
+        ([1, 0, 1, 2, 0, 1, 0, 1], 8, 0.05),
+        ([0, 8, 0, 0, 0, 0, 0, 0], 8, 0.05),  # one prompt that a check cannot digest
+        ([0, 8, 1, 0, 1, 0, 0, 1], 8, 0.05),
+        ([4, 0, 0, 4, 0, 0, 0, 0], 4, 0.05),  # two of them
+        ([1, 0, 1, 0, 1, 0, 1, 0], 1, 0.5),
+        ([8] * 8, 8, 1.0),
+        ([0], 8, 0.0),
+    ],
+)
+def test_what_chance_or_a_prompt_brings_stops_nothing(failed, size, limit):
+    RewardLimits(errors=limit).observe(rollout(failed, size), alone)
+
+
+@pytest.mark.parametrize(
+    ("failed", "size"), [([3, 2, 1, 4, 2, 0, 1, 1], 8), ([8] * 8, 8), ([2, 1, 2, 1], 4), ([2, 1] * 32, 8)]
+)
+def test_a_late_rollout_is_limited_by_itself(failed, size):
+    limits = RewardLimits()
+    for _ in range(40):
+        limits.observe(rollout([0] * 8, 8), alone)
+    message = f"failed to check {sum(failed)} of the {len(failed) * size} completions of a rollout.*it broke"
+    with pytest.raises(RuntimeError, match=message):
+        limits.observe(rollout(failed, size), alone)
+
+
+def test_a_reward_that_fails_within_its_limit_runs_on():
+    """Two rows in a hundred for ever, and now and then all rows of a prompt: the limit is 5 % of the latest."""
+    draws = torch.Generator().manual_seed(0)
+    limits = RewardLimits()
+    for number in range(400):
+        flags = torch.rand(8, 8, generator=draws) < 0.02
+        flags[0] |= number % 20 == 0
+        judgement = Judgement(torch.zeros(8, 8).masked_fill(flags, NAN), errors=flags)
+        limits.observe({"math": judgement}, lambda numbers: numbers)
+
+
+def test_a_rollout_above_the_limit_is_not_learned_from(grpo, fit):
+    """A quarter of the checks of the very first rollout fails: not one step is taken."""
+    algorithm = grpo(reward=ByFirstLetter(Verdict.ERROR, share=250), validation={})
+    before = {name: weight.clone() for name, weight in algorithm.policy.named_parameters()}
+    with pytest.raises(RuntimeError, match="failed to check 4 of the latest 16"):
+        fit(algorithm)
+    assert algorithm.trainer.global_step == 0
+    assert all(torch.equal(weight, before[name]) for name, weight in algorithm.policy.named_parameters())
+
+
+def test_a_rare_tasks_failures_are_a_share_of_its_own_rows():
+    """Half of the checks of a tenth of the rows fail: one in twenty of all rows, and still every second one."""
+    rows = [Completion(Prompt([1], "?", {"task": "rare" if n < 8 else "often"}, n), [n], "", "stop") for n in range(80)]
+    reward = Where(ByFirstLetter(Verdict.ERROR, share=500, name="judge"), "task", "rare")
+    judgements = reward.evaluate(Completions(rows, 1)).judgements
+    with pytest.raises(RuntimeError, match="'judge_rare' failed to check 4 of the latest 8 completions"):
+        RewardLimits().observe(judgements, lambda numbers: numbers)
+
+
 def observed(limits, rows, errors):
     flags = torch.arange(rows) < errors
     judgement = Judgement(torch.zeros(rows).masked_fill(flags, NAN), errors=flags, detail="it broke")
@@ -121,7 +213,7 @@ def observed(limits, rows, errors):
 def test_rows_add_up_over_rollouts_and_old_ones_are_forgotten():
     limits = RewardLimits(errors=0.05, window_rows=512)
     for _ in range(3):
-        observed(limits, 64, errors=4)  # each of them below 5 % of 256
+        observed(limits, 64, errors=4)  # each of them no more than chance brings
     with pytest.raises(RuntimeError, match="failed to check 16 of the latest 256"):
         observed(limits, 64, errors=4)
     limits = RewardLimits(errors=0.05, window_rows=512)
@@ -193,6 +285,14 @@ def test_validation_says_what_it_leaves_out_and_stops_too(grpo, fit):
         fit(grpo(validation={"checked": ByFirstLetter(Verdict.ERROR)}), held_out=20)
 
 
+def test_validation_limits_each_component_by_itself(grpo, fit):
+    """Beside three that never fail, one that fails on every sixth row is no smaller a fault."""
+    sound = [ByFirstLetter(Verdict.ERROR, share=0, name=name) for name in "abc"]
+    broken = ByFirstLetter(Verdict.ERROR, share=170, name="broken")
+    with pytest.raises(RuntimeError, match="'all/broken' failed to check 13 of the latest 80"):
+        fit(grpo(validation={"all": sum([*sound[1:], optional(broken)], start=sound[0])}), held_out=80)
+
+
 def test_a_comparison_does_not_rest_on_failed_checks():
     policy = tiny_policy()
     prompts = [Prompt([1, 2], "?", index=index) for index in range(8)]
@@ -204,3 +304,13 @@ def test_a_comparison_does_not_rest_on_failed_checks():
     ):
         found = evaluate("base", policy, prompts, sampler, {"accuracy": ByFirstLetter(Verdict.ERROR, share=250)})
     assert int(found.scores["accuracy"].isnan().sum()) == 2
+
+
+def test_two_measures_of_one_reward_do_not_cover_each_other():
+    measures = {
+        "broken": ByFirstLetter(Verdict.ERROR, name="judge"),
+        "sound": ByFirstLetter(Verdict.ERROR, share=0, name="judge"),
+    }
+    prompts = [Prompt([1, 2], "?", index=index) for index in range(8)]
+    with pytest.raises(RuntimeError, match="'broken' failed to check 8 of the latest 8"):
+        evaluate("base", tiny_policy(), prompts, BatchedSampler(group_size=1, max_tokens=2), measures)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import pytest
 import torch
 
 from rlframework.completions import Completion, Completions
 from rlframework.prompt import Prompt
-from rlframework.rewards import FunctionReward, RightEquation, Where
+from rlframework.rewards import FunctionReward, Judgement, RewardModel, RightEquation, Where, optional
+from rlframework.rewards.limits import Counts
 from rlframework.testing import check_reward
 
 NAN = float("nan")
@@ -54,6 +57,67 @@ def test_failures_are_handed_on_where_they_were() -> None:
     judged = Where(FunctionReward(raises), "task", "a").evaluate(mixed("ba")).judgements["raises_a"]
     assert judged.error_flags.tolist() == [[False, False], [False, True]]
     assert "five" in judged.detail
+
+
+def test_rewards_of_other_tasks_stand_beside_one_another() -> None:
+    by_task = Where(RightEquation(), "task", "a") + Where(FunctionReward(tens), "task", "b")
+    totals = (by_task + 0.5 * FunctionReward(one)).evaluate(mixed("abc")).total
+    expected = torch.tensor([[1.5, 0.5], [10.5, NAN], [0.5, 0.5]])  # of the second task one row could not be judged
+    assert torch.equal(totals.nan_to_num(-1), expected.nan_to_num(-1))
+
+
+def tens(completion: str) -> float | None:
+    return None if completion.endswith("5") else 10.0
+
+
+def one(completion: str) -> float:
+    return 1.0
+
+
+def raises_on_five(completion: str) -> float:
+    if completion.endswith("5"):
+        raise ZeroDivisionError("five")
+    return 1.0
+
+
+@pytest.mark.parametrize(
+    ("inside", "scores"),
+    [
+        (FunctionReward(raises_on_five), [1, NAN]),
+        (FunctionReward(one) + FunctionReward(raises_on_five), [2, NAN]),
+        (FunctionReward(one) + optional(FunctionReward(raises_on_five)), [2, 1]),
+        (FunctionReward(one) + 0.0 * FunctionReward(raises_on_five), [1, 1]),
+        (FunctionReward(one) * FunctionReward(raises_on_five), [1, NAN]),
+        (Where(FunctionReward(raises_on_five), "answer", "4"), [1, NAN]),
+    ],
+    ids=["plain", "in a sum", "optional", "of no weight", "in a product", "in another one"],
+)
+@pytest.mark.parametrize("wrapped", [lambda reward: reward, lambda reward: reward * FunctionReward(one)])
+def test_no_wrapper_hides_a_failed_check(
+    inside: RewardModel, scores: list[float], wrapped: Callable[[RewardModel], RewardModel]
+) -> None:
+    found = wrapped(Where(inside, "task", "a", name="mine")).evaluate(mixed("ba"))
+    [judgement] = found.judgements.values()
+    assert judgement.error_flags.tolist() == [[False, False], [False, True]]
+    assert "five" in judgement.detail
+    assert torch.equal(judgement.scores.nan_to_num(-1), torch.tensor([[NAN, NAN], scores]).nan_to_num(-1))
+    assert Counts.of(judgement)[:3] == (2, 1, 0)  # a share of its own rows, however rare they are
+
+
+def test_an_optional_reward_inside_is_one_for_the_sum_outside() -> None:
+    reward = Where(optional(FunctionReward(tens)), "task", "a") + FunctionReward(one)
+    assert reward.evaluate(mixed("ab")).total.tolist() == [[11, 1], [1, 1]]
+
+
+def test_columns_stay_with_their_rows() -> None:
+    class Seen(RewardModel):
+        def score(self, completions: Completions) -> Judgement:
+            texts = [row.text[-1] for row in completions]
+            return Judgement(torch.ones(len(texts)), columns={"last": texts}, metrics={"m": torch.ones(len(texts))})
+
+    judgement = Where(Seen(), "task", "a").evaluate(mixed("ba")).judgements["seen_a"]
+    assert judgement.columns == {"seen/last": [None, None, "4", "5"]}
+    assert judgement.metrics["seen/m"].isnan().tolist() == [[True, True], [False, False]]
 
 
 def test_the_kit_finds_nothing_to_say() -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+import torch
 
 from rlframework import DAPO, BatchedSampler, Completion, Completions, GroupSampler, SpreadFilter
 from rlframework.evaluation import evaluate
 from rlframework.prompt import Prompt
-from rlframework.rewards import RowReward
+from rlframework.rewards import Judgement, RewardLimits, RowReward
 from rlframework.testing import letter_prompts, tiny_policy
 from tests.conftest import FirstLetter
 
@@ -85,6 +87,30 @@ def test_too_few_prompts_are_refused() -> None:
         SpreadFilter(Scripted(), Uneven(), keep=2).sample(Nobody(), prompts(0))
     with pytest.raises(ValueError, match="keep must be at least 1, got 0"):
         SpreadFilter(Scripted(), Uneven(), keep=0)
+
+
+class Broken(RowReward):
+    """Its check fails on every prompt but those named."""
+
+    def __init__(self, *sound: int) -> None:
+        super().__init__()
+        self.sound = sound
+
+    def score(self, completions: Completions) -> Judgement:  # type: ignore[override]
+        failed = torch.tensor([row.prompt.index not in self.sound for row in completions])
+        scores = torch.tensor([float(row.text) for row in completions]).masked_fill(failed, math.nan)
+        return Judgement(scores, errors=failed, detail="it broke")
+
+    def score_row(self, completion: Completion) -> float:
+        raise NotImplementedError
+
+
+def test_groups_whose_checks_fail_are_not_quietly_passed_over() -> None:
+    """Without spread they are not kept, and so the algorithm never learns that four of six prompts fail."""
+    with pytest.raises(RuntimeError, match=r"'broken' failed to check 8 of the latest 12 completions.*it broke"):
+        SpreadFilter(Scripted(), Broken(3, 5), keep=2).sample(Nobody(), prompts(*range(6)))
+    patient = SpreadFilter(Scripted(), Broken(3, 5), keep=2, reward_limits=RewardLimits(errors=0.9))
+    assert kept(patient.sample(Nobody(), prompts(*range(6)))) == [3, 5]
 
 
 def test_it_has_the_settings_of_the_sampler_inside() -> None:

@@ -37,7 +37,7 @@ def length(subject: Subject) -> str:
     batches = [*(subject.batch(group_size) for group_size in (1, 2, 8)), empty]
     for completions in batches:
         rows, groups = len(completions), (completions.num_groups, completions.group_size)
-        for name, _, part in subject.reward.components():
+        for name, _, part, _ in subject.reward.components():
             try:
                 shape = tuple(_bare(part.score(copy.deepcopy(completions))).shape)
             except (TypeError, ValueError) as error:
@@ -58,7 +58,7 @@ def length(subject: Subject) -> str:
 def dtype(subject: Subject) -> str:
     """Scores are real and finite numbers; NaN abstains, and not on everything."""
     completions = subject.batch()
-    for name, _, part in subject.reward.components():
+    for name, _, part, _ in subject.reward.components():
         scores = _bare(part.score(copy.deepcopy(completions)))
         if scores.dtype in (torch.complex64, torch.complex128):
             raise Violation(f"{name} returned {scores.dtype}", "return real numbers, such as torch.float32")

@@ -22,14 +22,15 @@ def abstention(subject: Subject) -> str:
     """Where the expected answer is missing or blank it abstains or says so, and other rows keep their scores."""
     completions = subject.batch()
     said: list[str] = []
-    # Component by component: in a sum a format reward still has something to say of a row that nobody can verify.
-    for name, _, reward in subject.reward.components():
+    # Component by component: in a sum one abstention hides what the others did.
+    for name, weight, reward, required in subject.reward.components():
         part = replace(subject, source=reward)
         plain = part.scores(copy.deepcopy(completions))
         for column in (name for name in completions.rows[0].prompt.row if name != "prompt"):
             if _matters(part, completions, plain, column):
                 deeds = {_spoil(part, completions, plain, column, what, value) for what, value in SPOILED.items()}
-                said.append(f"{name} {' or '.join(sorted(deeds))} without {column!r}")
+                counted = ", which counts as 0 in the sum" if weight and not required and "abstains" in deeds else ""
+                said.append(f"{name} {' or '.join(sorted(deeds))} without {column!r}{counted}")
     rest = "" if completions.num_groups == 1 else "; other groups keep their scores"
     return "; ".join(said) + rest if said else "no column of the rows changes a score"
 
