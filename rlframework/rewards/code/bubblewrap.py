@@ -30,11 +30,20 @@ def opens(path, mode):
     except OSError:
         return False
 
+def creates_memory():
+    try:
+        os.memfd_create("probe")
+        return True
+    except OSError:
+        return False
+
 walls = {{
     "the user id is root's": os.getuid() == 0,
     "the root folder can be written": opens("/probe", "w"),
     "/dev/shm can be written": opens("/dev/shm/probe", "w"),
     "files outside can be read": opens({secret!r}, "r"),
+    "the first process can be written to": opens("/proc/1/mem", "r+b"),
+    "system calls are not filtered": creates_memory(),
     "there is a network": len(list(open("/proc/net/dev"))) > 3,
 }}
 print(input(), *[name for name, fell in walls.items() if fell], sep="; ", end="")
@@ -48,7 +57,8 @@ class BubblewrapSandbox(Sandbox):
     interpreter in use lies in a folder that this id cannot enter (``/root``), it is shown at its path in a mount
     namespace of the jail's own.
 
-    A filter of system calls denies what namespaces and limits do not count: sockets, shared memory, nameless files.
+    A filter of system calls lets through what Python and its standard library need (`system_calls.ALLOWED`); the rest
+    fails, above all what namespaces and limits do not count: sockets, shared memory, nameless files, asynchronous reads.
 
     What it does not hold: faults of the kernel, side channels, and the load on the processor.
 
@@ -141,6 +151,8 @@ class BubblewrapSandbox(Sandbox):
         return [
             _tool("bwrap"),
             *["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"],
+            # The driver sets limits on itself and shuts its memory; bubblewrap's own first process would do neither.
+            "--as-pid-1",
             *["--cap-drop", "ALL", "--clearenv", "--setenv", "PATH", "/usr/bin:/bin"],
             *["--setenv", "HOME", "/tmp", "--setenv", "LANG", "C.UTF-8"],  # noqa: S108 - the jail's own
             # Libraries that start a thread for each core would meet the process limit.
@@ -151,6 +163,8 @@ class BubblewrapSandbox(Sandbox):
             *["--size", str(self.limits.files_mb * MB), "--tmpfs", "/tmp"],  # noqa: S108
             *readable,
             *(argument for folder in self._hidden() for argument in ("--tmpfs", folder, "--remount-ro", folder)),
+            # The machine has so many pseudo terminals, whoever opens them.
+            *["--tmpfs", "/dev/pts", "--remount-ro", "/dev/pts"],
             # bubblewrap's own root and /dev/shm are without a size and writable until they are remounted.
             *["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"],  # noqa: S108
         ]

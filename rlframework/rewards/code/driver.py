@@ -1,12 +1,15 @@
 """What runs inside the jail: reads a program and its inputs from stdin, and runs it or calls its functions.
 
-It knows no expected value. Whatever a program does to it can only change what is taken for the program's own output.
-It is sent as text, so it uses nothing but the standard library.
+It is two processes under the same limits. The first waits, and nothing can reach into it; the second is the program's.
+Neither knows an expected value. Whatever a program does to its own process can only change what is taken for the
+program's output. It is sent as text, so it uses nothing but the standard library.
 """
 
+import ctypes
 import json
 import os
 import resource
+import signal
 import sys
 from typing import Any
 
@@ -15,6 +18,7 @@ READY = b"ready\n"
 HEADER_DIGITS = 12
 # Far from the depth at which the interpreter itself gives up.
 MAX_DEPTH = 50
+SET_DUMPABLE = 4
 
 
 def encode(value: Any, depth: int = MAX_DEPTH) -> Any:
@@ -92,31 +96,79 @@ def read_exactly(count: int) -> bytes:
     return b"".join(chunks)
 
 
+def keep_rest_as_stdin() -> None:
+    """Make what is left of stdin a file of its own, since ``/dev/stdin`` opens a file from its beginning."""
+    name = ".stdin"
+    with open(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "wb") as file:
+        while chunk := os.read(0, 65_536):
+            file.write(chunk)
+    source = os.open(name, os.O_RDONLY)
+    os.unlink(name)
+    os.dup2(source, 0)
+    os.close(source)
+
+
+def set_dumpable(dumpable: bool) -> None:
+    """Say whether other processes of this user may read and write this one's memory.
+
+    Raises:
+        OSError: The kernel refuses.
+    """
+    if ctypes.CDLL(None).prctl(SET_DUMPABLE, ctypes.c_ulong(dumpable), 0, 0, 0):
+        raise OSError("prctl(PR_SET_DUMPABLE) failed")
+
+
+def step_aside() -> None:
+    """Return in a child process, and end as it ends.
+
+    The first process of a jail belongs to the program's user. A program that could write to its memory would have
+    another process, one that nobody counted.
+    """
+    set_dumpable(False)
+    # The one signal that Python handles, and so the one that a jail's first process would hear from inside.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    child = os.fork()
+    if not child:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        set_dumpable(True)
+        return
+    while True:
+        pid, status = os.wait()
+        if pid == child:
+            code = os.waitstatus_to_exitcode(status)
+            os._exit(code if code >= 0 else 128 - code)
+
+
 def main() -> None:
     """Read the job, set the limits, say that the jail works, and let the program have its way."""
     job = json.loads(read_exactly(int(read_exactly(HEADER_DIGITS))))
+    keep_rest_as_stdin()
     for name, size in job["limits"].items():
         resource.setrlimit(getattr(resource, name), (size, size))
-    calls = [
-        (call["call"], decode(call["args"]), decode({"dict": list(call["kwargs"].items())})) for call in job["calls"]
-    ]
-    sys.path += job["packages"]
+    step_aside()
+    run(job["program"], job["calls"], job["packages"])
+
+
+def run(program: str, calls: list[dict[str, Any]], packages: list[str]) -> None:
+    """Run a program, and write what its functions return."""
+    decoded = [(call["call"], decode(call["args"]), decode({"dict": list(call["kwargs"].items())})) for call in calls]
+    sys.path += packages
     write = os.write
     write(1, READY)
     # From here on what goes wrong is the program's doing.
-    code = compile(job["program"], "<program>", "exec", dont_inherit=True)
+    code = compile(program, "<program>", "exec", dont_inherit=True)
     module = type(sys)("__main__")
     module.__dict__["__builtins__"] = __builtins__
     # As for any program: pickle and dataclasses look a class up where it says it is.
     sys.modules["__main__"] = module
-    if not calls:
+    if not decoded:
         exec(code, module.__dict__)  # noqa: S102 - what the jail is for
         return
     # What the program prints is not its result.
     results = os.dup(1)
     os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
     exec(code, module.__dict__)  # noqa: S102
-    for name, args, kwargs in calls:
+    for name, args, kwargs in decoded:
         line = json.dumps(encode(module.__dict__[name](*args, **kwargs))).encode() + b"\n"
         while line:
             line = line[write(results, line) :]

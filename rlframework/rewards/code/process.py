@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 import selectors
@@ -55,7 +54,7 @@ def run_process(
         folder: Where it starts.
     """
     begun = time.monotonic()
-    with sealed_file(stdin) as source:
+    with memory_file(stdin) as source:
         process = subprocess.Popen(  # noqa: S603 - running what is not trusted is the point
             command,
             stdin=source,
@@ -88,14 +87,12 @@ def run_process(
     )
 
 
-def sealed_file(content: bytes) -> IO[bytes]:
-    """Return a file in memory that can be read and no longer changed, so that its readers cannot make it grow."""
-    file = os.fdopen(os.memfd_create("job", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), "w+b")
+def memory_file(content: bytes) -> IO[bytes]:
+    """Return a file in memory that is read from its beginning."""
+    file = os.fdopen(os.memfd_create("job", os.MFD_CLOEXEC), "w+b")
     file.write(content)
     file.flush()
     file.seek(0)
-    seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
-    fcntl.fcntl(file.fileno(), fcntl.F_ADD_SEALS, seals)
     return file
 
 

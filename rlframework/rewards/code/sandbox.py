@@ -140,9 +140,14 @@ class Sandbox(ABC):
             "RLIMIT_FSIZE": limits.files_mb * MB,
             "RLIMIT_NOFILE": limits.open_files,
             "RLIMIT_CORE": 0,
+            "RLIMIT_MEMLOCK": 0,
         }
-        # The jail's first process, which waits for the driver, is counted too.
-        return {**sizes, "RLIMIT_NPROC": limits.processes + 1} if self.counts_processes else sizes
+        if self.counts_processes:
+            # The jail's first process, which waits for the program, is counted too.
+            sizes["RLIMIT_NPROC"] = limits.processes + 1
+            # Signals that wait are counted for the user, whose jails all are.
+            sizes["RLIMIT_SIGPENDING"] = limits.open_files
+        return sizes
 
 
 def _batches(requests: Sequence[Mapping[str, Any]]) -> list[tuple[list[Mapping[str, Any]], bytes]]:
