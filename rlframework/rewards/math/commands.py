@@ -74,12 +74,13 @@ class Commands(Expressions):
     def _unbracketed(self) -> Node:
         """Read factors side by side: the sine of 2x is ``sin 2x``."""
         node = self.factor()
-        while self._factor_follows() and not self.at("(", *FUNCTIONS):
+        while self._factor_follows(node) and self.peek().kind != "number" and not self.at("(", "|", *FUNCTIONS):
             node = Operation("*", (node, self.power()))
         return node
 
     def bars(self) -> Node:
         """Read an absolute value."""
-        node = self.sum()
-        self.expect("|")
+        with self.bars_apart(between=True):
+            node = self.sum()
+            self.expect("|")
         return Operation("abs", (node,))

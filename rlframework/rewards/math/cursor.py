@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from rlframework.rewards.math.syntax import UnreadableError
 from rlframework.rewards.math.tokens import Token
 
 
 class Cursor:
-    """A place among tokens, and how deep in brackets it is."""
+    """A place among tokens, how deep in brackets it is, and whether it stands between bars that another bar closes."""
 
     def __init__(self, tokens: list[Token]) -> None:
         self.tokens = tokens
         self.place = 0
         self.depth = 0
+        self.between_bars = False
+
+    @contextmanager
+    def bars_apart(self, between: bool = False) -> Iterator[None]:
+        """Read what a pair of brackets or bars holds: bars outside of it say nothing about those in it."""
+        outside, self.between_bars = self.between_bars, between
+        yield
+        self.between_bars = outside
 
     def encloses(self) -> bool:
         """Whether the bracket that comes first is closed by the one that comes last."""

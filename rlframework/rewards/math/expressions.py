@@ -13,6 +13,7 @@ from rlframework.rewards.math.syntax import (
     Node,
     Number,
     Operation,
+    SCALARS,
     Percent,
     PlusMinus,
     Symbol,
@@ -100,14 +101,17 @@ class Expressions(Cursor, ABC):
 
     def product(self) -> Node:
         """Read factors joined by signs or by standing side by side."""
-        node = self.operand()
+        node = last = self.operand()
         while True:
             if self.accept("*", "times", "cdot"):
-                node = Operation("*", (node, self.factor()))
+                last = self.factor()
+                node = Operation("*", (node, last))
             elif self.accept("/"):
-                node = Operation("/", (node, self.factor()))
-            elif self._factor_follows():
-                node = Operation("*", (node, self.power()))
+                last = self.factor()
+                node = Operation("/", (node, last))
+            elif self._factor_follows(last):
+                last = self.power()
+                node = Operation("*", (node, last))
             else:
                 return node
 
@@ -123,18 +127,31 @@ class Expressions(Cursor, ABC):
         node = self.operand()
         return Operation("neg", (node,)) if negative else node
 
-    def _factor_follows(self) -> bool:
+    def _factor_follows(self, last: Node) -> bool:
+        """Whether another factor stands beside the last one without a sign between them."""
         token = self.peek()
-        # Never a number, but behind a factorial, nor a group in braces: 1{8} is eighteen on paper.
         if token.kind == "number":
-            return self.tokens[self.place - 1].value == "!"
+            return self._number_may_follow(last)
         if token.kind == "begin":
             return True
         if token.kind == "word":
-            return token.value.lower() not in ("and", "or", "u")
+            union = token.value in ("u", "U") and not isinstance(last, SCALARS)
+            return token.value.lower() not in ("and", "or") and not union
         if token.kind == "text":
             return (len(token.value) == 1 and token.value.isalpha()) or token.value in FUNCTIONS
-        return self.at("(", "[", *_BEGIN_A_FACTOR, *FUNCTIONS, *GREEK)
+        # Between bars, another bar closes them.
+        return self.at("(", "[", *_BEGIN_A_FACTOR, *FUNCTIONS, *GREEK) or (self.at("|") and not self.between_bars)
+
+    def _number_may_follow(self, last: Node) -> bool:
+        r"""Whether a number is a factor behind the last one: ``n2^{n-1}``, ``(n-2)2^n``, ``2^{n}3``, ``\sqrt{2}3``.
+
+        Behind a letter only a power is: ``x2`` may have lost an exponent or an index, and ``June 20`` is a date. Never
+        behind a number or a fraction, nor is a group in braces one: ``1{8}`` is eighteen on paper.
+        """
+        if isinstance(last, Symbol):
+            return self.peek(1).value == "^"
+        closed = self.tokens[self.place - 1].value in (")", "|", "!") and isinstance(last, SCALARS)
+        return closed or (isinstance(last, Operation) and last.name in ("^", "root"))
 
     def _fraction_follows(self) -> bool:
         """Whether a proper fraction comes next that makes a mixed number of the whole one before it."""
@@ -191,12 +208,8 @@ class Expressions(Cursor, ABC):
 
     def argument(self, whole: bool = False) -> Node:
         """Read what a command or exponent applies to: a group in braces, or a symbol; of a number one digit or all."""
-        if self.accept("{"):
-            self._deeper(1)
-            node = self.items()
-            self._deeper(-1)
-            self.expect("}")
-            return node
+        if self.at("{"):
+            return self.group()
         token = self.peek()
         if token.kind == "number" and len(token.value) > 1 and not whole:
             # \frac12 is one half.
@@ -205,6 +218,16 @@ class Expressions(Cursor, ABC):
                 raise UnreadableError(f"{token.value!r} as an argument without braces")
             return Number(Fraction(token.value[0]))
         return self.atom()
+
+    def group(self) -> Node:
+        """Read what braces hold together."""
+        self.expect("{")
+        self._deeper(1)
+        with self.bars_apart():
+            node = self.items()
+        self._deeper(-1)
+        self.expect("}")
+        return node
 
     def number(self) -> Node:
         """Read a number; digits with a subscript are one in another base."""

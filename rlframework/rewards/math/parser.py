@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from rlframework.rewards.math.commands import Commands
-from rlframework.rewards.math.syntax import SCALARS, Collection, Matrix, Node, Relation, Sequence, UnreadableError
+from rlframework.rewards.math.syntax import (
+    SCALARS,
+    Collection,
+    Matrix,
+    Node,
+    Operation,
+    Relation,
+    Sequence,
+    Symbol,
+    UnreadableError,
+)
 from rlframework.rewards.math.tokens import tokenize
 
 RELATIONS = {"=": "=", "<": "<", ">": ">", "le": "<=", "ge": ">=", "ne": "!=", "in": "in"}
@@ -46,7 +56,21 @@ class Reader(Commands):
             joints.append(joint)
             items.append(self.relation())
         kind = "either" if joints and set(joints) == {"or"} else "list"
-        return items[0] if len(items) == 1 else Collection(kind, tuple(items))
+        return self._infix(items[0]) if len(items) == 1 else Collection(kind, tuple(items))
+
+    def _infix(self, above: Node) -> Node:
+        r"""Read ``\over`` or ``\choose``, which take all that a group holds before and behind them."""
+        name = self.accept("over", "choose")
+        return Operation("/" if name == "over" else "binom", (above, self.sum())) if name else above
+
+    def _condition(self, element: Node) -> Node:
+        r"""Read ``\{x \mid x > 2\}`` behind its bar as ``x > 2``: what it says of its elements."""
+        bound = element.sides[0] if isinstance(element, Relation) and element.signs == ("in",) else element
+        node = self.items()
+        self.expect("\\}")
+        if not isinstance(node, Relation) or not isinstance(bound, Symbol) or bound not in node.sides:
+            raise UnreadableError("a set of more than a condition on its element")
+        return node
 
     def _joint(self) -> str | None:
         token = self.peek()
@@ -63,10 +87,15 @@ class Reader(Commands):
 
     def union(self) -> Node:
         """Read sets joined by the sign of a union; the letter U between brackets is taken for it."""
-        parts = [self.sum()]
+        parts = [self.difference()]
         while self.accept("cup") or self._letter_u(parts[-1]):
-            parts.append(self.sum())
+            parts.append(self.difference())
         return parts[0] if len(parts) == 1 else Collection("union", tuple(parts))
+
+    def difference(self) -> Node:
+        """Read a set without the elements of another."""
+        node = self.sum()
+        return Operation("setminus", (node, self.sum())) if self.accept("setminus", "backslash") else node
 
     def _letter_u(self, before: Node) -> bool:
         if isinstance(before, Sequence) and self.peek().kind == "word" and self.peek().value in ("U", "u"):
@@ -79,9 +108,15 @@ class Reader(Commands):
         opening = self.take().value
         if opening in ("\\{", "{") and self.accept(*CLOSING[opening]):
             return Collection("set", ())
-        items = [self.relation()]
-        while self.accept(",", ";"):
-            items.append(self.relation())
+        # A bar in a set means "such that".
+        with self.bars_apart(between=opening == "\\{"):
+            items = [self.relation()]
+            if opening == "\\{" and self.accept("|", "mid", ":"):
+                return self._condition(items[0])
+            if opening == "{":
+                items = [self._infix(items[0])]
+            while self.accept(",", ";"):
+                items.append(self.relation())
         closing = self.expect(*CLOSING[opening])
         if opening == "\\{" or (opening == "{" and len(items) > 1):
             return Collection("set", tuple(items))
