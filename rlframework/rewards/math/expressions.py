@@ -26,7 +26,8 @@ FUNCTIONS = frozenset(
     re.findall(
         r"\w+",
         """
-        sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln log lg exp sqrt cbrt abs floor ceil gcd lcm max
+        sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc cis sinh cosh tanh coth sech csch
+        arsinh arcosh artanh arcoth arcsinh arccosh arctanh arccoth ln log lg exp sqrt cbrt abs floor ceil gcd lcm max
         min
         """,
     )

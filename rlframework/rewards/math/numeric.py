@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import mpmath
@@ -20,6 +20,8 @@ from rlframework.rewards.math.syntax import Degree, Node, Number, Operation, Sym
 LOOKS = ((60, 20), (1_500, 4))
 SHORTER_LOOKS = ((60, 20), (450, 4))
 FEWEST_POINTS = 3
+# How many points are looked at for each that has to say something: the domain of an answer may be small.
+TRIED = 4
 # Sizes of the values of variables: another branch of a function may begin anywhere.
 SCALES = (1, 3, 10, 1, 30, 300, 2, 5_000, 20, 1, 100, 5, 1_000_000, 3, 50)
 MAX_FUNCTIONS = 80
@@ -29,6 +31,9 @@ LARGEST_DIGITS = 3_000
 SMALLEST_DIGITS = 1_000
 SMALLEST_DIGITS_SHORTER = 250
 LARGEST_ARGUMENT = 5_000
+
+_CIRCULAR = ("sin", "cos", "tan", "cot", "sec", "csc")
+_HYPERBOLIC = ("sinh", "cosh", "tanh", "coth", "sech", "csch")
 
 Values = Mapping[str, Any]
 
@@ -68,9 +73,8 @@ def ratio_of_functions(left: Node, right: Node) -> Any:
     names = sorted(_variables(left) | _variables(right))
     ratios = []
     with _OWN.mp.workdps(LOOKS[0][0]):
-        for values in _points(names, LOOKS[0][1]):
-            pair = _values(left, right, values)
-            if pair is not None and not _nothing(pair[1]):
+        for pair in _pairs(left, right, names, LOOKS[0][1]):
+            if not _nothing(pair[1]):
                 ratios.append(pair[0] / pair[1])
         if len(ratios) < FEWEST_POINTS or any(_nothing(part) for part in ratios):
             return None
@@ -81,22 +85,49 @@ def ratio_of_functions(left: Node, right: Node) -> Any:
 def _agree(left: Node, right: Node, names: list[str], digits: int, points: int) -> bool:
     met = 0
     with _OWN.mp.workdps(digits):
-        for values in _points(names, points):
-            pair = _values(left, right, values)
-            if pair is None:
-                continue
+        for pair in _pairs(left, right, names, points):
             if not _close(*pair):
                 return False
             met += 1
     return met >= (min(FEWEST_POINTS, points // 2) if names else 1)
 
 
-def _points(names: list[str], count: int) -> list[dict[str, Any]]:
-    """Return values for the variables, the same for the same names: small and large, all positive or of either sign."""
+def _pairs(left: Node, right: Node, names: list[str], count: int) -> Iterator[tuple[Any, Any]]:
+    """Yield both values at up to ``count`` points where they say something, of at most ``TRIED`` times as many.
+
+    Of functions of real variables, a point where neither has a real value says nothing: a root there is one of two.
+    """
+    real = bool(names) and not (_holds_imaginary(left) or _holds_imaginary(right))
+    met = 0
+    for values in _points(names, TRIED * count):
+        pair = _values(left, right, values)
+        if pair is None or (real and not any(map(_is_real, pair))):
+            continue
+        yield pair
+        met += 1
+        if met == count:
+            return
+
+
+def _is_real(value: Any) -> bool:
+    # The imaginary part may be what rounding left of it.
+    return bool(abs(_OWN.mp.im(value)) <= abs(value) * _OWN.mp.mpf(10) ** (10 - _OWN.mp.dps))
+
+
+def _holds_imaginary(node: Node) -> bool:
+    if isinstance(node, Operation):
+        return any(map(_holds_imaginary, node.parts))
+    return node == Symbol("i")
+
+
+def _points(names: list[str], count: int) -> Iterator[dict[str, Any]]:
+    """Yield values for the variables, the same for the same names: small and large, all positive or of either sign."""
     if not names:
-        return [{}]
+        yield {}
+        return
     draw = random.Random(" ".join(names))
-    return [{name: _coordinate(draw, number) for name in names} for number in range(count)]
+    for number in range(count):
+        yield {name: _coordinate(draw, number) for name in names}
 
 
 def _coordinate(draw: random.Random, number: int) -> Any:
@@ -153,7 +184,7 @@ def evaluate(node: Node, values: Values) -> Any:
     if node.name in ("^", "exp") and not _exponent_fits(node.name, parts):
         raise TooLargeError("an exponential")
     if (
-        node.name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh")
+        node.name in (*_CIRCULAR, *_HYPERBOLIC, "cis")
         and abs(parts[0]) > LARGEST_ARGUMENT
     ):
         raise TooLargeError(f"the argument of {node.name}")
@@ -265,7 +296,9 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "log": _log,
     "lg": _log,
     "ln": _named("log"),
-    **{name: _named(name) for name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh")},
+    **{name: _named(name) for name in (*_CIRCULAR, *_HYPERBOLIC)},
     **{name: _named(name) for name in ("exp", "floor", "ceil")},
-    **{f"arc{name}": _named(f"a{name}") for name in ("sin", "cos", "tan")},
+    **{f"arc{name}": _named(f"a{name}") for name in _CIRCULAR},
+    **{f"{prefix}{name}": _named(f"a{name}") for name in _HYPERBOLIC for prefix in ("ar", "arc")},
+    "cis": lambda angle: _OWN.mp.exp(_OWN.mp.mpc(0, 1) * angle),
 }
