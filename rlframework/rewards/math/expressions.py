@@ -8,12 +8,12 @@ from fractions import Fraction
 
 from rlframework.rewards.math.cursor import Cursor
 from rlframework.rewards.math.syntax import (
+    SCALARS,
     Based,
     Degree,
     Node,
     Number,
     Operation,
-    SCALARS,
     Percent,
     PlusMinus,
     Symbol,

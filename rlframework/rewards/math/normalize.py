@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from rlframework.rewards.math.siunitx import without_siunitx
+
 MAX_CHARACTERS = 1_000
 
 _SIGNS = {
@@ -42,9 +44,8 @@ _FONTS = re.compile(
 _SAME = [
     (re.compile(pattern), written)
     for pattern, written in (
-        (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
+        (r"\\(?:[dtcsx]|nice|flat)frac(?![A-Za-z])", r"\\frac"),
         (r"\\[dt]binom(?![A-Za-z])", r"\\binom"),
-        (r"\{([^{}]*)\\choose(?![A-Za-z])([^{}]*)\}", r"\\binom{\1}{\2}"),
         (r"\\leqslant(?![A-Za-z])|\\leq(?![A-Za-z])", r"\\le "),
         (r"\\geqslant(?![A-Za-z])|\\geq(?![A-Za-z])", r"\\ge "),
         (r"\\neq(?![A-Za-z])", r"\\ne "),
@@ -62,9 +63,13 @@ _SAME = [
         (r"\\(?:ast|star|cdotp)(?![A-Za-z])", r"\\cdot "),
         (r"\\div(?![A-Za-z])", "/"),
         (r"\*\*", "^"),
-        (r"\{([^{}]*)\\over(?![A-Za-z])([^{}]*)\}", r"\\frac{\1}{\2}"),
         (r"(\\\\)\[[0-9.]+(?:pt|em|ex|mm|cm)\]", r"\1"),
         (r"\\(?:overline|bar)\s*\{([0-9]+)\}", r"\\repeating{\1}"),
+        # A dot on the first and the last of the digits that repeat, or on the only one; or brackets about them.
+        (r"(?<=[0-9.])\\dot\s*\{?([0-9])\}?([0-9]*)\\dot\s*\{?([0-9])\}?", r"\\repeating{\1\2\3}"),
+        (r"(?<=[0-9.])\\dot\s*\{?([0-9])\}?", r"\\repeating{\1}"),
+        (r"(?<=[0-9]\.)\(([0-9]+)\)", r"\\repeating{\1}"),
+        (r"\\colon(?![A-Za-z])", ":"),
     )
 ]
 
@@ -87,7 +92,7 @@ def normalize(text: str) -> str:
     text = _BOLD.sub(r"\1", _unboxed(_unwrapped(text)))
     if text.lstrip().startswith("~"):
         raise ValueError("an answer that is only about right")
-    text = _scripts(_vulgar(text)).translate(_TRANSLATION)
+    text = without_siunitx(_scripts(_vulgar(text)).translate(_TRANSLATION))
     for pattern, written in _SAME:
         text = pattern.sub(written, text)
     text = _THIN.sub("", _FONTS.sub(r"\\text", _SIZES.sub("", text)))
@@ -95,7 +100,19 @@ def normalize(text: str) -> str:
         text = re.sub(r"(?<!\\)\$", " ", text)
     if not re.search(r"[(\[{]", _TEXT.sub("", text)):
         text = _GROUPED.sub(lambda match: match[0].replace(",", ""), text)
-    return _unwrapped(_SPACES.sub(" ", text))
+    return _unwrapped(_turned_brackets(_SPACES.sub(" ", text)))
+
+
+# An interval whose brackets are turned outwards where it is open, as in much of Europe: ]2, 3[ is (2, 3).
+# No bracket of it is one that closes the index of a root.
+_INTERVAL = re.compile(r"((?:(?<![0-9A-Za-z})\]])|(?<=cup)|(?<=cap)|(?<=\\in))[\[\]])([^\[\]]*[,;][^\[\]]*)([\[\]])")
+
+
+def _turned_brackets(text: str) -> str:
+    def turned(interval: re.Match[str]) -> str:
+        return f"{interval[1].replace(']', '(')}{interval[2]}{interval[3].replace('[', ')')}"
+
+    return _INTERVAL.sub(turned, text)
 
 
 _TEXT = re.compile(r"\\text\s*\{[^{}]*\}")

@@ -183,10 +183,7 @@ def evaluate(node: Node, values: Values) -> Any:
     parts = [evaluate(part, values) for part in node.parts]
     if node.name in ("^", "exp") and not _exponent_fits(node.name, parts):
         raise TooLargeError("an exponential")
-    if (
-        node.name in (*_CIRCULAR, *_HYPERBOLIC, "cis")
-        and abs(parts[0]) > LARGEST_ARGUMENT
-    ):
+    if node.name in (*_CIRCULAR, *_HYPERBOLIC, "cis") and abs(parts[0]) > LARGEST_ARGUMENT:
         raise TooLargeError(f"the argument of {node.name}")
     result = _FUNCTIONS[node.name](*parts)
     size = abs(result)
