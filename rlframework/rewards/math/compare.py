@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Sequence as Items
-from fractions import Fraction
+from typing import TypeVar
 
 from rlframework.rewards.math.exact import TooLargeError, exact_value
 from rlframework.rewards.math.intervals import claimed_interval, infinite_sign, interval_of, is_interval, ordered
 from rlframework.rewards.math.numeric import MAX_FUNCTIONS, functions, ratio_of_functions, same_function
+from rlframework.rewards.math.solutions import Solution, holds, is_name, solutions, without_indices
 from rlframework.rewards.math.syntax import (
     SCALARS,
     Collection,
@@ -27,6 +28,8 @@ from rlframework.rewards.math.syntax import (
 )
 from rlframework.rewards.math.units import contradicts_plain, ratio
 
+Item = TypeVar("Item")
+
 
 def same(gold: Node, answer: Node) -> bool:
     """Whether an answer is the same object as the gold.
@@ -39,7 +42,11 @@ def same(gold: Node, answer: Node) -> bool:
         raise TooLargeError(f"more than {MAX_FUNCTIONS} functions")
     if isinstance(gold, Relation) and isinstance(answer, Relation) and "in" in gold.signs + answer.signs:
         wanted, given = claimed_interval(gold), claimed_interval(answer)
-        return wanted is not None and given is not None and _same(wanted[1], given[1])
+        if wanted is not None and given is not None:
+            return _same(wanted[1], given[1])
+    by_names = _same_solutions(gold, answer)
+    if by_names is not None:
+        return by_names
     gold = _plain(gold)
     return _same(gold, _plain(_value_of(gold, answer)))
 
@@ -70,7 +77,7 @@ def _plain(node: Node) -> Node:
     if (
         isinstance(node, Relation)
         and node.signs == ("in",)
-        and _is_name(node.sides[0])
+        and is_name(node.sides[0])
         and not isinstance(node.sides[1], SCALARS)
     ):
         return node.sides[1]
@@ -109,50 +116,52 @@ def _scaled_matrix(node: Operation) -> Node:
 
 
 def _value_of(gold: Node, answer: Node) -> Node:
-    """Return ``5`` of an answer ``x = 5`` where a value is asked for; of ``x = 2 or x = -3`` the two values."""
+    """Return ``5`` of an answer ``x = 5`` where a value is asked for."""
     if isinstance(answer, Relation) and not isinstance(gold, Relation) and answer.signs == ("=",):
         left, right = answer.sides
-        return right if _is_name(left) and not _holds(right, left) else answer
-    if isinstance(answer, Collection) and answer.kind in ("list", "either") and isinstance(gold, Collection):
-        relations = [item for item in answer.items if isinstance(item, Relation) and item.signs == ("=",)]
-        holds_relations = isinstance(gold, Collection) and any(isinstance(item, Relation) for item in gold.items)
-        # One name for all of them, but for an index: x = 1, y = 2 says more than a list of two values.
-        if relations and not holds_relations and len({_without_index(item.sides[0]) for item in relations}) == 1:
-            items = [_value_of(Number(Fraction(0)), item) for item in answer.items]
-            return Collection("list", tuple(items))
+        return right if is_name(left) and not holds(right, left) else answer
     return answer
 
 
-def _without_index(node: Node) -> Node:
-    return Symbol(node.name.partition("_")[0]) if isinstance(node, Symbol) else node
+def _same_solutions(gold: Node, answer: Node) -> bool | None:
+    """Whether the names stand for the same; None if that does not settle it."""
+    wanted, given = solutions(gold), solutions(answer)
+    if wanted and given:
+        settled = all(_is_constant(value) for case in (*wanted, *given) for value in case.values)
+        return _same_cases(wanted, given) or (False if settled else None)
+    if wanted and (len(wanted) > 1 or len(wanted[0].names) > 1):
+        return _same_without_names(wanted, answer)
+    several = given is not None and (len(given) > 1 or len(given[0].names) > 1)
+    if given and several and isinstance(_plain(gold), (Sequence, Collection)):
+        return _same_without_names(given, gold) or None
+    return None
 
 
-def _is_name(node: Node) -> bool:
-    """Whether it names one thing: x, x_1, f(x), f^{-1}(x), P(A), the segment AB, or a tuple of such names."""
-    if isinstance(node, Symbol):
-        return node.name not in ("pi", "e", "i", "infinity")
-    if isinstance(node, Sequence):
-        return (node.opening, node.closing) == ("(", ")") and all(map(_is_name, node.items))
-    if not isinstance(node, Operation) or node.name != "*":
-        return False
-    letters = _factors(node)
-    if all(isinstance(letter, Symbol) and letter.name.isupper() for letter in letters):
-        return True
-    inverse = letters[0].parts[0] if isinstance(letters[0], Operation) and letters[0].name == "^" else letters[0]
-    named = isinstance(inverse, Symbol) and inverse.name in "fghpqFGHPEV"
-    return named and len(letters) == 2 and isinstance(letters[1], Symbol)
+def _is_constant(node: Node) -> bool:
+    return not isinstance(node, SCALARS) or not has_variables(node)
 
 
-def _factors(node: Node) -> list[Node]:
-    if isinstance(node, Operation) and node.name == "*":
-        return [factor for part in node.parts for factor in _factors(part)]
-    return [node]
+def _same_cases(wanted: Items[Solution], given: Items[Solution]) -> bool:
+    if {name for case in wanted for name in case.names} != {name for case in given for name in case.names}:
+        # The roots of one equation may be numbered.
+        wanted, given = without_indices(tuple(wanted)), without_indices(tuple(given))
+    return _matched(wanted, given, _same_case)
 
 
-def _holds(node: Node, name: Node) -> bool:
-    if node == name:
-        return True
-    return isinstance(node, Operation) and any(_holds(part, name) for part in node.parts)
+def _same_case(wanted: Solution, given: Solution) -> bool:
+    values, others = wanted.by_name(), given.by_name()
+    return values.keys() == others.keys() and all(_same(value, others[name]) for name, value in values.items())
+
+
+def _same_without_names(cases: Items[Solution], other: Node) -> bool:
+    """Whether a side without names has the same values: of one name in any order, of several as tuples."""
+    cases = without_indices(tuple(cases)) if not isinstance(other, Sequence) else cases
+    names = {name for case in cases for name in case.names}
+    values = [case.values[0] if len(names) == 1 else case.as_tuple for case in cases]
+    other = _plain(other)
+    others = other.items if isinstance(other, Collection) and other.kind != "union" else (other,)
+    complete = None not in values and all(set(case.names) == names for case in cases)
+    return complete and _matched([value for value in values if value is not None], others, _same)
 
 
 def _same_scalar(gold: Node, answer: Node) -> bool:
@@ -203,7 +212,7 @@ def _same_relation(gold: Node, answer: Node) -> bool:
     if isinstance(gold, Relation) and gold.signs == ("=",):
         # A gold such as x = 5 asks for the value of x.
         left, right = gold.sides
-        return isinstance(left, Symbol) and _is_name(left) and not has_variables(right) and _same(right, answer)
+        return isinstance(left, Symbol) and is_name(left) and not has_variables(right) and _same(right, answer)
     relation, other = (gold, answer) if isinstance(gold, Relation) else (answer, gold)
     bounds = interval_of(relation) if isinstance(relation, Relation) else None
     # A gold of (1, 2) may be a pair; with a square bracket or an infinity it is an interval.
@@ -234,19 +243,16 @@ def _same_sequence(gold: Sequence, answer: Sequence) -> bool:
 
 
 def _same_collection(gold: Collection, answer: Collection) -> bool:
-    names = {_without_index(item.sides[0]) for item in gold.items if isinstance(item, Relation)}
-    # Of x = 1, y = 2 the values alone do not say which is which.
-    named = len(names) < 2 or all(isinstance(item, Relation) for item in answer.items)
-    return gold.kind == answer.kind and named and _matched(gold.items, answer.items)
+    return gold.kind == answer.kind and _matched(gold.items, answer.items, _same)
 
 
-def _matched(gold: Items[Node], answer: Items[Node]) -> bool:
+def _matched(gold: Items[Item], answer: Items[Item], alike: Callable[[Item, Item], bool]) -> bool:
     """Whether the items can be paired off; `same` is an equivalence, so any pairing that works is as good."""
     left = list(answer)
     if len(gold) != len(left):
         return False
     for item in gold:
-        found = next((place for place, other in enumerate(left) if _same(item, other)), None)
+        found = next((place for place, other in enumerate(left) if alike(item, other)), None)
         if found is None:
             return False
         del left[found]

@@ -6,19 +6,21 @@ import re
 
 # The macros of the manual of siunitx, version 3, and what they print.
 _PREFIXES = dict(
-    pair.split("=")
-    for pair in """
-    pico=p nano=n micro=µ milli=m centi=c deci=d deca=da deka=da hecto=h kilo=k mega=M giga=G tera=T
-    """.split()
+    re.findall(
+        r"(\S+)=(\S+)",
+        "pico=p nano=n micro=µ milli=m centi=c deci=d deca=da deka=da hecto=h kilo=k mega=M giga=G tera=T",
+    )
 )
 _UNITS = dict(
-    pair.split("=")
-    for pair in """
-    metre=m meter=m gram=g second=s ampere=A kelvin=K mole=mol candela=cd kilogram=kg hertz=Hz newton=N pascal=Pa
-    joule=J watt=W coulomb=C volt=V farad=F tesla=T weber=Wb henry=H siemens=S lumen=lm lux=lx becquerel=Bq gray=Gy
-    sievert=Sv radian=rad minute=min hour=h day=day hectare=ha litre=l liter=l tonne=t electronvolt=eV degree=°
-    degreeCelsius=°C celsius=°C percent=% dalton=Da decibel=dB
-    """.split()
+    re.findall(
+        r"(\S+)=(\S+)",
+        """
+        metre=m meter=m gram=g second=s ampere=A kelvin=K mole=mol candela=cd kilogram=kg hertz=Hz newton=N pascal=Pa
+        joule=J watt=W coulomb=C volt=V farad=F tesla=T weber=Wb henry=H siemens=S lumen=lm lux=lx becquerel=Bq gray=Gy
+        sievert=Sv radian=rad minute=min hour=h day=day hectare=ha litre=l liter=l tonne=t electronvolt=eV degree=°
+        degreeCelsius=°C celsius=°C percent=% dalton=Da decibel=dB
+        """,
+    )
 )
 _ONE = r"\s*(?:\[[^\[\]]*\])?\s*\{([^{}]*)\}"
 _UNIT = r"\s*(?:\[[^\[\]]*\])?\s*\{((?:[^{}]|\{[^{}]*\})*)\}"

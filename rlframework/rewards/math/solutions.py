@@ -1,0 +1,149 @@
+"""What the names in an answer stand for: ``x = 1 or x = 2``, ``n = 2, 3``, ``(a, b) = (1, 2)``, ``a = 1, b = 2``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rlframework.rewards.math.syntax import (
+    CONSTANTS,
+    Collection,
+    Node,
+    Operation,
+    PlusMinus,
+    Relation,
+    Sequence,
+    Symbol,
+)
+
+
+@dataclass(frozen=True)
+class Solution:
+    """One value for each of some names.
+
+    Args:
+        names: Different ones.
+        values: As many.
+        ordered: Whether it was written as a tuple, so that the order of the names is meant.
+    """
+
+    names: tuple[Node, ...]
+    values: tuple[Node, ...]
+    ordered: bool = False
+
+    @property
+    def as_tuple(self) -> Sequence | None:
+        """The tuple of its values; None if nobody said in which order: ``y = 2, x = 1``."""
+        written = [name.name.removeprefix("\\") for name in self.names if isinstance(name, Symbol)]
+        alphabetical = len(written) == len(self.names) and written == sorted(written)
+        return Sequence("(", self.values, ")") if self.ordered or alphabetical else None
+
+    def by_name(self) -> dict[Node, Node]:
+        """Return the value of each name."""
+        return dict(zip(self.names, self.values, strict=True))
+
+
+def solutions(node: Node) -> tuple[Solution, ...] | None:
+    r"""Return what the names of an answer stand for, one solution for each case; None if it says nothing of the kind.
+
+    A value without a name has the name of the one before it, as in ``n = 2, 3``. A name that comes again begins the
+    next case, as in ``x = 1, y = 2, x = 2, y = 1``. In ``x \in \{1, 2\}`` each element is a case.
+
+    Example:
+        >>> from rlframework.rewards.math.parser import read
+        >>> len(solutions(read("n = 2, 3, 4"))), len(solutions(read("a = 1, b = 2"))), solutions(read("2x = 6"))
+        (3, 1, None)
+    """
+    if isinstance(node, Relation):
+        return _of_relation(node)
+    if not isinstance(node, Collection) or node.kind not in ("list", "either"):
+        return None
+    cases: list[tuple[Solution, ...]] = []
+    name: Node | None = None
+    for item in node.items:
+        if isinstance(item, Relation):
+            name = item.sides[0] if item.signs == ("=",) else None
+        elif name is not None:
+            item = Relation((name, item), ("=",))
+        case = _of_relation(item) if isinstance(item, Relation) else None
+        if case is None:
+            return None
+        cases.append(case)
+    if node.kind == "either":
+        return tuple(case for several in cases for case in several)
+    return _joined(cases)
+
+
+def without_indices(cases: tuple[Solution, ...]) -> tuple[Solution, ...]:
+    """Return ``x_1 = 2, x_2 = 3`` as two cases of x; anything else as it is."""
+    names = {name for case in cases for name in case.names}
+    plain = {name.name.partition("_")[0] for name in names if isinstance(name, Symbol)}
+    indexed = all(isinstance(name, Symbol) and "_" in name.name for name in names)
+    if not indexed or len(plain) != 1:
+        return cases
+    letter = Symbol(plain.pop())
+    return tuple(Solution((letter,), (value,)) for case in cases for value in case.values)
+
+
+def _of_relation(relation: Relation) -> tuple[Solution, ...] | None:
+    left, right = relation.sides[0], relation.sides[-1]
+    if relation.signs == ("in",):
+        elements = right.items if isinstance(right, Collection) and right.kind == "set" else ()
+        return tuple(Solution((left,), (element,)) for element in elements) if elements and is_name(left) else None
+    if set(relation.signs) != {"="}:
+        return None
+    if isinstance(left, Sequence):
+        fits = is_name(left) and isinstance(right, Sequence) and len(right.items) == len(left.items)
+        return (Solution(left.items, right.items, ordered=True),) if fits and len(relation.sides) == 2 else None  # type: ignore[union-attr]
+    names = relation.sides[:-1]
+    if not all(map(is_name, names)) or len(set(names)) < len(names) or any(holds(right, name) for name in names):
+        return None
+    return tuple(Solution(names, (value,) * len(names)) for value in _values(right))
+
+
+def _values(node: Node) -> tuple[Node, ...]:
+    if isinstance(node, PlusMinus):
+        above = node.value if node.before is None else Operation("+", (node.before, node.value))
+        below = Operation("neg", (node.value,))
+        return above, below if node.before is None else Operation("+", (node.before, below))
+    return (node,)
+
+
+def _joined(cases: list[tuple[Solution, ...]]) -> tuple[Solution, ...]:
+    """Put together what belongs to one case: until a name comes again, or one has several values."""
+    found: list[Solution] = []
+    for several in cases:
+        open_case = found[-1] if found and not found[-1].ordered and len(several) == 1 else None
+        if open_case is None or several[0].ordered or set(open_case.names) & set(several[0].names):
+            found.extend(several)
+        else:
+            found[-1] = Solution(open_case.names + several[0].names, open_case.values + several[0].values)
+    return tuple(found)
+
+
+def is_name(node: Node) -> bool:
+    """Whether it names one thing: x, x_1, f(x), f^{-1}(x), P(A), the segment AB, or a tuple of such names."""
+    if isinstance(node, Symbol):
+        return node.name not in CONSTANTS
+    if isinstance(node, Sequence):
+        return (node.opening, node.closing) == ("(", ")") and all(map(is_name, node.items))
+    if not isinstance(node, Operation) or node.name != "*":
+        return False
+    letters = _factors(node)
+    if all(isinstance(letter, Symbol) and letter.name.isupper() for letter in letters):
+        return True
+    inverse = letters[0].parts[0] if isinstance(letters[0], Operation) and letters[0].name == "^" else letters[0]
+    named = isinstance(inverse, Symbol) and inverse.name in "fghpqFGHPEV"
+    return named and len(letters) == 2 and isinstance(letters[1], Symbol)
+
+
+def holds(node: Node, name: Node) -> bool:
+    """Whether a name occurs in a node."""
+    if node == name:
+        return True
+    return isinstance(node, Operation) and any(holds(part, name) for part in node.parts)
+
+
+def _factors(node: Node) -> list[Node]:
+    if isinstance(node, Operation) and node.name == "*":
+        return [factor for part in node.parts for factor in _factors(part)]
+    return [node]
