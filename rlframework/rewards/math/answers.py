@@ -10,17 +10,16 @@ from rlframework.rewards.math.expressions import FUNCTIONS
 from rlframework.rewards.math.normalize import normalize
 from rlframework.rewards.math.parser import read
 from rlframework.rewards.math.syntax import (
+    ALL_REALS,
     SCALARS,
     Based,
     Collection,
     Degree,
     Node,
     Number,
-    Operation,
     Percent,
     Quantity,
     Relation,
-    Sequence,
     Symbol,
     UnreadableError,
     has_variables,
@@ -41,7 +40,7 @@ _TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
 _MONEY = re.compile(r"(-?)\s*(\\\$|\$|us\\?\$|usd|eur|gbp|[€£₹¥])\s*(?=[-.0-9\\(])", re.IGNORECASE)
 _ANGLE = re.compile(r"(?:m\s*)?\\angle\s*\{?[A-Z]{1,3}\}?\s*=\s*")
 _BASED = re.compile(r"(?:(?:\\text\s*)?\{|\()?([0-9A-Z]+)[)}]?_\{?(?:\\text\s*\{)?([0-9]{1,2})\}{0,2}")
-_ALL_NUMBERS = ("\\mathbb{R}", "all real numbers", "all reals")
+_ALL_NUMBERS = re.compile(r"all\s+real(?:s|\s+numbers)(?:\s+(?:[a-z]\s+)?except(?:\s+for)?\s+(?:[a-z]\s*=\s*)?(.+))?")
 # Where a unit may begin: after a blank, at upright words, right behind a digit or bracket.
 _BORDER = re.compile(
     r"\s+(?=\(?[A-Za-z])|\s*(?=\\text\s*\{)|(?<=[0-9)}])\s*(?=\\?%|\\?\$|[€£₹¥¢])|(?<=[0-9])(?=[A-Za-z]{2})"
@@ -101,9 +100,9 @@ def read_answer(text: str) -> Answer:
     based = _BASED.fullmatch(plain)
     if based and not based[1].isalpha() and 2 <= int(based[2]) <= 36:
         return Based(based[1].lstrip("0") or "0", int(based[2]))
-    if plain in _ALL_NUMBERS:
-        infinity = Symbol("infinity")
-        return Sequence("(", (Operation("neg", (infinity,)), infinity), ")")
+    reals = _ALL_NUMBERS.fullmatch(_TEXT.sub(r"\1", plain))
+    if reals:
+        return read(rf"\mathbb{{R}}\setminus\{{{reals[1]}\}}") if reals[1] else ALL_REALS
     if _is_words(plain):
         return Words(_words(plain))
     try:

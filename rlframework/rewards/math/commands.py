@@ -5,7 +5,16 @@ from __future__ import annotations
 from fractions import Fraction
 
 from rlframework.rewards.math.expressions import CONSTANTS, FUNCTIONS, GREEK, Expressions
-from rlframework.rewards.math.syntax import Collection, Node, Number, Operation, Sequence, Symbol, UnreadableError
+from rlframework.rewards.math.syntax import (
+    ALL_REALS,
+    Collection,
+    Node,
+    Number,
+    Operation,
+    Sequence,
+    Symbol,
+    UnreadableError,
+)
 
 
 class Commands(Expressions):
@@ -38,6 +47,8 @@ class Commands(Expressions):
             return self.symbol("\\" + name)
         if name == "emptyset":
             return Collection("set", ())
+        if name == "mathbb" and self.argument() == Symbol("R"):
+            return ALL_REALS
         raise UnreadableError(f"the command \\{name}")
 
     def radicand(self) -> Node:

@@ -7,8 +7,9 @@ from collections.abc import Sequence as Items
 from typing import TypeVar
 
 from rlframework.rewards.math.exact import TooLargeError, exact_value
-from rlframework.rewards.math.intervals import claimed_interval, infinite_sign, interval_of, is_interval, ordered
+from rlframework.rewards.math.intervals import infinite_sign, interval_of, ordered
 from rlframework.rewards.math.numeric import MAX_FUNCTIONS, functions, ratio_of_functions, same_function
+from rlframework.rewards.math.real_sets import real_set
 from rlframework.rewards.math.solutions import Solution, holds, is_name, solutions, without_indices
 from rlframework.rewards.math.syntax import (
     SCALARS,
@@ -38,12 +39,13 @@ def same(gold: Node, answer: Node) -> bool:
         UnreadableError: One of them holds something that has no value, such as a set inside a sum.
         TooLargeError: A value is too large to be worked out.
     """
-    if gold != answer and functions((gold, answer)) > MAX_FUNCTIONS:
+    if gold == answer:
+        return True
+    if functions((gold, answer)) > MAX_FUNCTIONS:
         raise TooLargeError(f"more than {MAX_FUNCTIONS} functions")
-    if isinstance(gold, Relation) and isinstance(answer, Relation) and "in" in gold.signs + answer.signs:
-        wanted, given = claimed_interval(gold), claimed_interval(answer)
-        if wanted is not None and given is not None:
-            return _same(wanted[1], given[1])
+    wanted, given = real_set(gold), real_set(answer)
+    if wanted is not None and given is not None:
+        return wanted.of_same_name(given) and _same(wanted.numbers, given.numbers)
     by_names = _same_solutions(gold, answer)
     if by_names is not None:
         return by_names
@@ -68,7 +70,7 @@ def _same(gold: Node, answer: Node) -> bool:
 
 
 def _plain(node: Node) -> Node:
-    """Return what a writing stands for: two values for a plus-minus, x in A as A, cases of x as a union."""
+    """Return what a writing stands for: two values for a plus-minus, x in A as A, one list of several."""
     if isinstance(node, Operation):
         node = _scaled_matrix(node)
     if isinstance(node, (PlusMinus, Operation)):
@@ -82,9 +84,6 @@ def _plain(node: Node) -> Node:
     ):
         return node.sides[1]
     if isinstance(node, Collection) and node.kind != "union":
-        bounds = [interval_of(item) if isinstance(item, Relation) else None for item in node.items]
-        if node.kind == "either" and None not in bounds and len({bound[0] for bound in bounds if bound}) == 1:
-            return Collection("union", tuple(bound[1] for bound in bounds if bound))
         flat: list[Node] = []
         for item in node.items:
             inner = _plain(item) if isinstance(item, (PlusMinus, Operation)) else item
@@ -214,10 +213,9 @@ def _same_relation(gold: Node, answer: Node) -> bool:
         left, right = gold.sides
         return isinstance(left, Symbol) and is_name(left) and not has_variables(right) and _same(right, answer)
     relation, other = (gold, answer) if isinstance(gold, Relation) else (answer, gold)
-    bounds = interval_of(relation) if isinstance(relation, Relation) else None
-    # A gold of (1, 2) may be a pair; with a square bracket or an infinity it is an interval.
-    clear = relation is gold or (isinstance(other, Sequence) and is_interval(other))
-    return bounds is not None and clear and _same(bounds[1], other)
+    # A gold of (1, 2) may be a pair; an answer of (1, 2) is the interval that the gold asks for.
+    claimed = real_set(relation) if relation is gold else None
+    return claimed is not None and _same(claimed.numbers, other)
 
 
 def _same_equation(gold: Relation, answer: Relation) -> bool:

@@ -37,13 +37,6 @@ def interval_of(relation: Relation) -> tuple[Node, Sequence] | None:
     return None
 
 
-def claimed_interval(node: Node) -> tuple[Node, Node] | None:
-    """Return the variable and interval of an inequality or of ``x in (1, 2]``."""
-    if isinstance(node, Relation) and node.signs == ("in",):
-        return node.sides[0], node.sides[1]
-    return interval_of(node) if isinstance(node, Relation) else None
-
-
 def is_interval(node: Sequence) -> bool:
     """Whether it can be nothing but an interval, as a pair in round brackets could."""
     mixed = (node.opening, node.closing) != ("(", ")")

@@ -162,6 +162,15 @@ def _nothing(value: Any) -> bool:
     return bool(abs(value) < _OWN.mp.mpf(10) ** (15 - _OWN.mp.dps))
 
 
+def real_value(node: Node) -> float | None:
+    """Return the value of a scalar without variables, to the digits of a float; None if it has no real one."""
+    try:
+        value = evaluate(node, {})
+    except (ArithmeticError, ValueError, KeyError, mpmath.libmp.NoConvergence):
+        return None
+    return float(_OWN.mp.re(value)) if _OWN.mp.im(value) == 0 and _OWN.mp.isfinite(value) else None
+
+
 def evaluate(node: Node, values: Values) -> Any:
     """Return the value of a scalar at a point, in mpmath's present precision.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rlframework.rewards.math.commands import Commands
+from rlframework.rewards.math.solutions import holds
 from rlframework.rewards.math.syntax import (
     SCALARS,
     Collection,
@@ -68,7 +69,11 @@ class Reader(Commands):
         bound = element.sides[0] if isinstance(element, Relation) and element.signs == ("in",) else element
         node = self.items()
         self.expect("\\}")
-        if not isinstance(node, Relation) or not isinstance(bound, Symbol) or bound not in node.sides:
+        if (
+            not isinstance(node, Relation)
+            or not isinstance(bound, Symbol)
+            or not any(holds(side, bound) for side in node.sides)
+        ):
             raise UnreadableError("a set of more than a condition on its element")
         return node
 

@@ -153,6 +153,10 @@ Node: TypeAlias = (
 SCALARS = (Number, Symbol, Operation)
 
 
+_INFINITY = Symbol("infinity")
+ALL_REALS = Sequence("(", (Operation("neg", (_INFINITY,)), _INFINITY), ")")
+
+
 class UnreadableError(ValueError):
     """A text that is no mathematical object in the notation that is read here, or one that is too large."""
 

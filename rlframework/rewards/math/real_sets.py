@@ -1,0 +1,161 @@
+r"""Sets of real numbers that are written in several ways: ``x \ne 0``, ``\mathbb{R} \setminus \{0\}``, ``|x| > 2``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rlframework.rewards.math.intervals import infinite_sign, interval_of, is_interval, ordered
+from rlframework.rewards.math.numeric import real_value
+from rlframework.rewards.math.syntax import (
+    ALL_REALS,
+    Collection,
+    Node,
+    Operation,
+    PlusMinus,
+    Relation,
+    Sequence,
+    Symbol,
+    has_variables,
+)
+
+
+@dataclass(frozen=True)
+class RealSet:
+    """A set of numbers.
+
+    Args:
+        name: What the numbers are called, if something was said of them: x.
+        numbers: An interval, or a union of intervals and sets.
+    """
+
+    name: Node | None
+    numbers: Node
+
+    def of_same_name(self, other: RealSet) -> bool:
+        """Whether it may be a set of the same variable: one that is not named may be any."""
+        return None in (self.name, other.name) or self.name == other.name
+
+
+def real_set(node: Node) -> RealSet | None:
+    r"""Return the set that a node stands for; None for what is none, or may be something else, as the pair (1, 2).
+
+    Example:
+        >>> from rlframework.rewards.math.parser import read
+        >>> writings = (r"x \ne 0", r"x \in \mathbb{R} \setminus \{0\}", r"x \in \mathbb{R}, x \ne 0", r"|x| > 0")
+        >>> len({real_set(read(text)) for text in writings})
+        1
+    """
+    if isinstance(node, Sequence):
+        return RealSet(None, node) if is_interval(node) and node.opening != "<" else None
+    if isinstance(node, Operation):
+        return _difference(node)
+    if isinstance(node, Relation):
+        return _of_relation(node)
+    if not isinstance(node, Collection) or node.kind == "set":
+        return None
+    if node.kind == "union":
+        return RealSet(None, node)
+    return _of_either(node) if node.kind == "either" else _of_all(node)
+
+
+def _of_relation(relation: Relation) -> RealSet | None:
+    left, right = relation.sides[0], relation.sides[-1]
+    if relation.signs == ("in",):
+        # Behind "in" even (1, 2) is an interval.
+        inner = RealSet(None, right) if isinstance(right, Sequence) and len(right.items) == 2 else real_set(right)
+        return None if inner is None else RealSet(left, inner.numbers)
+    if relation.signs == ("!=",):
+        without = _without(ALL_REALS, _points(right)) if isinstance(left, Symbol) else None
+        return None if without is None else RealSet(left, without)
+    interval = interval_of(relation)
+    return RealSet(*interval) if interval else _of_distance(relation)
+
+
+def _of_distance(relation: Relation) -> RealSet | None:
+    """Return the set of ``|x| < 2`` or ``|x| > 2``."""
+    sides, signs = ordered(relation)
+    if len(signs) != 1 or signs[0] not in ("<", "<="):
+        return None
+    inside = isinstance(sides[0], Operation)
+    distance, bound = sides if inside else sides[::-1]
+    value = None if has_variables(bound) else real_value(bound)
+    of_symbol = isinstance(distance, Operation) and distance.name == "abs" and isinstance(distance.parts[0], Symbol)
+    # |x| > 0 has one point in the middle and |x| >= 0 none.
+    if not of_symbol or value is None or not (value > 0 or (value == 0 and not inside and signs[0] == "<")):
+        return None
+    below, strict = Operation("neg", (bound,)), signs[0] == "<"
+    opening, closing = ("(", ")") if strict else ("[", "]")
+    name = distance.parts[0]  # type: ignore[union-attr]
+    if inside:
+        return RealSet(name, Sequence(opening, (below, bound), closing))
+    least, most = ALL_REALS.items
+    outside = Sequence("(", (least, bound if value == 0 else below), closing), Sequence(opening, (bound, most), ")")
+    return RealSet(name, Collection("union", outside))
+
+
+def _of_either(node: Collection) -> RealSet | None:
+    parts = [part for part in map(real_set, node.items) if part is not None]
+    if len(parts) < len(node.items) or len({part.name for part in parts}) != 1 or parts[0].name is None:
+        return None
+    pieces = [part.numbers.items if isinstance(part.numbers, Collection) else (part.numbers,) for part in parts]
+    return RealSet(parts[0].name, Collection("union", tuple(piece for several in pieces for piece in several)))
+
+
+def _of_all(node: Collection) -> RealSet | None:
+    r"""Return the set of ``x \ne 1, x \ne 2`` or ``x \ne 1, 2``, in which ``x \in \mathbb{R}`` says nothing."""
+    name: Node | None = None
+    points: list[Node] = []
+    for item in node.items:
+        if isinstance(item, Relation) and (name is None or item.sides[0] == name):
+            name = item.sides[0]
+            if item.signs == ("!=",):
+                points.extend(_points(item.sides[1]))
+            elif item.signs != ("in",) or item.sides[1] != ALL_REALS:
+                return None
+        elif isinstance(item, Relation) or not points:
+            return None
+        else:
+            points.extend(_points(item))
+    without = _without(ALL_REALS, points) if points and isinstance(name, Symbol) else None
+    return None if without is None else RealSet(name, without)
+
+
+def _difference(node: Operation) -> RealSet | None:
+    r"""Return ``A \setminus B`` or ``A - B``, where B has single points."""
+    whole, taken = (node.parts[0], node.parts[-1]) if len(node.parts) == 2 else (None, None)
+    if node.name == "+" and isinstance(taken, Operation) and taken.name == "neg":
+        taken = taken.parts[0]
+    elif node.name != "setminus":
+        return None
+    if not isinstance(whole, Sequence) or not isinstance(taken, Collection) or taken.kind != "set":
+        return None
+    points = [point for item in taken.items for point in _points(item)]
+    without = _without(whole, points) if is_interval(whole) else None
+    return None if without is None else RealSet(None, without)
+
+
+def _points(node: Node) -> tuple[Node, ...]:
+    if isinstance(node, PlusMinus) and node.before is None:
+        return node.value, Operation("neg", (node.value,))
+    return (node,)
+
+
+def _without(interval: Sequence, points: list[Node] | tuple[Node, ...]) -> Node | None:
+    """Return an interval without points inside of it; None if they cannot be put in order, or lie outside."""
+    inner = {point: real_value(point) for point in points}
+    low, high = (_bound(item) for item in interval.items)
+    if None in (low, high, *inner.values()) or not all(low < value < high for value in inner.values()):  # type: ignore[operator]
+        return None
+    cuts = sorted(inner, key=lambda point: inner[point])  # type: ignore[arg-type, return-value]
+    starts = [(interval.opening, interval.items[0]), *(("(", cut) for cut in cuts)]
+    ends = [*((cut, ")") for cut in cuts), (interval.items[1], interval.closing)]
+    pieces = [
+        Sequence(opening, (first, last), closing)
+        for (opening, first), (last, closing) in zip(starts, ends, strict=True)
+    ]
+    return Collection("union", tuple(pieces)) if len(pieces) > 1 else pieces[0]
+
+
+def _bound(node: Node) -> float | None:
+    sign = infinite_sign(node)
+    return real_value(node) if sign is None else float(f"{sign}inf")
