@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 from rlframework.rewards.math.expressions import FUNCTIONS
+from rlframework.rewards.math.latex_text import one_writing
 from rlframework.rewards.math.normalize import normalize
 from rlframework.rewards.math.parser import read
 from rlframework.rewards.math.syntax import (
@@ -25,7 +27,7 @@ from rlframework.rewards.math.syntax import (
     has_variables,
 )
 from rlframework.rewards.math.unit_names import MAGNITUDES, NOT_UNITS
-from rlframework.rewards.math.units import canonical_unit, is_known_unit
+from rlframework.rewards.math.units import canonical_unit, is_known_unit, ratio
 
 MAX_WORDS = 8
 
@@ -39,11 +41,34 @@ _LEAD = re.compile(
 _TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
 _MONEY = re.compile(r"(-?)\s*(\\\$|\$|us\\?\$|usd|eur|gbp|[€£₹¥])\s*(?=[-.0-9\\(])", re.IGNORECASE)
 _ANGLE = re.compile(r"(?:m\s*)?\\angle\s*\{?[A-Z]{1,3}\}?\s*=\s*")
-_BASED = re.compile(r"(?:(?:\\text\s*)?\{|\()?([0-9A-Z]+)[)}]?_\{?(?:\\text\s*\{)?([0-9]{1,2})\}{0,2}")
+_BASED = re.compile(
+    r"(?:(?:\\text\s*)?\{|\()?([0-9A-Z]+)[)}]?\s*"
+    r"(?:_\s*\{?\(?\s*(?:\\text\s*\{)?\s*(?:base\s+)?([0-9]{1,2}|[a-z]{3,6}(?:-[a-z]+)?)\s*\)?\}{0,2}"
+    r"|\(?\s*(?:in\s+)?base[ -]([0-9]{1,2}|[a-z]{3,6}(?:-[a-z]+)?)\s*\)?)"
+)
+_SMALL = re.findall(
+    r"\w+",
+    """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
+    eighteen nineteen twenty
+    """,
+)
+# The names of the bases that digits and letters suffice for.
+_BASES = {**{str(base): base for base in range(2, 37)}, **dict(zip(_SMALL, range(21), strict=True))}
+_BASES |= {"thirty-two": 32, "thirty-six": 36}
+_ORDINAL = re.compile(r"(?:the\s+)?([0-9]+)\s*(?:\^\s*)?(?:\\text\s*)?\{?\s*(?:\\text\s*\{)?\s*(st|nd|rd|th)\s*\}{0,2}")
+# A letter to choose and what is behind it: (C) 24.
+_CHOICE = re.compile(r"\(([A-H])\)[\s:]*(\S.*)")
+_NONE = re.compile(
+    r"(?:there\s+(?:is|are)\s+)?no\s+(?:(real|integer)\s+)?(?:solutions?|roots?)(?:\s+exists?)?", re.IGNORECASE
+)
+# 2 hours 30 minutes, 5 ft 6 in, 1 h and 20 min.
+_PART = r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)"
+_PARTS = re.compile(rf"{_PART}(?:,?\s*(?:and\s+)?{_PART}){{1,2}}")
 _ALL_NUMBERS = re.compile(r"all\s+real(?:s|\s+numbers)(?:\s+(?:[a-z]\s+)?except(?:\s+for)?\s+(?:[a-z]\s*=\s*)?(.+))?")
 # Where a unit may begin: after a blank, at upright words, right behind a digit or bracket.
 _BORDER = re.compile(
-    r"\s+(?=\(?[A-Za-z])|\s*(?=\\text\s*\{)|(?<=[0-9)}])\s*(?=\\?%|\\?\$|[€£₹¥¢])|(?<=[0-9])(?=[A-Za-z]{2})"
+    r"\s+(?=\(?[A-Za-z])|\s*(?=\\text\s*\{)|(?<=[0-9)}])\s*(?=\\?%|\\?\$|[€£₹¥¢])|(?<=[0-9)}])(?=[A-Za-z])"
 )
 # A label and its value, such as "Total = 18 dollars" or "x = $18".
 _NAMED = re.compile(r"([A-Za-z][A-Za-z ]{0,30}(?:_\{?[0-9a-z]\}?)?)\s*=\s*([^=<>]+)")
@@ -64,9 +89,15 @@ _MATHEMATICS = frozenset(["pi", "infinity", "inf", "oo"])
 
 @dataclass(frozen=True)
 class Letter:
-    """A choice among lettered ones."""
+    """A choice among lettered ones.
+
+    Args:
+        letter: Its letter.
+        value: What stands behind the letter, if something does: (C) 24.
+    """
 
     letter: str
+    value: Node | None = None
 
 
 @dataclass(frozen=True)
@@ -79,36 +110,78 @@ class Words:
 Answer = Letter | Words | Node
 
 
-def read_answer(text: str) -> Answer:
+def read_answer(text: str, letters_are_units: bool = False) -> Answer:
     """Read an answer as what it is.
+
+    Args:
+        text: The answer.
+        letters_are_units: Whether ``60m`` is taken for sixty metres, and not for sixty times m.
 
     Raises:
         ValueError: It is too long, has invisible characters, or nothing in it can be read.
 
     Example:
         >>> read_answer("(C)"), read_answer("The answer is ellipse."), read_answer("18 dollars")
-        (Letter(letter='C'), Words(text='ellipse'), Quantity(value=Number(value=Fraction(18, 1)), unit='$'))
+        (Letter(letter='C', value=None), Words(text='ellipse'), Quantity(value=Number(value=Fraction(18, 1)), unit='$'))
     """
     plain = normalize(text)
     plain = normalize(_LEAD.sub("", plain, count=1)) if _LEAD.match(plain) else plain
     if not plain:
         raise UnreadableError("nothing")
-    letter = _LETTER.fullmatch(_OPTION.sub("", _TEXT.sub(r"\1", plain), count=1))
-    if letter:
-        return Letter(letter[1])
     plain = _ANGLE.sub("", re.sub(r"^=\s*", "", plain), count=1)
-    based = _BASED.fullmatch(plain)
-    if based and not based[1].isalpha() and 2 <= int(based[2]) <= 36:
-        return Based(based[1].lstrip("0") or "0", int(based[2]))
-    reals = _ALL_NUMBERS.fullmatch(_TEXT.sub(r"\1", plain))
-    if reals:
-        return read(rf"\mathbb{{R}}\setminus\{{{reals[1]}\}}") if reals[1] else ALL_REALS
+    whole = _letter(plain) or _whole_number(plain) or _everything_or_nothing(plain)
+    if whole is not None:
+        return whole
     if _is_words(plain):
         return Words(_words(plain))
     try:
-        return _with_unit(plain)
+        return _with_unit(plain, letters_are_units)
     except UnreadableError:
         return Words(_words(plain))
+
+
+def _letter(plain: str) -> Letter | None:
+    """Read a letter to choose, with the value behind it or without."""
+    upright = _OPTION.sub("", _TEXT.sub(r"\1", plain), count=1)
+    letter = _LETTER.fullmatch(upright)
+    choice = _CHOICE.fullmatch(upright)
+    if letter or choice is None:
+        return Letter(letter[1]) if letter else None
+    try:
+        value = _with_unit(choice[2], False)
+    except UnreadableError:
+        return None
+    plain_value = value.value if isinstance(value, (Quantity, Percent, Degree)) else value
+    # (A)(C) is two letters, and (A), (C) too.
+    return Letter(choice[1], value) if isinstance(plain_value, SCALARS) and not has_variables(plain_value) else None
+
+
+def _whole_number(plain: str) -> Node | None:
+    """Read digits in a base, or an ordinal number: 52_8, 5th."""
+    based = _BASED.fullmatch(plain) or _BASED.fullmatch(_TEXT.sub(r"\1", plain))
+    base = _BASES.get(based[2] or based[3]) if based else None
+    if based and base and base > 1 and not based[1].isalpha():
+        return Based(based[1].lstrip("0") or "0", base)
+    ordinal = _ORDINAL.fullmatch(plain)
+    if ordinal and ordinal[2] == _ordinal_ending(int(ordinal[1][-2:])):
+        return Number(Fraction(ordinal[1]))
+    return None
+
+
+def _ordinal_ending(number: int) -> str:
+    return "th" if 10 < number < 14 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+
+
+def _everything_or_nothing(plain: str) -> Answer | None:
+    """Read all real numbers in words, and that there is no solution."""
+    upright = _TEXT.sub(r"\1", plain).strip()
+    reals = _ALL_NUMBERS.fullmatch(upright)
+    if reals:
+        return read(rf"\mathbb{{R}}\setminus\{{{reals[1]}\}}") if reals[1] else ALL_REALS
+    none = _NONE.fullmatch(upright)
+    if none is None:
+        return None
+    return Words(f"no {none[1].lower()} solution") if none[1] else Collection("set", ())
 
 
 def _is_words(plain: str) -> bool:
@@ -138,21 +211,21 @@ def _words(plain: str) -> str:
         raise UnreadableError(f"more than {MAX_WORDS} words")
     if re.fullmatch(r"[0-9: ]*(?:am|pm)?", text, re.IGNORECASE):
         text = text.replace(" ", "").lower()
-    return text if "\\" not in text else re.sub(r"\s+", "", text)
+    return one_writing(text) if set("\\^_{") & set(text) else text
 
 
-def _with_unit(plain: str) -> Node:
+def _with_unit(plain: str, letters_are_units: bool) -> Node:
     """Read mathematics with a unit, a sign of money, a word such as million, or none of these."""
     named = _NAMED.fullmatch(_TEXT.sub(r"\1", plain, count=1) if plain.startswith("\\text") else plain)
     # A single letter is a name, and what else a unit must not be a label must not be either.
     if named and NOT_UNITS.isdisjoint(word for word in named[1].lower().split() if len(word) > 1):
-        value = _with_unit(named[2])
+        value = _with_unit(named[2], letters_are_units)
         if not isinstance(value, (Relation, Collection)):
             return Relation((_label(named[1]), value), ("=",))
     money = _MONEY.match(plain)
     if money:
         unit = canonical_unit(money[2].lower().replace("\\", "").replace("us$", "$"))
-        return _with_currency(_with_unit(money[1] + plain[money.end() :]), unit or "")
+        return _with_currency(_with_unit(money[1] + plain[money.end() :], letters_are_units), unit or "")
     scaled = _SCALED.fullmatch(plain)
     if scaled:
         value = Number(Fraction(scaled[1].replace(",", "")) * MAGNITUDES[scaled[2].lower()])
@@ -160,16 +233,32 @@ def _with_unit(plain: str) -> Node:
     temperature = _TEMPERATURE.fullmatch(plain)
     if temperature:
         return _measured(read(temperature[1]), f"°{temperature[2] or temperature[3]}")
-    return _before_unit(plain) or read(plain)
+    return _sum_of_quantities(plain) or _before_unit(plain, letters_are_units) or read(plain)
 
 
-def _before_unit(plain: str) -> Node | None:
+def _sum_of_quantities(plain: str) -> Node | None:
+    """Read ``2 hours 30 minutes``: known units of one dimension, from large to small."""
+    upright = _TEXT.sub(r" \1 ", plain).strip()
+    found = [(number, canonical_unit(unit)) for number, unit in re.findall(_PART, upright)]
+    if not _PARTS.fullmatch(upright):
+        return None
+    first = found[0][1] or ""
+    factors = [ratio(unit or "", first) for _, unit in found]
+    if None in factors or any(later >= earlier for earlier, later in pairwise(factors)):  # type: ignore[operator]
+        return None
+    value = sum(
+        (Fraction(number) * (factor or 0) for (number, _), factor in zip(found, factors, strict=True)), Fraction(0)
+    )
+    return Quantity(Number(value), first)
+
+
+def _before_unit(plain: str, letters_are_units: bool) -> Node | None:
     """Return a number with the unit behind it, wherever that begins; None if there is none."""
     for border in _BORDER.finditer(plain):
         rest = plain[border.end() :]
         unit = canonical_unit(_TEXT.sub(r"\1", rest).replace("\\%", "%").replace("\\$", "$").strip("() "))
         adjacent = border[0] == "" and rest[0].isalpha()
-        if unit is None or (adjacent and not is_known_unit(rest)):
+        if unit is None or (adjacent and not (is_known_unit(rest) and (len(unit) > 1 or letters_are_units))):
             continue
         try:
             value = read(plain[: border.start()])

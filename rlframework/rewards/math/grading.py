@@ -11,6 +11,7 @@ from rlframework.rewards.math.answers import Answer, Letter, Words, read_answer
 from rlframework.rewards.math.compare import same
 from rlframework.rewards.math.parser import read
 from rlframework.rewards.math.second_opinion import ask, may_ask
+from rlframework.rewards.math.syntax import SCALARS, Quantity, Relation, has_variables
 from rlframework.rewards.numerals import parse_number
 from rlframework.rewards.pool import Outcome
 from rlframework.rewards.template import AnswerTemplate
@@ -76,12 +77,19 @@ def _judged(answer: str | None, gold: str) -> Verdict | Question:
     if answer is None:
         return Verdict.MALFORMED
     try:
-        given = read_answer(answer)
+        given = read_answer(answer, letters_are_units=_is_measure(wanted))
+        wanted = read_answer(gold, letters_are_units=True) if isinstance(given, Quantity) else wanted
     except (ValueError, RecursionError):
         return Verdict.MALFORMED
     if isinstance(wanted, Words) and isinstance(given, Words) and wanted != given and may_ask(wanted, given):
         return wanted.text, given.text
     return Verdict.CORRECT if _right(wanted, given) else Verdict.INCORRECT
+
+
+def _is_measure(gold: Answer) -> bool:
+    """Whether a letter behind a number can be nothing but a unit: the gold has a unit or no variable."""
+    value = gold.sides[-1] if isinstance(gold, Relation) else gold
+    return isinstance(value, Quantity) or (isinstance(value, SCALARS) and not has_variables(value))
 
 
 def _resolved(found: Sequence[Verdict | Question]) -> list[Verdict]:
@@ -121,12 +129,22 @@ def _gold(gold: str) -> Answer:
 def _right(gold: Answer, answer: Answer) -> bool:
     try:
         gold, answer = _letters_as_product(gold, answer), _letters_as_product(answer, gold)
-        if isinstance(gold, (Letter, Words)) or isinstance(answer, (Letter, Words)):
+        if isinstance(gold, Letter):
+            return _same_choice(gold, answer)
+        if isinstance(gold, Words) or isinstance(answer, (Letter, Words)):
             return gold == answer
         return same(gold, answer)
     except (ValueError, ArithmeticError, RecursionError):
         # UnreadableError and TooLargeError among them. Not known to be the same is not the same.
         return False
+
+
+def _same_choice(gold: Letter, answer: Answer) -> bool:
+    """Whether it is the letter, the value behind it, or both: a gold of (C) 24 may be answered by 24."""
+    if isinstance(answer, Letter):
+        values = None in (gold.value, answer.value) or same(gold.value, answer.value)  # type: ignore[arg-type]
+        return gold.letter == answer.letter and values
+    return gold.value is not None and not isinstance(answer, Words) and same(gold.value, answer)
 
 
 def _letters_as_product(answer: Answer, other: Answer) -> Answer:

@@ -38,7 +38,7 @@ _SPACES = re.compile(
 )
 _SIZES = re.compile(r"\\(?:left|right|bigg?|Bigg?|bigl|bigr|Bigl|Bigr|middle)(?![A-Za-z])\s*\.?")
 _FONTS = re.compile(
-    r"\\(?:mathrm|mathbf|mathit|mathsf|operatorname|boldsymbol|bm|textit|textrm|textbf|textnormal|mathnormal|mbox)\*?"
+    r"\\(?:mathrm|mathbf|mathit|mathsf|operatorname|boldsymbol|bm|textit|textrm|textbf|textnormal|textsuperscript|mathnormal|mbox)\*?"
     r"(?![A-Za-z])"
 )
 _SAME = [
