@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rlframework.completions import Completion, Completions
 from rlframework.rewards.judgement import Judgement
+from rlframework.rewards.waiting import stoppable
 
 
 class Component(NamedTuple):
@@ -116,7 +117,8 @@ class RewardModel(ABC):
             ValueError: A component returned a wrong number of scores, or an infinite one.
         """
         parts = self.components()
-        judgements = {part.name: judged(part.name, part.reward.score(completions), completions) for part in parts}
+        with stoppable():
+            judgements = {part.name: judged(part.name, part.reward.score(completions), completions) for part in parts}
         return Scores(
             added_up(parts, judgements),
             {name: judgement.scores for name, judgement in judgements.items()},

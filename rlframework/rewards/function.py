@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-import threading
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import torch
 
 from rlframework.completions import Completion, Completions
 from rlframework.rewards.base import RewardModel
+from rlframework.rewards.event_loop import EventLoop, run_async
 from rlframework.rewards.judgement import Judgement
 from rlframework.rewards.pool import Outcome, WorkerPool
 from rlframework.rewards.template import AnswerTemplate
 
 Score: TypeAlias = float | None
 NAN = float("nan")
+LIMIT_S, BATCH_LIMIT_S = 10.0, 120.0
 
 
 class FunctionReward(RewardModel):
@@ -28,14 +29,15 @@ class FunctionReward(RewardModel):
     ``"stop"`` or ``"length"``, and any other name is a column of the data. None abstains. A function that raises has
     failed to check that row: the row abstains, the failure is counted, and many of them stop the run.
 
-    Calls of an async function run together. With ``workers`` a sync function runs in other processes, each call within
-    ``limit_s``: choose that for anything that can hang or crash.
+    Calls of an async function run together, in one event loop for all rollouts, so that a client may be shared. With
+    ``workers`` a sync function runs in other processes: choose that for anything that can hang or crash. Both are given
+    up after ``limit_s``, as failed checks.
 
     Args:
         function: What scores one completion.
         template: The layout that ``parsed`` is read by.
         workers: Processes for the calls; 0 calls in this one.
-        limit_s: Seconds for one call; needs ``workers``, or an async function.
+        limit_s: Seconds for one call, 10 unless told otherwise; needs ``workers``, or an async function.
         at_once: How many calls of an async function run together.
         name: Name of the component in logs; by default the function's.
 
@@ -74,10 +76,10 @@ class FunctionReward(RewardModel):
             )
         self.function = function
         self.template = template or AnswerTemplate()
-        self.limit_s = limit_s
+        self.limit_s = LIMIT_S if limit_s is None else limit_s
         self.at_once = at_once
         self.wanted = [parameter.name for parameter in inspect.signature(function).parameters.values()]
-        self.pool = WorkerPool(function, workers, limit_s or 10.0) if workers else None
+        self.pool = WorkerPool(function, workers, self.limit_s) if workers else None
 
     def score(self, completions: Completions) -> Judgement:
         """Call the function once for each completion."""
@@ -85,7 +87,7 @@ class FunctionReward(RewardModel):
         if self.pool is not None:
             return _judgement(self.pool.map(calls))
         if self.is_async:
-            return _judgement(run_async(self._gathered(calls)))
+            return _judgement(EventLoop.shared().gather(self.function, calls, self.limit_s, self.at_once))
         return _judgement([_called(self.function, call) for call in calls])
 
     def _argument(self, name: str, row: Completion) -> Any:
@@ -93,20 +95,6 @@ class FunctionReward(RewardModel):
         if name == "parsed":
             return self.template.answer_of(row)
         return known[name] if name in known else row.prompt.column(name)
-
-    async def _gathered(self, calls: Sequence[tuple[Any, ...]]) -> list[Outcome]:
-        limit = asyncio.Semaphore(self.at_once)
-
-        async def one(call: tuple[Any, ...]) -> Outcome:
-            async with limit:
-                try:
-                    return Outcome(await asyncio.wait_for(self.function(*call), self.limit_s))  # type: ignore[arg-type]
-                except TimeoutError:
-                    return Outcome(failure="timeout", detail=f"no answer within {self.limit_s:g} s")
-                except Exception as error:
-                    return _raised(error)
-
-        return list(await asyncio.gather(*map(one, calls)))
 
 
 class BatchFunctionReward(RewardModel):
@@ -117,6 +105,7 @@ class BatchFunctionReward(RewardModel):
 
     Args:
         function: What scores a batch, sync or async.
+        limit_s: Seconds for an async one; then its check of all rows has failed.
         name: Name of the component in logs; by default the function's.
 
     Example:
@@ -129,9 +118,12 @@ class BatchFunctionReward(RewardModel):
         tensor([[0., 1.]])
     """
 
-    def __init__(self, function: Callable[..., Any], *, name: str | None = None) -> None:
+    def __init__(
+        self, function: Callable[..., Any], *, limit_s: float = BATCH_LIMIT_S, name: str | None = None
+    ) -> None:
         super().__init__(name or function.__name__)
         self.function = function
+        self.limit_s = limit_s
         self.wanted = list(inspect.signature(function).parameters)
 
     def score(self, completions: Completions) -> Judgement:
@@ -143,7 +135,7 @@ class BatchFunctionReward(RewardModel):
             "stop_reason": [row.stop_reason for row in completions],
         }
         arguments = {name: known[name] if name in known else completions.column(name) for name in self.wanted}
-        return Judgement(as_scores(resolved(self.function(**arguments))))
+        return _of_batch(self.function(**arguments), self.limit_s, len(completions))
 
 
 class TRLReward(RewardModel):
@@ -157,6 +149,7 @@ class TRLReward(RewardModel):
     Args:
         function: ``f(prompts, completions, completion_ids, **columns) -> list[float | None]``, sync or async.
         chat: Whether it expects messages.
+        limit_s: Seconds for an async one; then its check of all rows has failed.
         name: Name of the component in logs; by default the function's.
 
     Example:
@@ -168,9 +161,17 @@ class TRLReward(RewardModel):
         tensor([[1., 0.]])
     """
 
-    def __init__(self, function: Callable[..., Any], *, chat: bool = False, name: str | None = None) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        chat: bool = False,
+        limit_s: float = BATCH_LIMIT_S,
+        name: str | None = None,
+    ) -> None:
         super().__init__(name or function.__name__)
         self.function = function
+        self.limit_s = limit_s
         self.chat = chat
 
     def score(self, completions: Completions) -> Judgement:
@@ -190,8 +191,8 @@ class TRLReward(RewardModel):
             "log_extra": columns.__setitem__,
             "log_metric": log_metric,
         }
-        scores = resolved(self.function(**_accepted(self.function, arguments)))
-        return Judgement(as_scores(scores), columns=columns, metrics=metrics)
+        judgement = _of_batch(self.function(**_accepted(self.function, arguments)), self.limit_s, len(completions))
+        return replace(judgement, columns=columns, metrics=metrics)
 
     def _messages(self, text: str, role: str) -> Any:
         return [{"role": role, "content": text}] if self.chat else text
@@ -204,28 +205,16 @@ def as_scores(values: Any) -> torch.Tensor:
     return torch.tensor([NAN if value is None else float(value) for value in values], dtype=torch.float32)
 
 
-def resolved(result: Any) -> Any:
-    """Return a result, waiting for it if the function was async."""
-    return run_async(result) if inspect.iscoroutine(result) else result
-
-
-def run_async(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine to its end in a thread of its own, since a notebook has a loop running in this one."""
-    results: list[Any] = []
-    failures: list[BaseException] = []
-
-    def body() -> None:
-        try:
-            results.append(asyncio.run(coroutine))
-        except BaseException as error:
-            failures.append(error)
-
-    thread = threading.Thread(target=body)
-    thread.start()
-    thread.join()
-    if failures:
-        raise failures[0]
-    return results[0]
+def _of_batch(result: Any, limit_s: float, rows: int) -> Judgement:
+    """Return the scores of a batch, waiting for them if the function was async."""
+    if not inspect.iscoroutine(result):
+        return Judgement(as_scores(result))
+    outcome = run_async(result, limit_s)
+    if outcome.failure == "exception":
+        raise RuntimeError(f"an async reward failed on all of its rows: {outcome.detail}")
+    if outcome.failure:
+        return Judgement(torch.full((rows,), NAN), torch.ones(rows, dtype=torch.bool), detail=outcome.detail)
+    return Judgement(as_scores(outcome.value))
 
 
 def _called(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Outcome:
