@@ -47,8 +47,10 @@ class Commands(Expressions):
             return self.symbol("\\" + name)
         if name == "emptyset":
             return Collection("set", ())
-        if name == "mathbb" and self.argument() == Symbol("R"):
-            return ALL_REALS
+        if name == "mathbb":
+            letter = self.argument()
+            if isinstance(letter, Symbol) and letter.name in "NZQRC":
+                return ALL_REALS if letter.name == "R" else Symbol(f"\\mathbb{{{letter.name}}}")
         raise UnreadableError(f"the command \\{name}")
 
     def radicand(self) -> Node:

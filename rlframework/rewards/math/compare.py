@@ -9,6 +9,7 @@ from typing import TypeVar
 from rlframework.rewards.math.exact import TooLargeError, exact_value
 from rlframework.rewards.math.intervals import infinite_sign, interval_of, ordered
 from rlframework.rewards.math.numeric import MAX_FUNCTIONS, functions, ratio_of_functions, same_function
+from rlframework.rewards.math.plus_minus import both_values
 from rlframework.rewards.math.real_sets import real_set
 from rlframework.rewards.math.solutions import Solution, holds, is_name, solutions, without_indices
 from rlframework.rewards.math.syntax import (
@@ -74,8 +75,8 @@ def _plain(node: Node) -> Node:
     if isinstance(node, Operation):
         node = _scaled_matrix(node)
     if isinstance(node, (PlusMinus, Operation)):
-        signs = [_with_sign(node, negative) for negative in (False, True)]
-        return Collection("list", tuple(signs)) if signs[0] != signs[1] else node
+        values = both_values(node)
+        return Collection("list", values) if len(values) > 1 else node
     if (
         isinstance(node, Relation)
         and node.signs == ("in",)
@@ -89,16 +90,6 @@ def _plain(node: Node) -> Node:
             inner = _plain(item) if isinstance(item, (PlusMinus, Operation)) else item
             flat.extend(inner.items if isinstance(inner, Collection) and inner.kind == "list" else [inner])
         return Collection("set" if node.kind == "set" else "list", tuple(flat))
-    return node
-
-
-def _with_sign(node: Node, negative: bool) -> Node:
-    """Return one of the two values of an expression with a plus-minus in it."""
-    if isinstance(node, PlusMinus):
-        value = Operation("neg", (node.value,)) if negative else node.value
-        return value if node.before is None else Operation("+", (node.before, value))
-    if isinstance(node, Operation):
-        return Operation(node.name, tuple(_with_sign(part, negative) for part in node.parts))
     return node
 
 
@@ -204,6 +195,8 @@ def _same_relation(gold: Node, answer: Node) -> bool:
             return True
         if gold.signs == answer.signs == ("=",) or gold.signs == answer.signs == ("!=",):
             return _same_equation(gold, answer)
+        if gold.signs == answer.signs == ("in",):
+            return all(map(_same, gold.sides, answer.sides))
         wanted, given = interval_of(gold), interval_of(answer)
         if wanted is not None and given is not None:
             return wanted[0] == given[0] and _same(wanted[1], given[1])
@@ -211,7 +204,9 @@ def _same_relation(gold: Node, answer: Node) -> bool:
     if isinstance(gold, Relation) and gold.signs == ("=",):
         # A gold such as x = 5 asks for the value of x.
         left, right = gold.sides
-        return isinstance(left, Symbol) and is_name(left) and not has_variables(right) and _same(right, answer)
+        # Of y = 2x + 3 the right side alone is no line; of f(x) = 2x + 3 or a_n = 2n + 3 it says as much.
+        of_function = not isinstance(left, Symbol) or "_" in left.name
+        return is_name(left) and (of_function or _is_constant(right)) and _same(right, answer)
     relation, other = (gold, answer) if isinstance(gold, Relation) else (answer, gold)
     # A gold of (1, 2) may be a pair; an answer of (1, 2) is the interval that the gold asks for.
     claimed = real_set(relation) if relation is gold else None

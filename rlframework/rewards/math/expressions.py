@@ -332,8 +332,17 @@ class Expressions(Cursor, ABC):
         name = letter
         if self.accept("_"):
             start = self.place
-            self.argument()
+            index = self.argument()
             name += "_" + "".join(part.value for part in self.tokens[start : self.place] if part.value not in "{}")
+            if letter == "C" and self.accept("^"):
+                return self._chosen(index, Symbol(name))
         while self.accept("'"):
             name += "'"
         return Symbol(CONSTANTS.get(name, name))
+
+    def _chosen(self, index: Node, symbol: Node) -> Node:
+        """Read ``C_{10}^3`` as 10 choose 3, and ``C_1^2`` as the square of a constant."""
+        above = self.exponent()
+        numbers = isinstance(index, Number) and isinstance(above, Number) and index.value >= above.value
+        chosen = numbers or (isinstance(index, Symbol) and isinstance(above, (Number, Symbol)))
+        return Operation("binom" if chosen else "^", (index if chosen else symbol, above))

@@ -6,7 +6,7 @@ import re
 
 MAX_DEPTH = 25
 # How many arguments a command takes that is also written without braces; any other keeps the braces that it has.
-_ARGUMENTS = {"frac": 2, "binom": 2, "sqrt": 1, "vec": 1, "hat": 1, "bar": 1, "overline": 1, "mathbb": 1, "mathcal": 1}
+_ARGUMENTS = {"frac": 2, "binom": 2, "sqrt": 1, "vec": 1, "hat": 1, "bar": 1, "overline": 1, "mathbb": 1, "pmod": 1}
 _SPACES = ("\\,", "\\;", "\\!", "\\:", "\\ ")
 _PIECE = re.compile(r"\\[A-Za-z]+|\\.|\s+|.", re.DOTALL)
 

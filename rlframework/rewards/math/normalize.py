@@ -64,7 +64,11 @@ _SAME = [
         (r"\\div(?![A-Za-z])", "/"),
         (r"\*\*", "^"),
         (r"(\\\\)\[[0-9.]+(?:pt|em|ex|mm|cm)\]", r"\1"),
-        (r"\\(?:overline|bar)\s*\{([0-9]+)\}", r"\\repeating{\1}"),
+        # Equations one under the other.
+        (r"\\begin\{(cases|aligned)\}([^&]*)\\end\{\1\}", r"\2"),
+        (r"(?<=[0-9.])\\(?:overline|bar)\s*\{([0-9]+)\}", r"\\repeating{\1}"),
+        # The number of these digits, and the segment between these points.
+        (r"\\overline\s*\{([0-9]{2,}|[A-Z]{2})\}", r"\1"),
         # A dot on the first and the last of the digits that repeat, or on the only one; or brackets about them.
         (r"(?<=[0-9.])\\dot\s*\{?([0-9])\}?([0-9]*)\\dot\s*\{?([0-9])\}?", r"\\repeating{\1\2\3}"),
         (r"(?<=[0-9.])\\dot\s*\{?([0-9])\}?", r"\\repeating{\1}"),
@@ -95,6 +99,8 @@ def normalize(text: str) -> str:
     text = without_siunitx(_scripts(_vulgar(text)).translate(_TRANSLATION))
     for pattern, written in _SAME:
         text = pattern.sub(written, text)
+    if r"\begin" not in text and "=" in text:
+        text = re.sub(r"\\\\(?=[^=]*=)", ", ", text.rstrip("\\ "))
     text = _THIN.sub("", _FONTS.sub(r"\\text", _SIZES.sub("", text)))
     if text.replace(r"\$", "").count("$") % 2 == 0:
         text = re.sub(r"(?<!\\)\$", " ", text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rlframework.rewards.math.commands import Commands
 from rlframework.rewards.math.solutions import holds
 from rlframework.rewards.math.syntax import (
+    ALL_REALS,
     SCALARS,
     Collection,
     Matrix,
@@ -66,14 +67,13 @@ class Reader(Commands):
 
     def _condition(self, element: Node) -> Node:
         r"""Read ``\{x \mid x > 2\}`` behind its bar as ``x > 2``: what it says of its elements."""
-        bound = element.sides[0] if isinstance(element, Relation) and element.signs == ("in",) else element
+        of_reals = isinstance(element, Relation) and element.signs == ("in",) and element.sides[1] == ALL_REALS
+        bound = element.sides[0] if isinstance(element, Relation) and of_reals else element
         node = self.items()
         self.expect("\\}")
-        if (
-            not isinstance(node, Relation)
-            or not isinstance(bound, Symbol)
-            or not any(holds(side, bound) for side in node.sides)
-        ):
+        conditions = node.items if isinstance(node, Collection) else (node,)
+        of_element = (isinstance(one, Relation) and any(holds(side, bound) for side in one.sides) for one in conditions)
+        if not isinstance(bound, Symbol) or not all(of_element):
             raise UnreadableError("a set of more than a condition on its element")
         return node
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from rlframework.rewards.math.intervals import infinite_sign, interval_of, is_interval, ordered
 from rlframework.rewards.math.numeric import real_value
+from rlframework.rewards.math.plus_minus import both_values
 from rlframework.rewards.math.syntax import (
     ALL_REALS,
     Collection,
     Node,
     Operation,
-    PlusMinus,
     Relation,
     Sequence,
     Symbol,
@@ -65,7 +65,7 @@ def _of_relation(relation: Relation) -> RealSet | None:
         inner = RealSet(None, right) if isinstance(right, Sequence) and len(right.items) == 2 else real_set(right)
         return None if inner is None else RealSet(left, inner.numbers)
     if relation.signs == ("!=",):
-        without = _without(ALL_REALS, _points(right)) if isinstance(left, Symbol) else None
+        without = _without(ALL_REALS, both_values(right)) if isinstance(left, Symbol) else None
         return None if without is None else RealSet(left, without)
     interval = interval_of(relation)
     return RealSet(*interval) if interval else _of_distance(relation)
@@ -109,13 +109,13 @@ def _of_all(node: Collection) -> RealSet | None:
         if isinstance(item, Relation) and (name is None or item.sides[0] == name):
             name = item.sides[0]
             if item.signs == ("!=",):
-                points.extend(_points(item.sides[1]))
+                points.extend(both_values(item.sides[1]))
             elif item.signs != ("in",) or item.sides[1] != ALL_REALS:
                 return None
         elif isinstance(item, Relation) or not points:
             return None
         else:
-            points.extend(_points(item))
+            points.extend(both_values(item))
     without = _without(ALL_REALS, points) if points and isinstance(name, Symbol) else None
     return None if without is None else RealSet(name, without)
 
@@ -129,15 +129,9 @@ def _difference(node: Operation) -> RealSet | None:
         return None
     if not isinstance(whole, Sequence) or not isinstance(taken, Collection) or taken.kind != "set":
         return None
-    points = [point for item in taken.items for point in _points(item)]
+    points = [point for item in taken.items for point in both_values(item)]
     without = _without(whole, points) if is_interval(whole) else None
     return None if without is None else RealSet(None, without)
-
-
-def _points(node: Node) -> tuple[Node, ...]:
-    if isinstance(node, PlusMinus) and node.before is None:
-        return node.value, Operation("neg", (node.value,))
-    return (node,)
 
 
 def _without(interval: Sequence, points: list[Node] | tuple[Node, ...]) -> Node | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rlframework.rewards.math.plus_minus import both_values
 from rlframework.rewards.math.syntax import (
     CONSTANTS,
     Collection,
     Node,
     Operation,
-    PlusMinus,
     Relation,
     Sequence,
     Symbol,
@@ -97,15 +97,7 @@ def _of_relation(relation: Relation) -> tuple[Solution, ...] | None:
     names = relation.sides[:-1]
     if not all(map(is_name, names)) or len(set(names)) < len(names) or any(holds(right, name) for name in names):
         return None
-    return tuple(Solution(names, (value,) * len(names)) for value in _values(right))
-
-
-def _values(node: Node) -> tuple[Node, ...]:
-    if isinstance(node, PlusMinus):
-        above = node.value if node.before is None else Operation("+", (node.before, node.value))
-        below = Operation("neg", (node.value,))
-        return above, below if node.before is None else Operation("+", (node.before, below))
-    return (node,)
+    return tuple(Solution(names, (value,) * len(names)) for value in both_values(right))
 
 
 def _joined(cases: list[tuple[Solution, ...]]) -> tuple[Solution, ...]:
@@ -121,18 +113,20 @@ def _joined(cases: list[tuple[Solution, ...]]) -> tuple[Solution, ...]:
 
 
 def is_name(node: Node) -> bool:
-    """Whether it names one thing: x, x_1, f(x), f^{-1}(x), P(A), the segment AB, or a tuple of such names."""
+    """Whether it names one thing: x, x_1, f(x), f'(x), f^{-1}(x), P(A), AB, its length |AB|, or a tuple of such."""
     if isinstance(node, Symbol):
         return node.name not in CONSTANTS
     if isinstance(node, Sequence):
         return (node.opening, node.closing) == ("(", ")") and all(map(is_name, node.items))
+    if isinstance(node, Operation) and node.name == "abs":
+        return all(isinstance(letter, Symbol) and letter.name.isupper() for letter in _factors(node.parts[0]))
     if not isinstance(node, Operation) or node.name != "*":
         return False
     letters = _factors(node)
     if all(isinstance(letter, Symbol) and letter.name.isupper() for letter in letters):
         return True
     inverse = letters[0].parts[0] if isinstance(letters[0], Operation) and letters[0].name == "^" else letters[0]
-    named = isinstance(inverse, Symbol) and inverse.name in "fghpqFGHPEV"
+    named = isinstance(inverse, Symbol) and inverse.name.rstrip("'") in set("fghpqFGHPEV")
     return named and len(letters) == 2 and isinstance(letters[1], Symbol)
 
 
