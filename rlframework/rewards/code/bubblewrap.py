@@ -57,8 +57,8 @@ class BubblewrapSandbox(Sandbox):
     interpreter in use lies in a folder that this id cannot enter (``/root``), it is shown at its path in a mount
     namespace of the jail's own.
 
-    A filter of system calls lets through what Python and its standard library need (`system_calls.ALLOWED`); the rest
-    fails, above all what namespaces and limits do not count: sockets, shared memory, nameless files, asynchronous reads.
+    A filter of system calls lets through what Python and its standard library need (`system_calls.ALLOWED`). The rest
+    fails, above all what namespaces and limits do not count: sockets, shared memory, nameless files.
 
     What it does not hold: faults of the kernel, side channels, and the load on the processor.
 

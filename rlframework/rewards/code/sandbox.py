@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import json
+import marshal
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
@@ -18,6 +18,8 @@ from rlframework.rewards.code.process import Finished, run_process
 
 # Runs inside, where this package is not.
 DRIVER = inspect.getsource(driver) + "\n\nmain()\n"
+# Of marshal: what every Python 3 reads.
+JOB_FORMAT = 2
 
 
 class SandboxError(RuntimeError):
@@ -113,7 +115,7 @@ class Sandbox(ABC):
 
     def _execute(self, program: str, calls: list[Mapping[str, Any]], stdin: bytes, wall_s: float) -> Finished:
         job = {"program": program, "calls": calls, "limits": self._limits(wall_s), "packages": self.packages}
-        text = json.dumps(job).encode()
+        text = marshal.dumps(job, JOB_FORMAT)
         with self.launch() as launch:
             try:
                 finished = run_process(

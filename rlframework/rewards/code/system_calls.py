@@ -1,10 +1,9 @@
 """The system calls that a jailed program may make, and the arguments that some of them are held to.
 
-They are what CPython 3.11 to 3.14, its standard library and small programs of ``/usr/bin`` use, found by tracing. What is
-missing is missing for a reason: it takes something that the whole machine or the whole user has so many of and no limit
-counts (asynchronous reads, keys, huge pages, pseudo terminals, memory behind files without a name), it reaches what lies
-outside (sockets: those between a virtual machine and its host know no network namespace), or it widens what of the kernel
-can be attacked.
+They are what CPython, its standard library and small programs of ``/usr/bin`` use, found by tracing. What is missing is
+missing for a reason. It takes something that the whole machine or the whole user has so many of, and that no limit
+counts: asynchronous reads, keys, huge pages, memory behind files without a name. Or it reaches what lies outside:
+sockets between a virtual machine and its host know no network namespace. Or it opens more of the kernel to attack.
 """
 
 from __future__ import annotations
