@@ -30,7 +30,11 @@ LAYOUT_KEPT = {
         f"{KEPT_WHOLE}<|endoftext|>",
     ),
     "opening copied from the prompt": _of(
-        "34", f"{START}{KEPT_WHOLE}", f"{START}\n{KEPT_WHOLE}\n", f"\n {START}{KEPT_WHOLE}<|im_end|>", f"{START}{END}{ANSWER}"
+        "34",
+        f"{START}{KEPT_WHOLE}",
+        f"{START}\n{KEPT_WHOLE}\n",
+        f"\n {START}{KEPT_WHOLE}<|im_end|>",
+        f"{START}{END}{ANSWER}",
     ),
     "working with other answers": _of(
         "34",

@@ -18,10 +18,12 @@ from tests.rewards.math.labelled_right import RIGHT
 from tests.rewards.math.labelled_right_forms import RIGHT_FORMS
 from tests.rewards.math.labelled_right_more import RIGHT_MORE
 from tests.rewards.math.labelled_right_second import RIGHT_SECOND
+from tests.rewards.math.labelled_right_third import RIGHT_THIRD
 from tests.rewards.math.labelled_wrong import WRONG
 from tests.rewards.math.labelled_wrong_forms import WRONG_FORMS
 from tests.rewards.math.labelled_wrong_more import WRONG_MORE
 from tests.rewards.math.labelled_wrong_second import WRONG_SECOND
+from tests.rewards.math.labelled_wrong_third import WRONG_THIRD
 
 LIMIT_S = 5.0
 REFUSED = (Verdict.INCORRECT, Verdict.MALFORMED)
@@ -33,6 +35,7 @@ RIGHT_ANSWERS: Tables = {
     "form": RIGHT_FORMS,
     "more": RIGHT_MORE,
     "second": RIGHT_SECOND,
+    "third": RIGHT_THIRD,
     "unicode": UNICODE_RIGHT,
 }
 WRONG_ANSWERS: Tables = {
@@ -40,6 +43,7 @@ WRONG_ANSWERS: Tables = {
     "form": WRONG_FORMS,
     "more": WRONG_MORE,
     "second": WRONG_SECOND,
+    "third": WRONG_THIRD,
     "unicode": UNICODE_WRONG,
     "resources": RESOURCES,
     "injection": INJECTIONS,
