@@ -68,7 +68,7 @@ _SAME = [
         (r"\\begin\{(cases|aligned)\}([^&]*)\\end\{\1\}", r"\2"),
         (r"(?<=[0-9.])\\(?:overline|bar)\s*\{([0-9]+)\}", r"\\repeating{\1}"),
         # The number of these digits, and the segment between these points.
-        (r"\\overline\s*\{([0-9]{2,}|[A-Z]{2})\}", r"\1"),
+        (r"\\overline\s*\{([0-9]{2,}|[A-Z]{2})\}(?![0-9])", r"\1"),
         # A dot on the first and the last of the digits that repeat, or on the only one; or brackets about them.
         (r"(?<=[0-9.])\\dot\s*\{?([0-9])\}?([0-9]*)\\dot\s*\{?([0-9])\}?", r"\\repeating{\1\2\3}"),
         (r"(?<=[0-9.])\\dot\s*\{?([0-9])\}?", r"\\repeating{\1}"),

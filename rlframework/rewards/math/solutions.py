@@ -77,7 +77,10 @@ def without_indices(cases: tuple[Solution, ...]) -> tuple[Solution, ...]:
     """Return ``x_1 = 2, x_2 = 3`` as two cases of x; anything else as it is."""
     names = {name for case in cases for name in case.names}
     plain = {name.name.partition("_")[0] for name in names if isinstance(name, Symbol)}
-    indexed = all(isinstance(name, Symbol) and "_" in name.name for name in names)
+    indexed = all(
+        isinstance(name, Symbol) and name.name.partition("_")[2].strip("{}").replace(",", "").isdigit()
+        for name in names
+    )
     if not indexed or len(plain) != 1:
         return cases
     letter = Symbol(plain.pop())

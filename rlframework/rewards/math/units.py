@@ -71,8 +71,9 @@ def _known(parts: list[str]) -> str | None:
             return None
         for name, power in factors:
             powers[name] += -power if place else power
-    # Lengths are squared; of hours and the like only one over their square is taken.
-    if any(power > 1 and UNITS[name].dimension not in ("length", "unit") for name, power in powers.items()):
+    # Lengths are squared and cubed; of hours and the like only one over their square is taken.
+    most = {name: 3 if UNITS[name].dimension in ("length", "unit") else 1 for name in powers}
+    if any(power > most[name] for name, power in powers.items()):
         return None
     sides = [[(name, abs(power)) for name, power in powers.items() if power * sign > 0] for sign in (1, -1)]
     above, below = (" ".join(name if power == 1 else f"{name}^{power}" for name, power in side) for side in sides)

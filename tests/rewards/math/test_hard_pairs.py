@@ -11,6 +11,8 @@ WRONG = {
     "values without their names": [("2,1", "x=1, y=2"), ("1,2", "x=1, y=2"), ("x=2, y=1", "x=1, y=2")],
     "a number is no set": [(r"x \in 18", "18"), ("[18]", "18"), (r"\{18\}", "18")],
     "words that change a number": [("18 minuses", "18"), ("18 mills", "18"), (r"\text{not} = 18", "18")],
+    "letters are no numbers of cases": [("x_a=2, x_b=3", "x=2, x=3"), ("x_m=2, x_n=3", "x=2, x=3")],
+    "digits under and behind a line": [(r"\overline{12}5", "125"), (r"\overline{4}2", "42")],
     "no logarithm to base 0": [(r"\log_0 2", "0")],
     "intervals": [("2<x<5", "(2,5)"), ("[2,5]", "2<x<5"), (r"x \in [2,5]", "2<x<5"), ("(2,6)", r"x \in (2,5)")],
     "the letter R": [("R", r"\mathbb{R}"), (r"\mathbb{Z}", r"(-\infty,\infty)")],
