@@ -271,7 +271,8 @@ class KnowsFewGolds(RewardModel):
 
     def score(self, completions: Completions) -> Judgement:
         unknown = torch.tensor([row.prompt.index >= 3 for row in completions])
-        return Judgement(CorrectAnswer().evaluate(completions).total.flatten().masked_fill(unknown, math.nan), None, unknown)
+        totals = CorrectAnswer().evaluate(completions).total.flatten()
+        return Judgement(totals.masked_fill(unknown, math.nan), None, unknown)
 
 
 SUMS = [{"prompt": f"{n} + 1?", "answer": str(n + 1)} for n in range(20, 220)]

@@ -79,7 +79,9 @@ def test_a_value_is_spelled_out(value: Any, text: str) -> None:
     assert gold_text(value) == text
 
 
-@pytest.mark.parametrize("value", MISSING, ids=[repr(value)[:40] for value in MISSING])
+@pytest.mark.parametrize(
+    "value", MISSING, ids=[f"{type(value).__name__}-{place}" for place, value in enumerate(MISSING)]
+)
 def test_what_nothing_can_be_compared_with_is_none(value: Any) -> None:
     assert gold_text(value) is None
 
