@@ -176,7 +176,7 @@ class EventLoop:
 
 
 class DaemonExecutor(ThreadPoolExecutor):
-    """Threads for ``asyncio.to_thread`` that the interpreter does not wait for when it ends, as it does for a pool's."""
+    """Threads for ``asyncio.to_thread`` that the interpreter does not wait for at its end, as it does for a pool's."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Call a function in a thread of its own."""
