@@ -51,7 +51,7 @@ def collect(algorithm: PolicyGradient, prompts: Sequence[Prompt], step: int) -> 
 
     Raises:
         RuntimeError: No completion has a total, a reward fails more often than ``reward_limits`` allow,
-            or an option lacks the sampler's log-probabilities.
+            the sampler samples something else than the policy, or an option lacks its log-probabilities.
         ValueError: ``advantages()`` or ``token_weights()`` returned a wrong shape.
     """
     with algorithm.inference():
@@ -62,6 +62,8 @@ def collect(algorithm: PolicyGradient, prompts: Sequence[Prompt], step: int) -> 
     if algorithm.mask_truncated:
         rollout.loss_mask = rollout.completion_mask & ~rollout.truncated.unsqueeze(1)
     rollout = rollout.to(algorithm.device)
+    with algorithm.inference():
+        algorithm.sampler_check.observe(algorithm.policy, algorithm.sampler, completions, rollout, step)
     old = _old_logprobs(algorithm, rollout, step) if _needs_old_logprobs(algorithm) else None
     rollout = replace(
         rollout,

@@ -24,6 +24,7 @@ from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel, Scores
 from rlframework.rollout import Rollout
 from rlframework.samplers.base import GroupSampler
+from rlframework.samplers.check import SamplerCheck
 from rlframework.step import with_entropy_masks
 from rlframework.terms import EntropyBonus, KLInLoss, KLTerm, SamplerCorrection
 
@@ -83,6 +84,7 @@ class PolicyGradient(RolloutModule):
     Attributes:
         reuses_sampler_logprobs: Whether the sampler gave the log-probabilities of the policy so far; that then spares a
             forward pass.
+        sampler_check: Holds what a sampler of this process says of its tokens against the policy.
         sequence_ratio: True if the surrogate is one number per completion, so that none of its tokens can be left out.
     """
 
@@ -116,6 +118,7 @@ class PolicyGradient(RolloutModule):
         self.count_masked = count_masked
         self.sampler_correction = sampler_correction or sampler.correction
         self.reuses_sampler_logprobs = True
+        self.sampler_check = SamplerCheck()
         check_arguments(self)
         self.reference = policy.reference() if kl_coefficient else None
 

@@ -107,7 +107,7 @@ def foretell(
 
 
 def decoder_sizes(policy: Policy, precision: str) -> DecoderSizes | None:
-    """Return the sizes of a policy's model; None if it has experts, or is no gated decoder of transformers.
+    """Return the sizes of a policy's model; None if it has experts, unequal layers, or is no decoder of transformers.
 
     Args:
         policy: The policy.
@@ -117,6 +117,8 @@ def decoder_sizes(policy: Policy, precision: str) -> DecoderSizes | None:
     if not hasattr(getattr(model, "config", None), "get_text_config"):
         return None
     config = model.config.get_text_config()
+    if getattr(config, "is_heterogeneous", False):
+        return None
     wanted = ("num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads", "vocab_size")
     if any(not isinstance(getattr(config, name, None), int) for name in wanted) or _has_experts(config):
         return None

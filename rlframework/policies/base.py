@@ -76,6 +76,19 @@ class Policy(nn.Module, ABC):
         bonus needs entropies with gradient, and nothing else does.
         """
 
+    def single_logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
+        """Score the completions row by row, ``(B, T)``, without padding: what faster ways are held against."""
+        rows = [batch.select(slice(row, row + 1)).trim() for row in range(len(batch))]
+        options = {"entropy_gradient": True} if entropy_gradient else {}
+        scored = [self.logprobs(row, **options) for row in rows]
+        width = batch.completion_ids.shape[1]
+        return TokenLogProbs(
+            *(
+                torch.cat([torch.nn.functional.pad(part, (0, width - part.shape[1])) for part in parts])
+                for parts in zip(*scored, strict=True)
+            )
+        )
+
     def anticipating(self, batch: Rollout, objective: Objective) -> AbstractContextManager[None]:
         """Enter a context in which the loss is known that the log-probabilities of a batch will go into.
 

@@ -18,9 +18,9 @@ from rlframework.policies.base import Objective, Policy
 from rlframework.policies.decoding import Decoding
 from rlframework.policies.foresight import Foresight
 from rlframework.policies.group_cache import GroupCache
-from rlframework.policies.head import Head, TiledHead, WholeHead
+from rlframework.policies.head import Head, TiledHead, WholeHead, into_rows
 from rlframework.policies.lean_decode import LeanDecoder
-from rlframework.policies.loading import load_model, load_tokenizer, with_adapter
+from rlframework.policies.loading import check_vocabulary, load_model, load_tokenizer, with_adapter
 from rlframework.policies.packed_rows import PackedRows
 from rlframework.policies.prefix_sharing import PrefixSharing, TrunkSharing
 from rlframework.policies.rotation import shared_rotation
@@ -52,6 +52,9 @@ class CausalLMPolicy(Policy):
         tree_attention: How a group attends while prompts are shared: `GroupwiseAttention` runs anywhere,
             `FlexTreeAttention` is for long groups on CUDA.
         packed_rows: Lay rows end to end where prompts cannot be shared (`PackedRows`); False pads them.
+        padded: Pad rows that are shorter than others of their batch, where nothing faster is to be had. False reads
+            every prompt and scores every row by itself, as is done of its own accord where the model is found to show
+            its padding.
         lean_decode: Sample through `LeanDecoder` where the architecture and the adapter allow it; False calls the model
             itself.
         graphed_decode: Record its steps as CUDA graphs (`GraphedDecoder`), for models so small, or GPUs so fast, that
@@ -62,9 +65,9 @@ class CausalLMPolicy(Policy):
     Raises:
         ImportError: ``quantization`` without bitsandbytes, or a GGUF file without the package ``gguf``.
         FileNotFoundError: There is no such GGUF file.
-        ValueError: No tokenizer for a model object, a tokenizer without pad token, a dtype or a quantization for a
-            model that exists, ``lora`` for a model with an adapter, quantised weights without one, or
-            ``graphed_decode`` for a model that `LeanDecoder` does not serve.
+        ValueError: No tokenizer for a model object, a tokenizer without pad token or with more ids than the model
+            reads, a dtype or a quantization for a model that exists, ``lora`` for a model with an adapter, quantised
+            weights without one, or ``graphed_decode`` for a model that `LeanDecoder` does not serve.
 
     Example:
         >>> from transformers import Qwen3Config, Qwen3ForCausalLM
@@ -90,18 +93,20 @@ class CausalLMPolicy(Policy):
         shared_trunk: bool = True,
         tree_attention: type[TreeAttention] = GroupwiseAttention,
         packed_rows: bool = True,
+        padded: bool = True,
         lean_decode: bool = True,
         graphed_decode: bool = False,
         gguf_file: str | None = None,
     ) -> None:
         super().__init__(load_tokenizer(model, tokenizer, gguf_file))
         self.model = with_adapter(load_model(model, dtype, quantization, gguf_file), lora)
+        check_vocabulary(self.model, self.tokenizer)
         if gradient_checkpointing:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
         self._forward_arguments = _forward_arguments(self.model)
         scorers: list[Scorer] = [TrunkSharing(self, tree_attention)] if shared_prefix and shared_trunk else []
         scorers += [PrefixSharing(self, tree_attention)] if shared_prefix else []
-        self._scoring = Scoring(self, [*scorers, PackedRows(self)] if packed_rows else scorers)
+        self._scoring = Scoring(self, [*scorers, PackedRows(self)] if packed_rows else scorers, padded)
         self._foresight = Foresight(self)
         lean = lean_decode and LeanDecoder.fits(self.model)
         if graphed_decode and not lean:
@@ -109,13 +114,14 @@ class CausalLMPolicy(Policy):
                 "graphed_decode records the steps of LeanDecoder, which serves Llama, Qwen2 and Qwen3, plain or LoRA; "
                 f"this is {type(self.model).__name__} with lean_decode={lean_decode}"
             )
-        self._decoding = Decoding(shared_prefix and shared_trunk, lean, graphed_decode)
+        self._decoding = Decoding(shared_prefix and shared_trunk, lean, graphed_decode, padded)
 
     def logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
         """Score the completions, ``(B, T)``, the fastest way that the model and the minibatch allow."""
         scorer = self._scoring.choose(batch)
         if scorer is None:
-            return self.padded_logprobs(batch, entropy_gradient=entropy_gradient)
+            slow = self.padded_logprobs if self._scoring.pads(batch) else self.single_logprobs
+            return slow(batch, entropy_gradient=entropy_gradient)
         return scorer.score(batch, entropy_gradient=entropy_gradient, forecast=self._foresight.forecast(batch))
 
     def anticipating(self, batch: Rollout, objective: Objective) -> AbstractContextManager[None]:
@@ -131,8 +137,41 @@ class CausalLMPolicy(Policy):
         """Return whether no row is so long that it decides how the others are rotated."""
         return shared_rotation(self.model.config.get_text_config(), batch) is None
 
+    def single_logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
+        """Score each row in a forward pass of its own, ``(B, T)``: what the model itself says of a text.
+
+        There is no padding, no mask, no cache, and positions are counted by the model. Everything faster is held
+        against this.
+        """
+        rows = [batch.select(slice(row, row + 1)) for row in range(len(batch))]
+        scored = [self._alone(row, entropy_gradient) for row in rows]
+        return TokenLogProbs(*(torch.cat(parts) for parts in zip(*scored, strict=True)))
+
+    def _alone(self, row: Rollout, entropy_gradient: bool) -> TokenLogProbs:
+        if not row.prompt_mask.any():  # There is nothing that its first token could follow.
+            return self.padded_logprobs(row, entropy_gradient=entropy_gradient)
+        tokens = row.completion_ids[row.completion_mask].unsqueeze(0)
+        ids = torch.cat([row.prompt_ids[row.prompt_mask].unsqueeze(0), tokens], dim=1)
+        logits = self.single_logits(ids, tokens.shape[1] + 1)[:, :-1]
+        scored = token_logprobs(logits, tokens, row.temperature, entropy_gradient=entropy_gradient)
+        return into_rows(TokenLogProbs(scored.logprobs[0], scored.entropy[0]), row.completion_mask)
+
+    def single_logits(self, ids: Tensor, kept: int) -> Tensor:
+        """Return the logits of the last columns of rows of one length, ``(B, kept, V)``, as `single_logprobs` does.
+
+        Args:
+            ids: ``(B, L)``, all of it text.
+            kept: How many columns.
+        """
+        return self._call(ids, use_cache=False, logits_to_keep=kept).logits[:, -kept:]
+
+    def single_next_logits(self, ids: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
+        """Run the tokens that the cache of rows of one length lacks, ``(B, V)``."""
+        output = self._call(ids, **{self._cache_name: cache}, use_cache=True, logits_to_keep=1)
+        return output.logits[:, -1], output[self._cache_name]
+
     def padded_logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
-        """Score the completions in one padded forward pass, each row with its own prompt: what is slow and right."""
+        """Score the completions in one padded forward pass, ``(B, T)``, each row with its own prompt."""
         ids = torch.cat([batch.prompt_ids, batch.completion_ids], dim=1)  # (B, S)
         mask = torch.cat([batch.prompt_mask, batch.completion_mask], dim=1)
         scored = self.padded_logits(ids, mask, batch.completion_ids.shape[1] + 1)[:, :-1]
@@ -158,12 +197,20 @@ class CausalLMPolicy(Policy):
 
     def plain_next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
         """Run them through the model's own forward, ``(B, V)``."""
-        # The name is `cache` from transformers 5.24 on.
-        name = "cache" if "cache" in self._forward_arguments else "past_key_values"
         # By its index: of a slice torch would multiply every row with a copy of the head of its own.
         last = torch.tensor([ids.shape[1] - 1], device=ids.device)
-        output = self._forward(ids, mask, mask, **{name: cache}, use_cache=True, logits_to_keep=last)
-        return output.logits[:, -1], output[name]
+        output = self._forward(ids, mask, mask, **{self._cache_name: cache}, use_cache=True, logits_to_keep=last)
+        return output.logits[:, -1], output[self._cache_name]
+
+    @property
+    def keeps_cache(self) -> bool:
+        """Whether the model's forward takes and returns a cache that it can go on from."""
+        return self._cache_name in self._forward_arguments
+
+    @property
+    def _cache_name(self) -> str:
+        # It is `cache` from transformers 5.24 on.
+        return "cache" if "cache" in self._forward_arguments else "past_key_values"
 
     def branch(self, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
         """Branch the key-value cache, with a long prompt kept once for its group."""
@@ -171,7 +218,10 @@ class CausalLMPolicy(Policy):
 
     def select_rows(self, cache: Any, rows: Tensor, room: int) -> Any:
         """Keep some rows of the key-value cache."""
-        cache.batch_select_indices(rows)
+        if not hasattr(cache, "reorder_cache"):
+            return super().select_rows(cache, rows, room)
+        # As in beam search: it is what every layer knows, whatever it holds, and a row may come several times.
+        cache.reorder_cache(rows)
         return cache
 
     def reference(self) -> Policy:
@@ -218,16 +268,20 @@ class CausalLMPolicy(Policy):
     @property
     def max_positions(self) -> int | None:
         """``max_position_embeddings`` of the model's configuration."""
-        return getattr(self.model.config, "max_position_embeddings", None)
+        positions = getattr(self.model.config, "max_position_embeddings", None)
+        return None if positions is None or positions < 1 else positions  # XLNet says -1 for any number
 
     def _forward(self, ids: Tensor, mask: Tensor, seen: Tensor, **options: Any) -> Any:
         positions = (seen.long().cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
-        optional = {"position_ids": positions, "logits_to_keep": options.pop("logits_to_keep")}
-        options |= {name: value for name, value in optional.items() if name in self._forward_arguments}
         cache = next((value for value in options.values() if isinstance(value, GroupCache)), None)
-        if cache is not None:
-            return self.model(input_ids=ids, **cache.inputs, **options)
-        return self.model(input_ids=ids, attention_mask=mask.long(), **options)
+        inputs = {"attention_mask": mask.long()} if cache is None else cache.inputs
+        return self._call(ids, **inputs, **options, position_ids=positions)
+
+    def _call(self, ids: Tensor, **options: Any) -> Any:
+        """Call the model with what its forward takes, and without outputs that only training wants."""
+        options["output_router_logits"] = False
+        optional = {"position_ids", "logits_to_keep", "output_router_logits"} - self._forward_arguments
+        return self.model(input_ids=ids, **{name: value for name, value in options.items() if name not in optional})
 
 
 def _forward_arguments(model: torch.nn.Module) -> frozenset[str]:

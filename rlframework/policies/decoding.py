@@ -9,13 +9,14 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
-from rlframework.distributed import is_sharded
+from rlframework.distributed import is_sharded, on_any_rank
 from rlframework.policies.graphed_decode import GraphedDecoder
 from rlframework.policies.group_cache import GroupCache
 from rlframework.policies.kv_cache import with_room
 from rlframework.policies.lean_decode import LeanDecoder
 from rlframework.policies.prefix_tree import common_prefix
 from rlframework.policies.rotation import length_dependent
+from rlframework.policies.rows_apart import RowsApart
 from rlframework.policies.self_check import coarse, exact_twin, exactly, raised, rounds, total_variation, unlike, wrong
 from rlframework.policies.tree_attention import TREE_ATTENTION
 from rlframework.policies.trunk_prefill import read_behind_trunk, worth_a_trunk
@@ -36,76 +37,111 @@ class Way(NamedTuple):
         shared: Keep each prompt once for its group.
         roomy: Copy it into a cache with room for what follows; without either, the cache is the model's own.
         lean: Take steps through `LeanDecoder`, for which the cache has to be one of the two.
+        padded: Read and decode all prompts as one batch; without it each by itself (`RowsApart`).
+        cached: Go on from the model's cache; without it every step reads whole rows again.
     """
 
     trunk: bool = False
     shared: bool = False
     roomy: bool = False
     lean: bool = False
+    padded: bool = True
+    cached: bool = True
 
     @property
     def name(self) -> str:
         """The shortcuts that are taken, by the policy's arguments that switch them off where there are any."""
-        names = {"shared_trunk=True": self.trunk, "shared_prefix=True": self.shared, "lean_decode=True": self.lean}
-        return ", ".join(name for name, used in names.items() if used) or "cache with room"
+        names = {
+            "shared_trunk=True": self.trunk,
+            "shared_prefix=True": self.shared,
+            "lean_decode=True": self.lean,
+        }
+        own = "the model's own cache" + (" of padded rows (padded=True)" if self.padded else "")
+        own = "cache with room" if self.roomy else own
+        return ", ".join(name for name, used in names.items() if used) or own
+
+
+# Each row read anew at every step, by itself: by definition what the model says of a text.
+_SLOWEST = Way(padded=False, cached=False)
 
 
 class Decoding:
     """Reads prompts, branches their cache into groups, and takes decoding steps.
 
     Before a way is first used, it decodes a few tokens of two prompts, one row ending before the others, and is held
-    against one forward pass over the whole rows. A way that differs is left, with a warning that has the figures; only
-    a model whose own cache decodes otherwise than its forward pass is refused.
+    against a forward pass over each whole row. A way that differs is left, with a warning that has the figures. The
+    last one has neither padding nor a cache, and serves every model.
 
     Args:
         trunk: Read what all prompts begin with once, where the cache allows it.
         lean: Take steps through `LeanDecoder`, where the cache and the weights allow it.
         graphed: Record them as graphs, with a copy of the prompt for every row.
+        padded: Read prompts of unequal length as one batch.
     """
 
-    def __init__(self, trunk: bool, lean: bool, graphed: bool = False) -> None:
+    def __init__(self, trunk: bool, lean: bool, graphed: bool = False, padded: bool = True) -> None:
         self._trunk = trunk
         self._lean = lean
         self._graphed = graphed
-        self._holds: dict[Way, bool] = {Way(): True}
+        self._padded = padded
+        self._holds: dict[Way, bool] = {}
         self._prompts: tuple[Tensor, Tensor] | None = None
 
     def read(self, policy: CausalLMPolicy, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
         """Read the prompts, ``(N, V)`` and their cache.
 
         Raises:
-            RuntimeError: The model decodes otherwise than it scores.
+            RuntimeError: The model's logits are NaN.
         """
         self._prompts = ids, mask
         whole = policy.model.config._attn_implementation == TREE_ATTENTION and not is_sharded(policy)
         # Where the longest row of a call decides how all are rotated, a trunk read by itself is rotated otherwise.
         alike = whole and not length_dependent(policy.model.config)
-        way = Way(trunk=self._trunk and alike and worth_a_trunk(ids, mask))
-        return self._prefill(policy, way if self._proven(policy, way, 1) else Way(), ids, mask)
+        trunk = self._padded and self._trunk and alike and worth_a_trunk(ids, mask)
+        wanted = [Way(trunk=True)] if trunk else []
+        wanted += [Way()] if self._padded and policy.keeps_cache else []
+        wanted += [Way(padded=False)] if policy.keeps_cache else []
+        way = next((way for way in wanted if self._proven(policy, way, 1)), _SLOWEST)
+        if way == _SLOWEST:
+            self._refuse_what_is_not_causal(policy)
+        if not way.padded and is_sharded(policy):
+            raise RuntimeError(
+                f"{type(policy.model).__name__} shows its padding, or has no cache, so that prompts are read one by "
+                "one; ranks that share sharded weights would wait for each other. Use a strategy that shards none"
+            )
+        return self._prefill(policy, way, ids, mask)
 
     def branch(self, policy: CausalLMPolicy, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
         """Return a cache of ``N * copies`` rows, group by group, that share their prompt if it is long.
 
         Raises:
-            RuntimeError: The model decodes otherwise than it scores.
+            RuntimeError: The model's logits are NaN.
         """
+        if isinstance(cache, RowsApart):
+            return self._branched(policy, _SLOWEST, cache, mask, copies, room)
         plain = isinstance(cache, DynamicCache) and all(type(layer) is DynamicLayer for layer in cache.layers)
         long = copies > 1 and mask.shape[1] >= LONG_PROMPT and not self._graphed
-        shared = plain and long and policy.model.config._attn_implementation == TREE_ATTENTION
+        # Latent attention keeps other things than the keys and values that attention meets.
+        alike = plain and all(layer.keys.shape == layer.values.shape for layer in cache.layers)
+        shared = alike and long and policy.model.config._attn_implementation == TREE_ATTENTION
         lean = plain and self._lean and not is_sharded(policy) and LeanDecoder.fits(policy.model)
-        copied = Way(roomy=plain, lean=lean), Way(roomy=plain), Way()
+        copied = (Way(roomy=plain, lean=lean), Way(roomy=plain), Way())
         wanted = (Way(shared=True, lean=lean), Way(shared=True), *copied) if shared else copied
-        way = next(way for way in wanted if self._proven(policy, way, copies))
+        way = next((way for way in wanted if self._proven(policy, way, copies)), Way())
         return self._branched(policy, way, cache, mask, copies, room)
 
     def next_logits(self, policy: CausalLMPolicy, ids: Tensor, mask: Tensor, cache: Any) -> tuple[Tensor, Any]:
         """Decode one token per row, ``(B, V)``, in the way that the cache was branched for."""
+        if isinstance(cache, RowsApart):
+            return cache.append(ids), cache
         decoder = getattr(cache, "decoder", None)
         if decoder is None:
             return policy.plain_next_logits(ids, mask, cache)
         return decoder.step(ids[:, 0], mask, cache), cache
 
     def _prefill(self, policy: CausalLMPolicy, way: Way, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
+        if not way.padded:
+            return RowsApart.read(policy, ids, mask, way.cached)
         if not way.trunk:
             return policy.next_logits(ids, mask)
         return read_behind_trunk(policy.next_logits, ids, mask, common_prefix(ids, mask))
@@ -128,25 +164,42 @@ class Decoding:
             if self._prompts is None:
                 return False  # A cache that was not read here.
             found = self._fault(policy, way, *_two_prompts(*self._prompts), min(copies, 2))
-            self._holds[way] = found is None
-            if found is not None:
+            self._holds[way] = not on_any_rank(found is not None, policy)
+            if not self._holds[way]:
                 rank_zero_warn(
-                    f"Left {way.name}: {found}. What is slower is right, and is used instead. Please report the "
-                    "architecture."
+                    f"Left {way.name}: {found or 'another rank found that results differ'}. What is slower is right, "
+                    "and is used instead. Please report the architecture."
                 )
         return self._holds[way]
+
+    def _refuse_what_is_not_causal(self, policy: CausalLMPolicy) -> None:
+        """Refuse a model that predicts a token otherwise once others follow it, found out once.
+
+        Raises:
+            RuntimeError: It does.
+        """
+        if _SLOWEST in self._holds or self._prompts is None:
+            return
+        found = self._fault(policy, _SLOWEST, *_two_prompts(*self._prompts), 1)
+        if on_any_rank(found is not None, policy):
+            raise RuntimeError(
+                f"{type(policy.model).__name__} predicts a token otherwise once others follow it: "
+                f"{found or 'another rank found so'}. What is sampled from it is not what would be learned from; check "
+                "whether its configuration makes it causal (is_decoder=True of encoders)"
+            )
+        self._holds[_SLOWEST] = True
 
     @torch.no_grad()
     def _fault(self, policy: CausalLMPolicy, way: Way, ids: Tensor, mask: Tensor, copies: int) -> str | None:
         """Return how a way differs from the model's own forward pass; None if it does not.
 
         Raises:
-            RuntimeError: So does the model's own cache, or the logits are NaN.
+            RuntimeError: The logits of that are NaN.
         """
         forced = self._sampled(policy, ids, mask, copies)
         with exact_twin(policy) as exact:
             if exact is None:
-                own = self._replay(policy, Way(), ids, mask, copies, forced)
+                own = _whole(policy, ids, mask, copies, forced)
                 try:
                     fast = self._replay(policy, way, ids, mask, copies, forced)
                 except Exception as error:
@@ -157,17 +210,17 @@ class Decoding:
                 truth = _whole(twin, ids, mask, copies, forced)
                 try:
                     fast = self._replay(twin, way, ids, mask, copies, forced)
-                    found = wrong("distributions", float(total_variation(truth, fast).max()))
                 except Exception as error:  # An architecture that nobody has tried may do anything.
-                    found = raised(error)
-                if found is not None:
-                    own = self._replay(twin, Way(), ids, mask, copies, forced)
-                    _refuse_another_cache(policy, float(total_variation(truth, own).max()))
+                    return raised(error)
+            found = wrong("distributions", float(total_variation(truth, fast).max()))
             if found is not None or not rounds(policy):
                 return found
             own_error, fast_error = (
-                float(total_variation(truth, self._replay(policy, some, ids, mask, copies, forced)).mean())
-                for some in (Way(), way)
+                float(total_variation(truth, logits).mean())
+                for logits in (
+                    _whole(policy, ids, mask, copies, forced),
+                    self._replay(policy, way, ids, mask, copies, forced),
+                )
             )
             return coarse("distributions", own_error, fast_error)
 
@@ -190,17 +243,24 @@ class Decoding:
         return torch.cat(steps)
 
     def _sampled(self, policy: CausalLMPolicy, ids: Tensor, mask: Tensor, copies: int) -> Tensor:
-        """Return tokens that the model samples in its own way, ``(B, T)``; no random stream of the run is touched."""
+        """Return tokens that the model samples in its slowest way, ``(B, T)``; no random stream of the run is touched.
+
+        Raises:
+            RuntimeError: Its logits are NaN.
+        """
         generator = torch.Generator(ids.device).manual_seed(0)
-        logits, cache = policy.plain_next_logits(ids, mask)
-        rows = torch.arange(len(ids), device=ids.device).repeat_interleave(copies)
-        cache, mask, logits = policy.select_rows(cache, rows, _STEPS), mask[rows], logits[rows]
+        logits, cache = self._prefill(policy, _SLOWEST, ids, mask)
+        if logits.isnan().any():
+            raise RuntimeError(
+                "the policy's logits are NaN: its weights have diverged, or were not numbers to begin with"
+            )
+        cache, logits = self._branched(policy, _SLOWEST, cache, mask, copies, 0), logits.repeat_interleave(copies, 0)
         tokens = []
         for _ in range(_STEPS):
-            probabilities = logits.float().softmax(-1).nan_to_num(0.0) + 1e-9
-            tokens.append(torch.multinomial(probabilities, 1, generator=generator))
-            mask = torch.nn.functional.pad(mask, (0, 1), value=True)
-            logits, cache = policy.plain_next_logits(tokens[-1], mask, cache)
+            tokens.append(torch.multinomial(logits.float().softmax(-1), 1, generator=generator))
+            logits, cache = self.next_logits(policy, tokens[-1], mask, cache)
+        # Some models count positions by which ids are padding's, and those may be sampled as well.
+        tokens[1] = torch.full_like(tokens[1], policy.pad_id)
         return torch.cat(tokens, dim=1)
 
 
@@ -210,25 +270,16 @@ _STEPS, _HALFWAY = 6, 3
 _PROOF_PROMPT = 48
 
 
-def _refuse_another_cache(policy: CausalLMPolicy, gap: float) -> None:
-    """Refuse a model whose own cache decodes otherwise than its forward pass scores."""
-    if refused := wrong("distributions", gap):
-        raise RuntimeError(
-            f"{type(policy.model).__name__} decodes with its cache otherwise than its forward pass scores the same "
-            f"tokens, or its logits are NaN: {refused}. Nothing sampled from it is what would be learned from; check "
-            "the weights, or sample by scoring whole rows (a subclass of GroupSampler)"
-        )
-
-
 def _staying(rows: int, device: torch.device) -> Tensor:
     """Return the rows that go on when one has ended: the second, so that others move up."""
     return torch.tensor([row for row in range(rows) if row != 1 or rows < 2], device=device)
 
 
 def _two_prompts(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the longest and the shortest prompt, ``(2, P')``, without the middle of long ones; one if there is one."""
+    """Return the longest and the shortest prompt, ``(2, P')``, without the middle of long ones."""
+    # Two also of one, since ranks that share sharded weights have to call the model equally often.
     sizes = mask.sum(1)
-    rows = sizes.argsort(stable=True)[[-1, 0]][: len(ids)]
+    rows = sizes.argsort(stable=True)[[-1, 0]]
     place, size = mask[rows].long().cumsum(1), sizes[rows].unsqueeze(1)
     kept = mask[rows] & ((place <= _PROOF_PROMPT) | (place > size - _PROOF_PROMPT))
     # What is kept, moved to the right.
@@ -237,12 +288,13 @@ def _two_prompts(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _whole(policy: CausalLMPolicy, ids: Tensor, mask: Tensor, copies: int, forced: Tensor) -> Tensor:
-    """Return the logits that one forward pass over whole rows gives where `Decoding._replay` gives some, ``(n, V)``."""
+    """Return the logits that forward passes over whole rows give where `Decoding._replay` gives some, ``(n, V)``."""
     rows = torch.arange(len(ids), device=ids.device).repeat_interleave(copies)
-    logits = policy.padded_logits(
-        torch.cat([ids[rows], forced], dim=1),
-        torch.nn.functional.pad(mask[rows], (0, forced.shape[1]), value=True),
-        forced.shape[1] + 1,
+    logits = torch.cat(
+        [
+            policy.single_logits(torch.cat([ids[row][mask[row]], tokens]).unsqueeze(0), forced.shape[1] + 1)
+            for row, tokens in zip(rows, forced, strict=True)
+        ]
     )
     staying = _staying(len(forced), forced.device)
     steps = [logits[:, position] for position in range(_HALFWAY + 1)]

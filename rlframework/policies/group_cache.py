@@ -69,7 +69,7 @@ class PromptLayer(RoomyLayer):
 
     def reseat(self, seats: Seats, groups: Tensor | None, rows: Tensor) -> None:
         """Keep some rows, and of the prompts those of ``groups``; None is all."""
-        self.batch_select_indices(rows)
+        self.reorder_cache(rows)
         self._seats = seats
         if groups is not None:
             keys, values = self._prompt
@@ -128,10 +128,10 @@ class GroupCache(DynamicCache):
         mask = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=self._seats.group.device)
         return {"attention_mask": mask, "branches": self}
 
-    def batch_select_indices(self, indices: Tensor) -> None:
+    def reorder_cache(self, beam_idx: Tensor) -> None:
         """Keep these rows, in ascending order; a group without rows loses its prompt."""
-        present, group = self._seats.group[indices].unique_consecutive(return_inverse=True)
+        present, group = self._seats.group[beam_idx].unique_consecutive(return_inverse=True)
         all_there = len(present) == len(self._seats.prompt_mask)
         self._seats = Seats(group, self._seats.prompt_mask[present])
         for layer in self.layers:
-            layer.reseat(self._seats, None if all_there else present, indices)
+            layer.reseat(self._seats, None if all_there else present, beam_idx)

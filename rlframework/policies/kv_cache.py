@@ -67,9 +67,9 @@ class RoomyLayer(DynamicLayer):
         rows = query.unflatten(1, (keys.shape[1], -1))
         return scaled_dot_product_attention(rows, keys, values, seen, scale=scale).flatten(1, 2)
 
-    def batch_select_indices(self, indices: Tensor) -> None:
+    def reorder_cache(self, beam_idx: Tensor) -> None:
         """Keep these rows, in this order."""
-        self.buffers = [buffer.index_select(0, indices) for buffer in self.buffers]
+        self.buffers = [buffer.index_select(0, beam_idx) for buffer in self.buffers]
         self._show()
 
     def _show(self) -> tuple[Tensor, Tensor]:

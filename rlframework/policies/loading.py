@@ -61,6 +61,31 @@ def _not_empty(tokenizer: PreTrainedTokenizerBase, source: str | Path) -> PreTra
     return tokenizer
 
 
+def check_vocabulary(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse a tokenizer whose ids the model cannot read, and a model that samples ids that it cannot read itself.
+
+    Raises:
+        ValueError: With the sizes.
+    """
+    try:
+        rows = model.get_input_embeddings().weight.shape[0]
+    except (AttributeError, NotImplementedError):  # Not every architecture says where it reads ids.
+        return
+    highest = max(tokenizer.get_vocab().values())
+    if highest >= rows:
+        raise ValueError(
+            f"the tokenizer has ids up to {highest}, and the model reads those below {rows}: it is the tokenizer of "
+            "another model, or the model was not resized to it. Pass the model's own by tokenizer=..., or resize the "
+            f"model first: model.resize_token_embeddings({highest + 1})"
+        )
+    head = getattr(model.get_output_embeddings(), "weight", None)
+    if head is not None and head.ndim == 2 and head.shape[0] > rows:
+        raise ValueError(
+            f"the model's head gives {head.shape[0]} logits, and its embedding reads {rows} ids: what is sampled from "
+            "it could not be read; check vocab_size in its configuration"
+        )
+
+
 def texts_with_tokens(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> Iterator[str]:
     """Yield those of some texts that a tokenizer reads as tokens; if it reads none, words of its own vocabulary.
 

@@ -1,10 +1,9 @@
-"""Ways to score a minibatch, from the fastest to padded rows, each held against padded rows on first use."""
+"""Ways to score a minibatch, from the fastest to single rows, each held against single rows on first use."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -18,8 +17,6 @@ from rlframework.distributed import on_any_rank
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.policies.base import eval_mode
 from rlframework.policies.self_check import (
-    BLIND,
-    EXACT,
     coarse,
     exact_twin,
     exactly,
@@ -53,7 +50,7 @@ class Scorer(ABC):
 
     @abstractmethod
     def score(self, batch: Rollout, **options: Any) -> TokenLogProbs:
-        """Return what `CausalLMPolicy.padded_logprobs` returns, ``(B, T)``, 0 on padding.
+        """Return what `CausalLMPolicy.single_logprobs` returns, ``(B, T)``, 0 on padding.
 
         Args:
             batch: Whole groups.
@@ -62,29 +59,31 @@ class Scorer(ABC):
 
 
 class Scoring:
-    """Takes the first scorer that fits.
+    """Takes the first scorer that fits, then padded rows, then single rows.
 
-    The log says once for each reason why a faster one did not. The first minibatch of a scorer, and the first one with
-    gradients, are scored both ways for a few rows. A scorer that differs is left, with a warning that has the figures;
-    only a model whose padded rows do not score as single rows do is refused.
+    The log says once for each reason why a faster one did not. The first minibatch of a way, and the first one with
+    gradients, are scored for a few rows, and held against the same rows each by itself. A way that differs is left,
+    with a warning that has the figures.
 
     Args:
-        policy: Whose padded rows are right.
+        policy: Whose single rows are right.
         scorers: The fastest first.
+        padded: Whether rows may be padded where no scorer fits.
     """
 
-    def __init__(self, policy: CausalLMPolicy, scorers: Sequence[Scorer]) -> None:
+    def __init__(self, policy: CausalLMPolicy, scorers: Sequence[Scorer], padded: bool = True) -> None:
         self._policy = policy
         self._scorers = scorers
+        self._padded = padded
         self._told: set[tuple[Scorer, str]] = set()
-        self._proven: set[tuple[Scorer, bool]] = set()
+        self._proven: set[tuple[Scorer | None, bool]] = set()
         self._refuted: set[Scorer] = set()
 
     def choose(self, batch: Rollout) -> Scorer | None:
-        """Return what scores this minibatch fastest; None if nothing but padded rows can.
+        """Return what scores this minibatch fastest; None if nothing but padded or single rows can.
 
         Raises:
-            RuntimeError: The model scores padded rows otherwise than single ones, or its numbers are NaN.
+            RuntimeError: The model's numbers are NaN.
         """
         for scorer in self._scorers:
             if scorer in self._refuted:
@@ -97,19 +96,32 @@ class Scoring:
                 rank_zero_info(f"No {scorer.name}: {reason}.")
         return None
 
-    def _holds(self, scorer: Scorer, batch: Rollout) -> bool:
-        """Whether a scorer scores as padded rows do; found out once without gradients, and once with."""
+    def pads(self, batch: Rollout) -> bool:
+        """Return whether padded rows score as single ones do; without it each has to be scored by itself.
+
+        Raises:
+            RuntimeError: The model's numbers are NaN.
+        """
+        if self._padded and (None, torch.is_grad_enabled()) not in self._proven:
+            # Rows without a token have nothing to compare, and those without a prompt nothing to compare with.
+            blank = not (batch.completion_mask.any() and batch.prompt_mask.any(1).all())
+            if not on_any_rank(blank, self._policy):
+                self._padded = self._holds(None, batch)
+        return self._padded
+
+    def _holds(self, scorer: Scorer | None, batch: Rollout) -> bool:
+        """Whether a scorer, or padded rows, score as single rows do; found out once without gradients, once with."""
         case = scorer, torch.is_grad_enabled()
         if case in self._proven:
             return True
-        rows = _sample(batch)
-        found = find_fault(self._policy, scorer, rows)
+        found = find_fault(self._policy, scorer, _sample(batch))
         if on_any_rank(found is not None, self._policy):
-            refuse_padding_that_shows(self._policy, rows)
-            self._refuted.add(scorer)
+            if scorer is not None:
+                self._refuted.add(scorer)
             rank_zero_warn(
-                f"Left {scorer.switch}=True: {found or 'another rank found that results differ'}. What is slower is "
-                "right, and is used instead. Please report the architecture."
+                f"Left {scorer.switch if scorer else 'padded'}=True: "
+                f"{found or 'another rank found that results differ'}. What is slower is right, and is used instead. "
+                "Please report the architecture."
             )
             return False
         self._proven.add(case)
@@ -134,7 +146,7 @@ class _Reading(NamedTuple):
     ) -> _Reading:
         """Score rows and, where gradients are on, differentiate by the parameters.
 
-        One by one takes the memory of one row, and their columns stay where they are.
+        One by one takes the memory of one row.
         """
         parts = [rows.select(slice(row, row + 1)) for row in range(len(rows))] if one_by_one else [rows]
         sizes = [int(part.completion_mask.sum()) for part in parts]
@@ -165,66 +177,67 @@ class _Reading(NamedTuple):
         return found | {"gradients (relative)": float((self.gradients - other.gradients).norm() / size)}
 
 
-def find_fault(policy: CausalLMPolicy, scorer: Scorer, rows: Rollout) -> str | None:
-    """Return how a scorer differs from padded rows; None if it does not.
+def find_fault(policy: CausalLMPolicy, scorer: Scorer | None, rows: Rollout) -> str | None:
+    """Return how a scorer, or padded rows, differ from single rows; None if they do not.
 
     Args:
         policy: The policy as it is used.
-        scorer: One of its own.
+        scorer: One of its own; None is padded rows.
         rows: A few rows in whole groups, with tokens.
+
+    Raises:
+        RuntimeError: Single rows score NaN.
     """
     with exact_twin(policy, scorer) as exact:
         # Chosen before anything runs: a sharded model may keep its weights gathered after a pass.
         weights = _small_ones(policy)
+        fast_way = policy.padded_logprobs if scorer is None else scorer.score
         if exact is None:
-            own = _Reading.of(policy, policy.padded_logprobs, rows, weights, one_by_one=True)
+            own = _of_single_rows(policy, rows, weights)
             try:
-                fast = _Reading.of(policy, scorer.score, rows, weights)
+                fast = _Reading.of(policy, fast_way, rows, weights)
             except Exception as error:
                 return raised(error)
             return _first(unlike(what, gap) for what, gap in own.apart(fast, largest=False).items())
         twin, twin_scorer = exact
         twin_weights = weights if twin is policy else _small_ones(twin)
         with exactly(policy):
-            truth = _Reading.of(twin, twin.padded_logprobs, rows, twin_weights, one_by_one=True)
+            truth = _of_single_rows(twin, rows, twin_weights)
             try:
-                fast = _Reading.of(twin, twin_scorer.score, rows, twin_weights)
+                twin_way = twin.padded_logprobs if twin_scorer is None else twin_scorer.score
+                fast = _Reading.of(twin, twin_way, rows, twin_weights)
             except Exception as error:  # An architecture that nobody has tried may do anything.
                 return raised(error)
         found = _first(wrong(what, gap) for what, gap in truth.apart(fast, largest=True).items())
         if found or not rounds(policy):
             return found
         own_errors = truth.apart(
-            _Reading.of(policy, policy.padded_logprobs, rows, weights, one_by_one=True), largest=False
+            _Reading.of(policy, policy.single_logprobs, rows, weights, one_by_one=True), largest=False
         )
-        fast_errors = truth.apart(_Reading.of(policy, scorer.score, rows, weights), largest=False)
+        fast_errors = truth.apart(_Reading.of(policy, fast_way, rows, weights), largest=False)
         return _first(coarse(what, error, fast_errors[what]) for what, error in own_errors.items())
 
 
-def refuse_padding_that_shows(policy: CausalLMPolicy, rows: Rollout) -> None:
-    """Refuse a model that scores padded rows otherwise than single ones: no way of scoring it can be called right.
+def _of_single_rows(policy: CausalLMPolicy, rows: Rollout, weights: Sequence[nn.Parameter]) -> _Reading:
+    """Return what every way of scoring is held against.
 
     Raises:
-        RuntimeError: It does, or its numbers are NaN.
+        RuntimeError: It cannot be had, or is no number.
     """
-    with torch.no_grad(), exact_twin(policy) as exact, exactly(policy) if exact else nullcontext():
-        twin = policy if exact is None else exact[0]
-        padded = _Reading.of(twin, twin.padded_logprobs, rows).logprobs
-        single = [
-            rows.select(slice(row, row + 1)).trim() for row in range(len(rows)) if rows.completion_mask[row].any()
-        ]
-        alone = torch.cat([_Reading.of(twin, twin.padded_logprobs, row).logprobs for row in single])
-    if padded.isnan().any() or alone.isnan().any():
+    try:
+        reading = _Reading.of(policy, policy.single_logprobs, rows, weights, one_by_one=True)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        raise RuntimeError(
+            f"{type(policy.model).__name__} cannot score a row by itself, in eval mode without mask and cache: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if reading.logprobs.isnan().any():
         raise RuntimeError(
             "the policy's log-probabilities are NaN: its weights have diverged, or were not numbers to begin with"
         )
-    gap = float((padded - alone).abs().max() if exact else (padded - alone).abs().mean())
-    if gap > (EXACT if exact else BLIND):
-        raise RuntimeError(
-            f"{type(policy).__name__} scores rows that are padded on the left otherwise than the same rows alone, by "
-            f"up to {gap:.2g} nats: the model does not look at its attention mask, or counts positions by column. It "
-            "can be trained with one prompt to a minibatch and without padding, not as it is"
-        )
+    return reading
 
 
 def _first(found: Iterable[str | None]) -> str | None:

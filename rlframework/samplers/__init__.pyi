@@ -3,6 +3,7 @@ from .batched import BatchedSampler
 from .filters import SpreadFilter
 from .generate import GenerateSampler
 from .shared_prefix import SharedPrefixSampler
+from .uncached import UncachedSampler
 from .unsloth import UnslothSampler
 from .unsloth_engine import UnslothEngineSampler
 from .vllm import DiskSync, LoRASync, ServerError, VLLMSampler, WeightSync
@@ -16,6 +17,7 @@ __all__ = [
     "ServerError",
     "SharedPrefixSampler",
     "SpreadFilter",
+    "UncachedSampler",
     "UnslothEngineSampler",
     "UnslothSampler",
     "VLLMSampler",

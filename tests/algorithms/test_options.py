@@ -57,9 +57,9 @@ def test_what_means_nothing_is_refused(kind: type, options: dict[str, Any], mess
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_groups_of_one_and_greedy_groups_are_refused_by_all(kind: type) -> None:
     with pytest.raises(ValueError, match="group_size=1: advantages compare the completions of one prompt"):
-        kind(Bigrams(), None, BatchedSampler(group_size=1, max_tokens=2))
+        kind(Bigrams(), CorrectAnswer(), BatchedSampler(group_size=1, max_tokens=2))
     with pytest.raises(ValueError, match="temperature=0 makes every completion of a group the same"):
-        kind(Bigrams(), None, BatchedSampler(group_size=2, max_tokens=2, temperature=0))
+        kind(Bigrams(), CorrectAnswer(), BatchedSampler(group_size=2, max_tokens=2, temperature=0))
 
 
 def test_every_class_is_in_the_table_of_the_proof() -> None:

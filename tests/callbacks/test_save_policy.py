@@ -29,10 +29,12 @@ Fit = Callable[..., pl.Trainer]
 
 @pytest.fixture(autouse=True)
 def interruptible() -> Iterator[None]:
-    """Answer Ctrl+C as Python does: a shell has its jobs in the background ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Answer signals as Python does: a shell has its jobs in the background ignore Ctrl+C, and nohup a hang-up."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 class Does(pl.Callback):

@@ -13,7 +13,7 @@ from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
 from rlframework.policies import CausalLMPolicy, graphed_decode
 from rlframework.policies.lean_decode import LeanDecoder
-from rlframework.samplers import BatchedSampler, SharedPrefixSampler
+from rlframework.samplers import BatchedSampler, SharedPrefixSampler, UncachedSampler
 from rlframework.testing import letter_prompts, letter_tokenizer
 
 TOKENIZER = letter_tokenizer()
@@ -117,18 +117,28 @@ def test_a_model_that_computes_otherwise_decodes_through_its_own_forward(steps: 
     assert not steps, "what was refuted is not tried again"
 
 
-def test_a_model_whose_cache_forgets_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_whose_cache_forgets_is_decoded_without_it() -> None:
     policy = make("llama")
-    honest = policy.plain_next_logits
+    honest = policy.plain_next_logits, policy.single_next_logits
 
     def forgetful(ids: torch.Tensor, mask: torch.Tensor, cache: Any = None) -> Any:
         seen = mask if cache is None else mask & (torch.arange(mask.shape[1]) > 1)
-        return honest(ids, seen, cache)
+        return honest[0](ids, seen, cache)
 
-    policy.plain_next_logits = forgetful
+    def confused(ids: torch.Tensor, cache: Any = None) -> Any:
+        return honest[1](ids.flip(1), cache)
+
+    policy.plain_next_logits, policy.single_next_logits = forgetful, confused
     policy.model.model.layers[0].mlp.act_fn = torch.nn.GELU()
-    with pytest.raises(RuntimeError, match="decodes with its cache otherwise than its forward pass"):
-        SharedPrefixSampler(group_size=4, max_tokens=4).sample(policy, PROMPTS)
+    sampler = SharedPrefixSampler(group_size=4, max_tokens=4)
+    with pytest.warns(UserWarning, match="Left the model's own cache") as said:
+        completions = sampler.sample(policy, PROMPTS)
+    assert [str(line.message).partition(":")[0] for line in said] == [
+        "Left the model's own cache of padded rows (padded=True)",
+        "Left the model's own cache",
+    ]
+    slow = UncachedSampler(group_size=4, max_tokens=4).sample(policy, PROMPTS)
+    assert [row.ids for row in completions] == [row.ids for row in slow]
 
 
 def test_a_copy_of_the_policy_decodes_with_its_own_weights(steps: list[int]) -> None:

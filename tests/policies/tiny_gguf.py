@@ -39,7 +39,8 @@ def original() -> Qwen2ForCausalLM:
 
 def vocabulary() -> dict[str, int]:
     letters = letter_tokenizer().get_vocab()
-    return {**letters, "".join(MERGED): len(letters)}
+    # The last is a special token that transformers gives every tokenizer of a Qwen2.
+    return {**letters, "".join(MERGED): len(letters), "<|endoftext|>": len(letters) + 1}
 
 
 def write(path: Path, architecture: str = "qwen2", left_out: str = "") -> None:

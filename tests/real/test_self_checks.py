@@ -138,7 +138,7 @@ def rows_change_places(patch: pytest.MonkeyPatch) -> None:
     def change(select: Callable, layer: RoomyLayer, rows: Tensor) -> None:
         select(layer, rows.flip(0) if len(rows) < 4 else rows)
 
-    wrapped(RoomyLayer, "batch_select_indices", change, patch)
+    wrapped(RoomyLayer, "reorder_cache", change, patch)
 
 
 def padding_is_seen(patch: pytest.MonkeyPatch) -> None:

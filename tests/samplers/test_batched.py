@@ -161,7 +161,7 @@ def test_completions_follow_the_distribution_of_the_model(temperature: float) ->
     heads = {"num_attention_heads": 2, "num_key_value_heads": 1}
     torch.manual_seed(0)
     config = Qwen3Config(vocab_size=5, initializer_range=0.2, pad_token_id=0, eos_token_id=EOS, **sizes, **heads)
-    policy, prompt = CausalLMPolicy(Qwen3ForCausalLM(config), TOKENIZER), Prompt(spell("ab"), "ab")
+    policy, prompt = CausalLMPolicy(Qwen3ForCausalLM(config), letter_tokenizer("ab")), Prompt(spell("ab"), "ab")
     outcomes = [(EOS,), *((a, b) for a, b in itertools.product(range(5), repeat=2) if a != EOS)]
     rows = [Completion(prompt, list(outcome), "", "stop") for outcome in outcomes]
     everything = assemble(Completions(rows, 1), Scores(torch.zeros(len(rows), 1), {}), 0, temperature)

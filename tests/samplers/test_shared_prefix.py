@@ -112,7 +112,7 @@ def test_a_roomy_layer_holds_what_was_put_in() -> None:
     layer = RoomyLayer(keys, values, room=3)
     whole, _ = layer.update(more, -more)
     torch.testing.assert_close(whole, torch.cat([keys, more], 2))
-    layer.batch_select_indices(torch.tensor([2, 0, 2, 2]))
+    layer.reorder_cache(torch.tensor([2, 0, 2, 2]))
     assert layer.get_seq_length() == 7
     one = torch.randn(4, 2, 1, 4)
     keys_now, values_now = layer.update(one, one)
