@@ -239,6 +239,6 @@ def test_rounding_is_no_fault(policy: CausalLMPolicy, asked: list[Prompt], autoc
             assert said(lambda: sampled(policy, asked)) == []
             rows = assemble(sampled(policy, asked), Scores(torch.zeros(2, 3), {}), policy.pad_id, 1.0)
         assert said(lambda: policy.logprobs(rows)) == []
-    assert len(policy._decoding._holds) > 2, "nothing was checked"
+    assert len(policy._decoding._holds) >= 2, "nothing was checked"
     assert all(policy._decoding._holds.values())
     assert policy._scoring._proven
