@@ -7,6 +7,8 @@ program's output. It is sent as text, so it uses nothing but the standard librar
 
 from __future__ import annotations
 
+# `signal` loads `enum` for its names; this is what it takes them from.
+import _signal
 import ctypes
 import marshal
 import os
@@ -24,7 +26,6 @@ HEADER_DIGITS = 12
 # Far from the depth at which the interpreter itself gives up.
 MAX_DEPTH = 50
 SET_DUMPABLE = 4
-SIGINT = 2
 ESCAPES = {code: f"\\u{code:04x}" for code in (*range(32), ord('"'), ord("\\"))}
 
 
@@ -148,12 +149,14 @@ def step_aside() -> None:
     another process, one that nobody counted.
     """
     set_dumpable(False)
+    # The one signal that Python handles, and so the one that a jail's first process would hear from inside; from the
+    # first moment on.
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     child = os.fork()
     if not child:
+        _signal.signal(_signal.SIGINT, _signal.default_int_handler)
         set_dumpable(True)
         return
-    # The one signal that Python handles, and so the one that a jail's first process would hear from inside.
-    ctypes.CDLL(None).signal(SIGINT, None)
     while True:
         pid, status = os.wait()
         if pid == child:
