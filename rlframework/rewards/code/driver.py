@@ -8,7 +8,7 @@ program's output. It is sent as text, so it uses nothing but the standard librar
 from __future__ import annotations
 
 # `signal` loads `enum` for its names; this is what it takes them from.
-import _signal
+import _signal  # type: ignore[import-not-found]
 import ctypes
 import marshal
 import os
