@@ -52,11 +52,13 @@ def collect(algorithm: PolicyGradient, prompts: Sequence[Prompt], step: int) -> 
     Raises:
         RuntimeError: No completion has a total, a reward fails more often than ``reward_limits`` allow,
             the sampler samples something else than the policy, or an option lacks its log-probabilities.
-        ValueError: ``advantages()`` or ``token_weights()`` returned a wrong shape.
+        ValueError: ``advantages()`` or ``token_weights()`` returned a wrong shape, or the sampler groups of one.
     """
     with algorithm.inference():
         completions = algorithm.sampler.sample(algorithm.policy, prompts, step=step)
+    algorithm.watch.completions(algorithm.sampler, completions)
     scores = algorithm.reward.evaluate(completions)
+    algorithm.watch.scores(scores)
     algorithm.reward_limits.observe(scores.judgements, lambda counts: sum_over_replicas(algorithm.trainer, counts))
     rollout = assemble(completions, scores, algorithm.policy.pad_id, algorithm.sampler.temperature)
     if algorithm.mask_truncated:

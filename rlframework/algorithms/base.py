@@ -14,7 +14,6 @@ from rlframework.algorithms.preflight import check_arguments, checked_surrogate
 from rlframework.algorithms.rollout_module import RolloutModule
 from rlframework.callbacks.base import RolloutCallback
 from rlframework.collect import collect, tally_gap, tally_rollout
-from rlframework.distributed import replica
 from rlframework.functional.gates import off_policy_gate
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.idle import score_what_learns
@@ -23,6 +22,7 @@ from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel, Scores
 from rlframework.rollout import Rollout
+from rlframework.rollout_watch import RolloutWatch
 from rlframework.samplers.base import GroupSampler
 from rlframework.samplers.check import SamplerCheck
 from rlframework.step import with_entropy_masks
@@ -85,6 +85,7 @@ class PolicyGradient(RolloutModule):
         reuses_sampler_logprobs: Whether the sampler gave the log-probabilities of the policy so far; that then spares a
             forward pass.
         sampler_check: Holds what a sampler of this process says of its tokens against the policy.
+        watch: Looks at rollouts for signs that nothing, or noise, is learned from them.
         sequence_ratio: True if the surrogate is one number per completion, so that none of its tokens can be left out.
     """
 
@@ -119,6 +120,7 @@ class PolicyGradient(RolloutModule):
         self.sampler_correction = sampler_correction or sampler.correction
         self.reuses_sampler_logprobs = True
         self.sampler_check = SamplerCheck()
+        self.watch = RolloutWatch()
         check_arguments(self)
         self.reference = policy.reference() if kl_coefficient else None
 
@@ -194,8 +196,7 @@ class PolicyGradient(RolloutModule):
         terms = self.objective(scored, batch)
         with torch.no_grad():
             self._measure(scored, batch, terms[0])
-        # Lightning divides by the accumulation and averages over replicas; the weights already hold every denominator.
-        return terms.sum() * self.trainer.accumulate_grad_batches * replica(self.trainer)[1]
+        return self.loss_of_minibatch(terms.sum())
 
     @final
     def objective(self, scored: TokenLogProbs, batch: Rollout) -> Tensor:

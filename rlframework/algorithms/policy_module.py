@@ -153,6 +153,20 @@ class PolicyModule(pl.LightningModule, ABC):
             order=self.minibatch_order,
         )
 
+    def loss_of_minibatch(self, part: Tensor) -> Tensor:
+        """Return what Lightning is to differentiate: a minibatch's part of the step's loss, and what the policy adds.
+
+        Args:
+            part: Scalar; those of all minibatches and ranks add up to the loss of the step.
+        """
+        # Lightning divides by the accumulation and averages over replicas; the part already holds every denominator.
+        loss = part * self.trainer.accumulate_grad_batches * replica(self.trainer)[1]
+        added = self.policy.auxiliary_loss()
+        if added is None:
+            return loss
+        self._tally.mean("auxiliary_loss", added.detach())
+        return loss + added
+
     def configure_optimizers(self) -> Any:
         """Return AdamW over the trainable parameters and its schedule; override it as in any LightningModule."""
         return adamw(self.policy, self.optimization, self.schedule, self.trainer)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check_arguments(algorithm: PolicyGradient) -> None:
-    """Refuse groups of one, samples alike or truncated, numbers out of range, options that contradict each other.
+    """Refuse groups of one, samples alike or truncated, no end token, numbers out of range, options that contradict.
 
     Raises:
         ValueError: One of them.
@@ -33,6 +33,11 @@ def check_arguments(algorithm: PolicyGradient) -> None:
             f"top_k={sampler.top_k}, top_p={sampler.top_p}, min_p={sampler.min_p}: samples of a truncated distribution "
             "are not the policy's own, and importance ratios would take them for it. Leave truncation to the "
             "validation_sampler, or weigh the samples with sampler_correction=TokenTruncation()"
+        )
+    if not algorithm.policy.eos_ids:
+        raise ValueError(
+            "neither the tokenizer nor the model's generation_config has an end token: every completion would be cut "
+            f"at max_tokens={sampler.max_tokens}. Set tokenizer.eos_token before passing it"
         )
     if algorithm.kl_coefficient < 0:
         raise ValueError(f"kl_coefficient must not be negative, got {algorithm.kl_coefficient}")
@@ -80,6 +85,8 @@ def check_positions(algorithm: RolloutModule) -> None:
             f"the {room} positions of the model; lower max_tokens, or set max_prompt_tokens and too_long='drop' of the "
             "PromptDataModule"
         )
+    if reason := algorithm.policy.changing_rotation(lengths, budget):
+        raise ValueError(reason)
 
 
 def check_groups(algorithm: RolloutModule) -> None:

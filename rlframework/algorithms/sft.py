@@ -135,8 +135,7 @@ class SFT(PolicyModule):
         self._tally.sum("loss", loss)
         self._tally.sum("tokens", batch.loss_mask.sum())
         self._tally.mean("entropy", scored.entropy, batch.loss_mask)
-        # Lightning divides by the accumulation and averages over replicas; the weights already hold the denominator.
-        return loss * self.trainer.accumulate_grad_batches * replica(self.trainer)[1]
+        return self.loss_of_minibatch(loss)
 
     def validation_step(self, prompts: list[Prompt], batch_idx: int) -> None:
         """Score held-out demonstrations, in parts of the size of a training minibatch."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import ceil
+from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
 import pytorch_lightning as pl
@@ -88,6 +89,12 @@ class PromptDataModule(pl.LightningDataModule):
             raise ValueError(f"an example is a question and its answer, [question, answer]; got {wrong[0]!r}")
         if max_prompt_quantile is not None and not 0 < max_prompt_quantile <= 1:
             raise ValueError(f"max_prompt_quantile={max_prompt_quantile} must lie in (0, 1]; 0.9 keeps 90 percent")
+        for source in (train, validation):
+            if isinstance(source, str) and (Path(source).is_file() or Path(source).suffix.lower() in _FILES):
+                raise ValueError(
+                    f"{source!r} is a file, and a string names a data set of the hub here; "
+                    f"pass LocalFile({source!r}, prompt=..., answer=...) of rlframework.data"
+                )
         self.sources: dict[str, Any] = {
             split: Source(source, split=_HUB_SPLITS[split]) if isinstance(source, str) else source
             for split, source in {"train": train, "validation": validation}.items()
@@ -102,6 +109,7 @@ class PromptDataModule(pl.LightningDataModule):
         self.tokenization: dict[str, Any] = {
             "prompt_column": prompt_column,
             "system_prompt": template.system_prompt if template and system_prompt is None else system_prompt,
+            "instruction": template.system_prompt if template and system_prompt is None else None,
             "generation_prompt": template.generation_prompt if template else "",
             "max_prompt_tokens": max_prompt_tokens,
             "too_long": too_long,
@@ -133,7 +141,10 @@ class PromptDataModule(pl.LightningDataModule):
         if self.verifiable is not None:
             rows = with_readable_golds(rows, self.verifiable, self.answer_column, split)
         quantile = self.max_prompt_quantile if split == "train" else None
-        return tokenize_rows(rows, tokenizer, **self.tokenization, max_prompt_quantile=quantile)
+        prompts = tokenize_rows(rows, tokenizer, **self.tokenization, max_prompt_quantile=quantile)
+        if self.template is not None:
+            _refuse_opened_working(self.template, prompts[0].text)
+        return prompts
 
     def train_dataloader(self) -> RolloutLoader:
         """Return the lazy stream of rollout minibatches."""
@@ -176,7 +187,17 @@ class PromptBatches:
             yield self.mine[start : start + self.batch_size]
 
 
+_FILES = (".jsonl", ".json", ".parquet", ".csv", ".tsv", ".txt", ".arrow", ".zip", ".gz", ".xlsx")
 _HUB_SPLITS = {"train": "train", "validation": "test"}
+
+
+def _refuse_opened_working(template: AnswerTemplate, prompt: str) -> None:
+    """Refuse a prompt that opens the working where completions are to open it: none of them would have the layout."""
+    if not template.working_opened_by_prompt and prompt.rstrip().endswith(template.start_working):
+        raise ValueError(
+            f"the chat template ends a prompt with {prompt[-60:]!r}, and the answer template has every completion open "
+            f"with {template.start_working!r}; pass AnswerTemplate(..., working_opened_by_prompt=True)"
+        )
 
 
 def _not_empty(split: str, source: Rows | Source | str | None) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Literal
@@ -24,6 +26,7 @@ def tokenize_rows(
     tokenizer: PreTrainedTokenizerBase,
     prompt_column: str = "prompt",
     system_prompt: str | None = None,
+    instruction: str | None = None,
     generation_prompt: str = "",
     max_prompt_tokens: int | None = None,
     too_long: TooLong = "refuse",
@@ -34,14 +37,20 @@ def tokenize_rows(
     """Render and tokenise the prompt of every row.
 
     A prompt that is a list of chat messages goes through the tokenizer's chat template, and so does a string with a
-    ``system_prompt``, ``examples`` or a ``request``, as the user's message. A string without them is taken as it is.
+    ``system_prompt``, an ``instruction``, ``examples`` or a ``request``, as the user's message. A string without them
+    is taken as it is, which the log says once of a tokenizer that has a chat template.
+
+    A second start token at the beginning and an end token at the end, as some tokenizers add them, are dropped: said
+    once, with how many.
 
     Args:
         rows: Mappings from column to value.
         tokenizer: Of the policy.
         prompt_column: Where the prompt is.
         system_prompt: Opens every conversation that does not open with a system message of its own.
-        generation_prompt: What a chat prompt has to end with; appended where the chat template does not end so.
+        instruction: What every conversation has to say: its system message, or the end of the one that it opens with.
+        generation_prompt: What a chat prompt has to end with; appended where the chat template does not end so, white
+            space aside.
         max_prompt_tokens: Budget of a prompt, chat template included.
         too_long: ``"refuse"`` raises on a prompt above the budget, ``"drop"`` leaves it out and says how many.
         max_prompt_quantile: Leaves out, before the budget is looked at, the prompts longer than this quantile of all
@@ -52,10 +61,15 @@ def tokenize_rows(
     Raises:
         KeyError: A row without the prompt column.
         TypeError: A row that is no mapping, as when a whole DatasetDict is passed.
-        ValueError: A chat prompt for a tokenizer without chat template, a prompt that is too long, or none left.
+        ValueError: A chat prompt for a tokenizer without chat template, a chat template that closes at once what
+            ``generation_prompt`` opens or opens something else, a prompt that is too long, or none left.
     """
-    opening = _opening(system_prompt, examples, request)
-    prompts = list(_prompts(rows, tokenizer, prompt_column, opening, request, generation_prompt))
+    opening = _opening(instruction if system_prompt is None else system_prompt, examples, request)
+    said: Counter[str] = Counter()
+    asked = _prompts(rows, tokenizer, prompt_column, opening, instruction, request, generation_prompt, said)
+    prompts = list(asked)
+    for what, count in said.items():
+        rank_zero_info(f"{count} of {len(prompts)} prompts: {what}.")
     if not prompts:
         raise ValueError("the data set is empty")
     if max_prompt_quantile is not None:
@@ -68,8 +82,10 @@ def _prompts(
     tokenizer: PreTrainedTokenizerBase,
     prompt_column: str,
     opening: list[Message],
+    instruction: str | None,
     request: str | None,
     generation_prompt: str,
+    said: Counter[str],
 ) -> Iterator[Prompt]:
     numbered = enumerate(rows)
     # Prompts of a data set repeat few ids many times: one object for each id takes a quarter of the memory.
@@ -79,10 +95,15 @@ def _prompts(
         for index, row in batch:
             prompt = _prompt_of(row, index, prompt_column)
             chat = bool(opening) or request is not None or not isinstance(prompt, str)
-            text = _render(prompt, tokenizer, opening, request) if chat else prompt
-            texts.append(text + generation_prompt if chat and not text.endswith(generation_prompt) else text)
+            text = _render(prompt, tokenizer, opening, instruction, request) if chat else prompt
+            texts.append(_opened(text, generation_prompt) if chat else text)
             chats.append(chat)
+            if not chat and tokenizer.chat_template is not None:
+                said[
+                    "the text is read as it is, without the tokenizer's chat template (system_prompt=... uses it)"
+                ] += 1
         for (index, row), text, ids in zip(batch, texts, _ids(texts, chats, tokenizer), strict=True):
+            ids = _without_surplus(ids, tokenizer, said)
             yield Prompt([shared.setdefault(token, token) for token in ids], text, dict(row), index)
 
 
@@ -106,6 +127,47 @@ def _ids(texts: list[str], chats: list[bool], tokenizer: PreTrainedTokenizerBase
     return ids
 
 
+def _without_surplus(ids: list[int], tokenizer: PreTrainedTokenizerBase, said: Counter[str]) -> list[int]:
+    """Return ids without a second start token, and without an end token at the end: an answer has yet to come."""
+    start, end = tokenizer.bos_token_id, tokenizer.eos_token_id
+    first, last = 0, len(ids)
+    while start is not None and first + 1 < last and ids[first] == ids[first + 1] == start:
+        first += 1
+    while end is not None and last > first + 1 and ids[last - 1] == end:
+        last -= 1
+    said.update({"a second start token was dropped": 1} if first else {})
+    said.update({"an end token at the end was dropped": 1} if last < len(ids) else {})
+    return ids[first:last]
+
+
+# What chat templates of reasoning models open the working with.
+_WORKING = re.compile(r"<(think|thinking|thought|reason|reasoning|reflection|scratchpad)>$")
+
+
+def _opened(text: str, generation_prompt: str) -> str:
+    """Return a rendered prompt that ends with an opening tag, if one is asked for.
+
+    Raises:
+        ValueError: The chat template has opened and closed it already, or opened another.
+    """
+    end, tag = text.rstrip(), generation_prompt.strip()
+    if not tag or end.endswith(tag):
+        return text
+    another = _WORKING.search(end)
+    closed = re.search(rf"{re.escape(tag)}\s*</?[^<>]*>$", end)
+    if another or closed:
+        raise ValueError(
+            f"the chat template ends a prompt with {text[-60:]!r}, and the answer template wants {generation_prompt!r} "
+            "behind it: the working would be opened "
+            + (
+                "twice, and differently. Choose AnswerTemplate(start_working=...) as the chat template has it"
+                if another
+                else "a second time. Switch the thinking of the chat template on, or set a chat template that leaves it"
+            )
+        )
+    return text + generation_prompt
+
+
 def _opening(system_prompt: str | None, examples: Sequence[tuple[str, str]], request: str | None) -> list[Message]:
     """Return the turns that open every conversation."""
     opening = [] if system_prompt is None else [{"role": "system", "content": system_prompt}]
@@ -118,7 +180,13 @@ def _question(text: str, request: str | None) -> Message:
     return {"role": "user", "content": text if request is None else f"{text}\n{request}"}
 
 
-def _render(prompt: Any, tokenizer: PreTrainedTokenizerBase, opening: list[Message], request: str | None) -> str:
+def _render(
+    prompt: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    opening: list[Message],
+    instruction: str | None,
+    request: str | None,
+) -> str:
     if tokenizer.chat_template is None:
         raise ValueError(
             "the prompts are chats (messages, a system_prompt, examples or a request) and the tokenizer has no chat "
@@ -132,6 +200,8 @@ def _render(prompt: Any, tokenizer: PreTrainedTokenizerBase, opening: list[Messa
         messages[-1] = {**messages[-1], **_question(messages[-1]["content"], request)}
     if messages[0]["role"] == "system":
         own, *messages = messages
+        if instruction is not None and instruction not in own["content"]:
+            own = {**own, "content": f"{own['content']}\n\n{instruction}"}
         opening = [own, *(turn for turn in opening if turn["role"] != "system")]
     messages = [*opening, *messages]
     return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))

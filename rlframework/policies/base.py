@@ -100,6 +100,13 @@ class Policy(nn.Module, ABC):
         """
         return nullcontext()
 
+    def auxiliary_loss(self) -> Tensor | None:
+        """Return what the model itself adds to the loss of the minibatch that was just scored with gradient.
+
+        A scalar that is asked for once a minibatch, with its coefficient, or None.
+        """
+        return None
+
     def scores_rows_apart(self, batch: Rollout) -> bool:
         """Return whether the score of a row does not depend on the other rows of its batch, rounding aside."""
         return True
@@ -182,6 +189,15 @@ class Policy(nn.Module, ABC):
     @property
     def max_positions(self) -> int | None:
         """The most tokens, prompt and completion together, that the model can read; None if unbounded."""
+        return None
+
+    def changing_rotation(self, prompts: Sequence[int], budget: int) -> str | None:
+        """Return why some row would be sampled with other positions than it is scored with; None if none would.
+
+        Args:
+            prompts: Lengths in tokens.
+            budget: The most tokens of a completion.
+        """
         return None
 
     def decode(self, ids: Sequence[int]) -> str:

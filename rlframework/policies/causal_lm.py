@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from rlframework.policies.lean_decode import LeanDecoder
 from rlframework.policies.loading import check_vocabulary, load_model, load_tokenizer, with_adapter
 from rlframework.policies.packed_rows import PackedRows
 from rlframework.policies.prefix_sharing import PrefixSharing, TrunkSharing
-from rlframework.policies.rotation import shared_rotation
+from rlframework.policies.rotation import changing_rotation, shared_rotation
+from rlframework.policies.router_loss import RouterLoss
 from rlframework.policies.saving import merged, origin_of
 from rlframework.policies.scoring import Scorer, Scoring
 from rlframework.policies.tree_attention import GroupwiseAttention, TreeAttention
@@ -104,6 +106,7 @@ class CausalLMPolicy(Policy):
         if gradient_checkpointing:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
         self._forward_arguments = _forward_arguments(self.model)
+        self._router_loss = RouterLoss.asked_for(self.model.config)
         scorers: list[Scorer] = [TrunkSharing(self, tree_attention)] if shared_prefix and shared_trunk else []
         scorers += [PrefixSharing(self, tree_attention)] if shared_prefix else []
         self._scoring = Scoring(self, [*scorers, PackedRows(self)] if packed_rows else scorers, padded)
@@ -121,6 +124,8 @@ class CausalLMPolicy(Policy):
         scorer = self._scoring.choose(batch)
         if scorer is None:
             slow = self.padded_logprobs if self._scoring.pads(batch) else self.single_logprobs
+            if self._router_loss is not None:
+                self._router_loss.clear()  # of what was scored to prove that it is right, and of what nobody took
             return slow(batch, entropy_gradient=entropy_gradient)
         return scorer.score(batch, entropy_gradient=entropy_gradient, forecast=self._foresight.forecast(batch))
 
@@ -128,14 +133,18 @@ class CausalLMPolicy(Policy):
         """Make the gradient of a loss while the head has the logits, where `TiledHead` can."""
         return self._foresight.of(batch, objective)
 
+    def auxiliary_loss(self) -> Tensor | None:
+        """Return the router's, where the configuration of a mixture of experts has ``output_router_logits``."""
+        return None if self._router_loss is None else self._router_loss.take()
+
     @property
     def head(self) -> Head:
         """What scores tokens; asked for anew each time, as a strategy may shard the model after this was made."""
         return TiledHead(self.model) if TiledHead.fits(self.model) else WholeHead(self.model)
 
     def scores_rows_apart(self, batch: Rollout) -> bool:
-        """Return whether no row is so long that it decides how the others are rotated."""
-        return shared_rotation(self.model.config.get_text_config(), batch) is None
+        """Return whether no row is so long that it decides how the others are rotated, and no router counts them."""
+        return self._router_loss is None and shared_rotation(self.model.config.get_text_config(), batch) is None
 
     def single_logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
         """Score each row in a forward pass of its own, ``(B, T)``: what the model itself says of a text.
@@ -271,6 +280,10 @@ class CausalLMPolicy(Policy):
         positions = getattr(self.model.config, "max_position_embeddings", None)
         return None if positions is None or positions < 1 else positions  # XLNet says -1 for any number
 
+    def changing_rotation(self, prompts: Sequence[int], budget: int) -> str | None:
+        """Return why LongRoPE or dynamic scaling would rotate a row in two ways, with the lengths."""
+        return changing_rotation(self.model.config.get_text_config(), prompts, budget)
+
     def _forward(self, ids: Tensor, mask: Tensor, seen: Tensor, **options: Any) -> Any:
         positions = (seen.long().cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
         cache = next((value for value in options.values() if isinstance(value, GroupCache)), None)
@@ -278,10 +291,14 @@ class CausalLMPolicy(Policy):
         return self._call(ids, **inputs, **options, position_ids=positions)
 
     def _call(self, ids: Tensor, **options: Any) -> Any:
-        """Call the model with what its forward takes, and without outputs that only training wants."""
-        options["output_router_logits"] = False
+        """Call the model with what its forward takes, and with outputs that only training wants where it trains."""
+        learns = self._router_loss is not None and torch.is_grad_enabled()
+        options["output_router_logits"] = learns
         optional = {"position_ids", "logits_to_keep", "output_router_logits"} - self._forward_arguments
-        return self.model(input_ids=ids, **{name: value for name, value in options.items() if name not in optional})
+        output = self.model(input_ids=ids, **{name: value for name, value in options.items() if name not in optional})
+        if self._router_loss is not None and learns:
+            self._router_loss.observe(output)
+        return output
 
 
 def _forward_arguments(model: torch.nn.Module) -> frozenset[str]:

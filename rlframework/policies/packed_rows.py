@@ -133,4 +133,6 @@ def _unfit_model(model: Any) -> str | None:
         return f"transformers makes no mask for the attention implementation {config._attn_implementation!r}"
     if puts_tokens_in_front(model):
         return "the adapter puts virtual tokens in front of a row"
+    if getattr(config, "output_router_logits", False):
+        return "the router's auxiliary loss counts every token of a minibatch"
     return None

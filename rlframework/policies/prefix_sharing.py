@@ -115,7 +115,7 @@ def _unfit(model: Any) -> str | None:
     if getattr(config, "attn_logit_softcapping", None):
         return "the model caps its attention scores"
     if getattr(config, "output_router_logits", False):
-        return "the router's auxiliary loss counts every token"
+        return "the router's auxiliary loss counts every token of a minibatch"
     if config._attn_implementation not in ("sdpa", TREE_ATTENTION):
         return f"the attention implementation is {config._attn_implementation!r}, not 'sdpa'"
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rlframework.rollout import Rollout
@@ -17,9 +18,39 @@ def length_dependent(config: Any) -> dict[str, dict[str, Any]]:
 
 def shared_rotation(config: Any, batch: Rollout) -> str | None:
     """Return why positions are not enough to rotate a row: past some length, the longest row of a call decides."""
-    for kind, part in length_dependent(config).items():
-        pretrained = "original_max_position_embeddings"
-        limit = part.get(pretrained) or getattr(config, pretrained, None) or config.max_position_embeddings
+    for kind, limit in _limits(config).items():
         if (batch.prompt_mask.sum(1) + batch.completion_mask.sum(1)).max() > limit:
             return f"with a row of more than {limit} tokens, its {kind} rotation depends on the other rows of a call"
     return None
+
+
+def changing_rotation(config: Any, prompts: Sequence[int], budget: int) -> str | None:
+    """Return why a row would be sampled with other angles than it is scored with, or None.
+
+    Angles change where a row outgrows the length that the model was pretrained at. The tokens before that place were
+    sampled with the old ones, and the whole row is scored with the new ones.
+
+    Args:
+        config: Of the model.
+        prompts: Lengths in tokens.
+        budget: The most tokens of a completion.
+    """
+    for kind, limit in _limits(config).items():
+        crossing = [length for length in prompts if length + budget > limit]
+        # LongRoPE has one set of angles above the limit, the dynamic kind one for each length.
+        if crossing and not (kind == "longrope" and min(prompts) > limit):
+            return (
+                f"{len(crossing)} of {len(prompts)} prompts (the longest of {max(crossing)} tokens) and "
+                f"max_tokens={budget} go beyond {limit} tokens, where the model's {kind} rotation changes: a row would "
+                "be sampled with other angles than it is scored with. Lower max_tokens, or set max_prompt_tokens and "
+                "too_long='drop' of the PromptDataModule"
+            )
+    return None
+
+
+def _limits(config: Any) -> dict[str, int]:
+    """Return the lengths up to which each of those kinds rotates alike."""
+    pretrained, limits = "original_max_position_embeddings", {}
+    for kind, part in length_dependent(config).items():
+        limits[kind] = part.get(pretrained) or getattr(config, pretrained, None) or config.max_position_embeddings
+    return limits

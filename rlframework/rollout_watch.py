@@ -1,0 +1,58 @@
+"""Signs in rollouts that nothing, or noise, is learned: group sizes, log-probabilities, groups without spread."""
+
+from __future__ import annotations
+
+from pytorch_lightning.utilities.rank_zero import rank_zero_warn
+
+from rlframework.completions import Completions
+from rlframework.functional.advantages import group_spread
+from rlframework.rewards.base import Scores
+from rlframework.samplers.base import GroupSampler
+
+# Rollouts in a row that teach nothing before it is said.
+_PATIENCE = 3
+
+
+class RolloutWatch:
+    """Looks at each rollout of a run before it is learned from."""
+
+    def __init__(self) -> None:
+        self._told = False
+        self._without_spread = 0
+
+    def completions(self, sampler: GroupSampler, completions: Completions) -> None:
+        """Look at what was sampled.
+
+        Raises:
+            ValueError: Groups of another size than the sampler's: advantages and batch sizes would be of another run.
+        """
+        kind = type(sampler).__name__
+        if completions.group_size != sampler.group_size:
+            raise ValueError(
+                f"{kind} has group_size={sampler.group_size} and returned groups of {completions.group_size}; return "
+                "as many completions of each prompt as group_size says, or construct it with the size that it returns"
+            )
+        unknown = sum(len(row.logprobs) != len(row.ids) for row in completions)
+        if unknown and not sampler.samples_policy_itself and not self._told:
+            self._told = True
+            rank_zero_warn(
+                f"{kind} gave no log-probabilities for {unknown} of {len(completions)} completions, and does not state "
+                "that it samples the policy itself: they are taken for the policy's own, and nothing can tell whether "
+                "they are. Return them in Completion.logprobs (of each token, as it was sampled), so that the gap is "
+                "logged as train/sampler_gap and sampler_correction=TokenTruncation() can make up for it"
+            )
+
+    def scores(self, scores: Scores) -> None:
+        """Look at what was paid, and say so if several rollouts in a row have taught nothing."""
+        flat = bool((group_spread(scores.total).nan_to_num(0.0) == 0).all())
+        self._without_spread = self._without_spread + 1 if flat else 0
+        if self._without_spread == _PATIENCE:
+            paid = scores.total[~scores.total.isnan()]
+            said = f"between {paid.min():.3g} and {paid.max():.3g}" if len(paid) else "nothing, as it abstained"
+            rank_zero_warn(
+                f"In {_PATIENCE} rollouts in a row no group had completions with different rewards (the last paid "
+                f"{said}): there is nothing to learn from. Look at some completions (RolloutWriter) and their rewards: "
+                "does the prompt's template fit the model, does the reward read its answers (rlframework "
+                "reward-report), is the task too hard or too easy (rlframework probe), is the temperature "
+                "too low?"
+            )
