@@ -18,9 +18,10 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Literal
 
-Failure = Literal["timeout", "crash", "exception"]
+Failure = Literal["timeout", "processor", "crash", "exception"]
 
-START_LIMIT_S = 120.0
+# Far above what imports take, so that it is passed by what hangs and not on a busy machine.
+START_LIMIT_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,16 @@ class Outcome:
 
     Args:
         value: What the function returned, if it did.
-        failure: None, or why there is no value: the time was up, the process died, or the function raised.
+        failure: None, or why there is no value: its time by the wall clock or its processor time was up, the process
+            died, or the function raised.
         detail: The failure in words.
+        cpu_s: Seconds of processor time that the call took, if it came back.
     """
 
     value: Any = None
     failure: Failure | None = None
     detail: str = ""
+    cpu_s: float = 0.0
 
 
 class WorkerPool:
@@ -43,14 +47,20 @@ class WorkerPool:
 
     A worker is a fresh interpreter, not a fork, which would copy locks and GPU contexts. It imports the module of the
     function and nothing of the script that runs, unless the function is in that script. Workers start when they are
-    first needed and stay. A call beyond its limit is ended by killing its worker; a new one takes over. No signal
-    handler is involved, so a pool works from any thread; calls from several threads take turns.
+    first needed and stay. What the function imports, at the top of its module or in its own lines, is imported before
+    the clock of a first call starts. A call beyond its limit is ended by killing its worker; a new one takes over. No
+    signal handler is involved, so a pool works from any thread; calls from several threads take turns.
+
+    The wall clock also runs while other processes have the machine. For a function that computes and does not wait,
+    limit its processor time, and let the wall clock catch only what hangs.
 
     Args:
         function: A function at the top level of a module, or of the script that runs. Its arguments and results are
             pickled.
         workers: Processes.
         limit_s: Seconds of wall clock for one call, from when a worker has begun it.
+        cpu_limit_s: Seconds of processor time for one call, on all cores together; no limit if None. Processes that the
+            function starts are not counted.
         memory_mb: Mebibytes of address space that a worker may take beyond what its imports took; no limit if None.
 
     Raises:
@@ -67,9 +77,14 @@ class WorkerPool:
     """
 
     def __init__(
-        self, function: Callable[..., Any], workers: int = 1, limit_s: float = 5.0, memory_mb: int | None = None
+        self,
+        function: Callable[..., Any],
+        workers: int = 1,
+        limit_s: float = 5.0,
+        memory_mb: int | None = None,
+        cpu_limit_s: float | None = None,
     ) -> None:
-        self.setup = {**importable(function), "memory_mb": memory_mb}
+        self.setup = {**importable(function), "memory_mb": memory_mb, "cpu_limit_s": cpu_limit_s}
         self.workers = workers
         self.limit_s = limit_s
         self._idle: list[Worker] = []
@@ -145,7 +160,7 @@ class Worker:
     """One process and the pipe to it."""
 
     def __init__(self, setup: dict[str, Any]) -> None:
-        self.name = setup["name"]
+        self.name, self.cpu_limit_s = setup["name"], setup["cpu_limit_s"]
         self.channel, theirs = multiprocessing.Pipe()
         # -P: or the folder of the script would come first, where `numbers` and `math` are not Python's.
         command = [sys.executable, "-P", str(Path(__file__).with_name("worker.py")), str(theirs.fileno())]
@@ -181,15 +196,17 @@ class Worker:
         """Return the outcome of the call if there is one by now."""
         try:
             while self.channel.poll():
-                kind, content = self.channel.recv()
+                kind, content, cpu_s = self.channel.recv()
                 if kind == "ready":
                     self.ready = True
                     self._send()
                 elif kind == "broken":
                     self.kill()
                     raise RuntimeError(f"a worker process cannot load {self.name}:\n{content}")
+                elif kind == "value":
+                    return Outcome(content, cpu_s=cpu_s)
                 else:
-                    return Outcome(content) if kind == "value" else Outcome(failure="exception", detail=content)
+                    return Outcome(failure="exception", detail=content, cpu_s=cpu_s)
         except (EOFError, ConnectionError):
             self.kill()
             if not self.ready:
@@ -197,6 +214,9 @@ class Worker:
                 raise RuntimeError(
                     f"a worker process for {self.name} ended with exit code {code} while it started"
                 ) from None
+            if self.cpu_limit_s is not None and self.process.returncode == -signal.SIGPROF:
+                detail = f"no answer within {self.cpu_limit_s:g} s of processor time"
+                return Outcome(failure="processor", detail=detail)
             return Outcome(failure="crash", detail=f"the worker ended with exit code {self.process.returncode}")
         if time.monotonic() < self.deadline:
             return None
@@ -213,7 +233,8 @@ class Worker:
 
     def kill(self) -> None:
         """End the process and whatever it has started."""
-        if self.process.poll() is None:
+        # Until it is waited for the number is its own, also of a process that has ended and left children.
+        if self.process.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()

@@ -17,6 +17,8 @@ from rlframework.rewards.verified import VerifiedReward
 
 MAX_ANSWER_CHARACTERS = 4_000
 MAX_LENGTHENING = 4
+# Wall clock for each second of processor time: on a busy machine a call may take long.
+WALL_PER_CPU = 20
 
 
 class ReasoningGym(VerifiedReward):
@@ -33,7 +35,7 @@ class ReasoningGym(VerifiedReward):
         task_column: Column of the data with the task's name.
         entry_column: Column with the item: question, answer and metadata.
         workers: Processes.
-        limit_s: Seconds for one call.
+        limit_s: Seconds of processor time for one call; one that hangs without computing has 20 times as many.
         memory_mb: Mebibytes that a worker may take for its calls.
         scores: ``correct``, ``incorrect``, ``malformed`` and ``name`` of `VerifiedReward`.
 
@@ -78,7 +80,7 @@ class ReasoningGym(VerifiedReward):
         self.configs = {task: json.dumps(dict(config), sort_keys=True) for task, config in (configs or {}).items()}
         self.task_column = task_column
         self.entry_column = entry_column
-        self.pool = WorkerPool(score, workers, limit_s, memory_mb)
+        self.pool = WorkerPool(score, workers, WALL_PER_CPU * limit_s, memory_mb, cpu_limit_s=limit_s)
 
     def verdicts(self, completions: Completions) -> tuple[list[Verdict], str]:
         """Return ``B`` verdicts, and the first failure in words.

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from rlframework.rewards.math.answers import Answer, Letter, Words, read_answer
 from rlframework.rewards.math.compare import same
 from rlframework.rewards.math.parser import read
-from rlframework.rewards.math.second_opinion import ask, may_ask
+from rlframework.rewards.math.second_opinion import ask, is_at_fault, may_ask
 from rlframework.rewards.math.syntax import SCALARS, Quantity, Relation, has_variables
 from rlframework.rewards.numerals import parse_number
 from rlframework.rewards.pool import Outcome
@@ -101,9 +101,9 @@ def _resolved(found: Sequence[Verdict | Question]) -> list[Verdict]:
 
 def _verdict(question: Question, outcome: Outcome) -> Verdict:
     gold, _ = question
-    if outcome.failure in ("timeout", "crash") and ask([(gold, gold)])[0].failure:
+    if outcome.failure in ("timeout", "processor", "crash") and not is_at_fault(gold, outcome):
         return Verdict.ERROR
-    # If the gold itself is no trouble, the answer was; and for what it cannot digest math-verify does not vouch.
+    # For what it cannot digest math-verify does not vouch.
     return Verdict.CORRECT if outcome.value else Verdict.INCORRECT
 
 

@@ -184,7 +184,7 @@ def test_a_scorer_that_hangs_is_stopped_and_loses_its_row_alone() -> None:
     prompts = [Prompt([1], "?", row=row_of("bitwise_arithmetic", item)) for item in (endless, good)]
     text = f"<end_working_out><SOLUTION>{good['answer']}</SOLUTION>"
     found, detail = reward.verdicts(Completions([Completion(prompt, [2], text, "stop") for prompt in prompts], 1))
-    assert (found, detail) == (["error", "correct"], "no answer within 1 s")
+    assert (found, detail) == (["error", "correct"], "no answer within 1 s of processor time")
     reward.pool.close()
 
 
