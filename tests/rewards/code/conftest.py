@@ -12,7 +12,8 @@ def jail():
     try:
         sandbox.probe()
     except SandboxUnavailableError as error:
-        if os.environ.get("RLFRAMEWORK_REQUIRE_SANDBOX") == "1":
+        # A machine may have none; one that runs programs and lacks a wall is a fault.
+        if os.environ.get("RLFRAMEWORK_REQUIRE_SANDBOX") == "1" or "does not hold" in str(error):
             raise
         pytest.skip(str(error))
     return sandbox
