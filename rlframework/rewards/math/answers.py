@@ -10,6 +10,7 @@ from itertools import pairwise
 from rlframework.rewards.math.expressions import FUNCTIONS
 from rlframework.rewards.math.latex_text import one_writing
 from rlframework.rewards.math.normalize import normalize
+from rlframework.rewards.math.parameters import in_signs
 from rlframework.rewards.math.parser import read
 from rlframework.rewards.math.syntax import (
     ALL_REALS,
@@ -59,6 +60,8 @@ _BASES |= {"thirty-two": 32, "thirty-six": 36}
 _ORDINAL = re.compile(r"(?:the\s+)?([0-9]+)\s*(?:\^\s*)?(?:\\text\s*)?\{?\s*(?:\\text\s*\{)?\s*(st|nd|rd|th)\s*\}{0,2}")
 # A letter to choose and what is behind it: (C) 24.
 _CHOICE = re.compile(r"\(([A-H])\)[\s:]*(\S.*)")
+# Several of them, of which the A of "A and C" is no article.
+_LETTERS = re.compile(r"[A-H](?: and [A-H])+")
 _NONE = re.compile(
     r"(?:there\s+(?:is|are)\s+)?no\s+(?:(real|integer)\s+)?(?:solutions?|roots?)(?:\s+exists?)?", re.IGNORECASE
 )
@@ -128,7 +131,7 @@ def read_answer(text: str, letters_are_units: bool = False) -> Answer:
     plain = normalize(_LEAD.sub("", plain, count=1)) if _LEAD.match(plain) else plain
     if not plain:
         raise UnreadableError("nothing")
-    plain = _ANGLE.sub("", re.sub(r"^=\s*", "", plain), count=1)
+    plain = in_signs(_ANGLE.sub("", re.sub(r"^=\s*", "", plain), count=1))
     whole = _letter(plain) or _whole_number(plain) or _everything_or_nothing(plain)
     if whole is not None:
         return whole
@@ -186,7 +189,7 @@ def _everything_or_nothing(plain: str) -> Answer | None:
 
 def _is_words(plain: str) -> bool:
     """Whether a text is words and no mathematics: one run of letters, or several of which one is long enough."""
-    if not _WORDS.fullmatch(plain) or plain.lower() in _MATHEMATICS:
+    if not _WORDS.fullmatch(plain) or plain.lower() in _MATHEMATICS or _LETTERS.fullmatch(plain):
         return False
     runs = re.findall("[A-Za-z]+", plain)
     return not FUNCTIONS & set(runs) and (len(runs) == 1 or max(map(len, runs)) > 2)

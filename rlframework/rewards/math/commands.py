@@ -16,6 +16,9 @@ from rlframework.rewards.math.syntax import (
     UnreadableError,
 )
 
+# Functions of some numbers in any order, so that also a set of them will do.
+SYMMETRIC = ("gcd", "lcm", "max", "min")
+
 
 class Commands(Expressions):
     """Reads what a command applies to."""
@@ -73,9 +76,13 @@ class Commands(Expressions):
         if power == Operation("neg", (Number(Fraction(1)),)):
             # The inverse function, and no reciprocal.
             name, power = f"arc{name}", None
+        if name in SYMMETRIC:
+            if parts and isinstance(parts[0], Collection) and parts[0].kind == "set":
+                parts = parts[0].items
+            parts = tuple(sorted(parts, key=repr))
         if base is not None:
             parts = (*parts, base)
-        fewest, most = (2, 9) if name in ("gcd", "lcm", "max", "min") else (1, 2 if name in ("log", "lg") else 1)
+        fewest, most = (2, 9) if name in SYMMETRIC else (1, 2 if name in ("log", "lg") else 1)
         if name not in FUNCTIONS or not fewest <= len(parts) <= most:
             raise UnreadableError(f"the function {name} of {len(parts)} arguments")
         if name in ("sqrt", "cbrt"):

@@ -9,6 +9,7 @@ from typing import TypeVar
 from rlframework.rewards.math.exact import TooLargeError, exact_value
 from rlframework.rewards.math.intervals import infinite_sign, interval_of, ordered
 from rlframework.rewards.math.numeric import MAX_FUNCTIONS, functions, ratio_of_functions, same_function
+from rlframework.rewards.math.parameters import with_names_of, without_declarations
 from rlframework.rewards.math.plus_minus import both_values
 from rlframework.rewards.math.real_sets import real_set
 from rlframework.rewards.math.solutions import Solution, holds, is_name, solutions, without_indices
@@ -44,6 +45,11 @@ def same(gold: Node, answer: Node) -> bool:
         return True
     if functions((gold, answer)) > MAX_FUNCTIONS:
         raise TooLargeError(f"more than {MAX_FUNCTIONS} functions")
+    answer = with_names_of(gold, answer)
+    inner = without_declarations(gold, answer)
+    if inner is not None and isinstance(inner[0], Relation) != isinstance(inner[1], Relation):
+        # The letter is in both, so no line is asked for whose left side must not be left out.
+        return _same(*map(_named_value, inner))
     wanted, given = real_set(gold), real_set(answer)
     if wanted is not None and given is not None:
         return wanted.of_same_name(given) and _same(wanted.numbers, given.numbers)
@@ -106,8 +112,21 @@ def _scaled_matrix(node: Operation) -> Node:
 
 
 def _value_of(gold: Node, answer: Node) -> Node:
-    """Return ``5`` of an answer ``x = 5`` where a value is asked for."""
-    if isinstance(answer, Relation) and not isinstance(gold, Relation) and answer.signs == ("=",):
+    """Return ``5`` of an answer ``x = 5`` or ``2 + 3 = 5`` where a value is asked for."""
+    if isinstance(answer, Relation) and set(answer.signs) == {"="} and _is_value(gold):
+        sides = answer.sides[1:] if is_name(answer.sides[0]) else answer.sides
+        # Worked out, each side is the gold: of 19 = 18 one is not.
+        if all(_is_value(side) and _same(gold, side) for side in sides):
+            return sides[0]
+    return answer if isinstance(gold, Relation) else _named_value(answer)
+
+
+def _is_value(node: Node) -> bool:
+    return isinstance(node, SCALARS) and not has_variables(node)
+
+
+def _named_value(answer: Node) -> Node:
+    if isinstance(answer, Relation) and answer.signs == ("=",):
         left, right = answer.sides
         return right if is_name(left) and not holds(right, left) else answer
     return answer
@@ -121,7 +140,8 @@ def _same_solutions(gold: Node, answer: Node) -> bool | None:
         return _same_cases(wanted, given) or (False if settled else None)
     if wanted and (len(wanted) > 1 or len(wanted[0].names) > 1):
         return _same_without_names(wanted, answer)
-    several = given is not None and (len(given) > 1 or len(given[0].names) > 1)
+    of_set = isinstance(gold, Collection) and gold.kind == "set"
+    several = given is not None and (of_set or len(given) > 1 or len(given[0].names) > 1)
     if given and several and isinstance(_plain(gold), (Sequence, Collection)):
         return _same_without_names(given, gold) or None
     return None
@@ -231,12 +251,16 @@ def _difference(relation: Relation) -> Node:
 
 
 def _same_sequence(gold: Sequence, answer: Sequence) -> bool:
-    brackets = (gold.opening, gold.closing) == (answer.opening, answer.closing)
+    # Angles are of a vector alone, which has round ones as often.
+    same_brackets = (gold.opening, gold.closing) == (answer.opening, answer.closing)
+    brackets = same_brackets or (gold.opening, answer.opening, answer.closing) == ("<", "(", ")")
     return brackets and len(gold.items) == len(answer.items) and all(map(_same, gold.items, answer.items))
 
 
 def _same_collection(gold: Collection, answer: Collection) -> bool:
-    return gold.kind == answer.kind and _matched(gold.items, answer.items, _same)
+    # Bare items in any order are as good in braces; a gold in braces asks for a set.
+    alike = gold.kind == answer.kind or (gold.kind == "list" and answer.kind == "set")
+    return alike and _matched(gold.items, answer.items, _same)
 
 
 def _matched(gold: Items[Item], answer: Items[Item], alike: Callable[[Item, Item], bool]) -> bool:

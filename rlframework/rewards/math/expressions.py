@@ -344,5 +344,5 @@ class Expressions(Cursor, ABC):
         """Read ``C_{10}^3`` as 10 choose 3, and ``C_1^2`` as the square of a constant."""
         above = self.exponent()
         numbers = isinstance(index, Number) and isinstance(above, Number) and index.value >= above.value
-        chosen = numbers or (isinstance(index, Symbol) and isinstance(above, (Number, Symbol)))
+        chosen = numbers or (isinstance(index, (Symbol, Operation)) and isinstance(above, SCALARS))
         return Operation("binom" if chosen else "^", (index if chosen else symbol, above))

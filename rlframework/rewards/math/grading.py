@@ -20,6 +20,8 @@ from rlframework.rewards.verdict import Verdict
 Question: TypeAlias = tuple[str, str]
 
 DEFAULT_TEMPLATE = AnswerTemplate()
+_RATIO = re.compile(r"[1-9][0-9]{0,9}(?::[1-9][0-9]{0,9})+")
+_TIME = re.compile("[0-9]{1,2}:[0-9]{2}")
 END_TOKENS = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", "<end_of_turn>", "<eos>", "</s>")
 
 
@@ -132,11 +134,22 @@ def _right(gold: Answer, answer: Answer) -> bool:
         if isinstance(gold, Letter):
             return _same_choice(gold, answer)
         if isinstance(gold, Words) or isinstance(answer, (Letter, Words)):
-            return gold == answer
+            return gold == answer or _same_ratio(gold, answer)
         return same(gold, answer)
     except (ValueError, ArithmeticError, RecursionError):
         # UnreadableError and TooLargeError among them. Not known to be the same is not the same.
         return False
+
+
+def _same_ratio(gold: Answer, answer: Answer) -> bool:
+    """Whether ``6:8`` is given for ``3:4``; a gold of 3:45 may be a time, which is no other."""
+    texts = [side.text if isinstance(side, Words) else "" for side in (gold, answer)]
+    if not all(map(_RATIO.fullmatch, texts)) or _TIME.fullmatch(texts[0]):
+        return False
+    terms = [[int(term) for term in text.split(":")] for text in texts]
+    return len(terms[0]) == len(terms[1]) and all(
+        term * terms[1][0] == other * terms[0][0] for term, other in zip(*terms, strict=True)
+    )
 
 
 def _same_choice(gold: Letter, answer: Answer) -> bool:

@@ -22,6 +22,7 @@ def one_writing(text: str) -> str:
         >>> one_writing(r"\int_0^1 \frac1x \, dx") == one_writing(r"\int_{0}^{1}\frac{1}{x}dx")
         True
     """
+    text = re.sub(r"\\[cl]?dots(?![A-Za-z])|…", "...", text)
     pieces = [
         piece for piece in _PIECE.findall(text) if not piece.isspace() and piece not in ("\\,", "\\;", "\\!", "\\ ")
     ]

@@ -96,10 +96,12 @@ def _pairs(left: Node, right: Node, names: list[str], count: int) -> Iterator[tu
     """Yield both values at up to ``count`` points where they say something, of at most ``TRIED`` times as many.
 
     Of functions of real variables, a point where neither has a real value says nothing: a root there is one of two.
+    An n that the first has in ``(-1)^n`` stands for whole numbers.
     """
+    whole = _whole_numbers(left)
     real = bool(names) and not (_holds_imaginary(left) or _holds_imaginary(right))
     met = 0
-    for values in _points(names, TRIED * count):
+    for values in _points(names, TRIED * count, whole):
         pair = _values(left, right, values)
         if pair is None or (real and not any(map(_is_real, pair))):
             continue
@@ -120,14 +122,24 @@ def _holds_imaginary(node: Node) -> bool:
     return node == Symbol("i")
 
 
-def _points(names: list[str], count: int) -> Iterator[dict[str, Any]]:
+def _whole_numbers(node: Node) -> set[str]:
+    """Return the variables in exponents of negative numbers."""
+    if not isinstance(node, Operation):
+        return set()
+    found = set().union(*map(_whole_numbers, node.parts))
+    if node.name == "^" and not _variables(node.parts[0]) and (real_value(node.parts[0]) or 0.0) < 0:
+        found |= _variables(node.parts[1])
+    return found
+
+
+def _points(names: list[str], count: int, whole: set[str]) -> Iterator[dict[str, Any]]:
     """Yield values for the variables, the same for the same names: small and large, all positive or of either sign."""
     if not names:
         yield {}
         return
     draw = random.Random(" ".join(names))
     for number in range(count):
-        yield {name: _coordinate(draw, number) for name in names}
+        yield {name: _OWN.mp.mpf(draw.randint(1, 99)) if name in whole else _coordinate(draw, number) for name in names}
 
 
 def _coordinate(draw: random.Random, number: int) -> Any:

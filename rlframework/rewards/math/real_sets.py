@@ -102,21 +102,27 @@ def _of_either(node: Collection) -> RealSet | None:
 
 
 def _of_all(node: Collection) -> RealSet | None:
-    r"""Return the set of ``x \ne 1, x \ne 2`` or ``x \ne 1, 2``, in which ``x \in \mathbb{R}`` says nothing."""
+    r"""Return the set of ``x \ne 1, 2`` or ``x > 0, x \ne 1``, in which ``x \in \mathbb{R}`` says nothing."""
     name: Node | None = None
+    whole = ALL_REALS
     points: list[Node] = []
     for item in node.items:
-        if isinstance(item, Relation) and (name is None or item.sides[0] == name):
-            name = item.sides[0]
+        if isinstance(item, Relation):
+            part = _of_relation(item)
+            if part is None or name not in (None, part.name):
+                return None
+            name = part.name
             if item.signs == ("!=",):
                 points.extend(both_values(item.sides[1]))
-            elif item.signs != ("in",) or item.sides[1] != ALL_REALS:
+            elif isinstance(part.numbers, Sequence) and ALL_REALS in (whole, part.numbers):
+                whole = part.numbers if whole == ALL_REALS else whole
+            else:
                 return None
-        elif isinstance(item, Relation) or not points:
+        elif not points:
             return None
         else:
             points.extend(both_values(item))
-    without = _without(ALL_REALS, points) if points and isinstance(name, Symbol) else None
+    without = _without(whole, points) if points and isinstance(name, Symbol) else None
     return None if without is None else RealSet(name, without)
 
 

@@ -67,11 +67,19 @@ def equal(gold: str, answer: str) -> bool:
 
     logging.getLogger("math_verify").setLevel(logging.ERROR)  # It warns that its limits are off.
     reading = [LatexExtractionConfig()]
-    sides = [parse(f"\\boxed{{{text}}}", reading, parsing_timeout=None) for text in (gold, answer)]
+    sides = [parse(f"\\boxed{{{_without_i(text)}}}", reading, parsing_timeout=None) for text in (gold, answer)]
     # An empty reading equals nothing; a text that came back as text was not understood.
     if not all(sides) or any(isinstance(side[0], str) for side in sides):
         return False
     return all(verify(*order, timeout_seconds=None, strict=True) for order in (sides, sides[::-1]))
+
+
+def _without_i(text: str) -> str:
+    """Return a sum over i as one over another letter: math-verify takes i for the imaginary unit."""
+    if not re.search(r"\\(?:sum|prod)_\{i=", text) or "\\text" in text or "\\mathrm" in text:
+        return text
+    letter = next((letter for letter in "kjmrst" if not re.search(letter, re.sub(r"\\[A-Za-z]+", "", text))), "i")
+    return re.sub(r"(\\[A-Za-z]+)|i", lambda found: found[1] or f"{{{letter}}}", text)
 
 
 _POOL = WorkerPool(equal, limit_s=LIMIT_S, memory_mb=MEMORY_MB, cpu_limit_s=CPU_LIMIT_S)

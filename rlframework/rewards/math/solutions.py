@@ -97,7 +97,7 @@ def _of_relation(relation: Relation) -> tuple[Solution, ...] | None:
     if isinstance(left, Sequence):
         fits = is_name(left) and isinstance(right, Sequence) and len(right.items) == len(left.items)
         return (Solution(left.items, right.items, ordered=True),) if fits and len(relation.sides) == 2 else None  # type: ignore[union-attr]
-    names = relation.sides[:-1]
+    names = tuple(map(_without_bars, relation.sides[:-1]))
     if not all(map(is_name, names)) or len(set(names)) < len(names) or any(holds(right, name) for name in names):
         return None
     return tuple(Solution(names, (value,) * len(names)) for value in both_values(right))
@@ -131,6 +131,12 @@ def is_name(node: Node) -> bool:
     inverse = letters[0].parts[0] if isinstance(letters[0], Operation) and letters[0].name == "^" else letters[0]
     named = isinstance(inverse, Symbol) and inverse.name.rstrip("'") in set("fghpqFGHPEV")
     return named and len(letters) == 2 and isinstance(letters[1], Symbol)
+
+
+def _without_bars(name: Node) -> Node:
+    """Return AB for its length |AB|; |A| is no length, but the size of A."""
+    length = isinstance(name, Operation) and name.name == "abs" and len(_factors(name.parts[0])) > 1
+    return name.parts[0] if isinstance(name, Operation) and length and is_name(name) else name
 
 
 def holds(node: Node, name: Node) -> bool:

@@ -16,11 +16,13 @@ from tests.rewards.math.labelled_layout import LAYOUT_BROKEN, LAYOUT_KEPT
 from tests.rewards.math.labelled_open import OPEN_RIGHT
 from tests.rewards.math.labelled_right import RIGHT
 from tests.rewards.math.labelled_right_forms import RIGHT_FORMS
+from tests.rewards.math.labelled_right_fourth import RIGHT_FOURTH
 from tests.rewards.math.labelled_right_more import RIGHT_MORE
 from tests.rewards.math.labelled_right_second import RIGHT_SECOND
 from tests.rewards.math.labelled_right_third import RIGHT_THIRD
 from tests.rewards.math.labelled_wrong import WRONG
 from tests.rewards.math.labelled_wrong_forms import WRONG_FORMS
+from tests.rewards.math.labelled_wrong_fourth import WRONG_FOURTH
 from tests.rewards.math.labelled_wrong_more import WRONG_MORE
 from tests.rewards.math.labelled_wrong_second import WRONG_SECOND
 from tests.rewards.math.labelled_wrong_third import WRONG_THIRD
@@ -36,6 +38,7 @@ RIGHT_ANSWERS: Tables = {
     "more": RIGHT_MORE,
     "second": RIGHT_SECOND,
     "third": RIGHT_THIRD,
+    "fourth": RIGHT_FOURTH,
     "unicode": UNICODE_RIGHT,
 }
 WRONG_ANSWERS: Tables = {
@@ -44,6 +47,7 @@ WRONG_ANSWERS: Tables = {
     "more": WRONG_MORE,
     "second": WRONG_SECOND,
     "third": WRONG_THIRD,
+    "fourth": WRONG_FOURTH,
     "unicode": UNICODE_WRONG,
     "resources": RESOURCES,
     "injection": INJECTIONS,
