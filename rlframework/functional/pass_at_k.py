@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import torch
 from torch import Tensor
 
@@ -21,14 +23,14 @@ def pass_at_k(right: Tensor, sampled: Tensor, k: int) -> Tensor:
         ``(N,)`` float64; NaN for a problem with fewer than ``k`` answers, of which nothing can be said.
 
     Raises:
-        ValueError: ``k`` below 1, or a problem with more right answers than answers.
+        ValueError: ``k`` is no whole number of at least 1, or a problem with more right answers than answers.
 
     Example:
         >>> pass_at_k(torch.tensor([0, 1, 3]), torch.tensor([4, 4, 4]), k=2)
         tensor([0.0000, 0.5000, 1.0000], dtype=torch.float64)
     """
-    if k < 1:
-        raise ValueError(f"k={k}: at least one answer has to be tried")
+    if not isinstance(k, Integral) or k < 1:
+        raise ValueError(f"k={k!r}: a whole number of answers is tried, at least one")
     if (right < 0).any() or (right > sampled).any():
         raise ValueError(f"expected 0 <= right <= sampled, got {right.tolist()} of {sampled.tolist()}")
     tried = torch.arange(k, dtype=torch.float64)

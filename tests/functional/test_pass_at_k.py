@@ -30,8 +30,8 @@ def test_fewer_answers_than_tries_tell_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("right", "k", "message"), [(1, 0, "k=0"), (3, 1, r"got \[3\] of \[2\]"), (-1, 1, "expected 0")]
+    ("right", "k", "message"), [(1, 0, "k=0"), (1, 1.5, "k=1.5"), (3, 1, r"got \[3\] of \[2\]"), (-1, 1, "expected 0")]
 )
-def test_impossible_numbers_are_refused(right: int, k: int, message: str) -> None:
+def test_impossible_numbers_are_refused(right: int, k: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         pass_at_k(torch.tensor([right]), torch.tensor([2]), k)
