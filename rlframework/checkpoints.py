@@ -10,6 +10,7 @@ from torch import nn
 from rlframework.distributed import is_sharded
 from rlframework.fingerprint import digest
 from rlframework.policies.base import Policy
+from rlframework.policies.rewriting import keeps_first_value, original_base
 
 POLICY = "policy."
 ORIGIN = "policy_origin"
@@ -56,8 +57,13 @@ def check_base(checkpoint: Mapping[str, Any], module: nn.Module) -> None:
 
 
 def base_digest(policy: Policy) -> str | None:
-    """Return what the weights under an adapter are known by, or None while ranks hold parts of them."""
+    """Return what the weights under an adapter are known by, or None while ranks hold parts of them.
+
+    Of those that an adapter's initialisation rewrote it is what they were before: no two machines rewrite them alike.
+    """
     if is_sharded(policy):
         return None
+    if keeps_first_value(model := getattr(policy, "model", None)):
+        return original_base(model)
     weights = policy.state_dict()
     return digest((name, weights[name]) for name in sorted(policy.frozen_base))

@@ -7,7 +7,7 @@ from itertools import islice
 
 import torch
 from peft import PeftModel
-from torch import Tensor, nn
+from torch import Tensor
 
 from rlframework.collect import assemble
 from rlframework.policies.adapters import using_adapter
@@ -88,7 +88,6 @@ class Yardstick:
         self._batch = assemble(rows, Scores(torch.zeros(len(prompts), 2), {}), policy.pad_id, temperature=1.0)
         self._expected = self._score(policy)
         self._learned = None
-        self._tied = adapted_ties(policy.model)
         if policy.frozen_base:
             with using_adapter(policy.model, None):
                 self._learned = (self._score(policy) - self._expected).abs().mean().item()
@@ -116,14 +115,11 @@ class Yardstick:
         if written is not None and not (apart := (scores - self._score(written)).abs().mean().item()) <= SAME:
             raise ExportError(
                 f"{form}: what is read back differs from what was written: log-probabilities by a mean of {apart:.2g}"
-                f"{self._why(whole)}"
             )
         difference = (scores - self._expected).abs()
         found = Agreement(len(difference), difference.mean().item(), difference.max().item(), self._learned)
         if written is None and not found.mean <= ALLOWED[dtype]:  # NaN is no agreement either.
-            raise ExportError(
-                f"{form}: {found}: more than the {ALLOWED[dtype]:g} that rounding to {dtype} explains{self._why(whole)}"
-            )
+            raise ExportError(f"{form}: {found}: more than the {ALLOWED[dtype]:g} that rounding to {dtype} explains")
         if self._learned and found.mean > max(LARGEST_SHARE * self._learned, SAME):
             raise ExportError(
                 f"{form}: {found}: rounding to {dtype} takes away {found.mean / self._learned:.0%} of what was learned "
@@ -131,33 +127,7 @@ class Yardstick:
             )
         return found
 
-    def _why(self, whole: bool) -> str:
-        if not (whole and self._tied):
-            return ""
-        return (
-            f". The adapter changes {' and '.join(self._tied)}, and the model ties these weights to others, which "
-            "merging changes as well: no merged model is this policy. Export the adapter alone (--only adapter), or "
-            "train one that leaves tied weights out"
-        )
-
     @torch.no_grad()
     def _score(self, policy: CausalLMPolicy) -> Tensor:
         """Return the log-probability of every sampled token, by the model's own forward pass."""
         return policy.padded_logprobs(self._batch).logprobs[self._batch.completion_mask]
-
-
-def adapted_ties(model: nn.Module) -> list[str]:
-    """Return the names of layers with an adapter whose weights are also those of another layer.
-
-    Example:
-        >>> from peft import LoraConfig, get_peft_model
-        >>> from rlframework.testing.tiny import tiny_qwen3
-        >>> lora = LoraConfig(r=2, target_modules=["q_proj", "lm_head"])
-        >>> adapted_ties(get_peft_model(tiny_qwen3(tie_word_embeddings=True), lora))
-        ['lm_head']
-    """
-    names: dict[int, list[str]] = {}
-    for name, weight in model.named_parameters(remove_duplicate=False):
-        names.setdefault(id(weight), []).append(name)
-    tied = [name for shared in names.values() if len(shared) > 1 for name in shared if ".base_layer." in name]
-    return [name.split(".base_layer.")[0].rpartition(".")[2] for name in tied]

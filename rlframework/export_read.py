@@ -24,6 +24,7 @@ from rlframework.policies.loading import (
     load_tokenizer,
     saved_adapter_config,
 )
+from rlframework.policies.rewriting import for_original_base, rewrites_base
 from rlframework.whole_folder import saved_about
 
 _REFERENCE = re.compile(r"\.reference_\d+(\.|$)")
@@ -143,6 +144,8 @@ def _of_checkpoint(path: Path, base: str | None, tokenizer: str | None) -> Train
         )
     config = PeftConfig.from_peft_type(**known_adapter(origin["adapter_config"], f"policy_origin of {path}"))
     config.base_model_name_or_path, config.inference_mode = str(under), False
+    if rewrites_base(config):
+        config, weights = for_original_base(config, weights, origin["adapter"])
     with _found("the model under the adapter", under, "base (--base)"):
         model = load_model(under, dtype, None)
     policy = CausalLMPolicy(get_peft_model(model, config), _tokenizer(words))

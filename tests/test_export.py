@@ -428,16 +428,33 @@ def test_a_tokenizer_that_is_gone_says_how_to_name_it(
 
 
 @pytest.mark.parametrize("layers", [["embed_tokens"], ["q_proj", "lm_head"], ["embed_tokens", "lm_head"]])
-def test_an_adapter_on_tied_weights_is_not_merged_and_says_why(layers: list[str], tmp_path: Path) -> None:
+def test_an_adapter_on_tied_weights_is_merged_into_untied_ones(layers: list[str], tmp_path: Path) -> None:
     tiny_qwen3(tie_word_embeddings=True).save_pretrained(tmp_path / "base")
     lora = LoraConfig(r=2, target_modules=layers, init_lora_weights=False)
     with warnings.catch_warnings(action="ignore"):
-        CausalLMPolicy(tmp_path / "base", letter_tokenizer(), lora=lora).save_pretrained(tmp_path / "adapter")
-        lines: list[str] = []
-        named = " and ".join(layer for layer in layers if layer != "q_proj")
-        with pytest.raises(ExportError, match=rf"^merged: .*changes {named}, and the model ties .*--only adapter"):
-            export(tmp_path / "adapter", tmp_path / "out", say=says(lines))
-    assert lines[-1].startswith("adapter ")
+        policy = CausalLMPolicy(tmp_path / "base", letter_tokenizer(), lora=lora).eval()
+        policy.save_pretrained(tmp_path / "adapter")
+        _, whole = export(tmp_path / "adapter", tmp_path / "out", say=says([]))
+    assert whole.agreement.mean < 1e-5 < 0.01 < whole.agreement.learned
+    read = AutoModelForCausalLM.from_pretrained(whole.path)
+    assert not read.config.tie_word_embeddings
+    torch.testing.assert_close(logits(read), logits(policy.model), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("how", ["pissa", "pissa_niter_2", "olora"])
+@pytest.mark.parametrize("source", ["run/last.ckpt", "run/saved"])
+def test_an_adapter_that_rewrote_its_base_is_exported_for_the_base_as_it_was(
+    how: str, source: str, base: Path, run: Callable[..., CausalLMPolicy], tmp_path: Path
+) -> None:
+    lora = LoraConfig(r=2, target_modules=["q_proj", "down_proj"], init_lora_weights=how)
+    policy = run(CausalLMPolicy(base, lora=lora), kl_coefficient=0.1)
+    lines: list[str] = []
+    adapter, whole = export(tmp_path / source, tmp_path / "out", say=says(lines))
+    assert not any("nothing says" in line for line in lines)
+    adapted = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), adapter.path)
+    assert (adapted.peft_config["default"].init_lora_weights, adapted.peft_config["default"].r) == (True, 4)
+    for model in (adapted, AutoModelForCausalLM.from_pretrained(whole.path)):
+        torch.testing.assert_close(logits(model), logits(policy.model), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("model", [models.BPE, models.WordLevel])

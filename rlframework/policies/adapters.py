@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import torch
+from peft import PeftType
 from torch import Tensor
 
 from rlframework.functional.logprobs import TokenLogProbs
@@ -99,22 +101,29 @@ def using_adapter(model: Any, name: str | None) -> Iterator[None]:
 
 
 def changes_nothing(model: Any) -> bool:
-    """Whether the adapter is new: every ``lora_B`` is 0, and nothing else is trained beside it.
+    """Whether the adapter is new: every ``lora_B`` is 0, or every ``lora_A``, and nothing else is trained beside it.
 
     Of another kind of adapter nothing is known.
     """
-    trained = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
-    lora = all("lora_A" in name or "lora_B" in name for name, _ in trained)
-    return lora and not any(bool(parameter.any()) for name, parameter in trained if "lora_B" in name)
+    present = model.active_adapter
+    own = {name: weight for name, weight in model.named_parameters() if present in name.split(".")}
+    trained = {name for name, weight in model.named_parameters() if weight.requires_grad}
+    first = [weight for name, weight in own.items() if "lora_A" in name.split(".")]
+    # With a bias of lora_B, where there is one.
+    second = [weight for name, weight in own.items() if "lora_B" in name.split(".")]
+    if not first or len(first) + len(second) != len(own) or not trained <= own.keys():
+        return False
+    return not any(bool(weight.any()) for weight in second) or (
+        len(first) == len(second) and not any(bool(weight.any()) for weight in first)
+    )
 
 
-def base_weights(policy: CausalLMPolicy) -> frozenset[str]:
-    """Return the names, in the policy's ``state_dict``, of what is neither trained nor part of an adapter."""
-    model: Any = policy.model
-    trained = {name for name, parameter in policy.named_parameters() if parameter.requires_grad}
+def base_weights(model: Any) -> frozenset[str]:
+    """Return the names, in the ``state_dict`` of a PEFT model, of what is neither trained nor part of an adapter."""
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     parts = (getattr(model.base_model, "prefix", "lora_"), "modules_to_save.", "prompt_encoder.")
     return frozenset(
-        name for name in policy.state_dict() if name not in trained and not any(part in name for part in parts)
+        name for name in model.state_dict() if name not in trained and not any(part in name for part in parts)
     )
 
 
@@ -132,10 +141,16 @@ def _copied_adapter(model: Any) -> str:
             f"{len(shared)} of {len(trained)} trained weights lie outside of the adapter (such as {shared[0]}), so a "
             "reference that shares the model would follow them; train the adapter alone (bias='none'), or all weights"
         )
-    model.add_adapter(name, model.peft_config[present])
+    config = copy.copy(model.peft_config[present])
+    if config.peft_type == PeftType.LORA and config.init_lora_weights != "mica":
+        # Others would be drawn or decomposed in vain, and some take their first value out of the weights under it. Of
+        # MiCA it is more than a beginning: the half that stays frozen.
+        config.init_lora_weights = True
+    held = {own: weight for own, weight in model.named_parameters() if present in own.split(".")}
+    model.add_adapter(name, config)
     with torch.no_grad():
-        for own, weight in trained.items():
-            copy = model.get_parameter(".".join(name if part == present else part for part in own.split(".")))
-            copy.copy_(weight)
-            copy.requires_grad_(False)
+        for own, weight in held.items():
+            copied = model.get_parameter(".".join(name if part == present else part for part in own.split(".")))
+            copied.copy_(weight)
+            copied.requires_grad_(False)
     return name

@@ -15,7 +15,7 @@ from transformers import BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenize
 
 from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
 from rlframework.policies.adapters import AdapterReference, base_weights
-from rlframework.policies.base import Objective, Policy
+from rlframework.policies.base import Objective, Policy, eval_mode
 from rlframework.policies.decoding import Decoding
 from rlframework.policies.foresight import Foresight
 from rlframework.policies.group_cache import GroupCache
@@ -24,9 +24,10 @@ from rlframework.policies.lean_decode import LeanDecoder
 from rlframework.policies.loading import check_vocabulary, load_model, load_tokenizer, with_adapter
 from rlframework.policies.packed_rows import PackedRows
 from rlframework.policies.prefix_sharing import PrefixSharing, TrunkSharing
+from rlframework.policies.read_back import Probe
 from rlframework.policies.rotation import changing_rotation, shared_rotation
 from rlframework.policies.router_loss import RouterLoss
-from rlframework.policies.saving import merged, origin_of
+from rlframework.policies.saving import merged, origin_of, save_adapter
 from rlframework.policies.scoring import Scorer, Scoring
 from rlframework.policies.tree_attention import GroupwiseAttention, TreeAttention
 from rlframework.rollout import Rollout
@@ -244,28 +245,45 @@ class CausalLMPolicy(Policy):
     @property
     def frozen_base(self) -> frozenset[str]:
         """Names of the weights under the adapter, which whoever makes this policy anew has; none without an adapter."""
-        return base_weights(self) if isinstance(self.model, PeftModel) else frozenset()
+        names = base_weights(self.model) if isinstance(self.model, PeftModel) else frozenset()
+        return frozenset(f"model.{name}" for name in names)
 
     def origin(self) -> dict[str, Any]:
         """Return where model and tokenizer came from, the dtype, and the settings of the adapter or the model."""
         return origin_of(self.model, self.tokenizer)
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Save what ``from_pretrained`` loads: the adapter if there is one, else the model; and the tokenizer."""
-        model: Any = self.model
-        # A reference's adapter lies beside the one that learns.
-        active = {"selected_adapters": [model.active_adapter]} if isinstance(model, PeftModel) else {}
-        model.save_pretrained(folder, **active)
+        """Save what ``from_pretrained`` loads: the adapter if there is one, else the model; and the tokenizer.
+
+        An adapter whose initialisation rewrote the model (PiSSA, OLoRA) is saved as one of twice the rank for the model
+        as it was.
+        """
+        if isinstance(self.model, PeftModel):
+            save_adapter(self.model, folder)
+        else:
+            model: Any = self.model
+            model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 
     def save_merged(self, folder: str | Path) -> None:
         """Save model and tokenizer with the adapter merged into the weights; this policy stays as it is.
 
-        A copy of the model is merged, which takes its memory a second time for as long.
+        A copy of the model is merged, which takes its memory a second time for as long. What was written is then read
+        back in the place of that copy, and scores `PROBES` tokens as this policy does.
+
+        Raises:
+            RuntimeError: It does not.
         """
-        model: Any = merged(self.model)
-        model.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
+        with eval_mode(self):
+            whole: Any = merged(self.model)
+            probe = Probe(self.model)
+            with eval_mode(whole):
+                probe.hold("merged", whole)
+                whole.save_pretrained(folder)
+                self.tokenizer.save_pretrained(folder)
+                kind, settings = type(whole), {"attn_implementation": whole.config._attn_implementation}
+                del whole
+                probe.hold("read back", kind.from_pretrained(folder, dtype=probe.dtype, **settings), str(folder))
 
     @property
     def eos_ids(self) -> frozenset[int]:

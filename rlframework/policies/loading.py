@@ -11,12 +11,13 @@ from typing import Any
 
 import peft
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from peft import LoraConfig, PeftConfig, PeftModel, prepare_model_for_kbit_training
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedTokenizerBase
 
 from rlframework.optional import require
 from rlframework.policies.gguf import find_gguf, without_gguf_mark
+from rlframework.policies.rewriting import check_saved, keeps_first_value, new_adapter
 from rlframework.quiet import CHECKPOINTING, without
 
 _ANOTHER_TOKENIZER = "save the tokenizer beside the model (tokenizer.save_pretrained), or name one by tokenizer=..."
@@ -193,8 +194,8 @@ def with_adapter(model: Any, lora: LoraConfig | str | Path | None) -> Any:
     """Return the model with a new adapter, or with one that was saved and is trained on.
 
     Raises:
-        ValueError: It has an adapter already, or it is quantised and has none, so that nothing could be trained; or the
-            saved one cannot be read.
+        ValueError: It has an adapter already, or it is quantised and has none, so that nothing could be trained; the
+            saved one cannot be read; or one that is there or wanted cannot be saved and put back (`new_adapter`).
     """
     adapted = isinstance(model, PeftModel)
     if lora is None:
@@ -202,6 +203,9 @@ def with_adapter(model: Any, lora: LoraConfig | str | Path | None) -> Any:
             raise ValueError(
                 "quantised weights cannot be trained; pass lora=LoraConfig(...) to train an adapter on them"
             )
+        if adapted and not keeps_first_value(model):
+            for name, config in model.peft_config.items():
+                check_saved(config, f"the model ({name})")
         return model
     if adapted:
         raise ValueError("the model has an adapter already; pass either a PEFT model or lora=...")
@@ -209,9 +213,10 @@ def with_adapter(model: Any, lora: LoraConfig | str | Path | None) -> Any:
         if isinstance(lora, (str, Path)):
             if Path(lora).is_dir():
                 saved_adapter_config(lora)
+            check_saved(PeftConfig.from_pretrained(str(lora)), str(lora))
             with _whole_weights(lora):
                 return PeftModel.from_pretrained(model, str(lora), is_trainable=True)
-        return get_peft_model(model, lora)
+        return new_adapter(model, lora)
 
 
 def saved_adapter_config(folder: str | Path) -> dict[str, Any]:

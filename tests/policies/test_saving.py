@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from peft import LoraConfig, PeftModel, PromptTuningConfig, get_peft_model
+from peft.tuners.lora import LoraLayer
 from transformers import AutoModelForCausalLM
 
 from rlframework.collect import assemble
-from rlframework.policies import CausalLMPolicy
+from rlframework.policies import CausalLMPolicy, causal_lm, saving
+from rlframework.policies.read_back import Probe
 from rlframework.rewards import Scores
 from rlframework.rollout import Rollout
 from rlframework.samplers import BatchedSampler
 from rlframework.testing import letter_prompts, letter_tokenizer, tiny_policy
+from rlframework.testing.tiny import tiny_qwen3
 
 LORA = LoraConfig(r=2, target_modules=["q_proj", "v_proj", "down_proj"], init_lora_weights=False)
 
@@ -91,3 +98,99 @@ def test_only_the_adapter_that_learns_is_merged(tmp_path: Path) -> None:
                 parameter.mul_(2)
     policy.save_merged(tmp_path)
     torch.testing.assert_close(scored(CausalLMPolicy(tmp_path)), scored(policy), atol=1e-5, rtol=0)
+
+
+TIED: list[dict[str, Any]] = [
+    {"target_modules": ["q_proj", "lm_head"]},
+    {"target_modules": ["embed_tokens"]},
+    {"target_modules": ["embed_tokens", "lm_head"]},
+    {"target_modules": ["q_proj"], "modules_to_save": ["lm_head"]},
+    {"target_modules": ["q_proj"], "modules_to_save": ["embed_tokens"]},
+    {"target_modules": ["q_proj"], "modules_to_save": ["embed_tokens", "lm_head"]},
+    {"target_modules": ["q_proj"], "trainable_token_indices": [4, 15]},
+    {"target_modules": "all-linear"},
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("settings", TIED, ids=str)
+def test_one_side_of_tied_weights_is_changed_alone(
+    settings: dict[str, Any], dtype: torch.dtype, tmp_path: Path
+) -> None:
+    model = tiny_qwen3(tie_word_embeddings=True).to(dtype)
+    policy = CausalLMPolicy(model, letter_tokenizer(), lora=LoraConfig(r=2, **settings)).eval()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in policy.parameters():
+            if weight.requires_grad:
+                weight.add_(0.2 * torch.randn(weight.shape, generator=generator).to(dtype))
+    before = scored(policy)
+    policy.save_merged(tmp_path)
+    read = CausalLMPolicy(tmp_path, dtype=str(dtype).removeprefix("torch.")).eval()
+    torch.testing.assert_close(scored(read), before, atol=1e-5 if dtype == torch.float32 else 0.2, rtol=0)
+    whole: Any = read.model
+    assert (whole.lm_head.weight is whole.model.embed_tokens.weight) == whole.config.tie_word_embeddings
+    assert torch.equal(whole.lm_head.weight, whole.model.embed_tokens.weight) == (
+        settings["target_modules"] == "all-linear" or "trainable_token_indices" in settings
+    )
+    assert torch.equal(scored(policy), before)
+    assert policy.model.config.tie_word_embeddings, "the policy itself is as it was"
+
+
+def test_a_whole_model_whose_weights_were_untied_says_so(tmp_path: Path) -> None:
+    model = tiny_qwen3(tie_word_embeddings=True)
+    model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach() * -1)
+    policy = CausalLMPolicy(model, letter_tokenizer())
+    policy.save_merged(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["tie_word_embeddings"] is False
+    torch.testing.assert_close(scored(CausalLMPolicy(tmp_path)), scored(policy))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("fault", ["merged twice", "left out", "merged into both ends", "written otherwise"])
+def test_what_is_not_the_policy_is_told_with_the_numbers(
+    fault: str, dtype: torch.dtype, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lora = LoraConfig(r=2, target_modules=["q_proj", "lm_head"], init_lora_weights=False)
+    policy = CausalLMPolicy(tiny_qwen3(tie_word_embeddings=True).to(dtype), letter_tokenizer(), lora=lora)
+    kind = type(policy.model.get_base_model())
+    save = kind.save_pretrained
+
+    def another(model: Any, folder: Path) -> None:
+        if fault == "written otherwise":
+            model.model.layers[0].mlp.up_proj.weight.data.neg_()
+        save(model, folder)
+
+    monkeypatch.setattr(kind, "save_pretrained", another)
+    faulty = {"merged twice": lambda model: _scaled(model, 2.0), "left out": lambda model: _scaled(model, 0.0)}
+    if fault in faulty:
+        right = causal_lm.merged
+        monkeypatch.setattr(causal_lm, "merged", lambda model: right(faulty[fault](model)))
+    if fault == "merged into both ends":
+        monkeypatch.setattr(saving, "_untie", lambda model: None)
+    said = "read back" if fault == "written otherwise" else "merged"
+    with (
+        warnings.catch_warnings(action="ignore"),
+        pytest.raises(
+            RuntimeError,
+            match=rf"was {said} is not the policy: .* 96 tokens differ by a mean of .* rounding explains 0",
+        ),
+    ):
+        policy.save_merged(tmp_path)
+    assert any(tmp_path.iterdir()) == (said == "read back")
+
+
+def _scaled(model: Any, factor: float) -> Any:
+    other = copy.deepcopy(model)
+    for part in other.modules():
+        if isinstance(part, LoraLayer):
+            part.scaling["default"] *= factor
+    return other
+
+
+def test_a_model_is_held_in_its_own_precision() -> None:
+    probe = Probe(tiny_qwen3().to(torch.bfloat16).eval())
+    assert probe.hold("as it is", tiny_qwen3().to(torch.bfloat16).eval()) == 0
+    with pytest.raises(RuntimeError, match=r"rounding explains 0\.05 in bfloat16"):
+        probe.hold("another", tiny_qwen3(seed=1).to(torch.bfloat16).eval())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from peft import PeftModel, get_peft_model_state_dict
+from peft.tuners.lora import LoraLayer
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from safetensors.torch import save_file
 from torch import Tensor
@@ -18,6 +19,7 @@ from transformers.utils import logging
 
 from rlframework.distributed import is_sharded, process
 from rlframework.policies.base import Policy
+from rlframework.policies.saving import portable_adapter
 from rlframework.samplers.vllm.client import Server
 from rlframework.samplers.vllm.disguise import disguised, unfit
 from rlframework.samplers.vllm.errors import (
@@ -113,10 +115,12 @@ class LoRASync(WeightSync):
     keeps = 1
 
     def save(self, policy: Policy, folder: Path) -> None:
-        """Write ``adapter_config.json`` and ``adapter_model.safetensors``.
+        """Write ``adapter_config.json`` and ``adapter_model.safetensors``, for the model that the server has.
+
+        Where the adapter's initialisation rewrote the policy's model (PiSSA, OLoRA), this takes twice the rank.
 
         Raises:
-            TypeError: The policy has no adapter.
+            TypeError: The policy has no adapter, or one that vLLM cannot serve.
         """
         model: Any = getattr(policy, "model", None)
         if not isinstance(model, PeftModel):
@@ -124,11 +128,17 @@ class LoRASync(WeightSync):
                 f"LoRASync brings adapters over, and the model of this {type(policy).__name__} is a "
                 f"{type(model).__name__} without one; use DiskSync, or give the policy lora=LoraConfig(...)"
             )
+        config, weights = portable_adapter(model)
         adapter = model.active_adapter
-        state = get_peft_model_state_dict(model, adapter_name=adapter, save_embedding_layers=False)
+        state = get_peft_model_state_dict(model, state_dict=weights, adapter_name=adapter, save_embedding_layers=False)
+        if reason := _unserved(model, state):
+            raise TypeError(
+                f"LoRASync cannot bring this adapter to vLLM: {reason}. Train one of linear layers, of one rank, or "
+                "sample in the training process (SharedPrefixSampler)"
+            )
         whole = {name: _whole(tensor) for name, tensor in state.items()}
         if process()[0] == 0:
-            model.peft_config[adapter].save_pretrained(str(folder))
+            config.save_pretrained(str(folder))
             save_file(whole, folder / "adapter_model.safetensors")
 
     def load(self, server: Server, folder: Path, version: str) -> None:
@@ -273,6 +283,24 @@ class DiskSync(WeightSync):
                 f"{server.url} has weights {found} where {version} were loaded: its answers are refused. Does another "
                 "run load weights into it? Give each run its own servers"
             )
+
+
+def _unserved(model: Any, state: Mapping[str, Tensor]) -> str | None:
+    """Return why vLLM would serve another policy than an adapter makes of its model; None if it serves this one."""
+    strange = [name for name in state if not name.endswith((".lora_A.weight", ".lora_B.weight"))]
+    if strange:
+        return f"vLLM reads lora_A and lora_B of linear layers, and {len(strange)} weights are none, as {strange[0]}"
+    layers = [part for part in model.modules() if isinstance(part, LoraLayer) and model.active_adapter in part.r]
+    sizes = {(layer.r[model.active_adapter], layer.scaling[model.active_adapter]) for layer in layers}
+    if len(sizes) > 1:
+        return (
+            "vLLM reads one rank and one lora_alpha, and layers have ranks and scales of their own (rank_pattern, "
+            f"alpha_pattern): {', '.join(f'{rank} and {scale:g}' for rank, scale in sorted(sizes))}"
+        )
+    ends = (model.get_base_model().get_input_embeddings(), model.get_base_model().get_output_embeddings())
+    if model.config.get_text_config().tie_word_embeddings and any(isinstance(end, LoraLayer) for end in ends):
+        return "its embedding or head is adapted, and a server ties these to one another (tie_word_embeddings)"
+    return None
 
 
 def _half(version: str) -> str:
