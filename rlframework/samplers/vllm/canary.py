@@ -129,6 +129,17 @@ def score(policy: Policy, prompt: Prompt, rows: Sequence[Answered], temperature:
     return [values[: len(row.ids)] for values, row in zip(scored.float().tolist(), rows, strict=True)]
 
 
+def vocabulary(policy: Policy) -> int:
+    """Return how many token ids the policy has, 0 included: those of its model, which may be more than its tokenizer's.
+
+    What has no transformers model has the ids of its tokenizer.
+    """
+    config = getattr(getattr(policy, "model", None), "config", None)
+    if config is not None:
+        return int(config.get_text_config().vocab_size)
+    return max(policy.tokenizer.get_vocab().values()) + 1
+
+
 def measure(rows: Sequence[Answered], known: Sequence[Sequence[float]]) -> Gap:
     """Return the gap between what a server says of its rows and what is known of them.
 

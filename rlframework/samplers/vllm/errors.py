@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import reprlib
+from typing import Any
+
 
 class ServerError(RuntimeError):
     """A server did not do what it was asked; nothing was learned from its answer.
@@ -17,7 +20,17 @@ class ServerError(RuntimeError):
 
 
 class UnavailableError(ServerError):
-    """No answer, or one that says to come again later: worth asking again."""
+    """No answer, or one that says to come again later: worth asking again.
+
+    Args:
+        message: As in `ServerError`.
+        status: As in `ServerError`.
+        retry_after: Seconds for which the server wants to be left alone; 0 where it does not say.
+    """
+
+    def __init__(self, message: str, status: int | None = None, retry_after: float = 0.0) -> None:
+        super().__init__(message, status)
+        self.retry_after = retry_after
 
 
 class LoadingError(UnavailableError):
@@ -38,3 +51,18 @@ class BadAnswerError(ServerError):
 
 class DisagreementError(ServerError):
     """The server's log-probabilities are not the policy's, though the weights should be."""
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlist = _SHORT.maxdict = 8
+_SHORT.maxstring = _SHORT.maxother = 200
+
+
+def shown(value: Any) -> str:
+    """Show a part of an answer in an error message: cut, however long or deep it is.
+
+    Example:
+        >>> shown([5] * 1000)
+        '[5, 5, 5, 5, 5, 5, 5, 5, ...]'
+    """
+    return _SHORT.repr(value)

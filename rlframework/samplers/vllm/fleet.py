@@ -18,7 +18,7 @@ from rlframework.distributed import from_all_ranks, process, raise_together
 from rlframework.folders import writable_folder
 from rlframework.policies.base import Policy
 from rlframework.samplers.vllm.altered import altered
-from rlframework.samplers.vllm.answer import Answered, read_group
+from rlframework.samplers.vllm.answer import Answered, check_vocabulary, read_group
 from rlframework.samplers.vllm.canary import (
     FEWEST,
     LARGEST,
@@ -29,6 +29,7 @@ from rlframework.samplers.vllm.canary import (
     check_moved,
     measure,
     measure_again,
+    vocabulary,
 )
 from rlframework.samplers.vllm.client import Server
 from rlframework.samplers.vllm.errors import (
@@ -37,6 +38,7 @@ from rlframework.samplers.vllm.errors import (
     ServerError,
     StaleWeightsError,
     UnavailableError,
+    shown,
 )
 from rlframework.samplers.vllm.patience import Patience
 from rlframework.samplers.vllm.sync import WeightSync, sync_for
@@ -99,6 +101,7 @@ class Fleet:
         # What no fault has a part in: all others are held against it.
         self._usual: Gap | None = None
         self._own: list[Answered] | None = None
+        self._vocabulary = 0
         # The last of each is the present one.
         self._folders: list[Path] = []
         self._given: list[str] = []
@@ -142,6 +145,7 @@ class Fleet:
             )
         sync = self.sync = self.sync or sync_for(policy)
         canary = self.canary = self.canary or canary
+        self._vocabulary = vocabulary(policy)
         before, self._now = self._now, None
         try:
             shows = self._agree(lambda: sync.shows(policy))
@@ -195,10 +199,10 @@ class Fleet:
                 answer = server.complete({**request, "model": server.base_model()})
             except UnavailableError as error:
                 self._missed(server, error)
-                patience.wait(error)
+                patience.wait(error, self._pick(patience.attempts + 1).rest)
             else:
                 self._found(server)
-                return read_group(answer, request, server.url), server.url
+                return self._read(answer, request, server), server.url
 
     def _alter(
         self, sync: WeightSync, policy: Policy, version: str, canary: Canary, rows: list[Answered]
@@ -280,7 +284,7 @@ class Fleet:
                 rows = self._served(server, request)
             except UnavailableError as error:
                 self._missed(server, error)
-                patience.wait(error)
+                patience.wait(error, pick(patience.attempts + 1).rest)
             except ForgottenWeightsError as error:
                 forgotten += 1
                 if forgotten > _RELOADS:
@@ -295,6 +299,7 @@ class Fleet:
     def _missed(self, server: Server, error: UnavailableError) -> None:
         """Note that a server does not answer; the log says so once."""
         server.down = True
+        server.rests_until = time.monotonic() + error.retry_after
         if isinstance(error, LoadingError):
             return
         with _NOTES:
@@ -351,11 +356,17 @@ class Fleet:
             raise
         sync.vouch(server, version)
         if answer.get("model") != model:
+            origin = shown(answer.get("model")).strip("'")
             raise StaleWeightsError(
-                f"{server.url} was asked for {model} and answered from {answer.get('model')}: the answer is refused. "
+                f"{server.url} was asked for {model} and answered from {origin}: the answer is refused. "
                 "Does a router in between change the model's name?"
             )
-        return read_group(answer, request, server.url)
+        return self._read(answer, request, server)
+
+    def _read(self, answer: dict[str, Any], request: dict[str, Any], server: Server) -> list[Answered]:
+        rows = read_group(answer, request, server.url)
+        check_vocabulary(rows, self._vocabulary, server.url)
+        return rows
 
     def _ready(self, server: Server, weights: _Weights, sync: WeightSync) -> int:
         """Give a server its weights if it lacks them; one that comes back has to answer as the others did."""
@@ -403,7 +414,7 @@ class Fleet:
             failures = [error for error in errors if error is not None]
             if len(failures) < len(self.servers):
                 return
-            patience.wait(failures[0])
+            patience.wait(failures[0], min(server.rest for server in self.servers))
 
     def _adopt(self) -> None:
         """Learn from the first rank which servers have the weights."""

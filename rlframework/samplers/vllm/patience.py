@@ -35,8 +35,12 @@ class Patience:
         self.attempts = 0
         self._since = 0.0
 
-    def wait(self, error: UnavailableError) -> None:
+    def wait(self, error: UnavailableError, least: float = 0.0) -> None:
         """Wait until the next attempt.
+
+        Args:
+            error: What failed.
+            least: Seconds for which the server that is asked next wants to be left alone.
 
         Raises:
             ServerError: It has run out, or the others have given up.
@@ -54,4 +58,4 @@ class Patience:
             ) from error
         delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** min(self.attempts - 1, 10))
         # Many requests fail at once; they should not come back at once.
-        self.halt.wait(min(delay * random.uniform(0.5, 1.0), self.seconds - waited))
+        self.halt.wait(min(least + delay * random.uniform(0.5, 1.0), self.seconds - waited))

@@ -27,6 +27,8 @@ _BOUNDED = TokenTruncation()
 _CANARY_TOKENS, _CANARY_HEAT = 16, 2.0
 # Of vLLM: above 2 it refuses, below 0.01 it takes 0.01; weights in disguise need a quarter of what is asked for.
 _HOTTEST, _COLDEST = 2.0, 0.04
+# Seconds; a socket takes no more than 24 days.
+_LONGEST = 1e6
 
 
 class VLLMSampler(GroupSampler):
@@ -54,7 +56,7 @@ class VLLMSampler(GroupSampler):
         sync_folder: Where they are written. The servers must be able to read it; by default it is a temporary folder of
             this machine, which servers of the same user on the same machine can.
         concurrency: Prompts in flight, over all servers.
-        timeout: Seconds that one answer may take.
+        timeout: Seconds that one answer may take as a whole, from connecting to its last byte.
         patience: Seconds to wait for a server to come back when none answers.
         tolerance: What the log-probabilities of a server may be off by, in nats per token on average over a few tokens,
             before it is refused. None follows the precision: 20 times what they are off with the weights that the
@@ -94,10 +96,11 @@ class VLLMSampler(GroupSampler):
         correction: SamplerCorrection | None = _BOUNDED,
     ) -> None:
         urls = [servers] if isinstance(servers, str) else list(servers)
-        if not urls or timeout <= 0 or patience < 0 or (tolerance is not None and tolerance <= 0):
+        if not urls or not 0 < timeout <= _LONGEST or not patience >= 0 or (tolerance is not None and tolerance <= 0):
             raise ValueError(
-                "expected at least one server, a timeout and a tolerance above 0 and a patience that is not negative, "
-                f"got {len(urls)} servers, timeout={timeout}, tolerance={tolerance} and patience={patience}"
+                f"expected at least one server, a timeout above 0 and at most {_LONGEST:g} s, a tolerance above 0 and "
+                f"a patience that is not negative, got {len(urls)} servers, timeout={timeout}, tolerance={tolerance} "
+                f"and patience={patience}"
             )
         self.concurrency = concurrency
         self.correction = correction

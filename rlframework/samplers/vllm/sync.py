@@ -23,11 +23,13 @@ from rlframework.policies.saving import portable_adapter
 from rlframework.samplers.vllm.client import Server
 from rlframework.samplers.vllm.disguise import disguised, unfit
 from rlframework.samplers.vllm.errors import (
+    BadAnswerError,
     ForgottenWeightsError,
     LoadingError,
     ServerError,
     StaleWeightsError,
     UnavailableError,
+    shown,
 )
 
 
@@ -156,7 +158,7 @@ class LoRASync(WeightSync):
                     raise
                 self.unload(server, version)
                 server.ask("POST", "/v1/load_lora_adapter", body)
-        except UnavailableError:
+        except (UnavailableError, BadAnswerError):
             raise
         except ServerError as error:
             raise ServerError(
@@ -257,7 +259,7 @@ class DiskSync(WeightSync):
                 server.ask("POST", "/update_weight_version", {"new_version": version})
             finally:
                 server.ask("POST", "/resume")
-        except UnavailableError:
+        except (UnavailableError, BadAnswerError):
             raise
         except ServerError as error:
             raise ServerError(
@@ -274,6 +276,8 @@ class DiskSync(WeightSync):
         """Ask which version is on the weights."""
         info = server.ask("GET", "/weight_info")
         found = info.get("weight_version") if isinstance(info, dict) else None
+        if not isinstance(found, str):
+            raise BadAnswerError(f"{server.url} answered GET /weight_info with {shown(info)}, which names no weights")
         if found == self._AT_START:
             raise ForgottenWeightsError(f"{server.url} runs with the weights that it was started with")
         if found == _half(version):

@@ -25,6 +25,7 @@ class Replay:
     Attributes:
         before: Asked first, with path and body; what it returns is the answer, None lets the server answer.
         change: Given body and answer of a completion that went well; returns what is sent.
+        retry_after: What a refusal says of when to come again; None says nothing.
         log: (path, body) of every request, in the order of their arrival.
         peak: Most completions that were in flight at once.
     """
@@ -37,6 +38,7 @@ class Replay:
         self.version = "default"
         self.before: Callable[[str, dict[str, Any]], Answer | None] = lambda path, body: None
         self.change: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]] = lambda body, answer: answer
+        self.retry_after: str | None = None
         self.log: list[tuple[str, dict[str, Any]]] = []
         self.in_flight = self.peak = 0
         self._lock = threading.Lock()
@@ -140,12 +142,19 @@ def handler(replay: Replay) -> type[BaseHTTPRequestHandler]:
             if replay._http is None or status == 0:  # gone, without an answer
                 self.close_connection = True
                 return
-            sent = answer if isinstance(answer, str) else json.dumps(answer)
+            # Bytes are sent as they are, as JSON.
+            sent = answer if isinstance(answer, bytes) else self.text(answer).encode()
             self.send_response(status)
             self.send_header("content-type", "text/plain" if isinstance(answer, str) else "application/json")
-            self.send_header("content-length", str(len(sent.encode())))
+            self.send_header("content-length", str(len(sent)))
+            if status != 200 and replay.retry_after is not None:
+                self.send_header("retry-after", replay.retry_after)
             self.end_headers()
-            self.wfile.write(sent.encode())
+            self.wfile.write(sent)
+
+        @staticmethod
+        def text(answer: Any) -> str:
+            return answer if isinstance(answer, str) else json.dumps(answer)
 
         def log_message(self, *_: Any) -> None:
             return
