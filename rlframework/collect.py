@@ -18,6 +18,7 @@ from rlframework.metrics.tally import Tally
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import Scores
+from rlframework.rewards.waiting import stoppable
 from rlframework.rollout import Rollout
 from rlframework.samplers.batched import left_pad
 from rlframework.step import step_weights
@@ -54,7 +55,7 @@ def collect(algorithm: PolicyGradient, prompts: Sequence[Prompt], step: int) -> 
             the sampler samples something else than the policy, or an option lacks its log-probabilities.
         ValueError: ``advantages()`` or ``token_weights()`` returned a wrong shape, or the sampler groups of one.
     """
-    with algorithm.inference():
+    with algorithm.inference(), stoppable():
         completions = algorithm.sampler.sample(algorithm.policy, prompts, step=step)
     algorithm.watch.completions(algorithm.sampler, completions)
     scores = algorithm.reward.evaluate(completions)

@@ -1,4 +1,4 @@
-"""Waiting for a reward in a way that signals can end: SIGTERM within a moment, whatever the reward does."""
+"""Waiting for rewards and samplers in a way that signals can end: SIGTERM within a moment, whatever they do."""
 
 from __future__ import annotations
 

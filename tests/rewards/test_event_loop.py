@@ -98,7 +98,7 @@ class Judge(BaseHTTPRequestHandler):
     def do_POST(self):
         text = self.rfile.read(int(self.headers["Content-Length"])).decode()
         if text == "hang":
-            time.sleep(4)
+            time.sleep(6)
         self.send_response(200)
         self.send_header("Content-Length", "1")
         self.end_headers()
@@ -135,12 +135,18 @@ def test_a_shared_client_works_over_many_rollouts(judge_url):
         assert judgement.error_flags.flatten().tolist() == [text == "hang" for text in texts], judgement.detail
 
 
-RUN = """
-import asyncio, time, sys
+# Imports once and forks a run for each line that it reads: one such import takes longer than all the rest.
+RUNS = """
+import asyncio, atexit, os, signal, sys, time, urllib.request
+import httpx
 import pytorch_lightning as pl
 from rlframework import GRPO, BatchedSampler, PromptDataModule
-from rlframework.rewards import FunctionReward
+from rlframework.rewards import BatchFunctionReward, FunctionReward
 from rlframework.testing import letter_rows, tiny_policy
+
+# The last that the interpreter does before it takes itself apart, which takes as long as the machine is busy.
+atexit.register(print, "over", flush=True)
+
 async def sleeps(completion):
     print("asked", flush=True)
     await asyncio.sleep(3600)
@@ -150,41 +156,89 @@ async def blocks(completion):
 async def thread(completion):
     print("asked", flush=True)
     await asyncio.to_thread(time.sleep, 3600)
+async def batch(completions):
+    print("asked", flush=True)
+    await asyncio.sleep(3600)
+async def client(completion):
+    print("asked", flush=True)
+    async with httpx.AsyncClient(trust_env=False, timeout=None) as client:
+        await client.post(URL, content="hang")
 def plain(completion):
     print("asked", flush=True)
     time.sleep(3600)
-how = globals()[sys.argv[1]]
-reward = FunctionReward(how) if how is plain else FunctionReward(how, limit_s=3600)
-if __name__ == "__main__":
-    model = GRPO(tiny_policy(), reward, BatchedSampler(group_size=4, max_tokens=4), prompts_per_rollout=4)
+def http(completion):
+    print("asked", flush=True)
+    urllib.request.urlopen(URL, b"hang").read()
+def pool(completion):
+    print("asked", flush=True)
+    time.sleep(3600)
+class Waits(BatchedSampler):
+    def sample(self, policy, prompts, *, step=0):
+        http("")
+def run(how):
+    sampler = how if isinstance(how, type) else BatchedSampler
+    how = plain if isinstance(how, type) else how
+    options = {} if how in (plain, http) else {"limit_s": 3600} | ({"workers": 1} if how is pool else {})
+    reward = (BatchFunctionReward if how is batch else FunctionReward)(how, **options)
+    model = GRPO(tiny_policy(), reward, sampler(group_size=4, max_tokens=4), prompts_per_rollout=4)
     quiet = dict(logger=False, enable_checkpointing=False, enable_progress_bar=False, accelerator="cpu")
     pl.Trainer(max_steps=1, **quiet).fit(model, PromptDataModule(letter_rows(8)))
+
+if __name__ == "__main__":
+    # A shell may have it ignored for what runs in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    while line := os.read(0, 999):
+        how, URL = line.decode().split()
+        child = os.fork()
+        if not child:
+            run(globals()[how])
+            break
+        print("run", child, flush=True)
+        print("ended", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("how", ["sleeps", "blocks", "thread", "plain"])
-def test_a_signal_ends_a_run_whose_reward_hangs(tmp_path, how, number):
-    (tmp_path / "run.py").write_text(RUN)
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    script = tmp_path_factory.mktemp("runs") / "run.py"
+    script.write_text(RUNS)
     process = subprocess.Popen(
-        [sys.executable, tmp_path / "run.py", how],
+        [sys.executable, script],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "PYTHONPATH": "."},
-        # A shell may have it ignored for what runs in the background.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
     )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def said_by(process, word):
+    """Return the words of the next line that begins so."""
+    said = []
+    while not (line := process.stdout.readline()).startswith(word):
+        said.append(line)
+        assert line, "".join(said)
+    return line.split()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("how", ["sleeps", "blocks", "thread", "batch", "client", "plain", "http", "pool", "Waits"])
+def test_a_signal_ends_a_run_that_waits(runs, judge_url, how, number):
+    pytest.importorskip("httpx")
+    runs.stdin.write(f"{how} {judge_url}\n")
+    runs.stdin.flush()
+    child = int(said_by(runs, "run")[1])
     try:
-        said = []
-        while (line := process.stdout.readline()) != "asked\n":
-            said.append(line)
-            assert line, "".join(said)
+        said_by(runs, "asked")
+        time.sleep(0.1)
         started = time.monotonic()
-        process.send_signal(number)
-        process.wait(20)
+        os.kill(child, number)
+        said_by(runs, "over")
         assert time.monotonic() - started < 5
-        assert process.returncode != 0
-    finally:
-        process.kill()
-        process.communicate()
+        assert int(said_by(runs, "ended")[1]) != 0
+    except BaseException:
+        runs.kill()
+        raise
