@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from pytorch_lightning.cli import LightningCLI
+import re
+from typing import Any, NoReturn
 
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+
+from rlframework.other_names import COUNTERPARTS
 from rlframework.quiet import LOFTQ, without
+
+
+class RecipeParser(LightningArgumentParser):
+    """Says beside each name that nothing in a recipe has what serves in its place here."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """End with the message and the answers to it."""
+        unknown = re.findall(
+            r"Option '(\w+)' is not accepted|Key '(?:\w+\.)*(\w+)' is not expected|--\S*?(\w+)=", message
+        )
+        names = dict.fromkeys("".join(found) for found in unknown)
+        answers = [f"{name!r}: here it is {COUNTERPARTS[name]}" for name in names if name in COUNTERPARTS]
+        super().error("\n".join([message, *answers]), ex)
 
 
 class RecipeCLI(LightningCLI):
     """Makes the objects of a recipe without what PEFT says of defaults that nobody set."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"parser_class": RecipeParser, **options})
 
     def instantiate_classes(self) -> None:
         """Make them."""

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from rlframework.algorithms.base import PolicyGradient
+from rlframework.arguments import at_least
 from rlframework.functional.advantages import group_normalized
 from rlframework.functional.surrogates import clipped_surrogate
 from rlframework.functional.weights import sequence_mean
@@ -43,6 +44,7 @@ class GRPO(PolicyGradient):
 
     def __init__(self, *args: Any, clip_low: float = 0.2, clip_high: float | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        at_least(self, 0, clip_low=clip_low, clip_high=clip_high)
         self.clip_low = clip_low
         self.clip_high = clip_low if clip_high is None else clip_high
         if self.ratio_cap is not None and self.ratio_cap < 1 + self.clip_high:

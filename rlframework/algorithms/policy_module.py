@@ -13,8 +13,9 @@ import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 
-from rlframework.algorithms.optimizer import adamw
+from rlframework.algorithms.optimizer import adamw, check_schedule
 from rlframework.algorithms.preflight import check_epoch
+from rlframework.arguments import Checked, at_least
 from rlframework.balance import balanced_order
 from rlframework.checkpoints import check_base, leave_out_base
 from rlframework.distributed import from_all_ranks, replica
@@ -27,7 +28,7 @@ from rlframework.resume import restore_run_state, run_state
 from rlframework.rollout import Rollout
 
 
-class PolicyModule(pl.LightningModule, ABC):
+class PolicyModule(Checked, pl.LightningModule, ABC):
     """A LightningModule whose batches are minibatches of rollouts that it makes itself, one rollout at a time.
 
     It knows when things happen and nothing of the objective, nor of where completions come from.
@@ -66,6 +67,10 @@ class PolicyModule(pl.LightningModule, ABC):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        at_least(self, 1, prompts_per_rollout=prompts_per_rollout, minibatches_per_rollout=minibatches_per_rollout)
+        at_least(self, 1, passes_per_rollout=passes_per_rollout)
+        at_least(self, 0, learning_rate=learning_rate, weight_decay=weight_decay, warmup_steps=warmup_steps, seed=seed)
+        check_schedule(self, schedule, warmup_steps)
         self.policy = policy
         # Lightning would miss the base under an adapter; what else is missing `check_base` finds.
         self.strict_loading = not policy.frozen_base

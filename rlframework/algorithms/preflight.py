@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pytorch_lightning as pl
 from torch import Tensor
 
+from rlframework.arguments import at_least
 from rlframework.distributed import replica
 
 if TYPE_CHECKING:
@@ -39,8 +41,12 @@ def check_arguments(algorithm: PolicyGradient) -> None:
             "neither the tokenizer nor the model's generation_config has an end token: every completion would be cut "
             f"at max_tokens={sampler.max_tokens}. Set tokenizer.eos_token before passing it"
         )
-    if algorithm.kl_coefficient < 0:
-        raise ValueError(f"kl_coefficient must not be negative, got {algorithm.kl_coefficient}")
+    if not 0 <= algorithm.kl_coefficient < math.inf:
+        raise ValueError(
+            f"{type(algorithm).__name__}: kl_coefficient must not be negative, got {algorithm.kl_coefficient}; give a "
+            "finite number, 0 for no reference"
+        )
+    at_least(algorithm, 0, off_policy_threshold=algorithm.off_policy_threshold)
     if algorithm.ratio_cap is not None and algorithm.ratio_cap <= 1:
         raise ValueError(
             f"ratio_cap={algorithm.ratio_cap} bounds the ratio itself, and that is 1 on-policy; it must be above 1"

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rlframework.algorithms.policy_module import PolicyModule
+from rlframework.arguments import at_least
 from rlframework.demonstration import Demonstration, checked, rollout_of
 from rlframework.distributed import replica
 from rlframework.functional.logprobs import TokenLogProbs
@@ -76,6 +77,7 @@ class SFT(PolicyModule):
         warmup_steps: int = 0,
         seed: int = 0,
     ) -> None:
+        at_least(self, 1, demonstrations_per_step=demonstrations_per_step)
         super().__init__(
             policy,
             prompts_per_rollout=demonstrations_per_step,

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import pytorch_lightning as pl
 
+from rlframework.arguments import Checked
 from rlframework.collect import Collected
 from rlframework.prompt import Prompt
 
 
-class RolloutCallback(pl.Callback):
+class RolloutCallback(Checked, pl.Callback):
     """A Lightning callback that is also told when a rollout starts and when it is done.
 
     Example:

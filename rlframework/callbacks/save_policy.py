@@ -14,12 +14,13 @@ from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
+from rlframework.arguments import Checked
 from rlframework.checkpoints import base_digest
 from rlframework.distributed import is_sharded
 from rlframework.whole_folder import check_replaceable, whole_folder
 
 
-class SavePolicy(pl.Callback):
+class SavePolicy(Checked, pl.Callback):
     """Saves the policy when training ends or is stopped: its adapter, or the model if it has none, and the tokenizer.
 
     Stopped is a run by an exception wherever it was raised, a reward limit among them, by Ctrl+C, by SIGTERM, or by the

@@ -12,6 +12,7 @@ import torch
 from datasets import Dataset
 
 from rlframework.algorithms.policy_module import PolicyModule
+from rlframework.arguments import Checked, at_least
 from rlframework.data.chat_template import set_structured_chat_template
 from rlframework.data.golds import with_readable_golds
 from rlframework.data.source import Source
@@ -24,7 +25,7 @@ from rlframework.rewards.template import AnswerTemplate
 Rows: TypeAlias = Dataset | Sequence[Mapping[str, Any]]
 
 
-class PromptDataModule(pl.LightningDataModule):
+class PromptDataModule(Checked, pl.LightningDataModule):
     """Training and held-out prompts from Hugging Face data sets or plain lists of rows.
 
     Every row has a prompt (a string, or a list of chat messages) and whatever columns the rewards read. The policy's
@@ -81,6 +82,7 @@ class PromptDataModule(pl.LightningDataModule):
         validation_batch_size: int = 256,
     ) -> None:
         super().__init__()
+        at_least(self, 1, max_prompt_tokens=max_prompt_tokens, validation_batch_size=validation_batch_size)
         if too_long not in get_args(TooLong):
             raise ValueError(f"too_long={too_long!r}: choose one of {get_args(TooLong)}")
         if plain_chat and template is None:

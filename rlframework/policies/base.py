@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 from transformers import PreTrainedTokenizerBase
 
+from rlframework.arguments import Checked
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.rollout import Rollout
 
@@ -31,7 +32,7 @@ def eval_mode(module: nn.Module) -> Iterator[None]:
             part.training = training
 
 
-class Policy(nn.Module, ABC):
+class Policy(Checked, nn.Module, ABC):
     """A language model that samples and learns.
 
     Override `logprobs` (what learning needs) and `next_logits` (what in-process sampling needs). Override `reference`

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, final
 import torch
 from torch import Tensor
 
+from rlframework.arguments import Checked
 from rlframework.completions import Completion, Completions
 from rlframework.rewards.judgement import Judgement
 from rlframework.rewards.waiting import stoppable
@@ -72,7 +73,7 @@ class Scores:
         return torch.stack([torch.zeros_like(self.total, dtype=torch.bool), *flags]).any(0)
 
 
-class RewardModel(ABC):
+class RewardModel(Checked, ABC):
     """Judges completions, whole groups at a time.
 
     Override `score`; or, if rows are judged one by one, subclass `RowReward` and override `score_row`. Do not override

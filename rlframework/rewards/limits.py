@@ -10,6 +10,7 @@ import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
+from rlframework.arguments import Checked
 from rlframework.functional.intervals import wilson_interval
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Counts(NamedTuple):
         return [self.rows, self.errors, self.unverifiable, self.groups, self.squares]
 
 
-class RewardLimits:
+class RewardLimits(Checked):
     """Stops a run when a reward component fails on too large a share of the latest completions.
 
     A failed check and an expected answer that cannot be checked are no score, so the row learns nothing from them; they

@@ -53,6 +53,11 @@ class AnswerTemplate:
             "end_answer": self.end_answer,
         }
         for field, tag in tags.items():
+            if not isinstance(tag, str):
+                raise TypeError(
+                    f"AnswerTemplate got {field}={tag!r} ({type(tag).__name__}) where str belongs: pass the four tags, "
+                    "AnswerTemplate('<think>', '</think>', '<answer>', '</answer>')"
+                )
             if not tag.strip():
                 raise ValueError(f"{field}={tag!r} is blank; give a tag of visible characters, such as '<{field}>'")
         for (inner, tag), (outer, container) in permutations(tags.items(), 2):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
 
+from rlframework.arguments import Checked, check_argument, meant_by
 from rlframework.completions import Completions
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
@@ -15,7 +17,7 @@ from rlframework.terms.sampler_correction import SamplerCorrection
 Progress = Callable[[int, int], None]
 
 
-class GroupSampler(ABC):
+class GroupSampler(Checked, ABC):
     """Answers every prompt ``group_size`` times.
 
     Override `sample`. Whoever calls it has put the policy in eval mode and switched gradients off.
@@ -80,15 +82,23 @@ class GroupSampler(ABC):
         self._check()
 
     def _check(self) -> None:
+        kind = type(self).__name__
         if self.group_size < 1 or self.max_tokens < 1:
             raise ValueError(
-                f"group_size and max_tokens must be at least 1, got {self.group_size} and {self.max_tokens}"
+                f"{kind}: group_size and max_tokens must be at least 1, got {self.group_size} and {self.max_tokens}"
             )
         if self.temperature < 0 or self.seed < 0:
-            raise ValueError(f"temperature and seed must not be negative, got {self.temperature} and {self.seed}")
+            raise ValueError(
+                f"{kind}: temperature and seed must not be negative, got {self.temperature} and {self.seed}"
+            )
+        if not math.isfinite(self.temperature):
+            raise ValueError(
+                f"{kind}: temperature={self.temperature} leaves nothing of the logits that it divides; give a finite "
+                "number, 1 for the policy's own distribution and 0 for the most likely token each time"
+            )
         if (self.top_k is not None and self.top_k < 1) or not 0 < self.top_p <= 1 or not 0 <= self.min_p < 1:
             raise ValueError(
-                f"expected top_k of at least 1 or None, top_p in (0, 1] and min_p in [0, 1), got {self.top_k}, "
+                f"{kind}: expected top_k of at least 1 or None, top_p in (0, 1] and min_p in [0, 1), got {self.top_k}, "
                 f"{self.top_p} and {self.min_p}"
             )
 
@@ -141,7 +151,9 @@ class GroupSampler(ABC):
         other = copy.copy(self)
         for name, value in changes.items():
             if name not in vars(other):
-                raise AttributeError(f"{type(self).__name__} has no setting {name!r}")
+                meant = meant_by(name, vars(other))
+                raise AttributeError(f"{type(self).__name__} has no setting {name!r}: {meant}")
+            check_argument(self, name, value)
             setattr(other, name, value)
         other._check()
         return other

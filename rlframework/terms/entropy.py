@@ -7,8 +7,10 @@ from typing import Any
 
 from torch import nn
 
+from rlframework.arguments import Checked
 
-class EntropyBonus(nn.Module):
+
+class EntropyBonus(Checked, nn.Module):
     """Subtracts ``coefficient`` times the mean entropy from the loss, over all loss tokens of the optimizer step.
 
     With ``top_entropy_share`` it is the mean over the tokens that are kept. TRL's ``entropy_coef``, there a mean over

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from rlframework.arguments import Checked
 from rlframework.functional.divergences import k1, k3
 from rlframework.functional.ratios import masked_sum
 from rlframework.functional.surrogates import ratio_of
@@ -14,7 +15,7 @@ from rlframework.functional.surrogates import ratio_of
 Estimator = Callable[[Tensor, Tensor], Tensor]
 
 
-class KLTerm:
+class KLTerm(Checked):
     """How an algorithm is held near its reference; its weight is the algorithm's ``kl_coefficient``.
 
     A subclass overrides `token_loss`, `reward_penalty`, or both; as it is, it only measures (``train/kl``).

@@ -13,10 +13,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from rlframework.arguments import Checked
 from rlframework.functional.surrogates import ratio_of
 
 
-class SamplerCorrection(ABC):
+class SamplerCorrection(Checked, ABC):
     """Turns the log-probabilities of policy and sampler into a factor. Override `bound`, and `pool` if need be.
 
     A token that the sampler gave no log-probability (NaN) has ratio 1.

@@ -1,0 +1,115 @@
+"""How to make what a constructor wants of what it got: a reward of a function, a policy of a name, rows of a stream."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from numbers import Real
+from os import PathLike, fspath
+from typing import Any
+
+
+def way_to(wanted: str, value: Any) -> str | None:
+    """Return in words how to make an object of a class out of a value; None where nobody knows.
+
+    Args:
+        wanted: Name of the class; by name, so that nothing has to be imported in order to refuse something.
+        value: What was given in its place.
+
+    Example:
+        >>> way_to("Policy", "Qwen/Qwen3-0.6B")
+        "pass CausalLMPolicy('Qwen/Qwen3-0.6B')"
+    """
+    return _WAYS[wanted](value) if wanted in _WAYS else None
+
+
+def named(value: Any) -> str:
+    """Return what a function is called, or else the class of an object."""
+    return getattr(value, "__name__", type(value).__name__)
+
+
+def _reward(value: Any) -> str:
+    if inspect.isroutine(value):
+        return f"pass FunctionReward({named(value)}) of rlframework.rewards"
+    if isinstance(value, Mapping):
+        return "add rewards up with their weights, a + 0.5 * b, each with its name=..."
+    if isinstance(value, (list, tuple, set)):
+        terms = [f"FunctionReward({named(one)})" if inspect.isroutine(one) else f"{named(one)}(...)" for one in value]
+        return f"add them up with their weights: {' + '.join(terms) or 'a + 0.5 * b'}"
+    if callable(value) and not isinstance(value, type):
+        return "pass FunctionReward(f) of rlframework.rewards, with a function that calls it"
+    return "pass a reward, such as CorrectAnswer() or FunctionReward(f) of rlframework.rewards"
+
+
+def _policy(value: Any) -> str:
+    if isinstance(value, (str, PathLike)):
+        return f"pass CausalLMPolicy({fspath(value)!r})"
+    return "pass CausalLMPolicy(model, tokenizer)"
+
+
+def _sampler(value: Any) -> str:
+    settings = "group_size=8, max_tokens=256"
+    if isinstance(value, Mapping):
+        settings = _written(value)
+    elif isinstance(value, Real) and not isinstance(value, bool):
+        settings = f"group_size={value}, max_tokens=256"
+    return f"pass a sampler, such as SharedPrefixSampler({settings}), or VLLMSampler(url, ...) for a server"
+
+
+def _adapter(value: Any) -> str:
+    settings = "r=16, target_modules='all-linear'"
+    if isinstance(value, Mapping):
+        settings = _written(value)
+    elif isinstance(value, Real) and not isinstance(value, bool):
+        settings = f"r={value}"
+    return f"pass LoraConfig({settings}) of peft"
+
+
+def _quantization(value: Any) -> str:
+    settings = _written(value) if isinstance(value, Mapping) else "load_in_4bit=True"
+    return f"pass BitsAndBytesConfig({settings}) of transformers"
+
+
+def _rows(value: Any) -> str:
+    kind = type(value).__name__
+    if kind.startswith("Iterable"):
+        return (
+            "a stream has no length, and prompts are dealt by number: load it without streaming=True, or a part of it, "
+            "Dataset.from_list(list(stream.take(10_000)))"
+        )
+    if kind == "DatasetDict":
+        return f"pass one of its splits, such as data[{next(iter(value), 'train')!r}]"
+    if kind == "DataFrame":
+        return "pass Dataset.from_pandas(frame) of datasets"
+    if isinstance(value, Mapping):
+        return "pass a list of rows, [{'prompt': ..., 'answer': ...}], or Dataset.from_dict(columns) of datasets"
+    if isinstance(value, PathLike):
+        return f"pass LocalFile({fspath(value)!r}, prompt=..., answer=...) of rlframework.data"
+    if isinstance(value, Iterable) or hasattr(value, "__getitem__"):
+        return "pass a list of rows, [{'prompt': ..., 'answer': ...}], such as list(...)"
+    return "pass a list of rows, [{'prompt': ..., 'answer': ...}], a Dataset, or the name of one on the hub"
+
+
+def _kl(value: Any) -> str:
+    return f"pass KLInLoss({named(value) if inspect.isroutine(value) else ''}) or KLInReward() of rlframework.terms"
+
+
+def _written(settings: Mapping[Any, Any]) -> str:
+    return ", ".join(f"{key}={value!r}" for key, value in settings.items())
+
+
+_WAYS: dict[str, Callable[[Any], str]] = {
+    "AnswerTemplate": lambda value: "pass AnswerTemplate('<think>', '</think>', '<answer>', '</answer>')",
+    "BitsAndBytesConfig": _quantization,
+    "Dataset": _rows,
+    "EntropyBonus": lambda value: "pass EntropyBonus(0.01) of rlframework.terms",
+    "GroupSampler": _sampler,
+    "KLTerm": _kl,
+    "LoraConfig": _adapter,
+    "Policy": _policy,
+    "PreTrainedModel": lambda value: "pass a folder, a hub name, or AutoModelForCausalLM.from_pretrained(name)",
+    "PreTrainedTokenizerBase": lambda value: "pass a folder, a hub name, or AutoTokenizer.from_pretrained(name)",
+    "RewardLimits": lambda value: "pass RewardLimits(errors=0.05) of rlframework.rewards",
+    "RewardModel": _reward,
+    "SamplerCorrection": lambda value: "pass TokenTruncation() of rlframework.terms",
+}
