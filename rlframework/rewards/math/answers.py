@@ -236,7 +236,8 @@ def _with_unit(plain: str, letters_are_units: bool) -> Node:
     temperature = _TEMPERATURE.fullmatch(plain)
     if temperature:
         return _measured(read(temperature[1]), f"°{temperature[2] or temperature[3]}")
-    return _sum_of_quantities(plain) or _before_unit(plain, letters_are_units) or read(plain)
+    several = _sum_of_quantities(plain) or _list_of_quantities(plain, letters_are_units)
+    return several or _before_unit(plain, letters_are_units) or read(plain)
 
 
 def _sum_of_quantities(plain: str) -> Node | None:
@@ -253,6 +254,16 @@ def _sum_of_quantities(plain: str) -> Node | None:
         (Fraction(number) * (factor or 0) for (number, _), factor in zip(found, factors, strict=True)), Fraction(0)
     )
     return Quantity(Number(value), first)
+
+
+def _list_of_quantities(plain: str, letters_are_units: bool) -> Node | None:
+    """Read ``17 cm and 24 cm``: several numbers of the same unit."""
+    parts = re.split(r",\s+(?:and\s+)?|\s+and\s+", _TEXT.sub(r" \1 ", plain).strip())
+    if len(parts) < 2 or not all(re.match(r"-?[0-9]", part) for part in parts):
+        return None
+    items = tuple(_before_unit(part.strip(), letters_are_units) for part in parts)
+    units = {item.unit if isinstance(item, Quantity) else None for item in items}
+    return Collection("list", items) if len(units) == 1 and None not in units else None  # type: ignore[arg-type]
 
 
 def _before_unit(plain: str, letters_are_units: bool) -> Node | None:

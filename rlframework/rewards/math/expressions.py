@@ -79,17 +79,20 @@ class Expressions(Cursor, ABC):
     def sum(self) -> Node:
         """Read terms joined by plus and minus."""
         if self.accept("pm", "mp"):
-            node: Node = PlusMinus(None, self.product())
+            node = self._with_more(PlusMinus(None, self.product()))
         else:
-            terms = [self.signed()]
-            while self.at("+", "-"):
-                negative = self.take().value == "-"
-                term = self.signed()
-                terms.append(Operation("neg", (term,)) if negative else term)
-            node = terms[0] if len(terms) == 1 else Operation("+", tuple(terms))
+            node = self._with_more(self.signed())
             if self.accept("pm", "mp"):
-                node = PlusMinus(node, self.product())
+                node = self._with_more(PlusMinus(node, self.product()))
         return node
+
+    def _with_more(self, first: Node) -> Node:
+        terms = [first]
+        while self.at("+", "-"):
+            negative = self.take().value == "-"
+            term = self.signed()
+            terms.append(Operation("neg", (term,)) if negative else term)
+        return first if len(terms) == 1 else Operation("+", tuple(terms))
 
     def signed(self) -> Node:
         """Read a term with a sign before it or none."""

@@ -74,6 +74,12 @@ _SAME = [
         (r"(?<=[0-9.])\\dot\s*\{?([0-9])\}?", r"\\repeating{\1}"),
         (r"(?<=[0-9]\.)\(([0-9]+)\)", r"\\repeating{\1}"),
         (r"\\colon(?![A-Za-z])", ":"),
+        (r"\\var(phi|epsilon|theta)(?![A-Za-z])", r"\\\1"),
+        # The tangent and its like, as Eastern Europe names them.
+        *(
+            (rf"\\(?:(?:operatorname|mathrm|text)\s*\{{\s*{name}\s*\}}|{name}(?![A-Za-z]))", rf"\\{usual} ")
+            for name, usual in (("tg", "tan"), ("ctg", "cot"), ("arctg", "arctan"), ("arcctg", "arccot"))
+        ),
     )
 ]
 

@@ -85,7 +85,7 @@ def _declared(node: Node) -> Symbol | None:
 
 
 def _argument(node: Node) -> Symbol | None:
-    """Return the x of ``f(x) = ...``."""
+    """Return the x of ``f(x) = x + 1``; not the a of ``f(a) = 3`` nor the A of ``P(A) = 0.3``."""
     if not isinstance(node, Relation) or node.signs != ("=",):
         return None
     left = node.sides[0]
@@ -93,7 +93,8 @@ def _argument(node: Node) -> Symbol | None:
         return None
     name, letter = left.parts
     named = isinstance(name, Symbol) and name.name in ("f", "g", "h", "F", "G", "H", "P", "Q")
-    return letter if named and isinstance(letter, Symbol) and letter.name not in CONSTANTS else None
+    bound = isinstance(letter, Symbol) and letter.name not in CONSTANTS and letter.name.islower()
+    return letter if named and bound and _occurs(letter, node.sides[1]) else None  # type: ignore[arg-type, return-value]
 
 
 def _occurs(letter: Symbol, node: Any) -> bool:

@@ -41,6 +41,18 @@ x \ge 1, x \ne 2 :: [1,2)\cup(2,\infty) ;; x\ne2, x\ge1
 \langle 1,2,3\rangle :: (1,2,3) ;; \langle 1,2,3 \rangle
 A, C :: A and C ;; C and A
 
+# lists with units, signs before more terms, names of functions and letters
+17 \text{ cm}, 24 \text{ cm} :: 17 cm and 24 cm ;; 17, 24 ;; 24 cm, 17 cm ;; 17 \text{ cm} \text{ and } 24 \text{ cm}
+3 \text{ kg}, 5 \text{ kg}, 7 \text{ kg} :: 3 kg, 5 kg, and 7 kg ;; 3,5,7
+\pm \frac{2\pi}{3}+2\pi n, n\in\mathbb{Z} :: \pm \frac{2\pi}{3}+2k\pi, k\in\mathbb{Z}
+\pm \frac{2\pi}{3}+2\pi n, n\in\mathbb{Z} :: 2\pi n \pm \frac{2\pi}{3}, n\in\mathbb{Z}
+1 \pm \sqrt{2} :: \pm\sqrt2 + 1
+\operatorname{arctg} 2 :: \arctan 2 ;; \tan^{-1}(2) ;; \arctg 2
+\tan\alpha :: \operatorname{tg} \alpha ;; \tg\alpha ;; \mathrm{tg}\,\alpha
+\cot x :: \ctg x ;; \operatorname{ctg} x
+\phi(n) :: \varphi(n)
+\sin\vartheta :: \sin\theta
+
 # ratios
 3:4 :: 6:8 ;; 9 : 12
 1:2:3 :: 2:4:6

@@ -12,6 +12,10 @@ x = k\pi, k \in \mathbb{Z} :: x = k\pi, k\in\mathbb{R}
 (2k, k), k\in\mathbb{Z} :: (n,2n), n\in\mathbb{Z} ;; (2,1) ;; (2n,n) ;; (2n,m), n\in\mathbb{Z} ;; (2n,k), n\in\mathbb{Z}
 (ak, k), k\in\mathbb{Z} :: (aa, a), a\in\mathbb{Z}
 f(x)=2x+1 :: f(t)=2x+1 ;; f(t)=t+1 ;; g(t)=2t+1 ;; f(x)=2x+1 for all x > 0 ;; f(2)=5 ;; f(x)=2
+P(A)=0.3 :: P(B)=0.3 ;; P(a)=0.3
+f(a)=3 :: f(b)=3 ;; f(x)=3
+AB=BC=12 :: 13 ;; AB=12
+12 :: AB=BC=13 ;; AB=13=12
 f(x)=ax :: f(a)=a^2 ;; f(a)=ax ;; f(x)=bx
 f(x)=0 :: f(x)\equiv 1 ;; f(x)\equiv 0 \pmod 2
 \text{all } n \ge 5 :: n > 5 ;; n=5 ;; n \le 5
@@ -34,6 +38,16 @@ n(-1)^n :: n ;; -n ;; (-n)^n ;; n^{-1}
 (-2,0)\cup(0,2) :: -2<x<2, x\ne1 ;; -2\le x\le2, x\ne0 ;; -2<x<2
 \langle 1,2,3\rangle :: (1,3,2) ;; \{1,2,3\} ;; [1,2,3] ;; 1,2,3
 A, C :: A and B ;; A ;; A and C and D
+
+# lists with units, signs before more terms, names of functions and letters
+17 \text{ cm}, 24 \text{ cm} :: 17 cm ;; 17 cm, 42 cm ;; 17 cm, 24 m ;; 17, 24, 1 ;; 41 cm ;; 17 m and 24 m
+2.5 hours :: 2 hours, 3 minutes ;; 2 hours and 30 hours
+\pm \frac{2\pi}{3}+2\pi n, n\in\mathbb{Z} :: \frac{2\pi}{3}+2\pi n, n\in\mathbb{Z}
+\pm \frac{2\pi}{3}+2\pi n, n\in\mathbb{Z} :: \pm\frac{2\pi}{3}-\pi n, n\in\mathbb{Z}
+1 \pm \sqrt{2} :: \pm\sqrt2 - 1 ;; \sqrt2+1 ;; \pm(\sqrt2 + 1)
+\operatorname{arctg} 2 :: \tan 2 ;; \arccot 2 ;; \operatorname{arcctg} 2
+\tan\alpha :: \operatorname{ctg} \alpha ;; tg
+\phi(n) :: \psi(n) ;; \varphi(m)
 
 # ratios
 3:4 :: 4:3 ;; 3:5 ;; 6:9 ;; 3:4:5 ;; 8:6 ;; 0:0
