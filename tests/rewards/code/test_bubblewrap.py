@@ -241,6 +241,25 @@ def test_the_environment_and_what_is_open(inside):
     assert inside["open"] == {"0": "/tmp/.stdin (deleted)", "1": "pipe", "2": "pipe"}
 
 
+def test_bubblewrap_clears_the_environment_by_itself(jail):
+    with jail.launch() as launch:
+        command = [*launch.arguments[: len(launch.arguments) - 7], "/usr/bin/env"]
+        environment = {"PATH": os.environ["PATH"], "TOKEN": "of the trainer"}
+        done = subprocess.run(command, env=environment, pass_fds=launch.pass_fds, capture_output=True, check=True)
+    assert b"OMP_NUM_THREADS=1" in done.stdout
+    assert b"TOKEN" not in done.stdout
+
+
+def test_what_is_shown_cannot_be_written(jail):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        program = f"import os\nprint(os.access({folder!r}, os.R_OK))\nopen({folder!r} + '/x', 'w')"
+        output = run(BubblewrapSandbox(Limits(**SIZES), [folder]), program)
+        assert output.output == b"True\n"
+        assert "Read-only file system" in output.stderr
+        assert os.listdir(folder) == []
+
+
 class WithoutFilter(BubblewrapSandbox):
     """All walls but the list of system calls."""
 

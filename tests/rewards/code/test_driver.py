@@ -85,6 +85,12 @@ def test_calls_have_an_empty_input(sandbox):
     assert judge(sandbox, program, cases).verdict is Verdict.CORRECT
 
 
+def test_the_environment_is_not_passed_on(sandbox, monkeypatch):
+    monkeypatch.setenv("TOKEN", "of the trainer")
+    [output] = sandbox.run("import os; print('PATH' in os.environ, 'TOKEN' in os.environ)", [{"stdin": ""}])
+    assert output.output == b"True False\n"
+
+
 FIRST, SECOND = "kqzw-7731-", "hjvx-1994"
 
 
