@@ -36,8 +36,14 @@ Fit = Callable[..., pl.Trainer]
 
 LAYERS = ["q_proj", "v_proj", "down_proj"]
 # Largest difference of log-probabilities, in nats. In bfloat16 the model under the adapter is rounded once more.
-BAND = {torch.float32: 1e-5, torch.bfloat16: 0.15}
+BAND = {torch.float32: 1e-5, torch.bfloat16: 0.1}
 IDS = torch.tensor([[5, 6, 7, 8, 9, 10]])
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    """Begin every adapter alike."""
+    torch.manual_seed(0)
 
 
 def lora(how: Any, **settings: Any) -> LoraConfig:
@@ -63,7 +69,7 @@ def move(policy: CausalLMPolicy) -> None:
     with torch.no_grad():
         for weight in policy.parameters():
             if weight.requires_grad:
-                weight.add_(0.1 * torch.randn(weight.shape, generator=generator).to(weight.dtype))
+                weight.add_(0.2 * torch.randn(weight.shape, generator=generator).to(weight.dtype))
 
 
 def plain(how: Any, dtype: torch.dtype) -> CausalLMPolicy:
