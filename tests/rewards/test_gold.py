@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from rlframework.completions import Completion, Completions
 from rlframework.prompt import Prompt
-from rlframework.rewards import AnswerCheck, CorrectAnswer, MathCheck, NumberCheck, RewardModel, RightEquation
+from rlframework.rewards import (
+    AnswerCheck,
+    CorrectAnswer,
+    EquationLayout,
+    EquationSetup,
+    MathAnywhere,
+    MathCheck,
+    NumberCheck,
+    RewardModel,
+    RightEquation,
+)
+from rlframework.rewards.code import CodeTests, PlainSandbox
 from rlframework.rewards.gold import gold_text
+from rlframework.rewards.logic import Entailment, EntailmentQuestion, KnightsKnaves, TruthTable, TruthValue
 
 SPELLED: list[tuple[Any, str]] = [
     (" x^2 \n", "x^2"),
@@ -70,8 +84,23 @@ MISSING: list[Any] = [
     torch.tensor(float("nan")),
     torch.zeros(0),
     object(),
+    pd.NA,
+    pd.NaT,
 ]
-REWARDS: list[RewardModel] = [AnswerCheck(), CorrectAnswer(), NumberCheck(), MathCheck(), RightEquation()]
+REWARDS: list[RewardModel] = [
+    *(AnswerCheck(), CorrectAnswer(), NumberCheck(), MathCheck(), MathAnywhere()),
+    *(RightEquation(), EquationSetup(), EquationLayout()),
+]
+# What takes something else than an answer to judge by.
+OF_OTHER_COLUMNS: dict[str, Callable[[], RewardModel]] = {
+    "people": KnightsKnaves,
+    "tables": TruthTable,
+    "values": TruthValue,
+    "entailment": Entailment,
+    "questions": EntailmentQuestion,
+    "code": lambda: CodeTests(isolation=PlainSandbox()),
+}
+COLUMNS = ("people", "statements", "formula", "assignment", "premises", "conclusion", "cases")
 
 
 @pytest.mark.parametrize(("value", "text"), SPELLED, ids=[repr(value)[:40] for value, _ in SPELLED])
@@ -98,6 +127,19 @@ def test_a_missing_gold_is_unverifiable_in_every_reward_whatever_is_answered(rew
         assert judgement.unverifiable.flatten().tolist() == [True] * len(MISSING) + [False]
         assert judgement.scores.isnan().flatten().tolist() == [True] * len(MISSING) + [False]
         assert not judgement.error_flags.any()
+
+
+@pytest.mark.filterwarnings("ignore:isolation='none'")
+@pytest.mark.parametrize("make", OF_OTHER_COLUMNS.values(), ids=OF_OTHER_COLUMNS)
+@pytest.mark.parametrize("value", [None, "", " \n", float("nan"), pd.NA, pd.NaT, []], ids=repr)
+def test_missing_formulas_people_and_cases_are_unverifiable_too(make: Callable[[], RewardModel], value: Any) -> None:
+    reward = make()
+    for answer in ("nan", "None", "34", ""):
+        text = f"<end_working_out><SOLUTION>{answer}</SOLUTION>"
+        prompt = Prompt([1], "?", dict.fromkeys(COLUMNS, value))
+        judgement = reward.evaluate(Completions([Completion(prompt, [2], text, "stop")], 1)).judgements[reward.name]
+        assert judgement.unverifiable.all()
+        assert judgement.scores.isnan().all()
 
 
 @pytest.mark.parametrize(
