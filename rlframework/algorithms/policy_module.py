@@ -14,7 +14,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 
 from rlframework.algorithms.optimizer import adamw, check_schedule
-from rlframework.algorithms.preflight import check_epoch
+from rlframework.algorithms.preflight import check_epoch, check_weights
 from rlframework.arguments import Checked, at_least
 from rlframework.balance import balanced_order
 from rlframework.checkpoints import check_base, leave_out_base
@@ -189,6 +189,7 @@ class PolicyModule(Checked, pl.LightningModule, ABC):
 
     def on_fit_start(self) -> None:
         """Say what follows from the sizes, and train: a model fresh from a checkpoint folder is in eval mode."""
+        check_weights(self.policy)
         self.train()
         # A run that was stopped leaves half a step's.
         self._tally, self._figures, self._unlogged, self._update_seconds = Tally(), {}, {}, 0.0

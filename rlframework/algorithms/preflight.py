@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 import pytorch_lightning as pl
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from rlframework.arguments import at_least
 from rlframework.distributed import replica
@@ -111,6 +112,25 @@ def check_groups(algorithm: RolloutModule) -> None:
         raise ValueError(
             f"{groups} groups cannot be cut into {parts} minibatches of equal size: minibatches_per_rollout={parts} "
             f"has to divide what {kind} returns on a rank"
+        )
+
+
+def check_weights(policy: nn.Module) -> None:
+    """Refuse weights that are NaN or infinite: whatever is sampled and scored with them says nothing.
+
+    Raises:
+        ValueError: With how many there are, and the first.
+    """
+    weights = [(name, weight) for name, weight in policy.named_parameters() if weight.is_floating_point()]
+    here = [(name, weight.detach()) for name, weight in weights if weight.element_size() > 1 and not weight.is_meta]
+    here = [(name, weight.to_local() if hasattr(weight, "to_local") else weight) for name, weight in here]
+    # The smallest and the largest are found without a copy, and are NaN where one of them is.
+    broken = [name for name, weight in here if weight.numel() and not torch.stack(weight.aminmax()).isfinite().all()]
+    if broken:
+        raise ValueError(
+            f"{len(broken)} of {len(weights)} weights of {type(policy).__name__} hold NaN or inf, such as {broken[0]}: "
+            "the checkpoint is of a run that diverged, or its numbers do not fit the dtype (bfloat16 reaches further "
+            "than float16). Load another checkpoint, or with another dtype=..."
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, final
 
@@ -115,13 +115,16 @@ class RewardModel(Checked, ABC):
         """Score every component and add them up.
 
         Raises:
-            ValueError: A component returned a wrong number of scores, or an infinite one.
+            TypeError: A component returned what is no scores.
+            ValueError: A component returned a wrong number of scores, or one that is infinite or `LARGEST`.
         """
         parts = self.components()
         with stoppable():
             judgements = {part.name: judged(part.name, part.reward.score(completions), completions) for part in parts}
+        total = added_up(parts, judgements)
+        _refuse_large(f"the total of reward {self.name!r}", total)
         return Scores(
-            added_up(parts, judgements),
+            total,
             {name: judgement.scores for name, judgement in judgements.items()},
             {part.name: part.weight for part in parts},
             judgements,
@@ -160,9 +163,7 @@ class RowReward(RewardModel):
 
     def score(self, completions: Completions) -> Tensor:
         """Judge the rows one by one, ``(N, G)``."""
-        values = [self.score_row(row) for row in completions]
-        numbers = [float("nan") if value is None else float(value) for value in values]
-        return torch.tensor(numbers, dtype=torch.float32).view(-1, completions.group_size)
+        return as_scores(self.name, [self.score_row(row) for row in completions]).view(-1, completions.group_size)
 
 
 class WeightedSum(RewardModel):
@@ -257,13 +258,68 @@ def added_up(parts: Sequence[Component], judgements: Mapping[str, Judgement]) ->
     return (weights * scores).nansum(0).masked_fill(abstains, float("nan"))
 
 
+# Squares of a million scores of this size, added up, are still a float32: a spread of more is infinite, and the
+# advantages that it divides are 0 without a word.
+LARGEST = 1e16
+
+
+def as_scores(name: str, values: Any) -> Tensor:
+    """Return numbers, with None for an abstention, as a float64 tensor; a tensor as it is.
+
+    Args:
+        name: Of the reward, for messages.
+        values: A tensor, an array, or anything with an order that gives a number or None for each completion.
+
+    Raises:
+        TypeError: It is something else, or holds something else.
+
+    Example:
+        >>> as_scores("right", [1, None, True])
+        tensor([1., nan, 1.], dtype=torch.float64)
+    """
+    if isinstance(values, Tensor):
+        return values
+    if isinstance(values, (str, bytes, Mapping, Set)) or not isinstance(values, Iterable):
+        raise TypeError(
+            f"reward {name!r} returned {values!r:.80} ({type(values).__name__}); it must return a list with one number "
+            "(or None, to abstain) for each completion, in their order"
+        )
+    return torch.tensor([_number(name, value) for value in values], dtype=torch.float64)
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        if isinstance(value, (str, bytes)):
+            raise TypeError
+        return math.nan if value is None else float(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(
+            f"reward {name!r} returned {value!r:.80} ({type(value).__name__}) for a completion; a score is a number, "
+            "such as 1.0 or 0.0, or None to abstain"
+        ) from None
+
+
+def _refuse_large(what: str, scores: Tensor) -> None:
+    """Refuse scores whose spread would overflow, rather than learn nothing from them."""
+    large = scores[scores.isfinite() & (scores.abs() > LARGEST)]
+    if len(large):
+        raise ValueError(
+            f"{what} is {large[0].item():g} for {len(large)} of {scores.numel()} completions: beyond {LARGEST:g} the "
+            "spread of a group overflows float32, and nothing would be learned. Scale it, or return None where there "
+            "is no score"
+        )
+
+
 def judged(name: str, result: Tensor | Judgement, completions: Completions) -> Judgement:
     """Return what a reward said with every part in shape: ``(N, G)`` on the CPU, float32 or bool.
 
     Raises:
-        ValueError: A wrong number of scores, flags or values; an infinite score; a score where the check failed.
+        TypeError: What is no scores.
+        ValueError: A wrong number of scores, flags or values; an infinite score, or one beyond `LARGEST`; a score where
+            the check failed.
     """
-    judgement = result if isinstance(result, Judgement) else Judgement(result)
+    judgement = result if isinstance(result, Judgement) else Judgement(as_scores(name, result))
+    _refuse_large(f"reward {name!r}", torch.as_tensor(judgement.scores))
     expected = (completions.num_groups, completions.group_size)
 
     def shaped(what: str, values: Any, dtype: torch.dtype) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -10,11 +11,13 @@ from typing import Any, TypeAlias
 import torch
 
 from rlframework.completions import Completion, Completions
-from rlframework.rewards.base import RewardModel
+from rlframework.rewards.base import RewardModel, as_scores
 from rlframework.rewards.event_loop import EventLoop, run_async
 from rlframework.rewards.judgement import Judgement
 from rlframework.rewards.pool import Outcome, WorkerPool
 from rlframework.rewards.template import AnswerTemplate
+from rlframework.rewards.worker import called
+from rlframework.ways_out import named
 
 Score: TypeAlias = float | None
 NAN = float("nan")
@@ -26,8 +29,9 @@ class FunctionReward(RewardModel):
 
     Its parameters say what it gets: ``completion`` is the text, ``prompt`` the prompt's text, ``ids`` the token ids,
     ``parsed`` the answer within the template (None where it is broken or the token budget cut it), ``stop_reason`` is
-    ``"stop"`` or ``"length"``, and any other name is a column of the data. None abstains. A function that raises has
-    failed to check that row: the row abstains, the failure is counted, and many of them stop the run.
+    ``"stop"`` or ``"length"``, and any other name is a column of the data. With ``**kwargs`` it gets all of these and
+    every column. A parameter with a default keeps it where the row has no such column. None abstains. A function that
+    raises has failed to check that row: the row abstains, the failure is counted, and many of them stop the run.
 
     Calls of an async function run together, in one event loop for all rollouts, so that a client may be shared. With
     ``workers`` a sync function runs in other processes: choose that for anything that can hang or crash. Both are given
@@ -64,8 +68,10 @@ class FunctionReward(RewardModel):
         at_once: int = 64,
         name: str | None = None,
     ) -> None:
-        super().__init__(name or function.__name__)
-        self.is_async = inspect.iscoroutinefunction(function)
+        super().__init__(name or named(function))
+        self.is_async = any(
+            inspect.iscoroutinefunction(one) for one in (function, vars(type(function)).get("__call__"))
+        )
         if workers and self.is_async:
             raise ValueError(
                 f"{self.name} is async, and its calls run together without other processes; leave workers out"
@@ -78,30 +84,42 @@ class FunctionReward(RewardModel):
         self.template = template or AnswerTemplate()
         self.limit_s = LIMIT_S if limit_s is None else limit_s
         self.at_once = at_once
-        self.wanted = [parameter.name for parameter in inspect.signature(function).parameters.values()]
+        self.parameters = inspect.signature(function).parameters
         self.pool = WorkerPool(function, workers, self.limit_s) if workers else None
 
     def score(self, completions: Completions) -> Judgement:
         """Call the function once for each completion."""
-        calls = [tuple(self._argument(name, row) for name in self.wanted) for row in completions]
+        calls = [self._arguments(row) for row in completions]
         if self.pool is not None:
-            return _judgement(self.pool.map(calls))
-        if self.is_async:
-            return _judgement(EventLoop.shared().gather(self.function, calls, self.limit_s, self.at_once))
-        return _judgement([_called(self.function, call) for call in calls])
+            outcomes = self.pool.map(calls)
+        elif self.is_async:
+            run = functools.partial(called, self.function)
+            outcomes = EventLoop.shared().gather(run, [(call,) for call in calls], self.limit_s, self.at_once)
+        else:
+            outcomes = [_outcome(self.function, call) for call in calls]
+        return _judgement(self.name, outcomes)
 
-    def _argument(self, name: str, row: Completion) -> Any:
-        known = {"completion": row.text, "prompt": row.prompt.text, "ids": row.ids, "stop_reason": row.stop_reason}
-        if name == "parsed":
-            return self.template.answer_of(row)
-        return known[name] if name in known else row.prompt.column(name)
+    def _arguments(self, row: Completion) -> tuple[Any, ...] | dict[str, Any]:
+        """Return what one call gets: by name, or by place where the function takes it no other way."""
+        known: dict[str, Any] = {
+            "completion": row.text,
+            "prompt": row.prompt.text,
+            "ids": row.ids,
+            "stop_reason": row.stop_reason,
+        }
+        if _open_ended(self.parameters) or "parsed" in self.parameters:
+            known["parsed"] = self.template.answer_of(row)
+        arguments = _asked_for(self.parameters, {**row.prompt.row, **known}, row.prompt.column)
+        if any(parameter.kind is parameter.POSITIONAL_ONLY for parameter in self.parameters.values()):
+            return tuple(arguments.values())
+        return arguments
 
 
 class BatchFunctionReward(RewardModel):
     """A function of all completions of a rollout at once: ``def f(completions, answer, ...) -> list[float | None]``.
 
     Every parameter is a list with one value for each completion, named as in `FunctionReward`, but that ``completions``
-    and ``prompts`` are the texts. The rows of a group stand together.
+    and ``prompts`` are the texts. The rows of a group stand together; with ``**kwargs`` it gets every column.
 
     Args:
         function: What scores a batch, sync or async.
@@ -121,10 +139,10 @@ class BatchFunctionReward(RewardModel):
     def __init__(
         self, function: Callable[..., Any], *, limit_s: float = BATCH_LIMIT_S, name: str | None = None
     ) -> None:
-        super().__init__(name or function.__name__)
+        super().__init__(name or named(function))
         self.function = function
         self.limit_s = limit_s
-        self.wanted = list(inspect.signature(function).parameters)
+        self.parameters = inspect.signature(function).parameters
 
     def score(self, completions: Completions) -> Judgement:
         """Call the function once."""
@@ -134,8 +152,9 @@ class BatchFunctionReward(RewardModel):
             "ids": [row.ids for row in completions],
             "stop_reason": [row.stop_reason for row in completions],
         }
-        arguments = {name: known[name] if name in known else completions.column(name) for name in self.wanted}
-        return _of_batch(self.function(**arguments), self.limit_s, len(completions))
+        columns = {name: completions.column(name) for name in _shared_columns(completions)}
+        arguments = _asked_for(self.parameters, {**columns, **known}, completions.column)
+        return _of_batch(self.name, self.function(**arguments), self.limit_s, len(completions))
 
 
 class TRLReward(RewardModel):
@@ -169,10 +188,11 @@ class TRLReward(RewardModel):
         limit_s: float = BATCH_LIMIT_S,
         name: str | None = None,
     ) -> None:
-        super().__init__(name or function.__name__)
+        super().__init__(name or named(function))
         self.function = function
         self.limit_s = limit_s
         self.chat = chat
+        self.parameters = inspect.signature(function).parameters
 
     def score(self, completions: Completions) -> Judgement:
         """Call the function once."""
@@ -191,35 +211,29 @@ class TRLReward(RewardModel):
             "log_extra": columns.__setitem__,
             "log_metric": log_metric,
         }
-        judgement = _of_batch(self.function(**_accepted(self.function, arguments)), self.limit_s, len(completions))
+        arguments = _asked_for(self.parameters, arguments, completions.column)
+        judgement = _of_batch(self.name, self.function(**arguments), self.limit_s, len(completions))
         return replace(judgement, columns=columns, metrics=metrics)
 
     def _messages(self, text: str, role: str) -> Any:
         return [{"role": role, "content": text}] if self.chat else text
 
 
-def as_scores(values: Any) -> torch.Tensor:
-    """Return numbers, with None for an abstention, as float32."""
-    if isinstance(values, torch.Tensor):
-        return values
-    return torch.tensor([NAN if value is None else float(value) for value in values], dtype=torch.float32)
-
-
-def _of_batch(result: Any, limit_s: float, rows: int) -> Judgement:
+def _of_batch(name: str, result: Any, limit_s: float, rows: int) -> Judgement:
     """Return the scores of a batch, waiting for them if the function was async."""
     if not inspect.iscoroutine(result):
-        return Judgement(as_scores(result))
+        return Judgement(as_scores(name, result))
     outcome = run_async(result, limit_s)
     if outcome.failure == "exception":
         raise RuntimeError(f"an async reward failed on all of its rows: {outcome.detail}")
     if outcome.failure:
         return Judgement(torch.full((rows,), NAN), torch.ones(rows, dtype=torch.bool), detail=outcome.detail)
-    return Judgement(as_scores(outcome.value))
+    return Judgement(as_scores(name, outcome.value))
 
 
-def _called(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Outcome:
+def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...] | Mapping[str, Any]) -> Outcome:
     try:
-        return Outcome(function(*arguments))
+        return Outcome(called(function, arguments))
     except Exception as error:
         return _raised(error)
 
@@ -228,9 +242,9 @@ def _raised(error: Exception) -> Outcome:
     return Outcome(failure="exception", detail=f"{type(error).__name__}: {error}")
 
 
-def _judgement(outcomes: Sequence[Outcome]) -> Judgement:
+def _judgement(name: str, outcomes: Sequence[Outcome]) -> Judgement:
     return Judgement(
-        as_scores([outcome.value for outcome in outcomes]),
+        as_scores(name, [outcome.value for outcome in outcomes]),
         errors=torch.tensor([outcome.failure is not None for outcome in outcomes]),
         detail=next((outcome.detail for outcome in outcomes if outcome.failure), ""),
     )
@@ -242,8 +256,26 @@ def _shared_columns(completions: Completions) -> list[str]:
     return [name for name in rows[0] if all(name in row for row in rows)] if rows else []
 
 
-def _accepted(function: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    parameters = inspect.signature(function).parameters
-    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return dict(arguments)
-    return {name: value for name, value in arguments.items() if name in parameters}
+def _asked_for(
+    parameters: Mapping[str, inspect.Parameter], known: Mapping[str, Any], column: Callable[[str], Any]
+) -> dict[str, Any]:
+    """Return what a function's parameters name, and with ``**kwargs`` all there is.
+
+    Args:
+        parameters: Of the function.
+        known: What there is, by name.
+        column: Says what there is where a name is missing, by raising.
+    """
+    found: dict[str, Any] = {}
+    for name, parameter in parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        if name in known:
+            found[name] = known[name]
+        elif parameter.default is parameter.empty:
+            found[name] = column(name)
+    return {**found, **known} if _open_ended(parameters) else found
+
+
+def _open_ended(parameters: Mapping[str, inspect.Parameter]) -> bool:
+    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())

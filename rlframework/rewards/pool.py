@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
@@ -92,8 +92,8 @@ class WorkerPool:
         self._process = os.getpid()
         _POOLS.add(self)
 
-    def map(self, calls: Sequence[tuple[Any, ...]]) -> list[Outcome]:
-        """Call the function with each tuple of arguments; return the outcomes in the same order.
+    def map(self, calls: Sequence[tuple[Any, ...] | Mapping[str, Any]]) -> list[Outcome]:
+        """Call the function with each tuple, or mapping by name, of arguments; return the outcomes in the same order.
 
         Raises:
             RuntimeError: A worker could not be started, or cannot import the function.
@@ -169,7 +169,7 @@ class Worker:
         theirs.close()
         self.channel.send(setup)
         self.ready = False
-        self.pending: tuple[Any, ...] | None = None
+        self.pending: tuple[Any, ...] | Mapping[str, Any] | None = None
         self.limit_s = 0.0
         self.deadline = time.monotonic() + START_LIMIT_S
 
@@ -178,7 +178,7 @@ class Worker:
         """Whether the process can take another call."""
         return self.process.poll() is None and not self.channel.closed
 
-    def begin(self, arguments: tuple[Any, ...], limit_s: float) -> None:
+    def begin(self, arguments: tuple[Any, ...] | Mapping[str, Any], limit_s: float) -> None:
         """Send a call, as soon as the worker is ready to take it; its clock runs from then."""
         self.limit_s = limit_s
         self.pending = arguments

@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -43,6 +43,11 @@ def main(descriptor: int) -> None:
     serve(channel, function, setup["cpu_limit_s"])
 
 
+def called(function: Callable[..., Any], arguments: tuple[Any, ...] | Mapping[str, Any]) -> Any:
+    """Call a function with arguments by their place or by their names."""
+    return function(**arguments) if isinstance(arguments, Mapping) else function(*arguments)
+
+
 def serve(channel: Connection, function: Callable[..., Any], cpu_limit_s: float | None = None) -> None:
     """Answer calls until the channel closes."""
     while True:
@@ -53,7 +58,7 @@ def serve(channel: Connection, function: Callable[..., Any], cpu_limit_s: float 
         begun = time.process_time()
         limit_processor_time(cpu_limit_s or 0.0)
         try:
-            answer = ("value", function(*arguments))
+            answer = ("value", called(function, arguments))
         except BaseException as error:
             # MemoryError, RecursionError and SystemExit of a single call are that call's failures, too.
             answer = ("exception", f"{type(error).__name__}: {error}"[:500])
