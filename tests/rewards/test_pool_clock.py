@@ -152,10 +152,21 @@ def test_a_worker_out_of_processor_time_takes_its_children_along():
     assert gone(group)
 
 
-def start_and_compute():
-    """Leave a process behind and end over the limit."""
+def start_and_compute(seconds=60):
+    """Leave a process behind, and end over the limit or below it."""
     os.posix_spawn(sys.executable, [sys.executable, "-c", "import time; time.sleep(60)"], os.environ)
-    return compute(60)
+    return compute(seconds)
+
+
+def test_the_children_of_a_worker_that_has_ended_by_itself_go_too():
+    pool = WorkerPool(start_and_compute)
+    assert pool.map([(0,)])[0].value == "done"
+    worker = pool._idle[0]
+    group = worker.process.pid
+    os.kill(group, signal.SIGKILL)
+    os.waitid(os.P_PID, group, os.WEXITED | os.WNOWAIT)
+    pool.close()
+    assert gone(group)
 
 
 @contextmanager
@@ -194,9 +205,19 @@ def test_a_verdict_on_a_busy_machine_is_the_one_on_an_idle_machine(case):
 
 
 def test_a_time_out_by_the_wall_clock_is_no_wrong_answer(monkeypatch):
-    monkeypatch.setattr(second_opinion._POOL, "limit_s", 0.2)
-    with no_processor(second_opinion._POOL, 0.6):
+    # Enough for the gold alone, which must not turn the verdict.
+    monkeypatch.setattr(second_opinion._POOL, "limit_s", 1.5)
+    with no_processor(second_opinion._POOL, 2.0):
         assert grade_answer(r"\sum_{j=1}^{n} j^2", SQUARES) == "error"
+
+
+def test_a_worker_that_is_killed_once_costs_no_right_answer():
+    pool = second_opinion._POOL
+    with no_processor(pool, 60):
+        timer = threading.Timer(0.3, os.kill, (pool._idle[0].process.pid, signal.SIGKILL))
+        timer.start()
+        assert grade_answer(r"\sum_{j=1}^{n} j^2", SQUARES) == "correct"
+    timer.join()
 
 
 # A short text that math-verify works on without end.

@@ -103,7 +103,10 @@ def _resolved(found: Sequence[Verdict | Question]) -> list[Verdict]:
 
 def _verdict(question: Question, outcome: Outcome) -> Verdict:
     gold, _ = question
-    if outcome.failure in ("timeout", "processor", "crash") and not is_at_fault(gold, outcome):
+    if outcome.failure and outcome.failure != "timeout":
+        # A machine out of memory strikes a call, too; what is the answer's doing happens again.
+        [outcome] = ask([question])
+    if outcome.failure and not is_at_fault(gold, outcome):
         return Verdict.ERROR
     # For what it cannot digest math-verify does not vouch.
     return Verdict.CORRECT if outcome.value else Verdict.INCORRECT

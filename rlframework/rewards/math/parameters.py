@@ -93,7 +93,7 @@ def _argument(node: Node) -> Symbol | None:
         return None
     name, letter = left.parts
     named = isinstance(name, Symbol) and name.name in ("f", "g", "h", "F", "G", "H", "P", "Q")
-    bound = isinstance(letter, Symbol) and letter.name not in CONSTANTS and letter.name.islower()
+    bound = isinstance(letter, Symbol) and letter.name not in CONSTANTS
     return letter if named and bound and _occurs(letter, node.sides[1]) else None  # type: ignore[arg-type, return-value]
 
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from rlframework.rewards.math.answers import Words
 from rlframework.rewards.pool import Outcome, WorkerPool
 
-CPU_LIMIT_S = 1.5
+CPU_LIMIT_S = 1.0
 # What hangs without computing; on a busy machine the processor time of a call may take long.
 LIMIT_S = 60.0
 MEMORY_MB = 1_024
@@ -46,7 +46,7 @@ def ask(pairs: Sequence[tuple[str, str]]) -> list[Outcome]:
 
 
 def is_at_fault(gold: str, failed: Outcome) -> bool:
-    """Whether it was the answer that took too much, and not the gold or the machine.
+    """Whether it was the answer on which a call failed, and not the gold or the machine.
 
     The wall clock says nothing of an answer. Processor time does, if the gold takes at most half of the limit: asked
     right after, so under the same load, and beside a number, since beside itself nothing is worked out.
@@ -61,17 +61,20 @@ def equal(gold: str, answer: str) -> bool:
     """Return math-verify's opinion in both directions; called in a worker process.
 
     Its own time limits are off: they count the wall clock, do not work in C, and take an answer that came too late for
-    a wrong one. The pool has the word.
+    a wrong one, as it does one on which it failed. The pool has the word.
     """
     from math_verify import LatexExtractionConfig, parse, verify
 
     logging.getLogger("math_verify").setLevel(logging.ERROR)  # It warns that its limits are off.
     reading = [LatexExtractionConfig()]
-    sides = [parse(f"\\boxed{{{_without_i(text)}}}", reading, parsing_timeout=None) for text in (gold, answer)]
+    sides = [
+        parse(f"\\boxed{{{_without_i(text)}}}", reading, parsing_timeout=None, raise_on_error=True)
+        for text in (gold, answer)
+    ]
     # An empty reading equals nothing; a text that came back as text was not understood.
     if not all(sides) or any(isinstance(side[0], str) for side in sides):
         return False
-    return all(verify(*order, timeout_seconds=None, strict=True) for order in (sides, sides[::-1]))
+    return all(verify(*order, timeout_seconds=None, strict=True, raise_on_error=True) for order in (sides, sides[::-1]))
 
 
 def _without_i(text: str) -> str:

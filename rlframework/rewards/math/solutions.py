@@ -9,6 +9,7 @@ from rlframework.rewards.math.syntax import (
     CONSTANTS,
     Collection,
     Node,
+    Number,
     Operation,
     Relation,
     Sequence,
@@ -116,7 +117,7 @@ def _joined(cases: list[tuple[Solution, ...]]) -> tuple[Solution, ...]:
 
 
 def is_name(node: Node) -> bool:
-    """Whether it names one thing: x, x_1, f(x), f'(x), f^{-1}(x), P(A), AB, its length |AB|, or a tuple of such."""
+    """Whether it names one thing: x, x_1, f(x), f(2), f'(x), f^{-1}(x), P(A), AB, its length |AB|, a tuple of such."""
     if isinstance(node, Symbol):
         return node.name not in CONSTANTS
     if isinstance(node, Sequence):
@@ -130,7 +131,7 @@ def is_name(node: Node) -> bool:
         return True
     inverse = letters[0].parts[0] if isinstance(letters[0], Operation) and letters[0].name == "^" else letters[0]
     named = isinstance(inverse, Symbol) and inverse.name.rstrip("'") in set("fghpqFGHPEV")
-    return named and len(letters) == 2 and isinstance(letters[1], Symbol)
+    return named and len(letters) == 2 and isinstance(letters[1], (Symbol, Number))
 
 
 def _without_bars(name: Node) -> Node:

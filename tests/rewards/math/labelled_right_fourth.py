@@ -17,6 +17,8 @@ x = \frac{\pi}{2} + n\pi, n \in \mathbb{Z} :: x = \frac{\pi}{2}+n\pi, \text{ whe
 f(x)=2x+1 :: f(t)=2t+1 ;; f(y)=1+2y ;; f(x)=2x+1 \text{ for all } x ;; f(x)=2x+1 for all real x
 f(x)=x^3 :: f(x)=x^3 \text{ for all } x\in\mathbb{R} ;; f(n)=n^3 ;; f(x)=x^3 \text{ for every real number } x
 f(x)=0 :: f(x)\equiv 0
+f(2)=7 :: 7 ;; f(2)=7.0 ;; 7=f(2)
+7 :: f(2)=7 ;; P(3)=7
 \text{all } n \ge 5 :: n \ge 5 ;; n\geq5
 n \ge 2 :: all n \ge 2 ;; \text{All } n\geq 2
 
@@ -47,6 +49,7 @@ A, C :: A and C ;; C and A
 \pm \frac{2\pi}{3}+2\pi n, n\in\mathbb{Z} :: \pm \frac{2\pi}{3}+2k\pi, k\in\mathbb{Z}
 \pm \frac{2\pi}{3}+2\pi n, n\in\mathbb{Z} :: 2\pi n \pm \frac{2\pi}{3}, n\in\mathbb{Z}
 1 \pm \sqrt{2} :: \pm\sqrt2 + 1
+1 \pm \sqrt{2} + \sqrt{3} :: 1+\sqrt3 \pm\sqrt2 ;; \pm\sqrt2+1+\sqrt3
 \operatorname{arctg} 2 :: \arctan 2 ;; \tan^{-1}(2) ;; \arctg 2
 \tan\alpha :: \operatorname{tg} \alpha ;; \tg\alpha ;; \mathrm{tg}\,\alpha
 \cot x :: \ctg x ;; \operatorname{ctg} x

@@ -13,6 +13,8 @@ x = k\pi, k \in \mathbb{Z} :: x = k\pi, k\in\mathbb{R}
 (ak, k), k\in\mathbb{Z} :: (aa, a), a\in\mathbb{Z}
 f(x)=2x+1 :: f(t)=2x+1 ;; f(t)=t+1 ;; g(t)=2t+1 ;; f(x)=2x+1 for all x > 0 ;; f(2)=5 ;; f(x)=2
 P(A)=0.3 :: P(B)=0.3 ;; P(a)=0.3
+f(2)=7 :: f(3)=7 ;; g(2)=7 ;; 2 ;; f(7)=2 ;; f=7
+7 :: f(7)=2 ;; f(2)=8 ;; f(2)<7 ;; 2f=7
 f(a)=3 :: f(b)=3 ;; f(x)=3
 AB=BC=12 :: 13 ;; AB=12
 12 :: AB=BC=13 ;; AB=13=12
