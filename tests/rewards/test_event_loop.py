@@ -200,6 +200,7 @@ if __name__ == "__main__":
                 raise
         print("run", child, flush=True)
         os.waitpid(child, 0)
+        print("gone", flush=True)
 """
 
 
@@ -231,11 +232,12 @@ def runs(tmp_path_factory):
 
 
 def said_by(process, word):
-    """Return the words of the next line that begins so."""
+    """Return the words of the next line that begins so, which has to come before the run is gone."""
     said = []
     while not (line := process.stdout.readline()).startswith(word):
         said.append(line)
         assert line, "".join(said)
+        assert line != "gone\n", "".join(said)
     return line.split()
 
 
@@ -246,6 +248,9 @@ def test_a_signal_ends_a_run_that_waits(runs, judge_url, how, number):
     runs.stdin.write(f"{how} {judge_url}\n")
     runs.stdin.flush()
     child = int(said_by(runs, "run")[1])
+    # Of a run that no signal ends the test has to hear all the same.
+    patience = threading.Timer(20, os.kill, (child, signal.SIGKILL))
+    patience.start()
     try:
         said_by(runs, "asked")
         time.sleep(0.1)
@@ -254,6 +259,9 @@ def test_a_signal_ends_a_run_that_waits(runs, judge_url, how, number):
         assert said_by(runs, "raised")[1] in ("SIGTERMException", "SystemExit", "KeyboardInterrupt")
         said_by(runs, "over")
         assert time.monotonic() - started < 5
+        said_by(runs, "gone")
     except BaseException:
         runs.kill()
         raise
+    finally:
+        patience.cancel()
