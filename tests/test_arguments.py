@@ -16,6 +16,7 @@ from peft import LoraConfig
 from rlframework import DAPO, GRPO, RLOO, SFT, CausalLMPolicy, SharedPrefixSampler
 from rlframework.arguments import Checked, fits
 from rlframework.callbacks import RefreshReference, RolloutWriter, SavePolicy
+from rlframework.cli import main
 from rlframework.data import PromptDataModule
 from rlframework.other_names import COUNTERPARTS
 from rlframework.rewards import (
@@ -419,3 +420,21 @@ def test_whether_a_value_is_what_an_annotation_says(value: Any, hint: Any, expec
     from collections.abc import Sequence
 
     assert fits(value, eval(hint, {"Sequence": Sequence}) if isinstance(hint, str) else hint) is expected
+
+
+@pytest.mark.parametrize(
+    ("wrong", "answer"),
+    [
+        ("--model.beta=0.04", "'beta': here it is kl_coefficient"),
+        ("--model.loss_type=dapo", "'loss_type': here it is the class says it"),
+        ("--model.sampler.num_generations=8", "'num_generations': here it is group_size"),
+        ("--data.max_prompt_length=64", "'max_prompt_length': here it is max_prompt_tokens"),
+    ],
+)
+def test_a_word_of_another_library_is_answered_on_the_command_line(
+    wrong: str, answer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--model=DAPO", "--model.sampler=SharedPrefixSampler", "--data=rlframework.tasks.ChainSumsData"]
+    with pytest.raises(SystemExit):
+        main(["fit", *given, wrong])
+    assert answer in capsys.readouterr().err
