@@ -92,6 +92,23 @@ def test_what_others_do_between_two_awaits_is_not_ones_own_time():
     assert reward.evaluate(completions_of(*"a" * 30)).total.flatten().tolist() == [1.0] * 30
 
 
+@pytest.mark.parametrize("at_once", [1, 3, 64])
+def test_so_many_calls_run_together_and_no_more(at_once):
+    running, most = 0, 0
+
+    async def judge(completion):
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.01)
+        running -= 1
+        return 1.0
+
+    reward = FunctionReward(judge, limit_s=5.0, at_once=at_once)
+    assert reward.evaluate(completions_of(*"a" * 12)).total.sum() == 12
+    assert most == min(at_once, 12)
+
+
 class Judge(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 

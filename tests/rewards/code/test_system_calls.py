@@ -172,6 +172,17 @@ REFUSED = {
         "import socket\nsocket.socketpair(socket.AF_TIPC if hasattr(socket, 'AF_TIPC') else 30)",
         "PermissionError",
     ),
+    "namespaces by clone": (
+        "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+        "number = {'x86_64': 56, 'aarch64': 220}[os.uname().machine]\n"
+        "if not libc.syscall(number, 0x10000011, 0, 0, 0, 0): os._exit(0)\nraise OSError(ctypes.get_errno(), 'clone')",
+        "PermissionError",
+    ),
+    "settings of a process": (
+        "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+        "if libc.prctl(1, 0, 0, 0, 0): raise OSError(ctypes.get_errno(), 'prctl')",
+        "PermissionError",
+    ),
     "huge pages": ("import mmap\nmmap.mmap(-1, 1 << 21, mmap.MAP_PRIVATE | 0x40020)", "PermissionError"),
 }
 
