@@ -177,8 +177,10 @@ def no_processor(pool, seconds):
     os.kill(pid, signal.SIGSTOP)
     timer = threading.Timer(seconds, os.kill, (pid, signal.SIGCONT))
     timer.start()
-    yield
-    timer.cancel()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def test_a_machine_without_a_free_processor_costs_no_processor_time(computing):
