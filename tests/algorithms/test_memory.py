@@ -39,7 +39,7 @@ def rows(length: int, alike: int = 0) -> list[dict[str, str]]:
 def policy(**options: Any) -> CausalLMPolicy:
     """Return a policy that never ends a completion, so that each uses its budget."""
     model = tiny_qwen3(**SIZES)
-    model.generation_config.eos_token_id = None
+    model.generation_config.eos_token_id = 1_000_000  # never sampled: every row takes its whole budget
     tokenizer = letter_tokenizer()
     tokenizer.eos_token_id = None
     return CausalLMPolicy(model, tokenizer, **options)
