@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import socket
 import threading
 import time
@@ -89,5 +88,9 @@ def whole(status: int, body: bytes, kind: str = "application/json", *headers: st
 
 
 def drip(start: bytes, piece: bytes, every: float = 0.05) -> Iterator[bytes | float]:
-    """A start, and then a piece again and again."""
-    return itertools.chain([start], itertools.chain.from_iterable(itertools.repeat((every, piece))))
+    """A start, and then a piece again and again, until nobody who has a deadline can still be there."""
+    yield start
+    end = time.monotonic() + 4.0
+    while time.monotonic() < end:
+        yield every
+        yield piece

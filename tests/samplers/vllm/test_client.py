@@ -93,7 +93,7 @@ def test_without_retry_after_there_is_none():
 def test_a_server_is_left_alone_as_long_as_it_asks_but_no_longer_than_patience(least, seconds, expected):
     patience, started = Patience(seconds, threading.Event()), time.monotonic()
     patience.wait(UnavailableError("busy"), least)
-    assert expected <= time.monotonic() - started < expected + 0.25
+    assert expected <= time.monotonic() - started < expected + 1
 
 
 def test_a_busy_server_is_asked_again_when_it_said(replay, sampler, adapted):
@@ -109,7 +109,7 @@ def test_a_busy_server_is_asked_again_when_it_said(replay, sampler, adapted):
     replay.before, replay.retry_after = before, "1"
     made.sample(adapted, PROMPTS[:1])
     assert len(times) == 2
-    assert 1.0 <= times[1] - times[0] < 2.0
+    assert 1.0 <= times[1] - times[0] < 4
 
 
 def test_another_server_does_not_wait_for_one_that_is_busy(replay, second, sampler, adapted):

@@ -14,7 +14,8 @@ from tests.samplers.vllm.raw_server import RawServer, drip, whole
 from tests.samplers.vllm.recording import PROMPTS
 
 OK, JSON = b"HTTP/1.1 200 OK\r\n", b"content-type: application/json\r\n"
-TIMEOUT, SLACK = 0.4, 0.6
+# What drips goes on for 4 s; the slack is for a busy machine.
+TIMEOUT, SLACK = 0.4, 2.0
 
 SLOW = {
     "nothing": lambda: drip(b"", b""),
@@ -52,8 +53,9 @@ def test_a_server_that_drips_is_given_up_in_time(what):
 
 def test_a_server_that_reads_slowly_is_given_up_in_time():
     def reads(connection):
+        """Faster than a socket's buffers need to be seen to empty, and 5 s for all of it."""
         while connection.recv(65536):
-            time.sleep(0.05)
+            time.sleep(0.01)
 
     with RawServer(lambda: [], reads) as slow:
         body = {"prompt": "a" * 2**25}
@@ -94,7 +96,7 @@ def test_each_request_has_a_deadline_of_its_own():
             thread.start()
         for thread in threads:
             thread.join()
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 3
     assert slow.asked == 23
 
 
