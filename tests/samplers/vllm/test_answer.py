@@ -197,7 +197,7 @@ def test_ids_are_below_the_size_of_the_vocabulary():
 
 
 @pytest.mark.parametrize("begun", [False, True])
-@pytest.mark.parametrize("token", ["the first beyond", 999_999, 2**63, 10**400, -1])
+@pytest.mark.parametrize("token", ["the first beyond", 999_999, 2**63, 10**400, -1], ids=lambda token: str(token)[:20])
 @pytest.mark.parametrize("kind", ["adapted", "whole"])
 def test_a_sampler_refuses_ids_that_its_policy_has_not_got(kind, token, begun, replay, sampler, request):
     policy, made = request.getfixturevalue(kind), sampler()
