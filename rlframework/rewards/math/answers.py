@@ -63,7 +63,9 @@ _CHOICE = re.compile(r"\(([A-H])\)[\s:]*(\S.*)")
 # Several of them, of which the A of "A and C" is no article.
 _LETTERS = re.compile(r"[A-H](?: and [A-H])+")
 _NONE = re.compile(
-    r"(?:there\s+(?:is|are)\s+)?no\s+(?:(real|integer)\s+)?(?:solutions?|roots?)(?:\s+exists?)?", re.IGNORECASE
+    r"(?:there\s+(?:is|are)\s+)?no\s+(?:(real|integer)\s+)?(?:solutions?|roots?)(?:\s+exists?)?"
+    r"|(?:the\s+)?empty\s+set(?:\s+\\emptyset)?",
+    re.IGNORECASE,
 )
 # 2 hours 30 minutes, 5 ft 6 in, 1 h and 20 min.
 _PART = r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)"
@@ -75,6 +77,8 @@ _BORDER = re.compile(
 )
 # A label and its value, such as "Total = 18 dollars" or "x = $18".
 _NAMED = re.compile(r"([A-Za-z][A-Za-z ]{0,30}(?:_\{?[0-9a-z]\}?)?)\s*=\s*([^=<>]+)")
+# What sets have in common, or hold together, and its value.
+_OF_SETS = re.compile(r"([A-Z]\s*\\(?:cap|cup)\s*[A-Z])\s*=\s*([^=<>]+)")
 _SCALED = re.compile(
     r"([0-9][0-9,]*(?:\.[0-9]+)?)\s*(hundred|thousand|million|billion|trillion)(?:\s+(.+))?", re.IGNORECASE
 )
@@ -225,6 +229,9 @@ def _with_unit(plain: str, letters_are_units: bool) -> Node:
         value = _with_unit(named[2], letters_are_units)
         if not isinstance(value, (Relation, Collection)):
             return Relation((_label(named[1]), value), ("=",))
+    of_sets = _OF_SETS.fullmatch(plain)
+    if of_sets:
+        return Relation((Symbol("".join(of_sets[1].split())), read(of_sets[2])), ("=",))
     money = _MONEY.match(plain)
     if money:
         unit = canonical_unit(money[2].lower().replace("\\", "").replace("us$", "$"))
@@ -286,7 +293,7 @@ def _before_unit(plain: str, letters_are_units: bool) -> Node | None:
 
 def _label(words: str) -> Node:
     """Return the name before an equals sign: a word such as Area is one name, and xy is x times y."""
-    return Symbol(words) if max(map(len, words.split())) > 3 else read(words)
+    return Symbol(words) if max(map(len, re.findall("[A-Za-z]+", words))) > 3 else read(words)
 
 
 def _with_currency(node: Node, currency: str) -> Node:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Sequence as Items
+from fractions import Fraction
 from typing import TypeVar
 
 from rlframework.rewards.math.exact import TooLargeError, exact_value
@@ -181,6 +182,11 @@ def _same_scalar(gold: Node, answer: Node) -> bool:
     return same_function(gold, answer)
 
 
+# How many degrees a radian is, which no fraction says, and the other way round.
+_STRAIGHT, _PI = Number(Fraction(180)), Symbol("pi")
+_OF_ANGLES = {("rad", "°"): Operation("/", (_STRAIGHT, _PI)), ("°", "rad"): Operation("/", (_PI, _STRAIGHT))}
+
+
 def _same_quantity(gold: Node, answer: Node) -> bool:
     (gold_value, gold_unit), (value, unit) = _measured(gold), _measured(answer)
     if not isinstance(gold_value, SCALARS) or not isinstance(value, SCALARS):
@@ -193,10 +199,14 @@ def _same_quantity(gold: Node, answer: Node) -> bool:
         number |= unit == "°" and gold_unit is None and exact_value(gold_value) is None
         contradicted = gold_unit == "%" or contradicts_plain(unit or "") or number
         return not contradicted and _same_scalar(gold_value, value)
-    factor = ratio(unit, gold_unit)
-    if factor is None:
-        return False
-    return _same_scalar(gold_value, Operation("*", (value, Number(factor))))
+    factor = _factor(unit, gold_unit)
+    return factor is not None and _same_scalar(gold_value, Operation("*", (value, factor)))
+
+
+def _factor(unit: str, other: str) -> Node | None:
+    """Return how many of the other unit one is; None if neither can be turned into the other."""
+    fraction = ratio(unit, other)
+    return _OF_ANGLES.get((unit, other)) if fraction is None else Number(fraction)
 
 
 def _measured(node: Node) -> tuple[Node, str | None]:

@@ -45,6 +45,8 @@ INFINITY = "infinity"
 CONSTANTS = {"pi": "pi", "e": "e", "i": "i", "infty": INFINITY, "infinity": INFINITY, "inf": INFINITY, "oo": INFINITY}
 # What stands behind \frac where both parts are whole numbers: in braces, or digits without.
 _PROPER = re.compile(r"(?:\{ )?([0-9]+)(?: \})? (?:\{ )?([0-9]+)(?: \})? |([0-9])([0-9]) ")
+# Commands that are no number but may be the subscript of a name.
+_INDICES = frozenset(["max", "min", "triangle", "circ", "infty", "perp", "parallel", "odot", "ast"])
 # Commands that begin a factor without a sign of multiplication before it.
 _BEGIN_A_FACTOR = ("frac", "sqrt", "radical", "cuberadical", "half", "binom", "pi", "infty", "lfloor", "lceil")
 
@@ -334,14 +336,37 @@ class Expressions(Cursor, ABC):
         """Read what belongs to the name of a variable: a subscript, primes."""
         name = letter
         if self.accept("_"):
-            start = self.place
-            index = self.argument()
-            name += "_" + "".join(part.value for part in self.tokens[start : self.place] if part.value not in "{}")
-            if letter == "C" and self.accept("^"):
+            before = self.place, list(self.tokens)
+            name += "_" + self._index()
+            if letter == "C" and self.at("^"):
+                self.place, self.tokens = before
+                index = self.argument()
+                self.take()
                 return self._chosen(index, Symbol(name))
         while self.accept("'"):
             name += "'"
         return Symbol(CONSTANTS.get(name, name))
+
+    def _index(self) -> str:
+        r"""Read a subscript as it is written, since it is a part of a name and no number: ``n``, ``n+1``, ``\max``."""
+        if not self.accept("{"):
+            token = self.take()
+            if token.kind not in ("word", "number", "text") and token.value not in GREEK | _INDICES:
+                raise UnreadableError(f"{token.value!r} as a subscript")
+            if token.kind == "text" or len(token.value) == 1 or token.kind == "command":
+                return token.value
+            # Of several letters or digits without braces it is the first; the others stand behind it.
+            self.place -= 1
+            self.tokens[self.place] = token._replace(value=token.value[1:], spaced=False)
+            return token.value[0]
+        written, depth = "", 1
+        while depth:
+            token = self.take()
+            if token.kind in ("end", "row", "begin"):
+                raise UnreadableError("a subscript that does not end")
+            depth += {"{": 1, "}": -1}.get(token.value, 0)
+            written += token.value if depth else ""
+        return re.sub(r"\{(\w)\}", r"\1", written)
 
     def _chosen(self, index: Node, symbol: Node) -> Node:
         """Read ``C_{10}^3`` as 10 choose 3, and ``C_1^2`` as the square of a constant."""

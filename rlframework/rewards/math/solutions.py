@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from rlframework.rewards.math.plus_minus import both_values
 from rlframework.rewards.math.syntax import (
     CONSTANTS,
+    SCALARS,
     Collection,
     Node,
-    Number,
     Operation,
     Relation,
     Sequence,
     Symbol,
+    has_variables,
 )
 
 
@@ -117,7 +118,7 @@ def _joined(cases: list[tuple[Solution, ...]]) -> tuple[Solution, ...]:
 
 
 def is_name(node: Node) -> bool:
-    """Whether it names one thing: x, x_1, f(x), f(2), f'(x), f^{-1}(x), P(A), AB, its length |AB|, a tuple of such."""
+    """Whether it names one thing: x, x_1, f(x), f(-2), f'(x), f^{-1}(x), P(A), AB, its length |AB|, a tuple of such."""
     if isinstance(node, Symbol):
         return node.name not in CONSTANTS
     if isinstance(node, Sequence):
@@ -131,7 +132,8 @@ def is_name(node: Node) -> bool:
         return True
     inverse = letters[0].parts[0] if isinstance(letters[0], Operation) and letters[0].name == "^" else letters[0]
     named = isinstance(inverse, Symbol) and inverse.name.rstrip("'") in set("fghpqFGHPEV")
-    return named and len(letters) == 2 and isinstance(letters[1], (Symbol, Number))
+    at_place = isinstance(letters[-1], Symbol) or (isinstance(letters[-1], SCALARS) and not has_variables(letters[-1]))
+    return named and len(letters) == 2 and at_place
 
 
 def _without_bars(name: Node) -> Node:

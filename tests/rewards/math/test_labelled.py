@@ -15,12 +15,14 @@ from tests.rewards.math.labelled_attacks import GOLD_FAULTS, INJECTIONS, RESOURC
 from tests.rewards.math.labelled_layout import LAYOUT_BROKEN, LAYOUT_KEPT
 from tests.rewards.math.labelled_open import OPEN_RIGHT
 from tests.rewards.math.labelled_right import RIGHT
+from tests.rewards.math.labelled_right_fifth import RIGHT_FIFTH
 from tests.rewards.math.labelled_right_forms import RIGHT_FORMS
 from tests.rewards.math.labelled_right_fourth import RIGHT_FOURTH
 from tests.rewards.math.labelled_right_more import RIGHT_MORE
 from tests.rewards.math.labelled_right_second import RIGHT_SECOND
 from tests.rewards.math.labelled_right_third import RIGHT_THIRD
 from tests.rewards.math.labelled_wrong import WRONG
+from tests.rewards.math.labelled_wrong_fifth import WRONG_FIFTH
 from tests.rewards.math.labelled_wrong_forms import WRONG_FORMS
 from tests.rewards.math.labelled_wrong_fourth import WRONG_FOURTH
 from tests.rewards.math.labelled_wrong_more import WRONG_MORE
@@ -39,6 +41,7 @@ RIGHT_ANSWERS: Tables = {
     "second": RIGHT_SECOND,
     "third": RIGHT_THIRD,
     "fourth": RIGHT_FOURTH,
+    "fifth": RIGHT_FIFTH,
     "unicode": UNICODE_RIGHT,
 }
 WRONG_ANSWERS: Tables = {
@@ -48,6 +51,7 @@ WRONG_ANSWERS: Tables = {
     "second": WRONG_SECOND,
     "third": WRONG_THIRD,
     "fourth": WRONG_FOURTH,
+    "fifth": WRONG_FIFTH,
     "unicode": UNICODE_WRONG,
     "resources": RESOURCES,
     "injection": INJECTIONS,
