@@ -162,7 +162,9 @@ def _checking(init: Callable[..., None]) -> Callable[..., None]:
     open_ended = {p.name for p in signature.parameters.values() if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
 
     @functools.wraps(init)
-    def checked(self: Any, /, *args: Any, **kwargs: Any) -> None:
+    def __init__(self: Any, /, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+        # Lightning's save_hyperparameters goes from constructor to constructor by these two names.
+        __class__ = object  # noqa: F841
         kind = type(self).__name__
         try:
             given = signature.bind(self, *args, **kwargs).arguments
@@ -175,7 +177,7 @@ def _checking(init: Callable[..., None]) -> Callable[..., None]:
                 _check_value(kind, name, value, hints.get(name, Any), given, hints)
         init(self, *args, **kwargs)
 
-    return checked
+    return __init__
 
 
 @functools.cache

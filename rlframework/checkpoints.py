@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import nn
 
+from rlframework.digest import digest
 from rlframework.distributed import is_sharded
-from rlframework.fingerprint import digest
 from rlframework.policies.base import Policy
 from rlframework.policies.rewriting import keeps_first_value, original_base
 

@@ -438,3 +438,24 @@ def test_a_word_of_another_library_is_answered_on_the_command_line(
     with pytest.raises(SystemExit):
         main(["fit", *given, wrong])
     assert answer in capsys.readouterr().err
+
+
+class Wider(GRPO):
+    def __init__(self, *args: Any, width: int = 3, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.save_hyperparameters(ignore=["args"])
+
+
+class Deeper(Wider):
+    def __init__(self, *args: Any, depth: int = 4, **options: Any) -> None:
+        super().__init__(*args, **options)
+
+
+def test_lightning_finds_the_hyperparameters_of_every_constructor() -> None:
+    sampler = SharedPrefixSampler(group_size=2, max_tokens=4)
+    made = Deeper(tiny_policy(), FunctionReward(len), sampler, width=5, depth=7, learning_rate=0.1)
+    assert {name: made.hparams[name] for name in ("width", "depth", "learning_rate")} == {
+        "width": 5,
+        "depth": 7,
+        "learning_rate": 0.1,
+    }

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from rlframework.fingerprint import _hash, fingerprint
+from rlframework.digest import _hash
+from rlframework.fingerprint import fingerprint
 from rlframework.testing import tiny_policy
 from tests.samplers.vllm.tiny_qwen import policy
 
@@ -45,7 +46,7 @@ def test_how_many_are_multiplied_at_once_does_not_matter(monkeypatch):
     numbers = torch.randn(1_000_003)
     sums = set()
     for rows in (1, 4, 256):
-        monkeypatch.setattr("rlframework.fingerprint._ROWS_CPU", rows)
+        monkeypatch.setattr("rlframework.digest._ROWS_CPU", rows)
         sums.add(_hash(numbers).item())
     assert len(sums) == 1
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 
 from rlframework.arguments import at_least
 from rlframework.distributed import replica
+from rlframework.prompt import Prompt
+from rlframework.rewards.base import RewardModel
 
 if TYPE_CHECKING:
     from rlframework.algorithms.base import PolicyGradient
@@ -94,6 +98,33 @@ def check_positions(algorithm: RolloutModule) -> None:
         )
     if reason := algorithm.policy.changing_rotation(lengths, budget):
         raise ValueError(reason)
+
+
+def check_golds(reward: RewardModel, splits: Mapping[str, Sequence[Prompt]]) -> None:
+    """Count the rows that a reward has nothing to compare with, before training: unverifiable golds, missing answers.
+
+    Args:
+        reward: Its terms are asked one by one.
+        splits: Prompts by what they are for, ``"train"`` or ``"validation"``.
+
+    Raises:
+        ValueError: It is so of every row of the training data.
+        KeyError: A row lacks the column.
+    """
+    parts = [part for part in reward.components() if part.weight != 0]
+    for split, prompts in splits.items():
+        for part in parts:
+            blank = [prompt.index for prompt in prompts if not part.reward.can_judge(prompt)]
+            if not blank:
+                continue
+            found = (
+                f"{len(blank)} of {len(prompts)} {split} rows ({len(blank) / len(prompts):.1%}) hold nothing that the "
+                f"reward {part.name!r} can compare an answer with: rows {', '.join(map(str, blank[:5]))}"
+                + (" ..." if len(blank) > 5 else "")
+            )
+            if split == "train" and len(blank) == len(prompts):
+                raise ValueError(f"{found}. Is the column the right one?")
+            rank_zero_warn(f"{found}. Their completions abstain, and teach nothing: fill them, or leave the rows out")
 
 
 def check_groups(algorithm: RolloutModule) -> None:

@@ -10,7 +10,7 @@ from torch import nn
 
 from rlframework.algorithms.memory import Foretold, foretell
 from rlframework.algorithms.policy_module import PolicyModule
-from rlframework.algorithms.preflight import check_groups, check_positions, describe
+from rlframework.algorithms.preflight import check_golds, check_groups, check_positions, describe
 from rlframework.completions import Completions
 from rlframework.distributed import replica, sum_over_replicas
 from rlframework.metrics import MeanScore
@@ -63,6 +63,7 @@ class RolloutModule(PolicyModule):
         """Refuse sizes and prompts that do not fit; foretell the memory that the sizes take."""
         check_groups(self)
         check_positions(self)
+        check_golds(self.reward, getattr(self.trainer.datamodule, "prompts", {}))  # type: ignore[attr-defined]
         super().on_fit_start()
         foretold = self.foretell_memory()
         if foretold is not None:

@@ -17,7 +17,7 @@ from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
 from torch import Tensor
 
-from rlframework.fingerprint import digest
+from rlframework.digest import digest
 from rlframework.policies.adapters import base_weights
 
 # The adapter that keeps the first value.

@@ -7,6 +7,7 @@ from abc import abstractmethod
 import torch
 
 from rlframework.completions import Completion, Completions
+from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel
 from rlframework.rewards.gold import gold_text
 from rlframework.rewards.judgement import Judgement
@@ -44,6 +45,10 @@ class AgainstGold(RewardModel):
     @abstractmethod
     def score_against(self, completion: Completion, gold: str) -> float | None:
         """Return the score of one completion, given the expected answer; None to abstain."""
+
+    def can_judge(self, prompt: Prompt) -> bool:
+        """Return whether the expected answer is there."""
+        return gold_text(prompt.column(self.answer_column)) is not None
 
     def score_row(self, completion: Completion) -> float | None:
         """Return the score of one completion; None where the expected answer is missing.

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rlframework.arguments import Checked
 from rlframework.completions import Completion, Completions
+from rlframework.prompt import Prompt
 from rlframework.rewards.judgement import Judgement
 from rlframework.rewards.waiting import stoppable
 
@@ -105,6 +106,14 @@ class RewardModel(Checked, ABC):
     @abstractmethod
     def score(self, completions: Completions) -> Tensor | Judgement:
         """Return ``(N, G)`` scores; NaN abstains."""
+
+    def can_judge(self, prompt: Prompt) -> bool:
+        """Return whether a row of data holds what this reward compares with, such as an expected answer.
+
+        Asked of every row before training. A row of which it is False is counted and said; if it is so of all, the run
+        is refused.
+        """
+        return True
 
     def components(self) -> list[Component]:
         """Return the named terms that add up to this reward."""
@@ -205,6 +214,10 @@ class Product(RewardModel):
         super().__init__(name or f"{left.name}*{right.name}")
         self.left = left
         self.right = right
+
+    def can_judge(self, prompt: Prompt) -> bool:
+        """Return whether a row holds what both of them compare with."""
+        return self.left.can_judge(prompt) and self.right.can_judge(prompt)
 
     def score(self, completions: Completions) -> Judgement:
         """Return the product, ``(N, G)``, with what the factors have to say of their components."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
+from decimal import Decimal
 from fractions import Fraction
 from typing import ClassVar, NamedTuple
 
 from rlframework.completions import Completion, Completions
+from rlframework.prompt import Prompt
 from rlframework.rewards.gold import gold_text
 from rlframework.rewards.math.exact import exact_value
 from rlframework.rewards.math.parser import read
@@ -113,13 +115,20 @@ class EquationReward(VerifiedReward):
     def holds(self, equation: Equation, expected: Fraction) -> bool:
         """Whether an equation is paid, given the expected number."""
 
+    def can_judge(self, prompt: Prompt) -> bool:
+        """Return whether the expected number is there."""
+        return self._expected(prompt) is not None
+
+    def _expected(self, prompt: Prompt) -> Decimal | None:
+        gold = gold_text(prompt.column(self.answer_column))
+        return None if gold is None else parse_number(gold)
+
     def verdicts(self, completions: Completions) -> tuple[list[Verdict], str]:
         """Judge the equations, ``B`` of them."""
         return [self._verdict(row) for row in completions], ""
 
     def _verdict(self, row: Completion) -> Verdict:
-        gold = gold_text(row.prompt.column(self.answer_column))
-        expected = None if gold is None else parse_number(gold)
+        expected = self._expected(row.prompt)
         if expected is None:
             return Verdict.GOLD_UNVERIFIABLE
         equation = None if row.truncated else read_equation(row.text)

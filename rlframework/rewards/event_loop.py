@@ -8,10 +8,11 @@ import os
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
+from rlframework.daemon_threads import DaemonExecutor
 from rlframework.rewards.pool import Outcome
 from rlframework.rewards.waiting import SLICE_S, stoppable
 
@@ -173,24 +174,6 @@ class EventLoop:
                 _SHARED.clear()
                 _SHARED[os.getpid()] = known = EventLoop()
             return known
-
-
-class DaemonExecutor(ThreadPoolExecutor):
-    """Threads for ``asyncio.to_thread`` that the interpreter does not wait for at its end, as it does for a pool's."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Call a function in a thread of its own."""
-        future: Future[Any] = Future()
-
-        def body() -> None:
-            if future.set_running_or_notify_cancel():
-                try:
-                    future.set_result(fn(*args, **kwargs))
-                except BaseException as error:
-                    future.set_exception(error)
-
-        threading.Thread(target=body, daemon=True).start()
-        return future
 
 
 def run_async(coroutine: Coroutine[Any, Any, Any], limit_s: float) -> Outcome:

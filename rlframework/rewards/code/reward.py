@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 from rlframework.completions import Completion, Completions
+from rlframework.prompt import Prompt
 from rlframework.rewards.code.bubblewrap import BubblewrapSandbox
 from rlframework.rewards.code.cases import Case, CaseError, read_cases
 from rlframework.rewards.code.limits import MB, Limits
@@ -92,6 +93,14 @@ class CodeTests(VerifiedReward):
         outcomes = self.outcomes(completions)
         return [outcome.verdict for outcome in outcomes], _first_failure(outcomes)
 
+    def can_judge(self, prompt: Prompt) -> bool:
+        """Return whether the row has cases that can be run."""
+        try:
+            self._cases(prompt)
+        except (CaseError, KeyError):
+            return False
+        return True
+
     def score(self, completions: Completions) -> Judgement:
         """Return the scores of the verdicts, ``(B,)``, and the reasons as a column."""
         outcomes = self.outcomes(completions)
@@ -112,8 +121,7 @@ class CodeTests(VerifiedReward):
 
     def _outcome(self, completion: Completion) -> Outcome:
         try:
-            cases = read_cases(completion.prompt.column(self.cases_column), self.float_tolerance)
-            self._fit(cases)
+            cases = self._cases(completion.prompt)
         except (CaseError, KeyError) as error:
             return Outcome(Verdict.GOLD_UNVERIFIABLE, str(error.args[0]))
         program = self.program(completion)
@@ -134,7 +142,8 @@ class CodeTests(VerifiedReward):
         text = completion.text if self.whole_completion else self.template.answer_of(completion)
         return None if text is None else program_of(text, fence_needed=self.whole_completion)
 
-    def _fit(self, cases: Sequence[Case]) -> None:
+    def _cases(self, prompt: Prompt) -> list[Case]:
+        cases = read_cases(prompt.column(self.cases_column), self.float_tolerance)
         most = self.sandbox.limits.files_mb * MB // 2
         for case in cases:
             size = len(getattr(case, "stdin", "").encode("utf-8", "surrogatepass"))
@@ -142,6 +151,7 @@ class CodeTests(VerifiedReward):
                 raise CaseError(
                     f"a stdin of {size} bytes; files_mb={self.sandbox.limits.files_mb} leaves room for {most}"
                 )
+        return cases
 
 
 def judge(sandbox: Sandbox, program: str, cases: Sequence[Case]) -> Outcome:

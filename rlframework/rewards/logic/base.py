@@ -53,6 +53,14 @@ class LogicReward(VerifiedReward):
     def compare(self, answer: str, gold: Any) -> Verdict:
         """Return the verdict on an answer; a `FormulaError` that it raises makes it malformed."""
 
+    def can_judge(self, prompt: Prompt) -> bool:
+        """Return whether the row can be worked out."""
+        try:
+            self.gold(prompt)
+        except UnverifiableError:
+            return False
+        return True
+
     def verdicts(self, completions: Completions) -> tuple[list[Verdict], str]:
         """Return ``B`` verdicts, and why the first row that is at fault is; a group's row is worked out once."""
         golds: dict[int, Any] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rlframework.completions import Completions
+from rlframework.prompt import Prompt
 from rlframework.rewards.gold import gold_text
 from rlframework.rewards.math.grading import grade_all
 from rlframework.rewards.template import AnswerTemplate
@@ -44,6 +45,10 @@ class MathCheck(VerifiedReward):
         super().__init__(correct=correct, incorrect=incorrect, malformed=malformed, name=name)
         self.template = template or AnswerTemplate()
         self.answer_column = answer_column
+
+    def can_judge(self, prompt: Prompt) -> bool:
+        """Return whether the expected answer is there; whether it can be read is `math_gold`'s to tell."""
+        return gold_text(prompt.column(self.answer_column)) is not None
 
     def verdicts(self, completions: Completions) -> tuple[list[Verdict], str]:
         """Judge the answers, ``B`` of them."""

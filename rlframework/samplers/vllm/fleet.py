@@ -8,12 +8,12 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
+from rlframework.daemon_threads import DaemonExecutor
 from rlframework.distributed import from_all_ranks, process, raise_together
 from rlframework.folders import writable_folder
 from rlframework.policies.base import Policy
@@ -409,8 +409,7 @@ class Fleet:
             return None
 
         while True:
-            with ThreadPoolExecutor(len(self.servers)) as pool:
-                errors = list(pool.map(give, self.servers))
+            errors = list(DaemonExecutor().map(give, self.servers))
             failures = [error for error in errors if error is not None]
             if len(failures) < len(self.servers):
                 return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from rlframework.completions import Completion, Completions
+from rlframework.daemon_threads import DaemonExecutor
 from rlframework.fingerprint import fingerprint
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
@@ -190,7 +191,7 @@ class VLLMSampler(GroupSampler):
         halt, longest, unfinished = threading.Event(), 0, len(requests) * self.group_size
         for server in self._fleet.servers:
             server.down = False  # One that did not answer may be back.
-        pool = ThreadPoolExecutor(min(self.concurrency, len(requests)), thread_name_prefix="vllm")
+        pool = DaemonExecutor(self.concurrency)
         futures: list[Future[list[Answered]]] = [
             pool.submit(self._fleet.complete, turn, request, halt) for turn, request in enumerate(requests)
         ]
@@ -203,7 +204,8 @@ class VLLMSampler(GroupSampler):
         finally:
             # After a failure nobody waits for the rest.
             halt.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+            for future in futures:
+                future.cancel()
         return [future.result() for future in futures]
 
     def _completion(self, policy: Policy, prompt: Prompt, row: Answered) -> Completion:

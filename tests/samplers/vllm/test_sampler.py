@@ -7,6 +7,7 @@ import pickle
 import random
 import re
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -163,6 +164,25 @@ def test_the_correction_is_on_by_default_and_can_be_another_or_none(sampler, ada
     assert isinstance(correction_of(SpreadFilter(sampler(), rewards.ExactFormat(), keep=1)), TokenTruncation)
     assert correction_of(BatchedSampler(2, 4)) is None
     assert not sampler().samples_policy_itself
+
+
+def test_an_interrupted_rollout_leaves_no_thread_that_the_end_waits_for(replay, sampler, adapted):
+    made, answered = sampler(), threading.Event()
+    made.sample(adapted, PROMPTS[:1])
+    before = set(threading.enumerate())
+    replay.before = lambda path, body: None if body.get("prompt") == PROMPTS[0].ids else answered.wait(20)
+
+    def interrupt(tokens, unfinished):
+        raise KeyboardInterrupt
+
+    made.progress = interrupt
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        made.sample(adapted, PROMPTS)
+    waiting = [thread for thread in threading.enumerate() if thread not in before and not thread.daemon]
+    answered.set()
+    assert time.monotonic() - started < 10
+    assert not waiting
 
 
 def test_progress_is_told(sampler, adapted):
