@@ -291,6 +291,8 @@ def _classes(hint: Any) -> list[type]:
 
 
 def _described(hint: Any) -> str:
+    if typing.get_origin(hint) is tuple:
+        return f"({', '.join(getattr(one, '__name__', str(one)) for one in typing.get_args(hint))})"
     return " or ".join(one.__name__ for one in _classes(hint)) or str(hint)
 
 

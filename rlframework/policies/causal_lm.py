@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel
+from peft import PeftConfig, PeftModel
 from torch import Tensor
 from transformers import BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -73,6 +73,7 @@ class CausalLMPolicy(Policy):
             weights without one, or ``graphed_decode`` for a model that `LeanDecoder` does not serve.
 
     Example:
+        >>> from peft import LoraConfig
         >>> from transformers import Qwen3Config, Qwen3ForCausalLM
         >>> from rlframework.testing import letter_tokenizer
         >>> tokenizer = letter_tokenizer()
@@ -86,9 +87,9 @@ class CausalLMPolicy(Policy):
 
     def __init__(
         self,
-        model: str | Path | PreTrainedModel | PeftModel,
+        model: str | Path | torch.nn.Module,
         tokenizer: str | Path | PreTrainedTokenizerBase | None = None,
-        lora: LoraConfig | str | Path | None = None,
+        lora: PeftConfig | str | Path | None = None,
         dtype: str | None = None,
         quantization: BitsAndBytesConfig | None = None,
         gradient_checkpointing: bool = False,

@@ -11,7 +11,7 @@ from typing import Any
 
 import peft
 import torch
-from peft import LoraConfig, PeftConfig, PeftModel, prepare_model_for_kbit_training
+from peft import PeftConfig, PeftModel, prepare_model_for_kbit_training
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedTokenizerBase
 
@@ -190,7 +190,7 @@ def _open_to_gradients(model: Any) -> Any:
     return model
 
 
-def with_adapter(model: Any, lora: LoraConfig | str | Path | None) -> Any:
+def with_adapter(model: Any, lora: PeftConfig | str | Path | None) -> Any:
     """Return the model with a new adapter, or with one that was saved and is trained on.
 
     Raises:

@@ -39,7 +39,7 @@ def rewrites_base(config: PeftConfig) -> bool:
     return how not in _LEAVE_BASE or getattr(config, "kasa_config", None) is not None
 
 
-def new_adapter(model: Any, config: LoraConfig) -> Any:
+def new_adapter(model: Any, config: PeftConfig) -> Any:
     """Return the model with a new adapter; one whose initialisation rewrites weights keeps what it took out of them.
 
     While those are made, the model's matrices are in memory twice.
@@ -48,10 +48,10 @@ def new_adapter(model: Any, config: LoraConfig) -> Any:
         ValueError: The adapter makes another model of it, needs data that are not here, or no adapter can say what its
             initialisation does to the weights.
     """
-    if refusal := _refusal(model, config):
+    if isinstance(config, LoraConfig) and (refusal := _refusal(model, config)):
         raise ValueError(refusal)
     adapted: Any
-    if not rewrites_base(config):
+    if not isinstance(config, LoraConfig) or not rewrites_base(config):
         adapted = get_peft_model(model, config)
         if tied := getattr(config, "target_modules_to_tie", None):
             raise ValueError(

@@ -84,7 +84,7 @@ class FunctionReward(RewardModel):
         self.template = template or AnswerTemplate()
         self.limit_s = LIMIT_S if limit_s is None else limit_s
         self.at_once = at_once
-        self.parameters = inspect.signature(function).parameters
+        self.parameters = dict(inspect.signature(function).parameters)
         self.pool = WorkerPool(function, workers, self.limit_s) if workers else None
 
     def score(self, completions: Completions) -> Judgement:
@@ -142,7 +142,7 @@ class BatchFunctionReward(RewardModel):
         super().__init__(name or named(function))
         self.function = function
         self.limit_s = limit_s
-        self.parameters = inspect.signature(function).parameters
+        self.parameters = dict(inspect.signature(function).parameters)
 
     def score(self, completions: Completions) -> Judgement:
         """Call the function once."""
@@ -192,7 +192,7 @@ class TRLReward(RewardModel):
         self.function = function
         self.limit_s = limit_s
         self.chat = chat
-        self.parameters = inspect.signature(function).parameters
+        self.parameters = dict(inspect.signature(function).parameters)
 
     def score(self, completions: Completions) -> Judgement:
         """Call the function once."""

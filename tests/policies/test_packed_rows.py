@@ -40,7 +40,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "gemma3_text": {**ROTARY, **MIXED, "head_dim": 8},
     "phi3": {**ROTARY, "sliding_window": 4},
     "gpt2": {**GPT2, "resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0},
-    "qwen3_moe": {**ROTARY, **MOE, "head_dim": 8, "output_router_logits": True},
+    "qwen3_moe": {**ROTARY, **MOE, "head_dim": 8},
     "gpt_oss": {**ROTARY, "head_dim": 8, "num_local_experts": 2, "num_experts_per_tok": 1},
     "bamba": {**ROTARY, **MAMBA},
     "qwen3_next": {**ROTARY, **MOE, **LINEAR, "head_dim": 8, "shared_expert_intermediate_size": 16},
