@@ -41,7 +41,7 @@ _LEAD = re.compile(
 )
 _TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
 _MONEY = re.compile(r"(-?)\s*(\\\$|\$|us\\?\$|usd|eur|gbp|[€£₹¥])\s*(?=[-.0-9\\(])", re.IGNORECASE)
-_ANGLE = re.compile(r"(?:m\s*)?\\angle\s*\{?[A-Z]{1,3}\}?\s*=\s*")
+_ANGLE = re.compile(r"^(?:m\s*)?\\angle\s*\{?[A-Z]{1,3}\}?\s*=\s*")
 _BASED = re.compile(
     r"(?:(?:\\text\s*)?\{|\()?([0-9A-Z]+)[)}]?\s*"
     r"(?:_\s*\{?\(?\s*(?:\\text\s*\{)?\s*(?:base\s+)?([0-9]{1,2}|[a-z]{3,6}(?:-[a-z]+)?)\s*\)?\}{0,2}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 from rlframework.rewards.math.expressions import CONSTANTS, FUNCTIONS, GREEK, Expressions
 from rlframework.rewards.math.syntax import (
     ALL_REALS,
+    VECTOR,
     Collection,
     Node,
     Number,
@@ -14,6 +16,7 @@ from rlframework.rewards.math.syntax import (
     Sequence,
     Symbol,
     UnreadableError,
+    has_vector,
 )
 
 # Functions of some numbers in any order, so that also a set of them will do.
@@ -48,6 +51,10 @@ class Commands(Expressions):
             return Symbol(CONSTANTS[name])
         if name in GREEK:
             return self.symbol("\\" + name)
+        if name in ("vec", "overrightarrow"):
+            return self._vector()
+        if name == "angle" and re.fullmatch("[A-Z]{1,3}", self.peek().value):
+            return Symbol(f"\\angle {self.take().value}")
         if name == "emptyset":
             return Collection("set", ())
         if name == "mathbb":
@@ -55,6 +62,20 @@ class Commands(Expressions):
             if isinstance(letter, Symbol) and letter.name in "NZQRC":
                 return ALL_REALS if letter.name == "R" else Symbol(f"\\mathbb{{{letter.name}}}")
         raise UnreadableError(f"the command \\{name}")
+
+    def _vector(self) -> Node:
+        """Read an arrow over letters, as one name; over anything else it is not read."""
+        braced = self.accept("{") is not None
+        token = self.peek()
+        if token.kind != "word" or len(token.value) > 2 or (len(token.value) > 1 and not braced):
+            raise UnreadableError("an arrow over more than letters")
+        self.take()
+        name = f"{VECTOR}{{{token.value}"
+        if self.accept("_"):
+            name += "_" + self.index()
+        if braced:
+            self.expect("}")
+        return Symbol(name + "}")
 
     def radicand(self) -> Node:
         """Read what a root is taken of; a number without braces is meant whole."""
@@ -103,4 +124,9 @@ class Commands(Expressions):
         with self.bars_apart(between=True):
             node = self.sum()
             self.expect("|")
+        if isinstance(node, Symbol) and has_vector(node):
+            # A length.
+            return Symbol(f"|{node.name}|")
+        if has_vector(node):
+            raise UnreadableError("the length of a sum of vectors")
         return Operation("abs", (node,))

@@ -13,7 +13,7 @@ from rlframework.rewards.math.numeric import MAX_FUNCTIONS, functions, ratio_of_
 from rlframework.rewards.math.parameters import with_names_of, without_declarations
 from rlframework.rewards.math.plus_minus import both_values
 from rlframework.rewards.math.real_sets import real_set
-from rlframework.rewards.math.solutions import Solution, holds, is_name, solutions, without_indices
+from rlframework.rewards.math.solutions import OF_ANGLES, Solution, holds, is_name, solutions, without_indices
 from rlframework.rewards.math.syntax import (
     SCALARS,
     Collection,
@@ -48,9 +48,10 @@ def same(gold: Node, answer: Node) -> bool:
         raise TooLargeError(f"more than {MAX_FUNCTIONS} functions")
     answer = with_names_of(gold, answer)
     inner = without_declarations(gold, answer)
-    if inner is not None and isinstance(inner[0], Relation) != isinstance(inner[1], Relation):
+    if inner is not None:
         # The letter is in both, so no line is asked for whose left side must not be left out.
-        return _same(*map(_named_value, inner))
+        of_one = isinstance(inner[0], Relation) != isinstance(inner[1], Relation)
+        return _same(*map(_named_value, inner)) if of_one else same(*inner)
     wanted, given = real_set(gold), real_set(answer)
     if wanted is not None and given is not None:
         return wanted.of_same_name(given) and _same(wanted.numbers, given.numbers)
@@ -96,7 +97,9 @@ def _plain(node: Node) -> Node:
         for item in node.items:
             inner = _plain(item) if isinstance(item, (PlusMinus, Operation)) else item
             flat.extend(inner.items if isinstance(inner, Collection) and inner.kind == "list" else [inner])
-        return Collection("set" if node.kind == "set" else "list", tuple(flat))
+        # Of conditions "or" is not "and", as a bare list of them may be meant; of values both join the same list.
+        apart = node.kind == "either" and any(isinstance(item, Relation) and item.signs != ("=",) for item in flat)
+        return Collection(node.kind if node.kind == "set" or apart else "list", tuple(flat))
     return node
 
 
@@ -129,7 +132,12 @@ def _is_value(node: Node) -> bool:
 def _named_value(answer: Node) -> Node:
     if isinstance(answer, Relation) and answer.signs == ("=",):
         left, right = answer.sides
-        return right if is_name(left) and not holds(right, left) else answer
+        # Of a number such a power is an equation; of a matrix it is the inverse or a product, and so the answer.
+        of_matrix = isinstance(left, Operation) and left.name == "^" and is_name(left.parts[0])
+        named = is_name(left) or (of_matrix and isinstance(_plain(right), Matrix))
+        if isinstance(right, Degree):
+            named = named and not (isinstance(left, Operation) and left.name in OF_ANGLES)
+        return right if named and not holds(right, left) else answer
     return answer
 
 

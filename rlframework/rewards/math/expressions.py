@@ -18,6 +18,7 @@ from rlframework.rewards.math.syntax import (
     PlusMinus,
     Symbol,
     UnreadableError,
+    has_vector,
 )
 
 MAX_DEPTH = 25
@@ -48,7 +49,20 @@ _PROPER = re.compile(r"(?:\{ )?([0-9]+)(?: \})? (?:\{ )?([0-9]+)(?: \})? |([0-9]
 # Commands that are no number but may be the subscript of a name.
 _INDICES = frozenset(["max", "min", "triangle", "circ", "infty", "perp", "parallel", "odot", "ast"])
 # Commands that begin a factor without a sign of multiplication before it.
-_BEGIN_A_FACTOR = ("frac", "sqrt", "radical", "cuberadical", "half", "binom", "pi", "infty", "lfloor", "lceil")
+_BEGIN_A_FACTOR = (
+    "frac",
+    "sqrt",
+    "radical",
+    "cuberadical",
+    "half",
+    "binom",
+    "pi",
+    "infty",
+    "lfloor",
+    "lceil",
+    "vec",
+    "overrightarrow",
+)
 
 
 class Expressions(Cursor, ABC):
@@ -109,17 +123,28 @@ class Expressions(Cursor, ABC):
         """Read factors joined by signs or by standing side by side."""
         node = last = self.operand()
         while True:
-            if self.accept("*", "times", "cdot"):
+            sign = self.accept("*", "times", "cdot")
+            if sign:
                 last = self.factor()
-                node = Operation("*", (node, last))
+                both = has_vector(node) and has_vector(last)
+                node = self._of_vectors(node, last, sign) if both else Operation("*", (node, last))
             elif self.accept("/"):
                 last = self.factor()
                 node = Operation("/", (node, last))
             elif self._factor_follows(last):
                 last = self.power()
+                if has_vector(node) and has_vector(last):
+                    raise UnreadableError("two vectors side by side")
                 node = Operation("*", (node, last))
             else:
                 return node
+
+    def _of_vectors(self, left: Node, right: Node, sign: str) -> Node:
+        """Return the name of the product of two vectors, of which nothing is worked out."""
+        if sign != "cdot" or not isinstance(left, Symbol) or not isinstance(right, Symbol):
+            raise UnreadableError("a product of more than two vectors")
+        first, second = sorted((left.name, right.name))
+        return Symbol(f"({first} {second})")
 
     def operand(self) -> Node:
         """Read a power, or a mixed number such as ``1 4/5``."""
@@ -337,7 +362,7 @@ class Expressions(Cursor, ABC):
         name = letter
         if self.accept("_"):
             before = self.place, list(self.tokens)
-            name += "_" + self._index()
+            name += "_" + self.index()
             if letter == "C" and self.at("^"):
                 self.place, self.tokens = before
                 index = self.argument()
@@ -347,7 +372,7 @@ class Expressions(Cursor, ABC):
             name += "'"
         return Symbol(CONSTANTS.get(name, name))
 
-    def _index(self) -> str:
+    def index(self) -> str:
         r"""Read a subscript as it is written, since it is a part of a name and no number: ``n``, ``n+1``, ``\max``."""
         if not self.accept("{"):
             token = self.take()

@@ -74,6 +74,15 @@ _SAME = [
         (r"(?<=[0-9.])\\dot\s*\{?([0-9])\}?", r"\\repeating{\1}"),
         (r"(?<=[0-9]\.)\(([0-9]+)\)", r"\\repeating{\1}"),
         (r"\\colon(?![A-Za-z])", ":"),
+        (
+            r"(?:\(|\\left\()\s*(?:\\bmod(?![A-Za-z])|\\(?:text|mathrm)\s*\{\s*mod\s*\}|\\?mod(?![A-Za-z]))"
+            r"(?:\\[ ,;]|\s)*\{?([0-9]+|[a-z])\}?\s*(?:\\right)?\)",
+            r"\\pmod{\1}",
+        ),
+        # What stands before the condition of a case,
+        (r"&\s*\\text\s*\{\s*(?:if|for|when|where)\s*\}", "& "),
+        # and a comma or full stop at the end of a row or column of several cases.
+        (r"(?<!\\)[,.;]\s*(?=&|\\\\|\\end\{cases\})(?=.*\\end\{cases\})", ""),
         (r"\\var(phi|epsilon|theta)(?![A-Za-z])", r"\\\1"),
         # The tangent and its like, as Eastern Europe names them.
         *(

@@ -8,7 +8,7 @@ from typing import Any
 
 from rlframework.rewards.math.syntax import CONSTANTS, Collection, Node, Operation, Relation, Symbol
 
-_WORDS = r"(?:where|with|for|any|some|all|every|each|is|an?|and|,|\s)*"
+_WORDS = r"(?:where|with|for|any|some|all|every|each|is|an?|and|,|\s){0,8}"
 _DOMAIN = r"(?:\\in\s*\\(?:mathbb|text)\s*\{?\s*(?P<set>[NZ])\s*\}?|\s*(?P<words>integers?))"
 # What is said of a letter behind everything else: (k \in \mathbb{Z}), where k is any integer, for some integer k.
 _DECLARED = re.compile(
@@ -18,6 +18,19 @@ _DECLARED = re.compile(
 _FOR_ALL = re.compile(
     r"^(?P<said>(?P<name>[A-Za-z])\s*\(\s*(?P<argument>[a-z])\s*\)\s*=.*?)[,\s]*for\s+(?:all|every|each|any)\s+"
     r"(?:real\s+(?:numbers?\s+)?)?(?P=argument)(?:\s*\\in\s*\\mathbb\s*\{?\s*R\s*\}?)?\s*\.?$"
+)
+# What goes without saying of the letters of a sequence or function: that the index is a natural number, and that
+# what is not the argument may be any constant.
+_NATURAL = re.compile(
+    r"^(?P<said>[A-Za-z]_(?P<brace>\{)?\s*(?P<index>[a-z])\s*(?(brace)\})\s*=[^,;<>]*?)[,;\s]*\(?\s*"
+    r"(?:(?:where|for)\s+(?:all\s+)?)?"
+    r"(?P=index)\s*\\in\s*(?:\\(?:mathbb|text)\s*\{?\s*)?(?:N\s*\}?(?:\s*(?:\^|_)\s*\{?\s*[*+]\s*\}?)?"
+    r"|Z\s*\}?\s*(?:\^|_)\s*\{?\s*\+\s*\}?)\s*\)?\s*\.?$"
+)
+_CONSTANT = re.compile(
+    r"^(?P<said>[A-Za-z]\s*\(\s*[a-z]\s*\)\s*=[^,;<>]*?)[,\s]*\(?(?:(?:for|with|where)\s+)"
+    r"(?:(?:some|any|an?|every)\s+)?(?:arbitrary\s+|real\s+){0,2}(?:constant\s+(?P<letter>[a-zA-Z])"
+    r"|(?P<name>[a-zA-Z])\s+is\s+(?:an?|any|some)\s+(?:arbitrary\s+|real\s+){0,2}constant)\s*\)?\s*\.?$"
 )
 _IDENTICAL = re.compile(r"^([A-Za-z]\s*\(\s*[a-z]\s*\))\s*\\equiv(?![A-Za-z])(?!.*mod)")
 _ALL_OF = re.compile(r"^all\s+(?=[a-z]\s*(?:<|>|\\(?:le|ge|ne)(?![A-Za-z])))", re.IGNORECASE)
@@ -32,13 +45,20 @@ def in_signs(plain: str) -> str:
         >>> in_signs(r"f(x) = x \text{ for all } x"), in_signs(r"\text{all } n \ge 3")
         ('f(x) = x', 'n \\ge 3')
     """
-    upright = re.sub(r"\\text\s*\{([^{}]{2,})\}", r"\1", plain)
+    # Many blanks or words in a row would make the search slow.
+    upright = " ".join(re.sub(r"\\text\s*\{([^{}]{2,})\}", r"\1", plain).split())
+    natural = _NATURAL.match(" ".join(plain.split()))
+    if natural and not re.search(r"\\(?:in|le|ge|ne|text)(?![A-Za-z])", natural["said"]):
+        return natural["said"]
     declared = _DECLARED.search(upright)
     if declared and ("\\" in declared["lead"] or re.search(r"[0-9=\\+(]", upright[: declared.start()])):
         letter = declared["letter"] or declared["behind"]
         said = upright[: declared.start()].rstrip(" ,;")
         if re.search(rf"(?<![A-Za-z\\]){letter}|(?<=[a-z]){letter}(?![A-Za-z])", said):
             return rf"{said}, {letter} \in \mathbb{{{declared['set'] or 'Z'}}}"
+    constant = _CONSTANT.match(upright)
+    if constant and re.search(rf"(?<![A-Za-z\\]){constant['letter'] or constant['name']}", constant["said"]):
+        return constant["said"]
     for_all = _FOR_ALL.match(upright)
     if for_all:
         return for_all["said"]

@@ -44,6 +44,24 @@ def read(text: str) -> Node:
     return node
 
 
+def _is_family(node: Node, element: Symbol) -> bool:
+    r"""Whether it says of the element that it is a value for each whole number: ``x = 2k, k \in \mathbb{Z}``."""
+    if not isinstance(node, Collection) or node.kind != "list" or len(node.items) != 2:
+        return False
+    value, letter = node.items
+    if not isinstance(value, Relation) or not isinstance(letter, Relation) or letter.signs != ("in",):
+        return False
+    name, numbers = letter.sides
+    return (
+        (value.sides[0], value.signs) == (element, ("=",))
+        and isinstance(numbers, Symbol)
+        and numbers.name.startswith("\\mathbb")
+        and name != element
+        and holds(value.sides[1], name)
+        and not holds(value.sides[1], element)
+    )
+
+
 class Reader(Commands):
     """Reads lists, relations, brackets and matrices; each method reads one level of the grammar."""
 
@@ -72,6 +90,8 @@ class Reader(Commands):
         node = self.items()
         self.expect("\\}")
         conditions = node.items if isinstance(node, Collection) else (node,)
+        if isinstance(bound, Symbol) and _is_family(node, bound):
+            return Collection("list", (node.items[0].sides[1], *node.items[1:]))  # type: ignore[union-attr]
         of_element = (isinstance(one, Relation) and any(holds(side, bound) for side in one.sides) for one in conditions)
         if not isinstance(bound, Symbol) or not all(of_element):
             raise UnreadableError("a set of more than a condition on its element")

@@ -21,9 +21,7 @@ MEMORY_MB = 1_024
 LONGEST = 200
 
 # Commands whose meaning math-verify knows and the reader here does not.
-_NOTATION = re.compile(
-    r"\\(?:i?int|oint|sum|prod|lim|equiv|p?mod|mathbb|partial|nabla|det|deg|arg|Re|Im|overrightarrow|vec)(?![A-Za-z])"
-)
+_NOTATION = re.compile(r"\\(?:i?int|oint|sum|prod|lim|equiv|p?mod|mathbb|partial|nabla|det|deg|arg|Re|Im)(?![A-Za-z])")
 # What has to occur equally often on both sides: then a list is not a value, nor a case a solution.
 _STRUCTURE = re.compile(r"[=<>,;()\[\]|]|\\[{}]|\\(?:le|ge|ne|in|equiv|pm|mp|cup|cap|text|mathbb|to)(?![A-Za-z])")
 

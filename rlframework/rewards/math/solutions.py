@@ -17,6 +17,8 @@ from rlframework.rewards.math.syntax import (
     has_variables,
 )
 
+OF_ANGLES = ("sin", "cos", "tan", "cot")
+
 
 @dataclass(frozen=True)
 class Solution:
@@ -118,11 +120,15 @@ def _joined(cases: list[tuple[Solution, ...]]) -> tuple[Solution, ...]:
 
 
 def is_name(node: Node) -> bool:
-    """Whether it names one thing: x, x_1, f(x), f(-2), f'(x), f^{-1}(x), P(A), AB, its length |AB|, a tuple of such."""
+    """Whether it names one thing: x, x_1, f(x), f(-2), f'(x), f^{-1}(x), P(A), AB, |AB|, cos A, a tuple of such."""
     if isinstance(node, Symbol):
         return node.name not in CONSTANTS
     if isinstance(node, Sequence):
         return (node.opening, node.closing) == ("(", ")") and all(map(is_name, node.items))
+    if isinstance(node, Operation) and node.name in OF_ANGLES:
+        # Of an angle; that of x is an equation for x.
+        angle = node.parts[0]
+        return isinstance(angle, Symbol) and (angle.name.isupper() or angle.name.startswith("\\"))
     if isinstance(node, Operation) and node.name == "abs":
         return all(isinstance(letter, Symbol) and letter.name.isupper() for letter in _factors(node.parts[0]))
     if not isinstance(node, Operation) or node.name != "*":

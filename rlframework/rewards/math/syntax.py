@@ -164,6 +164,16 @@ class UnreadableError(ValueError):
 CONSTANTS = frozenset({"pi", "e", "i", "infinity"})
 
 
+VECTOR = "\\vec"
+
+
+def has_vector(node: Node) -> bool:
+    """Whether a scalar has an arrow over one of its letters: such do not multiply as numbers do."""
+    if isinstance(node, Symbol):
+        return node.name.startswith(VECTOR)
+    return isinstance(node, Operation) and any(map(has_vector, node.parts))
+
+
 def has_variables(node: Node) -> bool:
     """Whether a scalar has a variable in it."""
     if isinstance(node, Symbol):

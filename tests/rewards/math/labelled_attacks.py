@@ -11,6 +11,15 @@ def _of(gold: str, *answers: str) -> list[tuple[str, str]]:
 
 
 RESOURCES = {
+    "words and blanks before what is said of a letter": _of(
+        r"x = k\pi, k \in \mathbb{Z}",
+        "a_n=" + " " * 990,
+        "x=k" + " " * 980 + "q",
+        "f(x)=" + " " * 980 + "q",
+        "f(x)=" + "real " * 190,
+        "x=k, " + "a " * 480,
+        "x=k " + "is, " * 240,
+    ),
     "towers": _of(
         "5",
         "9**9**9**9",
