@@ -67,7 +67,9 @@ def test_many_are_not_all_listed() -> None:
 
 
 @pytest.mark.parametrize(
-    "reward", [CorrectAnswer(), CorrectAnswer() * ExactFormat(), ExactFormat() + CorrectAnswer()], ids=repr
+    "reward",
+    [CorrectAnswer(), CorrectAnswer() * ExactFormat(), ExactFormat() + CorrectAnswer()],
+    ids=["alone", "gated", "in a sum"],
 )
 def test_a_run_without_a_single_gold_is_refused(reward: RewardModel) -> None:
     with pytest.raises(ValueError, match=r"3 of 3 train rows \(100.0%\).*Is the column the right one\?"):
