@@ -7,10 +7,13 @@ import functools
 import inspect
 import math
 import numbers
+import os
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, Union
+
+import numpy
 
 from rlframework.other_names import COUNTERPARTS
 from rlframework.ways_out import named, way_to
@@ -142,6 +145,9 @@ def fits(value: Any, hint: Any) -> bool:
     base = origin or hint
     if base is Any or not isinstance(base, type) or getattr(base, "_is_protocol", False):
         return True
+    if issubclass(base, tuple) and inner and isinstance(value, (list, tuple)):
+        its = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
+        return len(value) == len(its) and all(fits(one, hint) for one, hint in zip(value, its, strict=True))
     if base is Sequence or issubclass(base, tuple):
         # YAML knows lists alone. A text is a sequence too, and never what is meant.
         if isinstance(value, (list, tuple)) and base is Sequence and inner:
@@ -153,7 +159,35 @@ def fits(value: Any, hint: Any) -> bool:
         return numbered and not isinstance(value, (str, bytes)) and not hasattr(value, "keys")
     if isinstance(value, Mapping) and issubclass(base, Mapping) and len(inner) == 2:
         return all(fits(key, inner[0]) and fits(one, inner[1]) for key, one in value.items())
-    return isinstance(value, base)
+    try:
+        return isinstance(value, base)
+    except TypeError:  # A TypedDict, say, which no object is an instance of.
+        return True
+
+
+def plain(value: Any, hint: Any) -> Any:
+    """Return a number of NumPy's as Python's own, and a path as a text where a text is wanted.
+
+    Checkpoints hold settings, and are loaded with nothing but plain values in them.
+
+    Example:
+        >>> import numpy
+        >>> plain(numpy.float64(0.5), float), plain(types, Any) is types
+        (0.5, True)
+    """
+    wanted = _classes(hint)
+    if isinstance(value, numpy.generic):
+        return value.item()
+    if float in wanted and isinstance(value, numbers.Real) and not isinstance(value, (int, float)):
+        return float(value)
+    if str in wanted and isinstance(value, os.PathLike) and not fits(value, hint):
+        return os.fspath(value)
+    return value
+
+
+def _same(value: Any, default: Any) -> bool:
+    """Return whether an argument is what it is by default, whatever its annotation says."""
+    return value is default or (type(value) is type(default) and type(value) in (int, float, str) and value == default)
 
 
 def _checking(init: Callable[..., None]) -> Callable[..., None]:
@@ -167,14 +201,18 @@ def _checking(init: Callable[..., None]) -> Callable[..., None]:
         __class__ = object  # noqa: F841
         kind = type(self).__name__
         try:
-            given = signature.bind(self, *args, **kwargs).arguments
+            bound = signature.bind(self, *args, **kwargs)
         except TypeError as error:
             accepted = _names(type(self))
             raise TypeError(_misbound(kind, signature, accepted, args, kwargs, str(error))) from None
         hints = _hints(init)
+        given = bound.arguments
         for name, value in given.items():
-            if name not in open_ended:
-                _check_value(kind, name, value, hints.get(name, Any), given, hints)
+            if name in open_ended or _same(value, signature.parameters[name].default):
+                continue
+            given[name] = plain(value, hints.get(name, Any))
+            _check_value(kind, name, given[name], hints.get(name, Any), given, hints)
+        args, kwargs = bound.args[1:], bound.kwargs
         init(self, *args, **kwargs)
 
     return __init__
@@ -184,7 +222,7 @@ def _checking(init: Callable[..., None]) -> Callable[..., None]:
 def _hints(init: Callable[..., None]) -> dict[str, Any]:
     try:
         return typing.get_type_hints(init)
-    except NameError:  # Of names that are imported for type checkers alone.
+    except Exception:  # Names that are imported for type checkers alone, and texts that are no annotation.
         return {}
 
 
@@ -193,7 +231,7 @@ def _check_value(
 ) -> None:
     if not fits(value, hint):
         raise TypeError(_mistyped(kind, name, value, hint, given, hints))
-    if isinstance(value, float) and math.isnan(value):
+    if isinstance(value, float) and math.isnan(value) and {int, float} & set(_classes(hint)):
         raise ValueError(f"{kind} got {name}=nan, which is no number; give one, or leave it out")
 
 

@@ -11,6 +11,8 @@ from rlframework.samplers.base import GroupSampler
 
 # Rollouts in a row that teach nothing before it is said.
 _PATIENCE = 3
+# What rounding may make of the logarithm of 1.
+_ROUNDING = 1e-2
 
 
 class RolloutWatch:
@@ -24,15 +26,36 @@ class RolloutWatch:
         """Look at what was sampled.
 
         Raises:
+            TypeError: The sampler returned something else than `Completions`.
             ValueError: Groups of another size than the sampler's: advantages and batch sizes would be of another run.
+                More tokens than its budget; log-probabilities of some rows only, above 0, or NaN in all of a row.
         """
         kind = type(sampler).__name__
+        if not isinstance(completions, Completions):
+            raise TypeError(f"{kind} returned a {type(completions).__name__}; return Completions(rows, group_size)")
         if completions.group_size != sampler.group_size:
             raise ValueError(
                 f"{kind} has group_size={sampler.group_size} and returned groups of {completions.group_size}; return "
                 "as many completions of each prompt as group_size says, or construct it with the size that it returns"
             )
+        longest = max((len(row.ids) for row in completions), default=0)
+        if longest > sampler.max_tokens:
+            raise ValueError(
+                f"{kind} has max_tokens={sampler.max_tokens} and returned a completion of {longest} tokens; cut it, "
+                "and say stop_reason='length'"
+            )
+        largest = max((value for row in completions for value in row.logprobs if value == value), default=0.0)
+        if largest > _ROUNDING:
+            raise ValueError(
+                f"{kind} returned a log-probability of {largest:.3g}, and none is above 0; return the logarithm of the "
+                "probability with which each token was drawn"
+            )
         unknown = sum(len(row.logprobs) != len(row.ids) for row in completions)
+        if 0 < unknown < len(completions):
+            raise ValueError(
+                f"{kind} gave log-probabilities for {len(completions) - unknown} of {len(completions)} completions; "
+                "return one for each token of every completion, or none at all"
+            )
         if unknown and not sampler.samples_policy_itself and not self._told:
             self._told = True
             rank_zero_warn(

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 import pickle
 from collections.abc import Callable
+from fractions import Fraction
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import Any, TypedDict
 
 import datasets
+import numpy as np
 import pytest
 from peft import LoraConfig
 
@@ -17,7 +21,7 @@ from rlframework import DAPO, GRPO, RLOO, SFT, CausalLMPolicy, SharedPrefixSampl
 from rlframework.arguments import Checked, fits
 from rlframework.callbacks import RefreshReference, RolloutWriter, SavePolicy
 from rlframework.cli import main
-from rlframework.data import PromptDataModule
+from rlframework.data import GSM8K, PromptDataModule
 from rlframework.other_names import COUNTERPARTS
 from rlframework.rewards import (
     AnswerTemplate,
@@ -434,7 +438,11 @@ def test_whether_a_value_is_what_an_annotation_says(value: Any, hint: Any, expec
 def test_a_word_of_another_library_is_answered_on_the_command_line(
     wrong: str, answer: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = ["--model=DAPO", "--model.sampler=SharedPrefixSampler", "--data=rlframework.tasks.ChainSumsData"]
+    given = [
+        "--model=rlframework.DAPO",
+        "--model.sampler=rlframework.SharedPrefixSampler",
+        "--data=rlframework.tasks.ChainSumsData",
+    ]
     with pytest.raises(SystemExit):
         main(["fit", *given, wrong])
     assert answer in capsys.readouterr().err
@@ -459,3 +467,64 @@ def test_lightning_finds_the_hyperparameters_of_every_constructor() -> None:
         "depth": 7,
         "learning_rate": 0.1,
     }
+
+
+class Judged(GRPO):
+    def __init__(self, *args: Any, judge: str = None, margin: int = 0.5, **options: Any):  # type: ignore[assignment]  # noqa: RUF013
+        super().__init__(*args, **options)
+
+
+def test_a_default_is_right_whatever_its_annotation_says() -> None:
+    sampler = SharedPrefixSampler(group_size=2, max_tokens=4)
+    Judged(tiny_policy(), FunctionReward(len), sampler, judge=None, margin=0.5)
+    with pytest.raises(TypeError, match="Judged got judge=3"):
+        Judged(tiny_policy(), FunctionReward(len), sampler, judge=3)
+
+
+@pytest.mark.parametrize("text", ["number of things", "torch.Tensr", "int | 'Foo'", "Final[int]", "Missing"])
+def test_annotations_that_are_none_check_nothing(text: str) -> None:
+    def begin(self: Any, value: Any = 1) -> None:
+        self.value = value
+
+    begin.__annotations__["value"] = text
+    odd = type("Odd", (Checked,), {"__init__": begin})
+    assert odd(value="anything").value == "anything"
+
+
+class Settings(TypedDict):
+    depth: int
+
+
+class Set(Checked):
+    def __init__(self, settings: Settings, miss: Any = 0.0) -> None:
+        self.settings, self.miss = settings, miss
+
+
+def test_a_typed_dictionary_and_a_missing_value_of_any_kind_are_taken() -> None:
+    assert Set({"depth": 3}).settings["depth"] == 3
+    assert math.isnan(Set({"depth": 3}, miss=float("nan")).miss)
+
+
+def test_numbers_and_paths_become_plain() -> None:
+    algorithm = GRPO(
+        tiny_policy(),
+        FunctionReward(len),
+        SharedPrefixSampler(group_size=np.uint8(2), max_tokens=np.int64(4)),
+        prompts_per_rollout=np.uint8(200),
+        learning_rate=np.float64(1e-3),
+        weight_decay=Fraction(1, 10),
+        betas=(0, np.float32(0.5)),
+        mask_truncated=np.bool_(True),
+    )
+    numbers = [algorithm.sampler.group_size, algorithm.prompts_per_rollout, *algorithm.optimization["betas"]]
+    assert [type(number) for number in numbers] == [int, int, float, float]
+    assert algorithm.optimization == {"lr": 1e-3, "betas": (0.0, 0.5), "weight_decay": 0.1}
+    assert algorithm.mask_truncated is True
+    assert GSM8K(Path("here")).sources["train"].path == "here"
+
+
+@pytest.mark.parametrize("betas", [(0.9,), ("0.9", "0.95"), (0.9, 0.95, 0.99), 0.9])
+def test_what_a_tuple_holds_is_looked_at(betas: Any) -> None:
+    sampler = SharedPrefixSampler(group_size=2, max_tokens=4)
+    with pytest.raises(TypeError, match=r"GRPO got betas.*float"):
+        GRPO(tiny_policy(), FunctionReward(len), sampler, betas=betas)

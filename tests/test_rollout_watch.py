@@ -103,3 +103,39 @@ def test_no_end_token_is_refused(grpo: Make) -> None:
     model.generation_config.eos_token_id = [1]
     assert grpo(CausalLMPolicy(model, tokenizer)).policy.eos_ids == {1}
     assert tiny_policy().eos_ids
+
+
+class Odd(Recorded):
+    """Returns what a sampler must not."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(2, logprobs=[-0.1, -0.1])
+        self.what = what
+
+    def sample(self, policy: Any, prompts: Sequence[Prompt], *, step: int = 0) -> Any:
+        completions = super().sample(policy, prompts, step=step)
+        if self.what == "list":
+            return list(completions)
+        if self.what == "long":
+            completions.rows[1].ids = [5] * 9
+        completions.rows[1].logprobs = {"some": [], "above": [0.5, -1.0], "long": [-1.0] * 9}.get(
+            self.what, [-1.0, -1.0]
+        )
+        return completions
+
+
+@pytest.mark.parametrize(
+    ("what", "error", "says"),
+    [
+        ("list", TypeError, "Odd returned a list; return Completions"),
+        ("some", ValueError, "Odd gave log-probabilities for 7 of 8 completions"),
+        ("above", ValueError, "Odd returned a log-probability of 0.5"),
+        ("long", ValueError, "Odd has max_tokens=4 and returned a completion of 9 tokens"),
+    ],
+)
+def test_what_no_sampler_may_return_is_refused(
+    what: str, error: type[Exception], says: str, grpo: Make, fit: Fit
+) -> None:
+    with pytest.raises(error, match=says):
+        fit(grpo(sampler=Odd(what)))
+    fit(grpo(sampler=Odd("nothing")))

@@ -77,7 +77,8 @@ class PolicyModule(Checked, pl.LightningModule, ABC):
         self.prompts_per_rollout = prompts_per_rollout
         self.minibatches_per_rollout = minibatches_per_rollout
         self.passes_per_rollout = passes_per_rollout
-        self.optimization = {"lr": learning_rate, "betas": tuple(betas), "weight_decay": weight_decay}
+        first, second = map(float, betas)
+        self.optimization = {"lr": learning_rate, "betas": (first, second), "weight_decay": weight_decay}
         self.schedule = {"name": schedule, "num_warmup_steps": warmup_steps}
         self.seed = seed
         self._tally = Tally()

@@ -122,9 +122,12 @@ def check_golds(reward: RewardModel, splits: Mapping[str, Sequence[Prompt]]) -> 
                 f"reward {part.name!r} can compare an answer with: rows {', '.join(map(str, blank[:5]))}"
                 + (" ..." if len(blank) > 5 else "")
             )
-            if split == "train" and len(blank) == len(prompts):
+            if split == "train" and part.required and len(blank) == len(prompts):
                 raise ValueError(f"{found}. Is the column the right one?")
-            rank_zero_warn(f"{found}. Their completions abstain, and teach nothing: fill them, or leave the rows out")
+            becomes = (
+                "abstain, and teach nothing: fill them, or leave the rows out" if part.required else "get 0 for it"
+            )
+            rank_zero_warn(f"{found}. Their completions {becomes}")
 
 
 def check_groups(algorithm: RolloutModule) -> None:

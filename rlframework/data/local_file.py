@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,5 +71,27 @@ def _source(path: str | Path, columns: ColumnMap) -> Source:
     name, options = FORMATS[path.suffix.lower()]
     # Without these a gold such as 007, 1e5 or NA would be read as another one, or as none.
     as_text = {"converters": {columns.prompt: str, columns.answer: str}, "keep_default_na": False, "na_values": [""]}
+    if name == "csv":
+        _check_cells(path, options.get("sep", ","))
     texts = as_text if name == "csv" else {}
     return Source(name, options={"data_files": str(path), **options, **texts})
+
+
+def _check_cells(path: Path, separator: str) -> None:
+    """Refuse a table in which a row has more cells than the header: each column would be read as another.
+
+    Raises:
+        ValueError: With the line, or that the file is no UTF-8.
+    """
+    with path.open(newline="", encoding="utf-8-sig") as file, suppress(csv.Error):
+        rows = csv.reader(file, delimiter=separator)
+        try:
+            names = len(next(rows, []))
+            for row in rows:
+                if len(row) > names:
+                    raise ValueError(
+                        f"{path}, line {rows.line_num}: {len(row)} cells under a header of {names}. Quote a cell that "
+                        f"holds a {separator!r}"
+                    )
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path} is no UTF-8 ({error}); save it as such") from error

@@ -16,7 +16,7 @@ from rlframework.arguments import Checked, at_least
 from rlframework.data.chat_template import set_structured_chat_template
 from rlframework.data.golds import with_readable_golds
 from rlframework.data.source import Source
-from rlframework.data.tokenize import TooLong, tokenize_rows
+from rlframework.data.tokenize import TooLong, opens_working, tokenize_rows
 from rlframework.distributed import replica
 from rlframework.loader import RolloutLoader
 from rlframework.prompt import Prompt
@@ -195,10 +195,12 @@ _HUB_SPLITS = {"train": "train", "validation": "test"}
 
 def _refuse_opened_working(template: AnswerTemplate, prompt: str) -> None:
     """Refuse a prompt that opens the working where completions are to open it: none of them would have the layout."""
-    if not template.working_opened_by_prompt and prompt.rstrip().endswith(template.start_working):
+    ends = opens_working(prompt) or prompt.rstrip().endswith(template.start_working)
+    if not template.working_opened_by_prompt and ends:
         raise ValueError(
             f"the chat template ends a prompt with {prompt[-60:]!r}, and the answer template has every completion open "
-            f"with {template.start_working!r}; pass AnswerTemplate(..., working_opened_by_prompt=True)"
+            f"with {template.start_working!r}; pass "
+            "AnswerTemplate(start_working=..., working_opened_by_prompt=True) with the tag that is there"
         )
 
 

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
+from jinja2 import TemplateError
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from transformers import PreTrainedTokenizerBase
 
@@ -95,8 +96,12 @@ def _prompts(
         for index, row in batch:
             prompt = _prompt_of(row, index, prompt_column)
             chat = bool(opening) or request is not None or not isinstance(prompt, str)
-            text = _render(prompt, tokenizer, opening, instruction, request) if chat else prompt
-            texts.append(_opened(text, generation_prompt) if chat else text)
+            if chat:
+                messages = _conversation(prompt, index, opening, instruction, request)
+                text = _render(messages, index, tokenizer)
+                texts.append(_opened(text, messages, generation_prompt))
+            else:
+                texts.append(prompt)
             chats.append(chat)
             if not chat and tokenizer.chat_template is not None:
                 said[
@@ -112,7 +117,18 @@ def _prompt_of(row: Any, index: int, prompt_column: str) -> Any:
         raise TypeError(f"row {index} is a {type(row).__name__}, not a mapping; of a DatasetDict pass one split")
     if prompt_column not in row:
         raise KeyError(f"row {index} has no column {prompt_column!r}; its columns are: {', '.join(sorted(row))}")
-    return row[prompt_column]
+    prompt = row[prompt_column]
+    if isinstance(prompt, str):
+        return prompt
+    turns = prompt if isinstance(prompt, (list, tuple)) else None
+    if turns is None or not all(isinstance(turn, Mapping) and {"role", "content"} <= turn.keys() for turn in turns):
+        raise TypeError(
+            f"row {index} has {prompt!r:.80} ({type(prompt).__name__}) for a prompt; it is a text, or a list of "
+            "messages such as {'role': 'user', 'content': 'What is 3 + 4?'}"
+        )
+    if not turns:
+        raise ValueError(f"row {index}: a chat prompt has no messages")
+    return list(turns)
 
 
 def _ids(texts: list[str], chats: list[bool], tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
@@ -140,21 +156,34 @@ def _without_surplus(ids: list[int], tokenizer: PreTrainedTokenizerBase, said: C
     return ids[first:last]
 
 
-# What chat templates of reasoning models open the working with.
-_WORKING = re.compile(r"<(think|thinking|thought|reason|reasoning|reflection|scratchpad)>$")
+# What chat templates of reasoning models open the working with: <think>, [THINK], <seed:think>, <|begin_of_thought|>.
+_WORKING = re.compile(
+    r"[<\[](?!/|\|?end)[^<>\[\]\n]{0,20}(think|thought|reason|reflect|scratchpad)[^<>\[\]\n]{0,20}[>\]]$", re.IGNORECASE
+)
 
 
-def _opened(text: str, generation_prompt: str) -> str:
+def opens_working(text: str) -> bool:
+    r"""Return whether a prompt ends with the tag of a working, as those of reasoning models do.
+
+    Example:
+        >>> opens_working("Hello<think>\n"), opens_working("<think></think>"), opens_working("2 < 3 or 4 > 3?")
+        (True, False, False)
+    """
+    return _WORKING.search(text.rstrip()) is not None
+
+
+def _opened(text: str, messages: Sequence[Message], generation_prompt: str) -> str:
     """Return a rendered prompt that ends with an opening tag, if one is asked for.
 
     Raises:
-        ValueError: The chat template has opened and closed it already, or opened another.
+        ValueError: The chat template has opened it already and written something behind it, or opened another.
     """
-    end, tag = text.rstrip(), generation_prompt.strip()
+    end, tag, last = text.rstrip(), generation_prompt.strip(), messages[-1]["content"]
     if not tag or end.endswith(tag):
         return text
-    another = _WORKING.search(end)
-    closed = re.search(rf"{re.escape(tag)}\s*</?[^<>]*>$", end)
+    another = opens_working(end)
+    # What the chat template itself writes behind the last message.
+    closed = isinstance(last, str) and last.strip() in text and tag in text.rpartition(last.strip())[2]
     if another or closed:
         raise ValueError(
             f"the chat template ends a prompt with {text[-60:]!r}, and the answer template wants {generation_prompt!r} "
@@ -170,7 +199,7 @@ def _opened(text: str, generation_prompt: str) -> str:
 
 def _opening(system_prompt: str | None, examples: Sequence[tuple[str, str]], request: str | None) -> list[Message]:
     """Return the turns that open every conversation."""
-    opening = [] if system_prompt is None else [{"role": "system", "content": system_prompt}]
+    opening = [{"role": "system", "content": system_prompt}] if system_prompt else []
     for question, answer in examples:
         opening += [_question(question, request), {"role": "assistant", "content": answer}]
     return opening
@@ -180,31 +209,69 @@ def _question(text: str, request: str | None) -> Message:
     return {"role": "user", "content": text if request is None else f"{text}\n{request}"}
 
 
-def _render(
-    prompt: Any,
-    tokenizer: PreTrainedTokenizerBase,
+def _conversation(
+    prompt: str | list[Message],
+    index: int,
     opening: list[Message],
     instruction: str | None,
     request: str | None,
-) -> str:
+) -> list[Message]:
+    """Return all messages of a row: what opens every conversation, and its own."""
+    messages = [_question(prompt, request)] if isinstance(prompt, str) else prompt
+    if not isinstance(prompt, str) and request is not None and messages[-1]["role"] == "user":
+        messages = [*messages[:-1], {**messages[-1], **_question(_text_of(messages[-1], index), request)}]
+    if messages[0]["role"] == "system":
+        own, *messages = messages
+        if instruction is not None and instruction not in _text_of(own, index):
+            own = {**own, "content": f"{_text_of(own, index)}\n\n{instruction}".lstrip()}
+        opening = [own, *(turn for turn in opening if turn["role"] != "system")]
+    return [*opening, *messages]
+
+
+def _text_of(message: Message, index: int) -> str:
+    """Return the text of a message, which may come in parts.
+
+    Raises:
+        ValueError: It is no text.
+    """
+    content = message["content"]
+    if isinstance(content, str):
+        return content
+    if isinstance(content, (list, tuple)) and all(isinstance(part, Mapping) and "text" in part for part in content):
+        return "".join(part["text"] for part in content)
+    raise ValueError(f"row {index}: the message of the {message['role']} has {content!r:.80} for a content: no text")
+
+
+def _render(messages: list[Message], index: int, tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return a conversation as the chat template writes it, up to where the answer begins.
+
+    Raises:
+        ValueError: There is no chat template, or it refuses the messages or leaves the system message out.
+    """
     if tokenizer.chat_template is None:
         raise ValueError(
             "the prompts are chats (messages, a system_prompt, examples or a request) and the tokenizer has no chat "
             "template; set tokenizer.chat_template, say with rlframework.data.set_structured_chat_template, or "
             "pass plain strings without any of them"
         )
-    messages = [_question(prompt, request)] if isinstance(prompt, str) else list(prompt)
-    if not messages:
-        raise ValueError("a chat prompt has no messages")
-    if not isinstance(prompt, str) and messages[-1]["role"] == "user":
-        messages[-1] = {**messages[-1], **_question(messages[-1]["content"], request)}
-    if messages[0]["role"] == "system":
-        own, *messages = messages
-        if instruction is not None and instruction not in own["content"]:
-            own = {**own, "content": f"{own['content']}\n\n{instruction}"}
-        opening = [own, *(turn for turn in opening if turn["role"] != "system")]
-    messages = [*opening, *messages]
-    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    way_out = (
+        "Put the instruction into the user's turn, with system_prompt='' and request='...', or choose a chat template "
+        "that knows the role, such as that of rlframework.data.set_structured_chat_template"
+    )
+    try:
+        text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    except TemplateError as error:
+        roles = ", ".join(str(turn["role"]) for turn in messages)
+        raise ValueError(
+            f"the tokenizer's chat template refuses row {index} with messages of {roles}: {error}. {way_out}"
+        ) from error
+    system = messages[0]["content"] if messages[0]["role"] == "system" else ""
+    if isinstance(system, str) and " ".join(system.split()) not in " ".join(text.split()):
+        raise ValueError(
+            f"the tokenizer's chat template leaves the system message of row {index} out: {system!r:.80} is not in "
+            f"what it writes. {way_out}"
+        )
+    return text
 
 
 def _within_quantile(prompts: list[Prompt], quantile: float) -> list[Prompt]:

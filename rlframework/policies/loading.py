@@ -203,6 +203,11 @@ def with_adapter(model: Any, lora: PeftConfig | str | Path | None) -> Any:
             raise ValueError(
                 "quantised weights cannot be trained; pass lora=LoraConfig(...) to train an adapter on them"
             )
+        if adapted and len(active := model.active_adapters) != 1:
+            raise ValueError(
+                f"the model has {len(active)} active adapters ({', '.join(active)}), and a policy is one: merge "
+                "the others into the base (merge_and_unload), or activate one by set_adapter"
+            )
         if adapted and not keeps_first_value(model):
             for name, config in model.peft_config.items():
                 check_saved(config, f"the model ({name})")
@@ -212,11 +217,18 @@ def with_adapter(model: Any, lora: PeftConfig | str | Path | None) -> Any:
     with without(CHECKPOINTING):
         if isinstance(lora, (str, Path)):
             if Path(lora).is_dir():
+                lora = _adapter_folder(Path(lora))
                 saved_adapter_config(lora)
             check_saved(PeftConfig.from_pretrained(str(lora)), str(lora))
             with _whole_weights(lora):
                 return PeftModel.from_pretrained(model, str(lora), is_trainable=True)
         return new_adapter(model, lora)
+
+
+def _adapter_folder(folder: Path) -> Path:
+    """Return where PEFT has put an adapter: of one with a name of its own in a folder of that name."""
+    named = [path.parent for path in folder.glob("*/adapter_config.json")]
+    return named[0] if len(named) == 1 and not (folder / "adapter_config.json").is_file() else folder
 
 
 def saved_adapter_config(folder: str | Path) -> dict[str, Any]:

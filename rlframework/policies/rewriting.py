@@ -66,6 +66,14 @@ def new_adapter(model: Any, config: PeftConfig) -> Any:
         # PiSSA's fast kind begins at random: from the same seed, a run that goes on begins with the same weights.
         torch.manual_seed(0)
         adapted = get_peft_model(model, config)
+    embeddings = [
+        name for name, weight in adapted.named_parameters() if ".lora_embedding_A." in name and weight.numel()
+    ]
+    if embeddings:
+        raise ValueError(
+            f"init_lora_weights={config.init_lora_weights!r} with an adapter on an embedding ({embeddings[0]}) cannot "
+            "be saved for the base as it was; leave the embedding out of target_modules, or take init_lora_weights=True"
+        )
     changed = {name: weight for name, weight in adapted.named_parameters() if _differs(weight, before)}
     originals = {name: before[id(weight)] for name, weight in changed.items()}
     _check_begins_as_model(adapted, originals, config)

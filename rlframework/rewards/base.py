@@ -198,6 +198,10 @@ class WeightedSum(RewardModel):
             raise ValueError(f"reward components enter a sum with finite weights, got {endless}")
         self.terms = terms
 
+    def can_judge(self, prompt: Prompt) -> bool:
+        """Return whether a row holds what the terms compare with that have a say and that it cannot do without."""
+        return all(term.reward.can_judge(prompt) for term in self.terms if term.required and term.weight != 0)
+
     def components(self) -> list[Component]:
         """Return the terms."""
         return self.terms

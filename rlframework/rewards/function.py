@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import torch
 
+from rlframework.arguments import at_least
 from rlframework.completions import Completion, Completions
 from rlframework.rewards.base import RewardModel, as_scores
 from rlframework.rewards.event_loop import EventLoop, run_async
@@ -83,6 +84,8 @@ class FunctionReward(RewardModel):
         self.function = function
         self.template = template or AnswerTemplate()
         self.limit_s = LIMIT_S if limit_s is None else limit_s
+        at_least(self, 1, at_once=at_once)
+        at_least(self, 1e-3, limit_s=self.limit_s)
         self.at_once = at_once
         self.parameters = dict(inspect.signature(function).parameters)
         self.pool = WorkerPool(function, workers, self.limit_s) if workers else None
@@ -141,6 +144,7 @@ class BatchFunctionReward(RewardModel):
     ) -> None:
         super().__init__(name or named(function))
         self.function = function
+        at_least(self, 1e-3, limit_s=limit_s)
         self.limit_s = limit_s
         self.parameters = dict(inspect.signature(function).parameters)
 
@@ -190,6 +194,7 @@ class TRLReward(RewardModel):
     ) -> None:
         super().__init__(name or named(function))
         self.function = function
+        at_least(self, 1e-3, limit_s=limit_s)
         self.limit_s = limit_s
         self.chat = chat
         self.parameters = dict(inspect.signature(function).parameters)

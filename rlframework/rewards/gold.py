@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -52,6 +53,14 @@ def _of_float(value: float) -> str | None:
         return None
     # The shortest digits that give this float again, which are those that somebody wrote down.
     return format(Decimal(repr(float(value))), "f").removesuffix(".0")
+
+
+def _of_date(value: datetime.date) -> str | None:
+    """Spell out a day, and the time if there is one: readers of JSON take 2020-01-01 for a moment at midnight."""
+    if value != value:  # pandas' missing one
+        return None
+    moment = isinstance(value, datetime.datetime) and value.time() != datetime.time()
+    return value.isoformat() if moment else value.isoformat()[:10]
 
 
 def _of_decimal(value: Decimal) -> str | None:
@@ -121,6 +130,7 @@ _KINDS: tuple[tuple[type | tuple[type, ...], Callable[[Any], str | None]], ...] 
     (int, str),
     (float, _of_float),
     (Decimal, _of_decimal),
+    (datetime.date, _of_date),
     (Fraction, str),
     (list, _of_all),
     (tuple, _of_tuple),

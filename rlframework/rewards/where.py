@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rlframework.completions import Completions
+from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel
 from rlframework.rewards.judgement import Judgement
 
@@ -46,6 +47,10 @@ class Where(RewardModel):
         self.reward = reward
         self.column = column
         self.value = value
+
+    def can_judge(self, prompt: Prompt) -> bool:
+        """Return whether a row that is its own holds what the reward compares with."""
+        return prompt.column(self.column) != self.value or self.reward.can_judge(prompt)
 
     def score(self, completions: Completions) -> Judgement:
         """Return the scores of its rows, NaN elsewhere, ``(N, G)``; with the failures of what it asked."""

@@ -10,7 +10,8 @@ import pytorch_lightning as pl
 from rlframework import GRPO, PromptDataModule, SharedPrefixSampler
 from rlframework.algorithms.preflight import check_golds
 from rlframework.prompt import Prompt
-from rlframework.rewards import AnswerCheck, CorrectAnswer, ExactFormat, NumberCheck, RewardModel, RightEquation
+from rlframework.rewards import AnswerCheck, CorrectAnswer, ExactFormat, NumberCheck, RewardModel, RightEquation, Where
+from rlframework.rewards.base import optional
 from rlframework.rewards.code import CodeTests
 from rlframework.rewards.logic import TruthTable
 from rlframework.rewards.math import MathCheck
@@ -84,3 +85,19 @@ def test_a_column_that_is_not_there_is_refused_before_anything_is_sampled() -> N
 def test_a_term_without_weight_asks_for_nothing(recwarn: pytest.WarningsRecorder) -> None:
     fit(ExactFormat() + 0.0 * CorrectAnswer(), rows("", "1"))
     assert not [one for one in recwarn if "hold nothing" in str(one.message)]
+
+
+def test_a_reward_around_others_asks_them() -> None:
+    whole, blank = Prompt([1], "?", {"answer": "1", "task": "x"}), Prompt([1], "?", {"answer": "", "task": "x"})
+    other = Prompt([1], "?", {"answer": "", "task": "y"})
+    where = Where(CorrectAnswer(), "task", "x")
+    assert [where.can_judge(prompt) for prompt in (whole, blank, other)] == [True, False, True]
+    for around in ((CorrectAnswer() + NumberCheck()) * ExactFormat(), (where + ExactFormat()) * ExactFormat()):
+        assert around.can_judge(whole)
+        assert not around.can_judge(blank)
+    assert (optional(CorrectAnswer()) + 0.0 * NumberCheck() + ExactFormat()).can_judge(blank)
+
+
+def test_what_a_row_can_do_without_counts_as_0() -> None:
+    with pytest.warns(UserWarning, match=r"2 of 2 train rows .*Their completions get 0 for it"):
+        fit(optional(CorrectAnswer()) + ExactFormat(), rows("", None))

@@ -78,3 +78,22 @@ def test_a_missing_file_and_an_unknown_ending_are_named(tmp_path: Path) -> None:
         LocalFile(tmp_path / "a.txt")
     with pytest.raises(ValueError, match=r"ends with '\.xml'"):
         LocalFile(write(tmp_path / "a.csv"), tmp_path / "b.xml", **OPTIONS)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_a_row_with_more_cells_than_the_header_is_refused_with_its_line(tmp_path: Path, name: str) -> None:
+    separator = "," if name.endswith("csv") else "\t"
+    lines = [["prompt", "answer"], ["How many?", "5"], ["And then?", "1", "000"]]
+    file = tmp_path / name
+    file.write_text("".join(separator.join(line) + "\n" for line in lines))
+    with pytest.raises(ValueError, match=r"line 3: 3 cells under a header of 2\. Quote a cell"):
+        LocalFile(file)
+    file.write_text("".join(separator.join(f'"{cell}"' for cell in line[:2]) + "\n" for line in lines))
+    LocalFile(file)
+
+
+def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_bytes("prompt,answer\nWie groß?,5\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"a\.csv is no UTF-8"):
+        LocalFile(file)

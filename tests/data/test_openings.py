@@ -38,19 +38,31 @@ def test_the_working_is_opened_once(end: str) -> None:
     assert text.rstrip().endswith("<think>")
 
 
-@pytest.mark.parametrize("end", ["<think>\n\n</think>\n\n", "<think></think>", "a:<think>\n</think>\n"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        "<think>\n\n</think>\n\n",
+        "<think></think>",
+        "a:<think>\n</think>\n",
+        "<think>\nI have thought.\n</think>\n\n",
+        "<think>\n<budget>0</budget>\n",
+        "<think>\nso ",
+    ],
+)
 def test_a_working_that_is_closed_at_once_is_refused(end: str) -> None:
     with pytest.raises(ValueError, match=r"and the answer template wants '<think>'.*opened a second time"):
         prompt_of(end)
 
 
-@pytest.mark.parametrize("end", ["<think>\n", "<thinking>", "<reasoning>\n", "a:<thought>"])
+@pytest.mark.parametrize(
+    "end", ["<think>\n", "<thinking>", "<reasoning>\n", "a:<thought>", "<|begin_of_thought|>\n", "<Think>", "[THINK]"]
+)
 def test_another_opening_than_the_templates_is_refused(end: str) -> None:
     with pytest.raises(ValueError, match=r"wants '<start_working_out>'.*twice, and differently"):
         prompt_of(end, AnswerTemplate())
 
 
-@pytest.mark.parametrize("end", ["<think>", "<think>\n"])
+@pytest.mark.parametrize("end", ["<think>", "<think>\n", "<reasoning>", "[THINK]"])
 def test_an_opening_that_completions_are_to_write_is_refused(end: str) -> None:
     template = AnswerTemplate("<think>", "</think>", "<answer>", "</answer>", working_opened_by_prompt=False)
     with pytest.raises(ValueError, match="working_opened_by_prompt=True"):
@@ -68,6 +80,49 @@ def test_a_system_message_of_a_row_keeps_the_instruction(plain_chat: bool) -> No
     assert with_own.startswith(f"you are kind\n\n{THINK.system_prompt}")
     assert without.startswith(THINK.system_prompt)
     assert with_own.count(THINK.system_prompt) == 1
+
+
+@pytest.mark.parametrize("role", ["system", "user"])
+def test_messages_in_parts_are_read_as_text(role: str) -> None:
+    parts = [{"type": "text", "text": "be "}, {"type": "text", "text": "kind"}]
+    row = [{"role": role, "content": parts}, *([] if role == "user" else OWN[1:])]
+    data = PromptDataModule([{"prompt": row}], template=THINK, request="now")
+    text = data.tokenize("train", tokenizer_ending(""))[0].text
+    assert "be kind" in text
+    assert "'type'" not in text
+
+
+@pytest.mark.parametrize("content", [None, 3, [{"type": "image"}]])
+def test_a_message_without_text_names_its_row(content: object) -> None:
+    row = [{"role": "system", "content": content}, {"role": "user", "content": "go"}]
+    with pytest.raises(ValueError, match="row 1: the message of the system has"):
+        PromptDataModule([{"prompt": "go"}, {"prompt": row}], template=THINK).tokenize("train", tokenizer_ending(""))
+
+
+@pytest.mark.parametrize(
+    "prompt", [None, 3, float("nan"), b"a", {"role": "user", "content": "a"}, ["a"], [{"from": "a"}]]
+)
+def test_what_is_no_prompt_names_its_row(prompt: object) -> None:
+    with pytest.raises(TypeError, match=r"row 1 has .* for a prompt; it is a text, or a list of messages"):
+        tokenize_rows([{"prompt": "a"}, {"prompt": prompt}], tokenizer_ending(""))
+
+
+NO_SYSTEM = "{% for m in messages %}{% if m['role'] == 'user' %}{{ m['content'] }}{% endif %}{% endfor %}"
+REFUSES = "{{ raise_exception('System role not supported') if messages[0]['role'] == 'system' }}" + NO_SYSTEM
+
+
+@pytest.mark.parametrize(
+    ("chat_template", "says"),
+    [(NO_SYSTEM, "leaves the system message of row 0 out"), (REFUSES, "refuses row 0 with messages of system, user")],
+)
+def test_a_chat_template_without_a_system_turn_is_refused_with_a_way_out(chat_template: str, says: str) -> None:
+    tokenizer = tokenizer_ending("")
+    tokenizer.chat_template = chat_template
+    with pytest.raises(ValueError, match=rf"{says}.*system_prompt='' and request="):
+        PromptDataModule([{"prompt": "go"}], template=THINK).tokenize("train", tokenizer)
+    data = PromptDataModule([{"prompt": "go"}], template=THINK, system_prompt="", request="think")
+    (prompt,) = data.tokenize("train", tokenizer)
+    assert prompt.text.replace("None", "") == "go\nthink<think>"
 
 
 def test_an_instruction_that_is_there_is_not_written_twice() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
@@ -13,7 +15,7 @@ from rlframework.completions import Completion, Completions
 from rlframework.prompt import Prompt
 from rlframework.rewards import Scores
 from rlframework.rollout import Rollout
-from rlframework.testing import letter_prompts, letter_tokenizer, tiny_policy
+from rlframework.testing import letter_prompts, letter_tokenizer, tiny_policy, tiny_qwen3
 
 LORA = LoraConfig(r=2, target_modules=["q_proj", "v_proj"])
 
@@ -180,3 +182,29 @@ def test_whole_modules_beside_the_adapter_are_part_of_the_reference() -> None:
     move(policy)
     torch.testing.assert_close(reference.logprobs(batch()).logprobs, before)
     assert (policy.logprobs(batch()).logprobs - before).abs().max() > 0.1
+
+
+def test_two_active_adapters_are_refused() -> None:
+    config = LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
+    model = get_peft_model(tiny_qwen3(), config)
+    model.add_adapter("other", config)
+    CausalLMPolicy(model, letter_tokenizer())
+    model.base_model.set_adapter(["default", "other"])
+    with pytest.raises(ValueError, match=r"2 active adapters \(default, other\).*set_adapter"):
+        CausalLMPolicy(model, letter_tokenizer())
+
+
+def test_an_adapter_with_a_name_of_its_own_is_found_where_it_was_saved(tmp_path: Path) -> None:
+    config = LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
+    named = CausalLMPolicy(get_peft_model(tiny_qwen3(), config, adapter_name="mine"), letter_tokenizer())
+    named.save_pretrained(tmp_path)
+    again = CausalLMPolicy(tiny_qwen3(), letter_tokenizer(), lora=tmp_path)
+    ours, theirs = ([w for n, w in one.named_parameters() if "lora_" in n] for one in (named, again))
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+@pytest.mark.parametrize("how", ["pissa", "olora"])
+def test_an_embedding_under_an_initialisation_that_rewrites_is_refused(how: str) -> None:
+    config = LoraConfig(r=2, target_modules=["embed_tokens", "q_proj"], init_lora_weights=how)
+    with pytest.raises(ValueError, match=r"an adapter on an embedding .*leave the embedding out"):
+        CausalLMPolicy(tiny_qwen3(tie_word_embeddings=False), letter_tokenizer(), lora=config)

@@ -157,3 +157,12 @@ def test_what_a_trl_function_logs_is_kept():
     assert judgement.columns == {"answer_given": ["a", "b"]}
     assert judgement.metrics["share"].tolist() == [[0.25, 0.25]]
     assert judgement.scores.isnan().tolist() == [[False, True]]
+
+
+@pytest.mark.parametrize("wrong", [{"at_once": 0}, {"limit_s": 0.0}, {"limit_s": -1.0}, {"limit_s": float("inf")}])
+def test_a_limit_that_lets_nothing_begin_or_nothing_end_is_refused(wrong: dict[str, float]) -> None:
+    async def judge(completion: str) -> float:
+        return 1.0
+
+    with pytest.raises(ValueError, match=f"FunctionReward got {next(iter(wrong))}"):
+        FunctionReward(judge, **wrong)

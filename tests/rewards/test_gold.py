@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -160,3 +161,15 @@ def test_mathematics_is_checked_against_what_the_value_means(gold: Any, right: t
     for answers, score in ((right, 1.0), (wrong, 0.0)):
         for answer in answers:
             assert MathCheck().evaluate(rows(answer, gold)).total.tolist() == [[score]], answer
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (datetime.date(2020, 1, 2), "2020-01-02"),
+        (datetime.datetime(2020, 1, 2), "2020-01-02"),
+        (datetime.datetime(2020, 1, 2, 3, 4), "2020-01-02T03:04:00"),
+    ],
+)
+def test_what_a_reader_of_json_takes_for_a_moment_is_text_again(value: datetime.date, text: str) -> None:
+    assert gold_text(value) == text

@@ -152,9 +152,9 @@ def seconds(body: str) -> float:
     """The fastest of three, so that a busy machine does not fail the test."""
     times, check, row = [], NumberCheck(), completion("<SOLUTION>34 " + body, "34")
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         check.score_row(row)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times)
 
 
