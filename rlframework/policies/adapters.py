@@ -120,7 +120,9 @@ def changes_nothing(model: Any) -> bool:
 
 def base_weights(model: Any) -> frozenset[str]:
     """Return the names, in the ``state_dict`` of a PEFT model, of what is neither trained nor part of an adapter."""
-    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    # Under each of its names: what is tied to a trained weight is trained.
+    everything = model.named_parameters(remove_duplicate=False)
+    trained = {name for name, parameter in everything if parameter.requires_grad}
     parts = (getattr(model.base_model, "prefix", "lora_"), "modules_to_save.", "prompt_encoder.")
     return frozenset(
         name for name in model.state_dict() if name not in trained and not any(part in name for part in parts)

@@ -208,3 +208,17 @@ def test_an_embedding_under_an_initialisation_that_rewrites_is_refused(how: str)
     config = LoraConfig(r=2, target_modules=["embed_tokens", "q_proj"], init_lora_weights=how)
     with pytest.raises(ValueError, match=r"an adapter on an embedding .*leave the embedding out"):
         CausalLMPolicy(tiny_qwen3(tie_word_embeddings=False), letter_tokenizer(), lora=config)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_what_is_tied_to_a_trained_weight_is_no_part_of_the_base(tied: bool) -> None:
+    config = LoraConfig(r=2, target_modules=["q_proj"], trainable_token_indices=[3, 4])
+    policy = CausalLMPolicy(tiny_qwen3(tie_word_embeddings=tied), letter_tokenizer(), lora=config)
+    base = policy.frozen_base
+    state = {name: weight.clone() for name, weight in policy.state_dict().items() if name in base}
+    with torch.no_grad():
+        for weight in policy.parameters():
+            if weight.requires_grad:
+                weight.add_(1.0)
+    assert base
+    assert all(torch.equal(policy.state_dict()[name], weight) for name, weight in state.items())
