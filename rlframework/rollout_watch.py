@@ -50,10 +50,11 @@ class RolloutWatch:
                 f"{kind} returned a log-probability of {largest:.3g}, and none is above 0; return the logarithm of the "
                 "probability with which each token was drawn"
             )
-        unknown = sum(len(row.logprobs) != len(row.ids) for row in completions)
-        if 0 < unknown < len(completions):
+        written = [row for row in completions if row.ids]
+        unknown = sum(len(row.logprobs) != len(row.ids) for row in written)
+        if 0 < unknown < len(written):
             raise ValueError(
-                f"{kind} gave log-probabilities for {len(completions) - unknown} of {len(completions)} completions; "
+                f"{kind} gave log-probabilities for {len(written) - unknown} of {len(written)} completions; "
                 "return one for each token of every completion, or none at all"
             )
         if unknown and not sampler.samples_policy_itself and not self._told:
