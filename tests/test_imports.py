@@ -10,6 +10,9 @@ import pytest
 
 import rlframework
 
+# Half a minute: part of make test-long.
+pytestmark = pytest.mark.slow
+
 ROOT = Path(rlframework.__file__).parent
 # What other packages take to import is taken once, in a parent that imports nothing of this one.
 EACH_FIRST = """
@@ -48,7 +51,6 @@ def test_every_public_name_can_be_imported_first() -> None:
     assert not failures([f"rlframework:{name}" for name in rlframework.__all__])
 
 
-@pytest.mark.slow
 def test_every_module_can_be_imported_first() -> None:
     paths = [path.relative_to(ROOT.parent).with_suffix("") for path in sorted(ROOT.rglob("*.py"))]
     names = [".".join(path.parts).removesuffix(".__init__") for path in paths if path.name != "__main__"]
