@@ -10,7 +10,7 @@ from peft import PeftModel
 from torch import Tensor
 
 from rlframework.collect import assemble
-from rlframework.policies.adapters import using_adapter
+from rlframework.policies.adapter_state import using_adapter
 from rlframework.policies.causal_lm import CausalLMPolicy
 from rlframework.policies.loading import texts_with_tokens
 from rlframework.prompt import Prompt

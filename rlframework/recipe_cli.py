@@ -31,6 +31,6 @@ class RecipeCLI(LightningCLI):
         super().__init__(*args, **{"parser_class": RecipeParser, **options})
 
     def instantiate_classes(self) -> None:
-        """Make them."""
+        """Construct the policy, the algorithm and the data module of a recipe."""
         with without(LOFTQ):
             super().instantiate_classes()

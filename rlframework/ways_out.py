@@ -48,26 +48,28 @@ def _policy(value: Any) -> str:
 
 
 def _sampler(value: Any) -> str:
-    settings = "group_size=8, max_tokens=256"
-    if isinstance(value, Mapping):
-        settings = _written(value)
-    elif isinstance(value, Real) and not isinstance(value, bool):
-        settings = f"group_size={value}, max_tokens=256"
+    settings = _settings(value, "group_size=8, max_tokens=256", "group_size={}, max_tokens=256")
     return f"pass a sampler, such as SharedPrefixSampler({settings}), or VLLMSampler(url, ...) for a server"
 
 
 def _adapter(value: Any) -> str:
-    settings = "r=16, target_modules='all-linear'"
-    if isinstance(value, Mapping):
-        settings = _written(value)
-    elif isinstance(value, Real) and not isinstance(value, bool):
-        settings = f"r={value}"
-    return f"pass LoraConfig({settings}) of peft"
+    return f"pass LoraConfig({_settings(value, _LORA, 'r={}')}) of peft"
+
+
+_LORA = "r=16, target_modules='all-linear'"
 
 
 def _quantization(value: Any) -> str:
-    settings = _written(value) if isinstance(value, Mapping) else "load_in_4bit=True"
-    return f"pass BitsAndBytesConfig({settings}) of transformers"
+    return f"pass BitsAndBytesConfig({_settings(value, 'load_in_4bit=True')}) of transformers"
+
+
+def _settings(value: Any, usual: str, of_number: str | None = None) -> str:
+    """Return the arguments that a value stands for: those of a mapping, the one that a number gives, or the usual."""
+    if isinstance(value, Mapping):
+        return _written(value)
+    if of_number is not None and isinstance(value, Real) and not isinstance(value, bool):
+        return of_number.format(value)
+    return usual
 
 
 def _rows(value: Any) -> str:

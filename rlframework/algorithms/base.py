@@ -273,7 +273,7 @@ class PolicyGradient(RolloutModule):
         checkpoint["shortcuts"] = self.reuses_sampler_logprobs, self.policy.foresees
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take it over."""
+        """Restore which shortcuts the run has found not to hold."""
         super().on_load_checkpoint(checkpoint)
         self.reuses_sampler_logprobs, self.policy.foresees = checkpoint.get("shortcuts", (True, True))
 

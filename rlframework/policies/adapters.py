@@ -1,23 +1,19 @@
-"""Policies that train an adapter: their reference, and which weights lie under it."""
+"""The reference of a policy that trains an adapter: the same model, with the adapter as it was."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from peft import PeftType
 from torch import Tensor
 
 from rlframework.functional.logprobs import TokenLogProbs
+from rlframework.policies.adapter_state import changes_nothing, using_adapter
 from rlframework.policies.base import Policy
 from rlframework.rollout import Rollout
-
-if TYPE_CHECKING:
-    from rlframework.policies.causal_lm import CausalLMPolicy
 
 
 class AdapterReference(Policy):
@@ -28,16 +24,16 @@ class AdapterReference(Policy):
     any serves as well and none is made.
 
     Args:
-        policy: The policy that is trained. It is not registered as a submodule here, so that its weights are neither
-            saved nor counted twice.
+        policy: The policy that is trained, whose ``model`` is PEFT's. It is not registered as a submodule here, so that
+            its weights are neither saved nor counted twice.
 
     Raises:
         ValueError: Biases, or whatever else of the model itself, are trained beside the adapter.
     """
 
-    _policy: CausalLMPolicy
+    _policy: Policy
 
-    def __init__(self, policy: CausalLMPolicy) -> None:
+    def __init__(self, policy: Policy) -> None:
         super().__init__(policy.tokenizer)
         object.__setattr__(self, "_policy", policy)
         self._name = None if changes_nothing(policy.model) else _copied_adapter(policy.model)
@@ -53,7 +49,7 @@ class AdapterReference(Policy):
             return self._policy.prefill(ids, mask)
 
     def next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
-        """Run the reference."""
+        """Return the reference's logits of the token that follows, ``(B, V)``."""
         with using_adapter(self._policy.model, self._name):
             return self._policy.next_logits(ids, mask, cache)
 
@@ -68,65 +64,18 @@ class AdapterReference(Policy):
 
     @property
     def device(self) -> torch.device:
-        """Where the policy's weights are."""
+        """The device of the model that it shares with the policy."""
         return self._policy.device
 
     @property
     def eos_ids(self) -> frozenset[int]:
-        """Those of the policy."""
+        """The end tokens of the policy's model."""
         return self._policy.eos_ids
 
     @property
     def max_positions(self) -> int | None:
-        """Those of the policy."""
+        """The most tokens of a row that the policy's model can read."""
         return self._policy.max_positions
-
-
-@contextmanager
-def using_adapter(model: Any, name: str | None) -> Iterator[None]:
-    """Put another adapter on inside the context, or none; what can be trained stays what it was."""
-    if name is None:
-        with model.disable_adapter():
-            yield
-        return
-    trainable = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
-    present = model.active_adapter
-    model.set_adapter(name, inference_mode=True)
-    try:
-        yield
-    finally:
-        model.set_adapter(present)
-        for parameter, flag in trainable:
-            parameter.requires_grad_(flag)
-
-
-def changes_nothing(model: Any) -> bool:
-    """Whether the adapter is new: every ``lora_B`` is 0, or every ``lora_A``, and nothing else is trained beside it.
-
-    Of another kind of adapter nothing is known.
-    """
-    present = model.active_adapter
-    own = {name: weight for name, weight in model.named_parameters() if present in name.split(".")}
-    trained = {name for name, weight in model.named_parameters() if weight.requires_grad}
-    first = [weight for name, weight in own.items() if "lora_A" in name.split(".")]
-    # With a bias of lora_B, where there is one.
-    second = [weight for name, weight in own.items() if "lora_B" in name.split(".")]
-    if not first or len(first) + len(second) != len(own) or not trained <= own.keys():
-        return False
-    return not any(bool(weight.any()) for weight in second) or (
-        len(first) == len(second) and not any(bool(weight.any()) for weight in first)
-    )
-
-
-def base_weights(model: Any) -> frozenset[str]:
-    """Return the names, in the ``state_dict`` of a PEFT model, of what is neither trained nor part of an adapter."""
-    # Under each of its names: what is tied to a trained weight is trained.
-    everything = model.named_parameters(remove_duplicate=False)
-    trained = {name for name, parameter in everything if parameter.requires_grad}
-    parts = (getattr(model.base_model, "prefix", "lora_"), "modules_to_save.", "prompt_encoder.")
-    return frozenset(
-        name for name in model.state_dict() if name not in trained and not any(part in name for part in parts)
-    )
 
 
 def _copied_adapter(model: Any) -> str:

@@ -174,7 +174,7 @@ class Policy(Checked, nn.Module, ABC):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the policy's first weight."""
         return next(self.parameters()).device
 
     @property

@@ -14,7 +14,8 @@ from torch import Tensor
 from transformers import BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
-from rlframework.policies.adapters import AdapterReference, base_weights
+from rlframework.policies.adapter_state import base_weights
+from rlframework.policies.adapters import AdapterReference
 from rlframework.policies.base import Objective, Policy, eval_mode
 from rlframework.policies.decoding import Decoding
 from rlframework.policies.foresight import Foresight
@@ -141,7 +142,7 @@ class CausalLMPolicy(Policy):
 
     @property
     def head(self) -> Head:
-        """What scores tokens; asked for anew each time, as a strategy may shard the model after this was made."""
+        """The language-model head, as it is now: a strategy may shard the model after the policy was made."""
         return TiledHead(self.model) if TiledHead.fits(self.model) else WholeHead(self.model)
 
     def scores_rows_apart(self, batch: Rollout) -> bool:

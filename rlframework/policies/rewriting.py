@@ -18,7 +18,7 @@ from peft.tuners.lora import LoraLayer
 from torch import Tensor
 
 from rlframework.digest import digest
-from rlframework.policies.adapters import base_weights
+from rlframework.policies.adapter_state import base_weights
 
 # The adapter that keeps the first value.
 INITIAL = "initial"

@@ -25,7 +25,7 @@ from safetensors.torch import load_file
 
 from rlframework import GRPO, CausalLMPolicy
 from rlframework.checkpoints import base_digest
-from rlframework.policies.adapters import changes_nothing
+from rlframework.policies.adapter_state import changes_nothing
 from rlframework.samplers import LoRASync
 from rlframework.testing import letter_tokenizer
 from rlframework.testing.tiny import tiny_qwen3

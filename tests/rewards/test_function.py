@@ -77,21 +77,6 @@ def test_async_functions_work_where_a_loop_runs_already():
     assert asyncio.run(notebook()) == [1.0, 1.0]
 
 
-def test_no_more_async_calls_at_once_than_allowed():
-    running = peak = 0
-
-    async def counted(completion):
-        nonlocal running, peak
-        running += 1
-        peak = max(peak, running)
-        await asyncio.sleep(0.01)
-        running -= 1
-        return 1.0
-
-    FunctionReward(counted, at_once=3).evaluate(completions_of(["a"] * 12))
-    assert peak == 3
-
-
 def test_workers_lose_only_what_hangs():
     rows = [
         Completion(Prompt([1], "?", {"what": what, "arguments": arguments}), [2], "", "stop")

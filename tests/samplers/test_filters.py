@@ -12,7 +12,7 @@ import torch
 from rlframework import DAPO, BatchedSampler, Completion, Completions, GroupSampler, SpreadFilter
 from rlframework.evaluation import evaluate
 from rlframework.prompt import Prompt
-from rlframework.rewards import Judgement, RewardLimits, RowReward
+from rlframework.rewards import Judgement, RewardLimits, RewardModel, RowReward
 from rlframework.testing import letter_prompts, tiny_policy
 from tests.conftest import FirstLetter
 
@@ -89,20 +89,17 @@ def test_too_few_prompts_are_refused() -> None:
         SpreadFilter(Scripted(), Uneven(), keep=0)
 
 
-class Broken(RowReward):
+class Broken(RewardModel):
     """Its check fails on every prompt but those named."""
 
     def __init__(self, *sound: int) -> None:
         super().__init__()
         self.sound = sound
 
-    def score(self, completions: Completions) -> Judgement:  # type: ignore[override]
+    def score(self, completions: Completions) -> Judgement:
         failed = torch.tensor([row.prompt.index not in self.sound for row in completions])
         scores = torch.tensor([float(row.text) for row in completions]).masked_fill(failed, math.nan)
         return Judgement(scores, errors=failed, detail="it broke")
-
-    def score_row(self, completion: Completion) -> float:
-        raise NotImplementedError
 
 
 def test_groups_whose_checks_fail_are_not_quietly_passed_over() -> None:

@@ -19,7 +19,7 @@ import pytest
 from rlframework.rewards.code import BubblewrapSandbox, CaseOutput, Limits
 from rlframework.rewards.code.bubblewrap import _opened
 from tests.rewards.code import as_ordinary_user, attacks
-from tests.rewards.code.test_attacks import IS_ROOT, World, soon
+from tests.rewards.code.test_attacks import IS_ROOT, World, processes_with, soon
 
 SIZES = {"case_s": 4.0, "memory_mb": 128, "processes": 4, "files_mb": 9, "open_files": 50, "output_kb": 64}
 HELD = {
@@ -347,14 +347,3 @@ def test_the_jail_ends_with_the_process_that_started_it(jail):
 
 def parent_of(process):
     return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
-
-
-def processes_with(text):
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if text.encode() in path.read_bytes().split(b"\0"):
-                found.append(int(path.parent.name))
-        except OSError:
-            pass
-    return found
