@@ -53,7 +53,8 @@ def collect(algorithm: PolicyGradient, prompts: Sequence[Prompt], step: int) -> 
     Raises:
         RuntimeError: No completion has a total, a reward fails more often than ``reward_limits`` allow,
             the sampler samples something else than the policy, or an option lacks its log-probabilities.
-        ValueError: ``advantages()`` or ``token_weights()`` returned a wrong shape, or the sampler groups of one.
+        ValueError: ``advantages()`` or ``token_weights()`` returned a wrong shape, or the sampler what none may
+            return (`RolloutWatch`).
     """
     with algorithm.inference(), stoppable():
         completions = algorithm.sampler.sample(algorithm.policy, prompts, step=step)

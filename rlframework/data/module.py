@@ -189,7 +189,8 @@ class PromptBatches:
             yield self.mine[start : start + self.batch_size]
 
 
-_FILES = (".jsonl", ".json", ".parquet", ".csv", ".tsv", ".txt", ".arrow", ".zip", ".gz", ".xlsx")
+# What `LocalFile` reads.
+_FILES = (".jsonl", ".json", ".parquet", ".csv", ".tsv")
 _HUB_SPLITS = {"train": "train", "validation": "test"}
 
 

@@ -312,12 +312,12 @@ class CausalLMPolicy(Policy):
 
     def _call(self, ids: Tensor, **options: Any) -> Any:
         """Call the model with what its forward takes, and with outputs that only training wants where it trains."""
-        learns = self._router_loss is not None and torch.is_grad_enabled()
-        options["output_router_logits"] = learns
+        router = self._router_loss if torch.is_grad_enabled() else None
+        options["output_router_logits"] = router is not None
         optional = {"position_ids", "logits_to_keep", "output_router_logits"} - self._forward_arguments
         output = self.model(input_ids=ids, **{name: value for name, value in options.items() if name not in optional})
-        if self._router_loss is not None and learns:
-            self._router_loss.observe(output)
+        if router is not None:
+            router.observe(output)
         return output
 
 

@@ -125,7 +125,7 @@ class RewardModel(Checked, ABC):
 
         Raises:
             TypeError: A component returned what is no scores.
-            ValueError: A component returned a wrong number of scores, or one that is infinite or `LARGEST`.
+            ValueError: A component returned a wrong number of scores, or one that is infinite or beyond `LARGEST`.
         """
         parts = self.components()
         with stoppable():

@@ -153,7 +153,8 @@ class BubblewrapSandbox(Sandbox):
             *["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"],
             # The driver sets limits on itself and shuts its memory; bubblewrap's own first process would do neither.
             "--as-pid-1",
-            *["--clearenv", "--setenv", "PATH", "/usr/bin:/bin"],
+            # An ordinary user's bubblewrap drops all of its own accord; one that is set up otherwise is not trusted to.
+            *["--cap-drop", "ALL", "--clearenv", "--setenv", "PATH", "/usr/bin:/bin"],
             *["--setenv", "HOME", "/tmp", "--setenv", "LANG", "C.UTF-8"],  # noqa: S108 - the jail's own
             # Libraries that start a thread for each core would meet the process limit.
             *["--setenv", "OMP_NUM_THREADS", "1", "--setenv", "OPENBLAS_NUM_THREADS", "1"],

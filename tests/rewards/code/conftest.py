@@ -1,8 +1,11 @@
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from rlframework.rewards.code import BubblewrapSandbox, Limits, PlainSandbox, SandboxUnavailableError
+from tests.rewards.code.world import World
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +26,13 @@ def jail():
 def plain():
     """No jail: what shows that an attack would work."""
     return PlainSandbox(Limits(case_s=4.0, memory_mb=8192, output_kb=64))
+
+
+@pytest.fixture(scope="module")
+def world():
+    # Not below pytest's own folder, which only this user can enter: the secret has to be one for others too.
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        world = World(Path(folder))
+        yield world
+        world.close()

@@ -19,7 +19,7 @@ import pytest
 from rlframework.rewards.code import BubblewrapSandbox, CaseOutput, Limits
 from rlframework.rewards.code.bubblewrap import _opened
 from tests.rewards.code import as_ordinary_user, attacks
-from tests.rewards.code.test_attacks import IS_ROOT, World, processes_with, soon
+from tests.rewards.code.world import IS_ROOT, processes_with, soon
 
 SIZES = {"case_s": 4.0, "memory_mb": 128, "processes": 4, "files_mb": 9, "open_files": 50, "output_kb": 64}
 HELD = {
@@ -133,15 +133,6 @@ def by_an_ordinary_user(programs):
 
 def run(jail, program):
     return next(jail.run(program, [{"stdin": ""}]))
-
-
-@pytest.fixture(scope="module")
-def world():
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)
-        world = World(Path(folder))
-        yield world
-        world.close()
 
 
 ATTACKS = attacks.PROVEN | attacks.PROVEN_AS_ROOT | attacks.JAILED
