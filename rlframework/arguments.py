@@ -122,7 +122,7 @@ def fits(value: Any, hint: Any) -> bool:
     """Return whether a value is what an annotation says, as far as a look at it tells.
 
     An int is a float, and a bool is neither: ``True`` where a count belongs is a slip. What containers hold is looked
-    at in mappings and lists, not in what is read once.
+    at in mappings, lists and tuples, not in what is read once.
 
     Example:
         >>> fits(3, float), fits(True, int), fits(None, int | None), fits([1.0], Sequence[int])
@@ -147,7 +147,7 @@ def fits(value: Any, hint: Any) -> bool:
         return True
     if issubclass(base, tuple) and inner and isinstance(value, (list, tuple)):
         its = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
-        return len(value) == len(its) and all(fits(one, hint) for one, hint in zip(value, its, strict=True))
+        return len(value) == len(its) and all(map(fits, value, its))
     if base is Sequence or issubclass(base, tuple):
         # YAML knows lists alone. A text is a sequence too, and never what is meant.
         if isinstance(value, (list, tuple)) and base is Sequence and inner:

@@ -13,9 +13,7 @@ WAITS = "import time; from rlframework.daemon_threads import DaemonExecutor; Dae
 
 
 def test_a_process_ends_while_one_waits() -> None:
-    started = time.monotonic()
     subprocess.run([sys.executable, "-c", WAITS], check=True, timeout=50)
-    assert time.monotonic() - started < 50
 
 
 def test_so_many_at_once_and_no_more() -> None:
