@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import ceil
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from rlframework.completions import Completion, Completions
-from rlframework.distributed import is_sharded, on_any_rank
+from rlframework.distributed import from_all_ranks, is_sharded, on_any_rank
 from rlframework.policies.base import Policy
 from rlframework.policies.self_check import BLIND, LEAST, ROUNDING, exact_twin, exactly, rounds
 from rlframework.rollout import Rollout
@@ -28,8 +29,8 @@ class SamplerCheck:
 
     In the first rollout of a run, also of a resumed one, two rows of the longest and two of the shortest prompt are
     scored each by itself, without padding and cache. Both the sampler and the way in which the policy scores
-    minibatches have to agree with that. From then on one row of each rollout is, another each time: a forward pass over
-    one of its ``B`` rows, which is below 1 % of a step from 32 rows on.
+    minibatches have to agree with that. From then on one row of a rollout is, another each time: of the second one, and
+    then as often as keeps the forward pass over that row below 1 % of the tokens that the steps between read.
 
     Compared are means over the last 128 tokens of a row, in nats. They may be 0.02, and in half precision three times
     what that itself is from float32.
@@ -37,6 +38,8 @@ class SamplerCheck:
 
     def __init__(self) -> None:
         self._allowed: float | None = None
+        self._next = 0
+        self._looks = 0
 
     def observe(
         self, policy: Policy, sampler: GroupSampler, completions: Completions, rollout: Rollout, step: int
@@ -59,7 +62,10 @@ class SamplerCheck:
             rows = _two_of_two_groups(rollout)
             self._allowed = _prove(policy, sampler, completions, rollout, rows)
             return
-        row = step % len(rollout)
+        if step < self._next:
+            return
+        self._next = step + _rollouts_between(policy, rollout)
+        row, self._looks = self._looks % len(rollout), self._looks + 1
         if on_any_rank(not _gap(policy, rollout, row) <= self._allowed, policy):
             # A row of few tokens may be off by a chance of rounding; the rows of a group are not.
             start = row - row % rollout.group_size
@@ -67,6 +73,18 @@ class SamplerCheck:
             mean = sum(gaps) / len(gaps)
             if on_any_rank(not mean <= self._allowed, policy):
                 _refuse(policy, sampler, completions, rollout, [row], mean, self._allowed)
+
+
+def _rollouts_between(policy: Policy, rollout: Rollout) -> int:
+    """Return how many rollouts a look at one row has to last for, so that it is below 1 % of them; on all ranks alike.
+
+    A step samples each token of a completion, and reads it in an update that costs three times a forward pass. What
+    prompts add is not counted: they may be read once for all.
+    """
+    completions = rollout.completion_mask.sum(1)
+    longest = int((rollout.prompt_mask.sum(1) + completions).max())
+    own = ceil(100 * longest / (4 * max(1, int(completions.sum()))))
+    return max(from_all_ranks(own)) if is_sharded(policy) else own
 
 
 def _prove(policy: Policy, sampler: GroupSampler, completions: Completions, rollout: Rollout, rows: list[int]) -> float:

@@ -15,6 +15,7 @@ from rlframework.completions import Completions
 from rlframework.policies import CausalLMPolicy
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import Scores
+from rlframework.rollout import Rollout
 from rlframework.samplers import BatchedSampler, SharedPrefixSampler
 from rlframework.samplers.check import SamplerCheck
 from rlframework.testing import letter_prompts, letter_tokenizer
@@ -27,11 +28,13 @@ def make_policy(dtype: torch.dtype = torch.float32) -> CausalLMPolicy:
 
 def observe(
     check: SamplerCheck, policy: CausalLMPolicy, sampler: BatchedSampler, prompts: Sequence[Prompt], step: int = 0
-) -> None:
+) -> Rollout:
     with torch.no_grad():
         completions = sampler.sample(policy, prompts, step=step)
         scores = Scores(torch.zeros(completions.num_groups, completions.group_size), {})
-        check.observe(policy, sampler, completions, assemble(completions, scores, 0, sampler.temperature), step)
+        rollout = assemble(completions, scores, 0, sampler.temperature)
+        check.observe(policy, sampler, completions, rollout, step)
+    return rollout
 
 
 class Shifted(BatchedSampler):
@@ -132,6 +135,32 @@ def test_a_later_rollout_is_looked_at_too() -> None:
     observe(check, policy, sampler, letter_prompts(4))
     with pytest.raises(RuntimeError, match=r"LaterWrong gives its tokens log-probabilities that are 0\.5 nats"):
         observe(check, policy, sampler, letter_prompts(4), step=1)
+
+
+class Counting(CausalLMPolicy):
+    """Counts the tokens of the rows that are scored by themselves."""
+
+    alone = 0
+
+    def single_logprobs(self, batch: Any, **options: Any) -> Any:
+        self.alone += int(batch.prompt_mask.sum() + batch.completion_mask.sum())
+        return super().single_logprobs(batch, **options)
+
+
+@pytest.mark.parametrize(("group_size", "rollouts"), [(4, 150), (64, 40)])
+def test_later_looks_are_less_than_a_hundredth_of_the_tokens_that_steps_read(group_size: int, rollouts: int) -> None:
+    policy, check = Counting(make_policy().model, letter_tokenizer()).eval(), SamplerCheck()
+    sampler = BatchedSampler(group_size, 8)
+    observe(check, policy, sampler, letter_prompts(4))
+    policy.alone = read = looks = 0
+    for step in range(1, rollouts):
+        before = policy.alone
+        rollout = observe(check, policy, sampler, letter_prompts(4), step)
+        # Sampled once, and an update is three times a forward pass.
+        read += 4 * int(rollout.completion_mask.sum())
+        looks += policy.alone > before
+    assert looks >= 5
+    assert policy.alone < 0.0125 * read
 
 
 def test_a_policy_that_scores_its_minibatches_otherwise_is_named() -> None:
