@@ -63,7 +63,13 @@ class RolloutModule(PolicyModule):
         """Refuse sizes and prompts that do not fit; foretell the memory that the sizes take."""
         check_groups(self)
         check_positions(self)
-        check_golds(self.reward, getattr(self.trainer.datamodule, "prompts", {}))  # type: ignore[attr-defined]
+        splits = getattr(self.trainer.datamodule, "prompts", {})  # type: ignore[attr-defined]
+        check_golds(self.reward, splits)
+        for reward in self.sampler.judges():
+            check_golds(reward, {"train": splits.get("train", ())})
+        for score in self.validation_scores.values():
+            if (measure := cast(MeanScore, score).reward) is not self.reward:
+                check_golds(measure, {"validation": splits.get("validation", ())})
         super().on_fit_start()
         foretold = self.foretell_memory()
         if foretold is not None:

@@ -48,7 +48,8 @@ class EventLoop:
 
         A call's clock runs from when it begins and while the loop turns: what others do between two awaits does not
         count. Where the loop does not turn for twice the limit, since some call blocks it, every call that is not back
-        is made again in a loop of its own, so that only the one that blocks is lost.
+        is made again in a loop of its own, so that only the one that blocks is lost; unless they share a client, which
+        belongs to the loop that is blocked.
         """
         outcomes: dict[int, Outcome] = {}
         self.turned = time.monotonic()

@@ -12,6 +12,7 @@ from rlframework.arguments import Checked, check_argument, meant_by
 from rlframework.completions import Completions
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
+from rlframework.rewards.base import RewardModel
 from rlframework.terms.sampler_correction import SamplerCorrection
 
 Progress = Callable[[int, int], None]
@@ -117,6 +118,10 @@ class GroupSampler(Checked, ABC):
                 f"than the {policy.max_positions} positions of the model. Lower max_tokens, or set max_prompt_tokens "
                 "of the PromptDataModule and too_long='drop'"
             )
+
+    def judges(self) -> list[RewardModel]:
+        """Return the rewards by which it chooses what it returns: none, but for filters."""
+        return []
 
     @property
     def truncates(self) -> bool:

@@ -107,6 +107,10 @@ class SpreadFilter(GroupSampler):
         """The sampler inside, with the settings of this one."""
         return self.sampler.unfiltered
 
+    def judges(self) -> list[RewardModel]:
+        """Return the reward whose spread it looks at, and those of filters inside."""
+        return [self.reward, *self.sampler.judges()]
+
     def for_evaluation(self) -> GroupSampler:
         """Return the inner sampler's: every held-out prompt is answered."""
         return self.sampler.for_evaluation()

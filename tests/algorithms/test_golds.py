@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 
-from rlframework import GRPO, PromptDataModule, SharedPrefixSampler
+from rlframework import GRPO, PromptDataModule, SharedPrefixSampler, SpreadFilter
 from rlframework.algorithms.preflight import check_golds
 from rlframework.prompt import Prompt
 from rlframework.rewards import AnswerCheck, CorrectAnswer, ExactFormat, NumberCheck, RewardModel, RightEquation, Where
@@ -101,3 +101,22 @@ def test_a_reward_around_others_asks_them() -> None:
 def test_what_a_row_can_do_without_counts_as_0() -> None:
     with pytest.warns(UserWarning, match=r"2 of 2 train rows .*Their completions get 0 for it"):
         fit(optional(CorrectAnswer()) + ExactFormat(), rows("", None))
+
+
+def test_what_filters_and_validation_judge_by_is_asked_too() -> None:
+    filtered = SpreadFilter(SharedPrefixSampler(group_size=2, max_tokens=4), CorrectAnswer(), keep=1)
+    algorithm = GRPO(tiny_policy(), ExactFormat(), filtered, prompts_per_rollout=2)
+    trainer = pl.Trainer(max_steps=1, barebones=True, accelerator="cpu")
+    with pytest.raises(ValueError, match=r"2 of 2 train rows .*'correct_answer'"):
+        trainer.fit(algorithm, PromptDataModule(rows("", None)))
+    measured = GRPO(
+        tiny_policy(),
+        ExactFormat(),
+        SharedPrefixSampler(group_size=2, max_tokens=4),
+        prompts_per_rollout=2,
+        validation={"right": NumberCheck()},
+    )
+    with pytest.warns(UserWarning, match=r"1 of 2 validation rows .*'number_check' .*: rows 1\."):
+        pl.Trainer(max_steps=1, barebones=True, accelerator="cpu").fit(
+            measured, PromptDataModule(rows("1", "2"), validation=rows("1", ""))
+        )
