@@ -37,7 +37,7 @@ test-vllm: .venv/.installed .venv-vllm/.installed ## Run the tests with a real v
 	OMP_NUM_THREADS=1 RLFRAMEWORK_VLLM_PYTHON=$(abspath .venv-vllm/bin/python) $(BIN)/python -m pytest -m "vllm and not slow" tests/samplers/vllm $(ARGS)
 
 tables: .venv/.installed ## Measure anew and write the tables of docs/algorithms/index.md and docs/architectures.md
-	RLFRAMEWORK_WRITE_TABLE=1 $(BIN)/python -m pytest -m "" tests/test_trl_table.py tests/policies/test_architectures.py $(ARGS)
+	RLFRAMEWORK_WRITE_TABLE=1 $(BIN)/python -m pytest -m "" tests/trl/test_table.py tests/policies/test_architectures.py $(ARGS)
 
 tree: .venv/.installed ## Write docs/tree.md anew: every file in a line
 	RLFRAMEWORK_WRITE_TREE=1 $(BIN)/python -m pytest tests/test_docs.py -k tree $(ARGS)

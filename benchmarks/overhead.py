@@ -29,10 +29,10 @@ from pytorch_lightning.loggers import CSVLogger
 from against_trl import prepare_process
 from ours import algorithm_for
 from rlframework import GRPO, PromptDataModule, RolloutCallback
-from rlframework.collect import assemble
 from rlframework.functional.advantages import group_normalized
 from rlframework.functional.surrogates import clipped_surrogate
 from rlframework.functional.weights import sequence_mean
+from rlframework.loop.collect import assemble
 from table import facts
 from work import Shape, Work, prepared
 

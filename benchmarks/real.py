@@ -34,9 +34,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from measure import Figures, StepClock, count_tokens, memory, quiet
 from rlframework import GRPO, CausalLMPolicy, SharedPrefixSampler, rewards
 from rlframework.completions import Completion, Completions
-from rlframework.evaluation import evaluate
 from rlframework.policies import fastest_precision
 from rlframework.prompt import Prompt
+from rlframework.report.evaluation import evaluate
 from rlframework.tasks.smollm2 import create_smollm2
 from rlframework.tasks.word_problems import MAX_TOKENS, WordProblemsData
 from table import facts, verdict

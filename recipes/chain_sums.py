@@ -18,10 +18,10 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 
 from rlframework import CausalLMPolicy, PromptDataModule, SharedPrefixSampler, algorithms, rewards
-from rlframework.folders import writable_folder
 from rlframework.report import Comparison
 from rlframework.tasks import chain_sums, create_base
-from rlframework.tasks.tiny_run import recipe_parser, sizes, tiny_trainer
+from rlframework.tasks.tiny.run import recipe_parser, sizes, tiny_trainer
+from rlframework.utilities.paths import writable_folder
 
 MEASURES = {"accuracy": rewards.CorrectAnswer(), "format": rewards.ExactFormat(score=1.0)}
 RULES = rewards.ExactFormat() + rewards.ApproximateFormat() + rewards.AnswerCheck() + rewards.NumberCheck()

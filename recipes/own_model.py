@@ -22,7 +22,7 @@ from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
 from rlframework.report import Comparison
 from rlframework.rewards import AnswerCheck, AnswerTemplate, ApproximateFormat, CorrectAnswer, ExactFormat, NumberCheck
 from rlframework.tasks import chain_sums, tiny_tokenizer
-from rlframework.tasks.tiny_run import recipe_parser, sizes, tiny_trainer
+from rlframework.tasks.tiny.run import recipe_parser, sizes, tiny_trainer
 
 MEASURES = {"accuracy": CorrectAnswer(), "format": ExactFormat(score=1.0)}
 RULES = ExactFormat() + ApproximateFormat() + AnswerCheck() + NumberCheck()

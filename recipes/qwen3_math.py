@@ -21,10 +21,10 @@ from pytorch_lightning.loggers import CSVLogger
 
 from rlframework import GRPO, SFT, CausalLMPolicy, GroupSampler, RolloutWriter, SharedPrefixSampler
 from rlframework.data import OpenR1Demonstrations, OpenR1Math
-from rlframework.folders import writable_folder
 from rlframework.report import Comparison
 from rlframework.rewards import ApproximateFormat, ExactFormat, MathAnywhere, MathCheck, NumberCheck
 from rlframework.tasks.math_run import Sizes, math_trainer, recipe_options
+from rlframework.utilities.paths import writable_folder
 
 SEVEN = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 LORA = LoraConfig(r=32, lora_alpha=64, target_modules=SEVEN)

@@ -24,8 +24,8 @@ from pytorch_lightning.loggers import CSVLogger
 from qwen3_math import LORA, main
 
 from rlframework import UnslothEngineSampler, UnslothPolicy, UnslothSampler
-from rlframework.folders import writable_folder
 from rlframework.tasks.math_run import recipe_options
+from rlframework.utilities.paths import writable_folder
 
 # Prompts are short beside completions; what is longer than all of this is left out or refused, never cut.
 PROMPT_TOKENS = 1024

@@ -18,12 +18,12 @@ from pytorch_lightning.loggers import CSVLogger
 
 from rlframework import GRPO, CausalLMPolicy, SharedPrefixSampler, SpreadFilter, rewards
 from rlframework.callbacks import ProgressBar, RolloutWriter, SavePolicy
-from rlframework.folders import writable_folder
 from rlframework.policies import fastest_precision
 from rlframework.report import Comparison, process_usage
 from rlframework.tasks.smollm2 import create_smollm2
-from rlframework.tasks.tiny_run import recipe_parser, sizes
+from rlframework.tasks.tiny.run import recipe_parser, sizes
 from rlframework.tasks.word_problems import MAX_TOKENS, WordProblemsData, learned
+from rlframework.utilities.paths import writable_folder
 
 RIGHT = rewards.RightEquation()
 RULES = RIGHT + 0.5 * rewards.EquationSetup() + 0.2 * rewards.EquationLayout()

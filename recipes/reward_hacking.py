@@ -17,10 +17,10 @@ import transformers
 from pytorch_lightning.loggers import CSVLogger
 
 from rlframework import GRPO, CausalLMPolicy, PromptDataModule, SharedPrefixSampler, rewards
-from rlframework.folders import writable_folder
 from rlframework.report import Comparison, Run, plot_reward_and_accuracy
 from rlframework.tasks import chain_sums, create_base
-from rlframework.tasks.tiny_run import recipe_parser, sizes, tiny_trainer
+from rlframework.tasks.tiny.run import recipe_parser, sizes, tiny_trainer
+from rlframework.utilities.paths import writable_folder
 
 
 def gold_anywhere(completion: str, answer: str) -> float:

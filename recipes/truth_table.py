@@ -19,11 +19,11 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 
 from rlframework import GRPO, CausalLMPolicy, PromptDataModule, SharedPrefixSampler, rewards
-from rlframework.folders import writable_folder
 from rlframework.report import Comparison
 from rlframework.rewards.logic import TruthTable
 from rlframework.tasks import create_base, truth_tables
-from rlframework.tasks.tiny_run import recipe_parser, sizes, tiny_trainer
+from rlframework.tasks.tiny.run import recipe_parser, sizes, tiny_trainer
+from rlframework.utilities.paths import writable_folder
 
 MEASURES = {"accuracy": TruthTable(name="accuracy"), "format": rewards.ExactFormat(score=1.0)}
 RULES = rewards.ExactFormat() + rewards.ApproximateFormat() + TruthTable(correct=8.0, incorrect=-4.0, malformed=-4.0)

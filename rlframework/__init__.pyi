@@ -19,15 +19,16 @@ from .algorithms import (
     PolicyGradient,
     ReinforcePlusPlusBaseline,
 )
-from .callbacks import ProgressBar, RefreshReference, RolloutCallback, RolloutWriter, SavePolicy
+from .callbacks import ProgressBar, RefreshReference, RolloutWriter, SavePolicy
 from .completions import Completion, Completions
 from .data import DemonstrationDataModule, PromptDataModule
 from .demonstration import Demonstration
-from .evaluation import Evaluation, evaluate
-from .loader import RolloutLoader
+from .loop.callback import RolloutCallback
+from .loop.loader import RolloutLoader
 from .policies import CausalLMPolicy, Policy, UnslothPolicy
 from .prompt import Prompt
-from .report import probe
+from .report.evaluation import Evaluation, evaluate
+from .report.probing.measure import probe
 from .rewards import RewardModel
 from .rollout import Rollout
 from .samplers import (

@@ -8,8 +8,8 @@ from typing import cast
 
 import torch
 
-from rlframework.collect import assemble
 from rlframework.completions import Completion, Completions
+from rlframework.loop.collect import assemble
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import Scores
 from rlframework.rollout import Rollout

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from rlframework.optional import require
+from rlframework.utilities.imports import require
 
 
 def main(args: list[str] | None = None, **options: Any) -> Any:
-    """Import Unsloth, which has to come before transformers, and run `rlframework.cli.main`.
+    """Import Unsloth, which has to come before transformers, and run `rlframework.cli.lightning.main`.
 
     Args:
         args: Arguments instead of those of the process.
@@ -19,7 +19,7 @@ def main(args: list[str] | None = None, **options: Any) -> Any:
         ImportError: Unsloth or jsonargparse is not installed.
     """
     require("unsloth", "unsloth")
-    from rlframework.cli import main as run
+    from rlframework.cli.lightning import main as run
 
     return run(args, **options)
 

@@ -14,9 +14,9 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from rlframework.algorithms import GRPO, PolicyGradient
 from rlframework.callbacks import RolloutCallback
-from rlframework.collect import Collected
 from rlframework.completions import Completion
 from rlframework.data import PromptDataModule
+from rlframework.loop.collect import Collected
 from rlframework.policies import CausalLMPolicy
 from rlframework.rewards.base import RewardModel, RowReward
 from rlframework.samplers import BatchedSampler

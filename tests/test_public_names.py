@@ -12,23 +12,13 @@ from pathlib import Path
 from typing import Any
 
 LIST = Path(__file__).with_name("public_names.json")
-PACKAGES = [
-    f"rlframework{room}"
-    for room in ("", ".algorithms", ".callbacks", ".data", ".metrics", ".policies", ".report", ".rewards")
-    + (
-        ".rewards.code",
-        ".rewards.logic",
-        ".rewards.math",
-        ".samplers",
-        ".samplers.vllm",
-        ".tasks",
-        ".terms",
-        ".testing",
-    )
-] + [
-    f"rlframework.functional.{file}"
-    for file in ("advantages", "divergences", "logprobs", "pass_at_k", "ratios", "sampling", "surrogates", "weights")
-]
+ROOMS = (
+    *("algorithms", "callbacks", "data", "metrics", "policies", "report", "rewards", "rewards.code", "rewards.logic"),
+    *("rewards.math", "samplers", "samplers.vllm", "tasks", "terms", "testing"),
+    *("functional.advantages", "functional.divergences", "functional.logprobs", "functional.pass_at_k"),
+    *("functional.ratios", "functional.sampling", "functional.surrogates", "functional.weights"),
+)
+PACKAGES = ["rlframework", *(f"rlframework.{room}" for room in ROOMS)]
 
 
 def public(package: str) -> list[str]:

@@ -12,14 +12,14 @@ from rlframework.algorithms.gspo import GSPO
 from rlframework.algorithms.lite_ppo import LitePPO
 from rlframework.algorithms.luspo import LUSPO
 from rlframework.algorithms.max_rl import MaxRL
-from rlframework.algorithms.policy_module import PolicyModule
 from rlframework.algorithms.reinforce import REINFORCE
 from rlframework.algorithms.reinforce_plus_plus import ReinforcePlusPlusBaseline
 from rlframework.algorithms.rloo import RLOO
-from rlframework.algorithms.rollout_module import RolloutModule
 from rlframework.algorithms.sapo import SAPO
 from rlframework.algorithms.sft import SFT
 from rlframework.algorithms.vespo import VESPO
+from rlframework.loop.algorithm import PolicyModule
+from rlframework.loop.rollout_algorithm import RolloutModule
 
 __all__ = [
     "BNPO",

@@ -10,22 +10,22 @@ from typing import Any, ClassVar, final
 import torch
 from torch import Tensor
 
-from rlframework.algorithms.preflight import check_arguments, checked_surrogate
-from rlframework.algorithms.rollout_module import RolloutModule
-from rlframework.callbacks.base import RolloutCallback
-from rlframework.collect import collect, tally_gap, tally_rollout
-from rlframework.functional.gates import off_policy_gate
 from rlframework.functional.logprobs import TokenLogProbs
-from rlframework.idle import score_what_learns
+from rlframework.functional.masks import off_policy_gate
+from rlframework.loop.callback import RolloutCallback
+from rlframework.loop.collect import collect, tally_gap, tally_rollout
+from rlframework.loop.optimizer_step import with_entropy_masks
+from rlframework.loop.preflight import check_arguments, checked_surrogate
+from rlframework.loop.rollout_algorithm import RolloutModule
+from rlframework.loop.rollout_watch import RolloutWatch
+from rlframework.loop.zero_advantage import score_what_learns
 from rlframework.metrics import Tally
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel, Scores
 from rlframework.rollout import Rollout
-from rlframework.rollout_watch import RolloutWatch
 from rlframework.samplers.base import GroupSampler
 from rlframework.samplers.check import SamplerCheck
-from rlframework.step import with_entropy_masks
 from rlframework.terms import EntropyBonus, KLInLoss, KLTerm, SamplerCorrection
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from torch import Tensor
 
 from rlframework.algorithms.grpo import GRPO
-from rlframework.distributed import replica
 from rlframework.functional.weights import token_mean
 from rlframework.rollout import Rollout
+from rlframework.utilities.distributed import replica
 
 
 class BNPO(GRPO):

@@ -7,11 +7,11 @@ from typing import Any
 from torch import Tensor
 
 from rlframework.algorithms.base import PolicyGradient
-from rlframework.arguments import at_least
 from rlframework.functional.advantages import group_normalized
 from rlframework.functional.surrogates import clipped_surrogate
 from rlframework.functional.weights import sequence_mean
 from rlframework.rollout import Rollout
+from rlframework.utilities.arguments import at_least
 
 
 class GRPO(PolicyGradient):

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from rlframework.algorithms.policy_module import PolicyModule
-from rlframework.arguments import at_least
 from rlframework.demonstration import Demonstration, checked, rollout_of
-from rlframework.distributed import replica
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.functional.weights import token_mean
+from rlframework.loop.algorithm import PolicyModule
+from rlframework.loop.optimizer_step import step_weights
 from rlframework.metrics import Tally
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.rollout import Rollout
-from rlframework.step import step_weights
+from rlframework.utilities.arguments import at_least
+from rlframework.utilities.distributed import replica
 
 
 class SFT(PolicyModule):

@@ -9,8 +9,8 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import TQDMProgressBar
 from tqdm.auto import tqdm
 
-from rlframework.callbacks.base import RolloutCallback
-from rlframework.collect import Collected
+from rlframework.loop.callback import RolloutCallback
+from rlframework.loop.collect import Collected
 from rlframework.prompt import Prompt
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from rlframework.callbacks.base import RolloutCallback
+from rlframework.loop.callback import RolloutCallback
 
 
 class RefreshReference(RolloutCallback):

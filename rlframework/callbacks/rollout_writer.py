@@ -10,10 +10,10 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from rlframework.callbacks.base import RolloutCallback
-from rlframework.collect import Collected
-from rlframework.distributed import replica
-from rlframework.folders import writable_folder
+from rlframework.loop.callback import RolloutCallback
+from rlframework.loop.collect import Collected
+from rlframework.utilities.distributed import replica
+from rlframework.utilities.paths import writable_folder
 
 
 class RolloutWriter(RolloutCallback):

@@ -14,10 +14,10 @@ from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
-from rlframework.arguments import Checked
-from rlframework.checkpoints import base_digest
-from rlframework.distributed import is_sharded
-from rlframework.whole_folder import check_replaceable, whole_folder
+from rlframework.loop.checkpoint import base_digest
+from rlframework.utilities.arguments import Checked
+from rlframework.utilities.distributed import is_sharded
+from rlframework.utilities.whole_folder import check_replaceable, whole_folder
 
 
 class SavePolicy(Checked, pl.Callback):

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from rlframework.data.heldout import Row, is_held_out
-from rlframework.optional import require
+from rlframework.utilities.imports import require
 
 MAX_TRIES = 1000
 

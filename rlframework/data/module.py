@@ -11,16 +11,16 @@ import pytorch_lightning as pl
 import torch
 from datasets import Dataset
 
-from rlframework.algorithms.policy_module import PolicyModule
-from rlframework.arguments import Checked, at_least
 from rlframework.data.chat_template import set_structured_chat_template
 from rlframework.data.golds import with_readable_golds
 from rlframework.data.source import Source
 from rlframework.data.tokenize import TooLong, opens_working, tokenize_rows
-from rlframework.distributed import replica
-from rlframework.loader import RolloutLoader
+from rlframework.loop.algorithm import PolicyModule
+from rlframework.loop.loader import RolloutLoader
 from rlframework.prompt import Prompt
 from rlframework.rewards.template import AnswerTemplate
+from rlframework.utilities.arguments import Checked, at_least
+from rlframework.utilities.distributed import replica
 
 Rows: TypeAlias = Dataset | Sequence[Mapping[str, Any]]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlframework.rewards.math.boxes import last_boxed
+from rlframework.rewards.math.boxed import last_boxed
 
 __all__ = ["after_hashes", "last_boxed"]
 

@@ -11,7 +11,7 @@ from torchmetrics import Metric
 
 from rlframework.completions import Completions
 from rlframework.rewards.base import RewardModel
-from rlframework.rewards.limits import Counts
+from rlframework.rewards.failure_limits import Counts
 
 
 class MeanScore(Metric):

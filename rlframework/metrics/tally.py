@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from rlframework.distributed import max_over_replicas, sum_over_replicas
+from rlframework.utilities.distributed import max_over_replicas, sum_over_replicas
 
 
 class Tally:

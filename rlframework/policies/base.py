@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 from transformers import PreTrainedTokenizerBase
 
-from rlframework.arguments import Checked
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.rollout import Rollout
+from rlframework.utilities.arguments import Checked
 
 Objective = Callable[[TokenLogProbs], Tensor]
 

@@ -17,20 +17,20 @@ from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
 from rlframework.policies.adapter_state import base_weights
 from rlframework.policies.adapters import AdapterReference
 from rlframework.policies.base import Objective, Policy, eval_mode
-from rlframework.policies.decoding import Decoding
-from rlframework.policies.foresight import Foresight
-from rlframework.policies.group_cache import GroupCache
-from rlframework.policies.head import Head, TiledHead, WholeHead, into_rows
-from rlframework.policies.lean_decode import LeanDecoder
+from rlframework.policies.decoding.base import Decoding
+from rlframework.policies.decoding.fused_step import LeanDecoder
+from rlframework.policies.decoding.group_cache import GroupCache
+from rlframework.policies.lm_head import Head, TiledHead, WholeHead, into_rows
 from rlframework.policies.loading import check_vocabulary, load_model, load_tokenizer, with_adapter
-from rlframework.policies.packed_rows import PackedRows
-from rlframework.policies.prefix_sharing import PrefixSharing, TrunkSharing
 from rlframework.policies.read_back import Probe
-from rlframework.policies.rotation import changing_rotation, shared_rotation
+from rlframework.policies.rope import changing_rotation, shared_rotation
 from rlframework.policies.router_loss import RouterLoss
 from rlframework.policies.saving import merged, origin_of, save_adapter
-from rlframework.policies.scoring import Scorer, Scoring
-from rlframework.policies.tree_attention import GroupwiseAttention, TreeAttention
+from rlframework.policies.scoring.base import Scorer, Scoring
+from rlframework.policies.scoring.fused_gradient import Foresight
+from rlframework.policies.scoring.packed import PackedRows
+from rlframework.policies.scoring.shared_prefix import PrefixSharing, TrunkSharing
+from rlframework.policies.scoring.tree_attention import GroupwiseAttention, TreeAttention
 from rlframework.rollout import Rollout
 
 

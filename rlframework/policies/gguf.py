@@ -13,7 +13,7 @@ import transformers
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
-from rlframework.optional import require
+from rlframework.utilities.imports import require
 
 _PART = re.compile(r"-\d{5}-of-(\d{5})\.gguf$")
 

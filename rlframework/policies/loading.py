@@ -15,10 +15,10 @@ from peft import PeftConfig, PeftModel, prepare_model_for_kbit_training
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedTokenizerBase
 
-from rlframework.optional import require
 from rlframework.policies.gguf import find_gguf, without_gguf_mark
 from rlframework.policies.rewriting import check_saved, keeps_first_value, new_adapter
-from rlframework.quiet import CHECKPOINTING, without
+from rlframework.utilities.imports import require
+from rlframework.utilities.library_warnings import CHECKPOINTING, without
 
 _ANOTHER_TOKENIZER = "save the tokenizer beside the model (tokenizer.save_pretrained), or name one by tokenizer=..."
 

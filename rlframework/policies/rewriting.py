@@ -17,8 +17,8 @@ from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
 from torch import Tensor
 
-from rlframework.digest import digest
 from rlframework.policies.adapter_state import base_weights
+from rlframework.utilities.digest import digest
 
 # The adapter that keeps the first value.
 INITIAL = "initial"

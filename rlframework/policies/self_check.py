@@ -16,7 +16,7 @@ import psutil
 import torch
 from torch import Tensor, nn
 
-from rlframework.distributed import is_sharded
+from rlframework.utilities.distributed import is_sharded
 
 # Of log-probabilities of sampled tokens (nats), of total variation, of gradients relative to their norm: far above what
 # float32 rounds, and less than one head of one layer, or one column of a cache, is worth.

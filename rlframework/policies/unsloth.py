@@ -13,9 +13,9 @@ from torch import Tensor
 
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.policies.causal_lm import CausalLMPolicy
-from rlframework.policies.prefix_sharing import PrefixSharing
-from rlframework.policies.right_padded import RightPadded
-from rlframework.policies.scoring import Scoring
+from rlframework.policies.scoring.base import Scoring
+from rlframework.policies.scoring.right_padded import RightPadded
+from rlframework.policies.scoring.shared_prefix import PrefixSharing
 from rlframework.policies.unsloth_backend import check_loaded, fast_language_model, lora_arguments, torch_dtype
 from rlframework.rollout import Rollout
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from peft import LoraConfig
 
-from rlframework.optional import require
+from rlframework.utilities.imports import require
 
 # What `get_peft_model` of Unsloth takes in the same sense as PEFT.
 LORA_SETTINGS = ("r", "lora_alpha", "target_modules", "lora_dropout", "bias", "use_rslora")

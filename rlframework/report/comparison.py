@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rlframework.evaluation import Evaluation, evaluate
-from rlframework.optional import require
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.report.curves import plot_curves
+from rlframework.report.evaluation import Evaluation, evaluate
 from rlframework.report.summary import write_summary
 from rlframework.report.table import print_comparison, print_examples
 from rlframework.rewards.base import RewardModel
 from rlframework.samplers.base import GroupSampler
+from rlframework.utilities.imports import require
 
 
 class Comparison:

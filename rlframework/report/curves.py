@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rlframework.evaluation import Evaluation
-from rlframework.optional import require
+from rlframework.report.evaluation import Evaluation
+from rlframework.utilities.imports import require
 
 Points = tuple[list[int], list[float]]
 

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from rlframework.evaluation import Evaluation
+from rlframework.report.evaluation import Evaluation
 
 _LIBRARIES = ("rlframework", "torch", "pytorch-lightning", "transformers", "peft", "datasets", "torchmetrics", "numpy")
 

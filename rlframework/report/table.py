@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rlframework.evaluation import Evaluation
-from rlframework.optional import require
+from rlframework.report.evaluation import Evaluation
+from rlframework.utilities.imports import require
 
 LONGEST_LINE = 32
 

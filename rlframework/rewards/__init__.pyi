@@ -3,13 +3,13 @@ from .answer import AnswerCheck, CorrectAnswer
 from .base import RewardModel, RowReward, Scores, WeightedSum, optional
 from .code import CodeTests
 from .equation import EquationLayout, EquationReward, EquationSetup, RightEquation
+from .failure_limits import RewardLimits
 from .format import ApproximateFormat, ExactFormat
 from .function import BatchFunctionReward, FunctionReward, TRLReward
 from .judgement import Judgement
 from .length import SoftOverlong
-from .limits import RewardLimits
 from .math import MathAnywhere, MathCheck
-from .numbers import NumberCheck
+from .number_check import NumberCheck
 from .pool import Outcome, WorkerPool
 from .template import AnswerTemplate
 from .verdict import Verdict

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple, final
 import torch
 from torch import Tensor
 
-from rlframework.arguments import Checked
 from rlframework.completions import Completion, Completions
 from rlframework.prompt import Prompt
 from rlframework.rewards.judgement import Judgement
 from rlframework.rewards.waiting import stoppable
+from rlframework.utilities.arguments import Checked
 
 
 class Component(NamedTuple):

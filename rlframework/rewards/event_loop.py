@@ -12,9 +12,9 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
-from rlframework.daemon_threads import DaemonExecutor
 from rlframework.rewards.pool import Outcome
 from rlframework.rewards.waiting import SLICE_S, stoppable
+from rlframework.utilities.daemon_threads import DaemonExecutor
 
 TICK_S = 0.05
 

@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 
 import torch
 
-from rlframework.arguments import at_least
 from rlframework.completions import Completion, Completions
 from rlframework.rewards.base import RewardModel, as_scores
 from rlframework.rewards.event_loop import EventLoop, run_async
@@ -18,7 +17,8 @@ from rlframework.rewards.judgement import Judgement
 from rlframework.rewards.pool import Outcome, WorkerPool
 from rlframework.rewards.template import AnswerTemplate
 from rlframework.rewards.worker import called
-from rlframework.ways_out import named
+from rlframework.utilities.arguments import at_least
+from rlframework.utilities.ways_out import named
 
 Score: TypeAlias = float | None
 NAN = float("nan")

@@ -8,12 +8,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
 
-from rlframework.arguments import Checked, check_argument, meant_by
 from rlframework.completions import Completions
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel
 from rlframework.terms.sampler_correction import SamplerCorrection
+from rlframework.utilities.arguments import Checked, check_argument, meant_by
 
 Progress = Callable[[int, int], None]
 

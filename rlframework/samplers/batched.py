@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from rlframework.completions import Completion, Completions, StopReason
-from rlframework.distributed import is_sharded, on_any_rank
 from rlframework.functional.sampling import inverse_cdf_sample, truncated
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.samplers.base import GroupSampler
+from rlframework.utilities.distributed import is_sharded, on_any_rank
 
 
 class BatchedSampler(GroupSampler):

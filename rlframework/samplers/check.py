@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from rlframework.completions import Completion, Completions
-from rlframework.distributed import from_all_ranks, is_sharded, on_any_rank
 from rlframework.policies.base import Policy
 from rlframework.policies.self_check import BLIND, LEAST, ROUNDING, exact_twin, exactly, rounds
 from rlframework.rollout import Rollout
 from rlframework.samplers.base import GroupSampler
 from rlframework.samplers.batched import BatchedSampler
 from rlframework.samplers.uncached import UncachedSampler
+from rlframework.utilities.distributed import from_all_ranks, is_sharded, on_any_rank
 
 # Tokens of a row that are compared, its last ones: a fault of padding, position or cache is in them too, and the logits
 # of all of a long row would take gigabytes.

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from rlframework.completions import Completion, Completions
-from rlframework.distributed import on_any_rank, raise_together
 from rlframework.functional.advantages import group_spread
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel
-from rlframework.rewards.limits import Counts, RewardLimits
+from rlframework.rewards.failure_limits import Counts, RewardLimits
 from rlframework.samplers.base import GroupSampler
+from rlframework.utilities.distributed import on_any_rank, raise_together
 
 
 class SpreadFilter(GroupSampler):

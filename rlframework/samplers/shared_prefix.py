@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 
 from rlframework.completions import Completions
-from rlframework.distributed import is_sharded, on_any_rank
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.samplers.batched import BatchedSampler, left_pad
+from rlframework.utilities.distributed import is_sharded, on_any_rank
 
 
 class SharedPrefixSampler(BatchedSampler):

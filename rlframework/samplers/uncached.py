@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from rlframework.completions import Completion, Completions
-from rlframework.distributed import is_sharded
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.samplers.batched import BatchedSampler
+from rlframework.utilities.distributed import is_sharded
 
 
 class UncachedSampler(BatchedSampler):

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from rlframework.completions import Completion, Completions
-from rlframework.optional import require
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.samplers.base import GroupSampler
 from rlframework.terms.sampler_correction import SamplerCorrection, TokenTruncation
+from rlframework.utilities.imports import require
 
 
 class UnslothEngineSampler(GroupSampler):

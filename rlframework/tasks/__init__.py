@@ -2,9 +2,9 @@
 
 from rlframework.tasks import chain_sums, truth_tables
 from rlframework.tasks.ready_made import ChainSumsData, ChainSumsPolicy, TruthTablesData, TruthTablesPolicy
-from rlframework.tasks.tiny_base import BasePaths, create_base
-from rlframework.tasks.tiny_recipe import BaseRecipe
-from rlframework.tasks.tiny_tokenizer import tiny_tokenizer
+from rlframework.tasks.tiny.base import BasePaths, create_base
+from rlframework.tasks.tiny.recipe import BaseRecipe
+from rlframework.tasks.tiny.tokenizer import tiny_tokenizer
 
 __all__ = [
     "BasePaths",

@@ -6,7 +6,7 @@ import re
 from random import Random
 
 from rlframework.rewards.template import AnswerTemplate
-from rlframework.tasks.tiny_task import CARELESS, Care, ProblemSet, Row, break_a_tag
+from rlframework.tasks.tiny.task import CARELESS, Care, ProblemSet, Row, break_a_tag
 
 # What problems and solutions are written in, and the stray signs about them.
 CHARACTERS = "0123456789+-=?;>:,. \n"

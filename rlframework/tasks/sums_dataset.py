@@ -8,7 +8,7 @@ from typing import Any
 from datasets import Dataset
 
 from rlframework.tasks import chain_sums
-from rlframework.tasks.tiny_task import Row
+from rlframework.tasks.tiny.task import Row
 
 CARD = """\
 ---

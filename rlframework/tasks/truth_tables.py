@@ -9,7 +9,7 @@ from random import Random
 from rlframework.rewards.logic.brute_force import truth_column
 from rlframework.rewards.logic.formula import parse_formula
 from rlframework.rewards.template import AnswerTemplate
-from rlframework.tasks.tiny_task import CARELESS, Care, ProblemSet, Row, break_a_tag
+from rlframework.tasks.tiny.task import CARELESS, Care, ProblemSet, Row, break_a_tag
 
 # What problems and solutions are written in, and the stray signs about them.
 CHARACTERS = "01pq∧∨→⊕()=?;>:,. \n"

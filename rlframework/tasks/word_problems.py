@@ -10,8 +10,8 @@ from random import Random
 from typing import NamedTuple
 
 from rlframework.data.module import PromptDataModule
-from rlframework.evaluation import Evaluation
-from rlframework.tasks.tiny_task import Row, Splits
+from rlframework.report.evaluation import Evaluation
+from rlframework.tasks.tiny.task import Row, Splits
 
 SMALLEST, LARGEST = 2, 20
 MAX_TOKENS = 14

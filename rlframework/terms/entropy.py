@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from rlframework.arguments import Checked
+from rlframework.utilities.arguments import Checked
 
 
 class EntropyBonus(Checked, nn.Module):

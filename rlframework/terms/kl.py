@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from rlframework.arguments import Checked
 from rlframework.functional.divergences import k1, k3
 from rlframework.functional.ratios import masked_sum
 from rlframework.functional.surrogates import ratio_of
+from rlframework.utilities.arguments import Checked
 
 Estimator = Callable[[Tensor, Tensor], Tensor]
 

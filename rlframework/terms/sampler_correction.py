@@ -13,8 +13,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from rlframework.arguments import Checked
 from rlframework.functional.surrogates import ratio_of
+from rlframework.utilities.arguments import Checked
 
 
 class SamplerCorrection(Checked, ABC):

@@ -1,4 +1,4 @@
-from .kit import check_algorithm
+from .algorithms.kit import check_algorithm
 from .report import CheckError, CheckReport, Finding
 from .rewards import check_reward
 from .table import TablePolicy

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from rlframework import GroupSampler, PolicyGradient
-from rlframework.collect import assemble
 from rlframework.completions import Completion, Completions
+from rlframework.loop.collect import assemble
 from rlframework.prompt import Prompt
 from rlframework.rewards import Scores, SoftOverlong
 from rlframework.samplers import BatchedSampler
-from tests.reducer_runs import Bigrams
+from tests.distributed.reducer_runs import Bigrams
 
 # pi / pi_old of every token, N = 2 groups of G = 3 completions; the last has no tokens.
 RATIOS = [[1.5], [0.5, 1.1, 0.9], [1.0, 2.0], [0.7, 0.8, 1.25, 3.0], [1.0, 1.0002], []]

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from rlframework import GRPO, BatchedSampler, Policy, PolicyGradient, PromptDataModule, Rollout, RolloutCallback
-from rlframework.collect import Collected, assemble
 from rlframework.completions import Completion, Completions
 from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
+from rlframework.loop.collect import Collected, assemble
 from rlframework.prompt import Prompt
 from rlframework.rewards import RowReward, Scores
 from rlframework.testing import letter_tokenizer

@@ -19,9 +19,9 @@ from peft import LoraConfig
 from rlframework import GRPO, CausalLMPolicy, SavePolicy
 from rlframework.policies import Policy
 from rlframework.rewards import RowReward
-from rlframework.rewards.limits import RewardLimits
+from rlframework.rewards.failure_limits import RewardLimits
 from rlframework.testing import letter_tokenizer, tiny_policy
-from rlframework.whole_folder import LISTING, check_replaceable, whole_folder
+from rlframework.utilities.whole_folder import LISTING, check_replaceable, whole_folder
 
 Make = Callable[..., GRPO]
 Fit = Callable[..., pl.Trainer]
@@ -251,7 +251,7 @@ def test_a_signal_while_it_saves(grpo: Make, fit: Fit, tmp_path: Path, monkeypat
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from rlframework.whole_folder import whole_folder
+from rlframework.utilities.whole_folder import whole_folder
 
 target = Path(sys.argv[1])
 if sys.argv[2] == "swap":

@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerFast
 from rlframework.data import set_structured_chat_template
 from rlframework.data.tokenize import tokenize_rows
 from rlframework.rewards import AnswerTemplate
-from rlframework.tasks.tiny_tokenizer import tiny_tokenizer
+from rlframework.tasks.tiny.tokenizer import tiny_tokenizer
 from rlframework.testing import letter_tokenizer
 
 SYSTEM = {"role": "system", "content": "Be terse."}

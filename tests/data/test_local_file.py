@@ -9,7 +9,7 @@ import pytest
 from datasets import Dataset
 
 from rlframework.data import LocalFile, after_hashes, math_gold
-from rlframework.tasks.tiny_tokenizer import tiny_tokenizer
+from rlframework.tasks.tiny.tokenizer import tiny_tokenizer
 
 ROWS = [{"question": f"{i}+{i}=?", "gold": f"Add.\n#### {2 * i}", "level": i} for i in range(6)]
 MAPPED = [{"prompt": f"{i}+{i}=?", "answer": str(2 * i), "level": i} for i in range(6)]

@@ -13,11 +13,11 @@ import pytorch_lightning as pl
 import torch
 
 from rlframework import GRPO, CausalLMPolicy, Completions, PromptDataModule, SharedPrefixSampler
-from rlframework.collect import assemble
+from rlframework.loop.collect import assemble
 from rlframework.prompt import Prompt
 from rlframework.rewards import FunctionReward
 from rlframework.rewards.base import Scores
-from tests.tiny_architectures import KINDS, TOKENIZER, tiny_architecture
+from tests.policies.tiny_architectures import KINDS, TOKENIZER, tiny_architecture
 
 PAGE = Path(__file__).parents[2] / "docs" / "architectures.md"
 BEGIN, END = "<!-- architectures:begin -->\n", "<!-- architectures:end -->"

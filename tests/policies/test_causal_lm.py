@@ -22,8 +22,8 @@ from transformers import (
 )
 
 from rlframework import BatchedSampler, CausalLMPolicy
-from rlframework.collect import assemble
 from rlframework.completions import Completion, Completions
+from rlframework.loop.collect import assemble
 from rlframework.prompt import Prompt
 from rlframework.rewards import Scores
 from rlframework.rollout import Rollout

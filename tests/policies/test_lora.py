@@ -10,8 +10,8 @@ from peft import LoraConfig, get_peft_model
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from rlframework import BatchedSampler, CausalLMPolicy
-from rlframework.collect import assemble
 from rlframework.completions import Completion, Completions
+from rlframework.loop.collect import assemble
 from rlframework.prompt import Prompt
 from rlframework.rewards import Scores
 from rlframework.rollout import Rollout

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 
 from rlframework import SFT, BatchedSampler, DemonstrationDataModule, Policy, SharedPrefixSampler
-from rlframework.collect import assemble
+from rlframework.loop.collect import assemble
 from rlframework.rewards import Scores
 from rlframework.rollout import Rollout
 from rlframework.testing import letter_prompts, letter_tokenizer

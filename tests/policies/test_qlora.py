@@ -10,7 +10,7 @@ from peft import LoraConfig
 from transformers import BitsAndBytesConfig
 
 from rlframework import GRPO, BatchedSampler, CausalLMPolicy, SharedPrefixSampler
-from rlframework.collect import assemble
+from rlframework.loop.collect import assemble
 from rlframework.rewards import Scores
 from rlframework.rollout import Rollout
 from rlframework.testing import letter_prompts, letter_tokenizer, tiny_policy, tiny_qwen3

@@ -24,7 +24,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from safetensors.torch import load_file
 
 from rlframework import GRPO, CausalLMPolicy
-from rlframework.checkpoints import base_digest
+from rlframework.loop.checkpoint import base_digest
 from rlframework.policies.adapter_state import changes_nothing
 from rlframework.samplers import LoRASync
 from rlframework.testing import letter_tokenizer

@@ -14,7 +14,7 @@ from peft import LoraConfig, PeftModel, PromptTuningConfig, get_peft_model
 from peft.tuners.lora import LoraLayer
 from transformers import AutoModelForCausalLM
 
-from rlframework.collect import assemble
+from rlframework.loop.collect import assemble
 from rlframework.policies import CausalLMPolicy, causal_lm, saving
 from rlframework.policies.read_back import Probe
 from rlframework.rewards import Scores

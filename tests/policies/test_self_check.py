@@ -11,7 +11,7 @@ from transformers import DeepseekV3Config, FalconConfig, PreTrainedModel
 from transformers.models.deepseek_v3 import DeepseekV3ForCausalLM
 from transformers.models.falcon import FalconForCausalLM
 
-from rlframework.collect import assemble
+from rlframework.loop.collect import assemble
 from rlframework.policies import CausalLMPolicy
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import Scores

@@ -14,7 +14,7 @@ import pytest
 import torch
 from peft import LoraConfig
 
-from rlframework.collect import assemble
+from rlframework.loop.collect import assemble
 from rlframework.policies import CausalLMPolicy
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import Scores

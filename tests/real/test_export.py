@@ -14,7 +14,7 @@ from peft import LoraConfig, PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from rlframework import SFT, CausalLMPolicy, DemonstrationDataModule, SavePolicy
-from rlframework.export import CONVERTER, export
+from rlframework.export.write import CONVERTER, export
 
 pytestmark = pytest.mark.real
 PROMPT = "17 + 25 ="

@@ -12,7 +12,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from rlframework import CausalLMPolicy, SharedPrefixSampler, rewards
-from rlframework.evaluation import evaluate
+from rlframework.report.evaluation import evaluate
 from rlframework.tasks.word_problems import MAX_TOKENS, WordProblemsData
 
 pytestmark = pytest.mark.real

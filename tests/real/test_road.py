@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from rlframework import SFT, CausalLMPolicy, DemonstrationDataModule
-from rlframework.collect import assemble
 from rlframework.completions import Completion, Completions
+from rlframework.loop.collect import assemble
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import Scores
 

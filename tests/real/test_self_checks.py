@@ -12,14 +12,15 @@ import torch
 from peft import LoraConfig, PeftModel
 from torch import Tensor, nn
 
-from rlframework.collect import assemble
 from rlframework.completions import Completions
-from rlframework.policies import CausalLMPolicy, lean_decode
-from rlframework.policies.group_cache import PromptLayer, Seats
-from rlframework.policies.kv_cache import RoomyLayer
-from rlframework.policies.lean_decode import LeanDecoder
-from rlframework.policies.prefix_tree import PrefixTree
-from rlframework.policies.tree_attention import GroupwiseAttention, Span
+from rlframework.loop.collect import assemble
+from rlframework.policies import CausalLMPolicy
+from rlframework.policies.decoding import fused_step as lean_decode
+from rlframework.policies.decoding.fused_step import LeanDecoder
+from rlframework.policies.decoding.group_cache import PromptLayer, Seats
+from rlframework.policies.decoding.kv_cache import RoomyLayer
+from rlframework.policies.scoring.prefix_tree import PrefixTree
+from rlframework.policies.scoring.tree_attention import GroupwiseAttention, Span
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import Scores
 from rlframework.rollout import Rollout
@@ -146,7 +147,7 @@ def padding_is_seen(patch: pytest.MonkeyPatch) -> None:
 
 
 def padding_stays_behind_the_trunk(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("rlframework.policies.trunk_prefill._move_padding_to_the_left", lambda *_: None)
+    patch.setattr("rlframework.policies.decoding.trunk_prefill._move_padding_to_the_left", lambda *_: None)
 
 
 def a_step_rounds_too_much(patch: pytest.MonkeyPatch) -> None:

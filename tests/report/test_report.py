@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from rlframework.completions import Completion, Completions
-from rlframework.evaluation import Evaluation
 from rlframework.prompt import Prompt
 from rlframework.report import Comparison, plot_curves, print_comparison, print_examples, read_metrics, write_summary
+from rlframework.report.evaluation import Evaluation
 from rlframework.rewards import CorrectAnswer
 from rlframework.samplers import BatchedSampler
 from rlframework.testing import letter_prompts, tiny_policy

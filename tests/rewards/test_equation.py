@@ -11,7 +11,7 @@ import pytest
 from rlframework.completions import Completion, Completions
 from rlframework.prompt import Prompt
 from rlframework.report import reward_report
-from rlframework.report.equation_layouts import OneBox, OneEquation
+from rlframework.reward_report.equation_layouts import OneBox, OneEquation
 from rlframework.rewards import EquationLayout, EquationSetup, RightEquation
 from rlframework.rewards.equation import MAX_EQUATION_CHARACTERS, read_equation
 from rlframework.testing import check_reward

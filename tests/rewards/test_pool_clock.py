@@ -12,7 +12,7 @@ from itertools import count
 import pytest
 
 from rlframework.rewards.function import FunctionReward
-from rlframework.rewards.math import grade_answer, second_opinion
+from rlframework.rewards.math import grade_answer, math_verify_worker
 from rlframework.rewards.pool import WorkerPool
 from tests.rewards.pool_functions import act
 from tests.rewards.test_pool import gone
@@ -201,20 +201,20 @@ SAME = {
 @pytest.mark.parametrize("case", SAME)
 def test_a_verdict_on_a_busy_machine_is_the_one_on_an_idle_machine(case):
     gold, answer, verdict = SAME[case]
-    wait_s = 1.2 * second_opinion.CPU_LIMIT_S if case in ("sum", "another sum") else 0.1
-    with no_processor(second_opinion._POOL, wait_s):
+    wait_s = 1.2 * math_verify_worker.CPU_LIMIT_S if case in ("sum", "another sum") else 0.1
+    with no_processor(math_verify_worker._POOL, wait_s):
         assert grade_answer(answer, gold) == verdict
 
 
 def test_a_time_out_by_the_wall_clock_is_no_wrong_answer(monkeypatch):
     # Enough for the gold alone, which must not turn the verdict.
-    monkeypatch.setattr(second_opinion._POOL, "limit_s", 1.5)
-    with no_processor(second_opinion._POOL, 2.0):
+    monkeypatch.setattr(math_verify_worker._POOL, "limit_s", 1.5)
+    with no_processor(math_verify_worker._POOL, 2.0):
         assert grade_answer(r"\sum_{j=1}^{n} j^2", SQUARES) == "error"
 
 
 def test_a_worker_that_is_killed_once_costs_no_right_answer():
-    pool = second_opinion._POOL
+    pool = math_verify_worker._POOL
     with no_processor(pool, 60):
         timer = threading.Timer(0.3, os.kill, (pool._idle[0].process.pid, signal.SIGKILL))
         timer.start()

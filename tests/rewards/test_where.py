@@ -11,7 +11,7 @@ import torch
 from rlframework.completions import Completion, Completions
 from rlframework.prompt import Prompt
 from rlframework.rewards import FunctionReward, Judgement, RewardModel, RightEquation, Where, optional
-from rlframework.rewards.limits import Counts
+from rlframework.rewards.failure_limits import Counts
 from rlframework.testing import check_reward
 
 NAN = float("nan")

@@ -12,9 +12,9 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, Qwen3Config, Qwen3ForCausalLM
 
 from rlframework import BatchedSampler, CausalLMPolicy
-from rlframework.collect import assemble
 from rlframework.completions import Completion, Completions
 from rlframework.functional.logprobs import token_logprobs
+from rlframework.loop.collect import assemble
 from rlframework.policies import Policy
 from rlframework.prompt import Prompt
 from rlframework.rewards import Scores

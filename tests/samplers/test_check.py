@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from rlframework.collect import assemble
 from rlframework.completions import Completions
+from rlframework.loop.collect import assemble
 from rlframework.policies import CausalLMPolicy
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import Scores

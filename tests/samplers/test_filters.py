@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from rlframework import DAPO, BatchedSampler, Completion, Completions, GroupSampler, SpreadFilter
-from rlframework.evaluation import evaluate
 from rlframework.prompt import Prompt
+from rlframework.report.evaluation import evaluate
 from rlframework.rewards import Judgement, RewardLimits, RewardModel, RowReward
 from rlframework.testing import letter_prompts, tiny_policy
 from tests.conftest import FirstLetter

@@ -17,9 +17,10 @@ from transformers import (
     PreTrainedModel,
 )
 
-from rlframework.policies import CausalLMPolicy, Policy, decoding
-from rlframework.policies.group_cache import PromptLayer
-from rlframework.policies.kv_cache import RoomyLayer
+from rlframework.policies import CausalLMPolicy, Policy
+from rlframework.policies.decoding import base as decoding
+from rlframework.policies.decoding.group_cache import PromptLayer
+from rlframework.policies.decoding.kv_cache import RoomyLayer
 from rlframework.samplers import BatchedSampler, SharedPrefixSampler
 from rlframework.testing import letter_prompts, letter_tokenizer, tiny_policy
 

@@ -16,9 +16,9 @@ import torch
 from peft import LoraConfig
 
 from rlframework.algorithms import GRPO
-from rlframework.collect import assemble
 from rlframework.completions import Completions
 from rlframework.functional.sampling import truncated
+from rlframework.loop.collect import assemble
 from rlframework.policies import CausalLMPolicy
 from rlframework.rewards import Scores
 from rlframework.samplers import BatchedSampler, UnslothEngineSampler

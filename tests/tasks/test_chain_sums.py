@@ -9,7 +9,7 @@ import pytest
 
 from rlframework.rewards.template import AnswerTemplate
 from rlframework.tasks import chain_sums
-from rlframework.tasks.tiny_task import ProblemSet
+from rlframework.tasks.tiny.task import ProblemSet
 
 
 def test_problems_are_distinct_deterministic_and_extend_one_another() -> None:

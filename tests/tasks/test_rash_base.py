@@ -12,7 +12,7 @@ from transformers import Qwen3ForCausalLM
 from rlframework.rewards.template import AnswerTemplate
 from rlframework.tasks import chain_sums, rash_base
 from rlframework.tasks.rash_base import create_rash_base
-from rlframework.tasks.tiny_tokenizer import tiny_tokenizer
+from rlframework.tasks.tiny.tokenizer import tiny_tokenizer
 from tests.tasks.quick import QUICK
 
 TOKENIZER = tiny_tokenizer()

@@ -16,8 +16,10 @@ import pytest
 
 from rlframework.rewards.logic import TruthTable
 from rlframework.rewards.template import AnswerTemplate
-from rlframework.tasks import BaseRecipe, create_base, tiny_base, tiny_training, truth_tables
-from rlframework.tasks.tiny_tokenizer import tiny_tokenizer
+from rlframework.tasks import BaseRecipe, create_base, truth_tables
+from rlframework.tasks.tiny import base as tiny_base
+from rlframework.tasks.tiny import training as tiny_training
+from rlframework.tasks.tiny.tokenizer import tiny_tokenizer
 from tests.rewards.logic.rows import verdict
 from tests.tasks.quick import QUICK
 

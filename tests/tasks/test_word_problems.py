@@ -19,12 +19,12 @@ import yaml
 
 from rlframework.completions import Completion, Completions
 from rlframework.data import LocalFile
-from rlframework.evaluation import Evaluation
 from rlframework.prompt import Prompt
+from rlframework.report.evaluation import Evaluation
 from rlframework.rewards import RightEquation
 from rlframework.tasks import word_problems
 from rlframework.tasks.smollm2 import VERSION
-from rlframework.tasks.tiny_tokenizer import tiny_tokenizer
+from rlframework.tasks.tiny.tokenizer import tiny_tokenizer
 from rlframework.tasks.word_problems import EXAMPLES, NEW, TRAINED
 from rlframework.testing.tiny import tiny_qwen3
 
@@ -192,7 +192,7 @@ def test_the_way_of_ones_own_file_leads_to_a_model_that_transformers_loads(
     for line in block("rlframework probe").splitlines():
         words = line.partition("#")[0].split()
         options = ["--prompts", "4"] if "probe" in words else []
-        command = [sys.executable, "-m", "rlframework.commands", *words[1:], *options]
+        command = [sys.executable, "-m", "rlframework.cli.main", *words[1:], *options]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, env=environment)
         # A model of random weights has nothing to reinforce, and the probe says so.
         assert done.returncode == int("probe" in words), f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"

@@ -13,9 +13,9 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 from rlframework import GRPO, RolloutCallback
-from rlframework.collect import Collected
+from rlframework.loop.collect import Collected
 from rlframework.terms import AdaptiveEntropyBonus, EntropyBonus
-from tests.reducer_runs import Bigrams, Option, learn, make
+from tests.distributed.reducer_runs import Bigrams, Option, learn, make
 
 
 class Keep(RolloutCallback):

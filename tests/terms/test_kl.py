@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from rlframework import RolloutCallback
-from rlframework.collect import Collected
 from rlframework.functional.divergences import k1, k2, k3
+from rlframework.loop.collect import Collected
 from rlframework.terms import KLInLoss, KLInReward, KLTerm, SamplerCorrection
-from tests.reducer_runs import TWICE, Judge, Option, learn, make
+from tests.distributed.reducer_runs import TWICE, Judge, Option, learn, make
 
 
 class Keep(RolloutCallback):

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from rlframework import RolloutCallback
-from rlframework.collect import Collected
+from rlframework.loop.collect import Collected
 from rlframework.terms import SamplerCorrection, SequenceMask, SequenceTruncation, TokenMask, TokenTruncation
-from tests.reducer_runs import learn, make
+from tests.distributed.reducer_runs import learn, make
 
 NAN = math.nan
 MASK = torch.tensor([[True, True, True], [True, True, False]])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rlframework import BatchedSampler
-from rlframework.collect import assemble
+from rlframework.loop.collect import assemble
 from rlframework.prompt import Prompt
 from rlframework.rewards import Scores
 from rlframework.testing import TablePolicy

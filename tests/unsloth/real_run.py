@@ -13,9 +13,9 @@ import torch
 from peft import LoraConfig
 
 from rlframework import GRPO, PromptDataModule, UnslothPolicy, UnslothSampler
-from rlframework.collect import assemble
 from rlframework.completions import Completion, Completions
-from rlframework.policies.right_padded import RightPadded
+from rlframework.loop.collect import assemble
+from rlframework.policies.scoring.right_padded import RightPadded
 from rlframework.prompt import Prompt
 from rlframework.rewards import RowReward, Scores
 from rlframework.rollout import Rollout

@@ -18,8 +18,8 @@ from peft import LoraConfig
 
 from rlframework import BatchedSampler, CausalLMPolicy, GenerateSampler, UnslothPolicy, UnslothSampler
 from rlframework.policies.base import eval_mode
-from rlframework.policies.right_padded import RightPadded
-from rlframework.policies.scoring import find_fault
+from rlframework.policies.scoring.base import find_fault
+from rlframework.policies.scoring.right_padded import RightPadded
 from rlframework.policies.unsloth_backend import gradient_checkpointing
 from rlframework.testing import letter_prompts
 from tests.unsloth.shared import ADAPTER, LORA, batch, ids_and_logprobs, sampler, scored, train

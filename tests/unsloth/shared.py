@@ -13,10 +13,10 @@ from peft import LoraConfig
 from torch import Tensor
 
 from rlframework.algorithms import GRPO
-from rlframework.collect import assemble
 from rlframework.completions import Completion, Completions
 from rlframework.data import PromptDataModule
 from rlframework.functional.logprobs import TokenLogProbs
+from rlframework.loop.collect import assemble
 from rlframework.policies import CausalLMPolicy
 from rlframework.prompt import Prompt
 from rlframework.rewards import Scores

@@ -1,7 +1,7 @@
 from .bubblewrap import BubblewrapSandbox
 from .cases import CallCase, Case, CaseError, StdinCase, cases_from_asserts, read_assert, read_cases
-from .limits import Limits
 from .plain import PlainSandbox
+from .resource_limits import Limits
 from .reward import CodeTests, judge
 from .sandbox import CaseOutput, Launch, Sandbox, SandboxError, SandboxUnavailableError
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rlframework.rewards.code.limits import MB, Limits
+from rlframework.rewards.code.resource_limits import MB, Limits
 from rlframework.rewards.code.sandbox import DRIVER, Launch, Sandbox, SandboxError, SandboxUnavailableError
 from rlframework.rewards.code.seccomp import open_filter
 

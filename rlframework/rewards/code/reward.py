@@ -12,9 +12,9 @@ from rlframework.completions import Completion, Completions
 from rlframework.prompt import Prompt
 from rlframework.rewards.code.bubblewrap import BubblewrapSandbox
 from rlframework.rewards.code.cases import Case, CaseError, read_cases
-from rlframework.rewards.code.limits import MB, Limits
 from rlframework.rewards.code.plain import PlainSandbox
 from rlframework.rewards.code.program import program_of
+from rlframework.rewards.code.resource_limits import MB, Limits
 from rlframework.rewards.code.sandbox import CaseOutput, Sandbox, SandboxError
 from rlframework.rewards.judgement import Judgement
 from rlframework.rewards.template import AnswerTemplate

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rlframework.rewards.code import driver
-from rlframework.rewards.code.limits import MB, Limits
 from rlframework.rewards.code.process import Finished, run_process
+from rlframework.rewards.code.resource_limits import MB, Limits
 
 # Runs inside, where this package is not.
 DRIVER = inspect.getsource(driver) + "\n\nmain()\n"

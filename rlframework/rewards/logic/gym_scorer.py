@@ -9,7 +9,7 @@ import json
 from functools import cache
 from typing import Any
 
-from rlframework.optional import require
+from rlframework.utilities.imports import require
 
 # At the top: a worker imports it before its first call, whose time limit it would eat up otherwise.
 factory = require("reasoning_gym.factory", "logic")

@@ -1,5 +1,5 @@
-from .anywhere import MathAnywhere
 from .grading import gold_is_verifiable, grade, grade_all, grade_answer
+from .lenient import MathAnywhere
 from .reward import MathCheck
 
 __all__ = ["MathAnywhere", "MathCheck", "gold_is_verifiable", "grade", "grade_all", "grade_answer"]

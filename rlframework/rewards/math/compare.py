@@ -7,9 +7,9 @@ from collections.abc import Sequence as Items
 from fractions import Fraction
 from typing import TypeVar
 
+from rlframework.rewards.math.equivalence import MAX_FUNCTIONS, functions, ratio_of_functions, same_function
 from rlframework.rewards.math.exact import TooLargeError, exact_value
 from rlframework.rewards.math.intervals import infinite_sign, interval_of, ordered
-from rlframework.rewards.math.numeric import MAX_FUNCTIONS, functions, ratio_of_functions, same_function
 from rlframework.rewards.math.parameters import with_names_of, without_declarations
 from rlframework.rewards.math.plus_minus import both_values
 from rlframework.rewards.math.real_sets import real_set

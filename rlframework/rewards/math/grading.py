@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 from rlframework.rewards.math.answers import Answer, Letter, Words, read_answer
 from rlframework.rewards.math.compare import same
+from rlframework.rewards.math.math_verify_worker import ask, is_at_fault, may_ask
 from rlframework.rewards.math.parser import read
-from rlframework.rewards.math.second_opinion import ask, is_at_fault, may_ask
 from rlframework.rewards.math.syntax import SCALARS, Quantity, Relation, has_variables
 from rlframework.rewards.numerals import parse_number
 from rlframework.rewards.pool import Outcome

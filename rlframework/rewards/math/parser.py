@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlframework.rewards.math.commands import Commands
+from rlframework.rewards.math.latex import Commands
 from rlframework.rewards.math.solutions import holds
 from rlframework.rewards.math.syntax import (
     ALL_REALS,

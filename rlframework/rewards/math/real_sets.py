@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rlframework.rewards.math.equivalence import real_value
 from rlframework.rewards.math.intervals import infinite_sign, interval_of, is_interval, ordered
-from rlframework.rewards.math.numeric import real_value
 from rlframework.rewards.math.plus_minus import both_values
 from rlframework.rewards.math.syntax import (
     ALL_REALS,

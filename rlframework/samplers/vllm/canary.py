@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from rlframework.collect import assemble
 from rlframework.completions import Completion, Completions
+from rlframework.loop.collect import assemble
 from rlframework.policies.base import Policy, eval_mode
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import Scores

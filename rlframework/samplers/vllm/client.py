@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
-from rlframework.optional import require
 from rlframework.samplers.vllm.errors import BadAnswerError, ServerError, UnavailableError, shown
+from rlframework.utilities.imports import require
 
 # Busy, or behind a proxy that does not reach it at the moment: too slow with the request (408), not ready for it yet
 # (425), too many of them (429), overloaded (529); no server behind the proxy, or one that hangs, breaks off or answers

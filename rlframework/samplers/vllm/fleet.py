@@ -13,9 +13,6 @@ from typing import Any, NamedTuple, Self
 
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
-from rlframework.daemon_threads import DaemonExecutor
-from rlframework.distributed import from_all_ranks, process, raise_together
-from rlframework.folders import writable_folder
 from rlframework.policies.base import Policy
 from rlframework.samplers.vllm.altered import altered
 from rlframework.samplers.vllm.answer import Answered, check_vocabulary, read_group
@@ -42,6 +39,9 @@ from rlframework.samplers.vllm.errors import (
 )
 from rlframework.samplers.vllm.patience import Patience
 from rlframework.samplers.vllm.sync import WeightSync, sync_for
+from rlframework.utilities.daemon_threads import DaemonExecutor
+from rlframework.utilities.distributed import from_all_ranks, process, raise_together
+from rlframework.utilities.paths import writable_folder
 
 _RELOADS = 3
 _NOTES = threading.Lock()

@@ -12,9 +12,8 @@ import numpy as np
 import torch
 
 from rlframework.completions import Completion, Completions
-from rlframework.daemon_threads import DaemonExecutor
-from rlframework.fingerprint import fingerprint
 from rlframework.policies.base import Policy
+from rlframework.policies.fingerprint import fingerprint
 from rlframework.prompt import Prompt
 from rlframework.samplers.base import GroupSampler
 from rlframework.samplers.vllm.answer import Answered
@@ -23,6 +22,7 @@ from rlframework.samplers.vllm.client import Server
 from rlframework.samplers.vllm.fleet import Fleet
 from rlframework.samplers.vllm.sync import WeightSync
 from rlframework.terms.sampler_correction import SamplerCorrection, TokenTruncation
+from rlframework.utilities.daemon_threads import DaemonExecutor
 
 _BOUNDED = TokenTruncation()
 _CANARY_TOKENS, _CANARY_HEAT = 16, 2.0

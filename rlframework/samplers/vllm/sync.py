@@ -17,7 +17,6 @@ from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 from transformers.utils import logging
 
-from rlframework.distributed import is_sharded, process
 from rlframework.policies.base import Policy
 from rlframework.policies.saving import portable_adapter
 from rlframework.samplers.vllm.client import Server
@@ -31,6 +30,7 @@ from rlframework.samplers.vllm.errors import (
     UnavailableError,
     shown,
 )
+from rlframework.utilities.distributed import is_sharded, process
 
 
 class WeightSync(ABC):

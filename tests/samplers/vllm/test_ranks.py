@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file
 
 from rlframework.samplers.vllm.disguise import disguised
+from tests.distributed.two_ranks import launch
 from tests.samplers.vllm.recording import PROMPTS
 from tests.samplers.vllm.tiny_qwen import model
-from tests.two_ranks import launch
 
 pytestmark = pytest.mark.distributed
 

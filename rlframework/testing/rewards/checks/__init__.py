@@ -5,8 +5,8 @@ from collections.abc import Callable
 from rlframework.testing.rewards.checks.contract import dtype, expectations, failures, length, mutation
 from rlframework.testing.rewards.checks.gold import abstention
 from rlframework.testing.rewards.checks.independence import batch_independence, determinism, order_independence
-from rlframework.testing.rewards.checks.limits import time_limit
 from rlframework.testing.rewards.checks.safety import process_safety, thread_safety
+from rlframework.testing.rewards.checks.time_limits import time_limit
 from rlframework.testing.rewards.subject import Subject
 
 Check = Callable[[Subject], str]

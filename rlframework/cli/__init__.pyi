@@ -1,0 +1,3 @@
+from .lightning import main
+
+__all__ = ["main"]

@@ -1,0 +1,8 @@
+"""``python -m rlframework.cli fit``, another name of ``rlframework fit``."""
+
+import sys
+
+from rlframework.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""``rlframework probe``: what there is to reinforce, before any training."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any, NoReturn
+
+from pytorch_lightning.cli import LightningArgumentParser
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+from rlframework.algorithms import PolicyModule
+from rlframework.cli.recipe import RecipeCLI
+from rlframework.data import PromptDataModule
+from rlframework.report.probing.measure import probe
+from rlframework.report.probing.table import print_probe
+from rlframework.utilities.imports import require
+from rlframework.utilities.paths import writable_folder
+
+
+class ProbeCLI(RecipeCLI):
+    """Reads what ``rlframework fit`` reads; of the Trainer only device and precision are used."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add what a probe can be told, and what ``fit`` takes besides."""
+        add = parser.add_argument
+        add("--prompts", type=int, default=64, help="how many prompts to ask (by default 64)")
+        add("--group_size", type=int | None, default=None, help="answers to a prompt (by default the sampler's)")
+        add("--output", type=str | None, default=None, help="a file of JSON to write the figures to")
+        add("--ckpt_path", type=str | None, default=None, help="a checkpoint to probe")
+        add("--weights_only", type=bool | None, default=None, help="of a configuration for fit; not used")
+
+    def before_instantiate_classes(self) -> None:
+        """Refuse what cannot be carried out; leave aside what a run writes, and how many processes it has.
+
+        Raises:
+            OSError: There is no such checkpoint, or the output cannot be written.
+            ValueError: A number of prompts or of answers below 1.
+        """
+        _check(self.config)
+        for name, value in _ASIDE.items():
+            self.config.trainer[name] = value
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Read the arguments; Lightning's own would warn that those of the process begin with the command's name."""
+        self.config = parser.parse_args(args)
+
+
+_ASIDE = {
+    "logger": False,
+    "callbacks": None,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "devices": 1,
+    "num_nodes": 1,
+    "strategy": "auto",
+    "fast_dev_run": False,
+    "limit_predict_batches": None,
+}
+
+
+def _check(asked: Any) -> None:
+    """Refuse before a model is loaded and sampled what would end the probe after it."""
+    if asked.prompts < 1:
+        raise ValueError(f"--prompts {asked.prompts}: at least one has to be asked")
+    if asked.group_size is not None and asked.group_size < 1:
+        raise ValueError(f"--group_size {asked.group_size}: at least one answer to a prompt has to be sampled")
+    # Lightning knows some by a word (best, last) or an address.
+    path = asked.ckpt_path
+    if path is not None and os.path.splitext(path)[1] and "://" not in path and not Path(path).exists():
+        raise FileNotFoundError(f"--ckpt_path {path}: there is no such checkpoint (looked for in {Path.cwd()})")
+    if asked.output is not None:
+        output = Path(asked.output)
+        writable_folder(output.parent)
+        if output.is_dir() or (output.exists() and not os.access(output, os.W_OK)):
+            kind = "is a folder" if output.is_dir() else "may not be written"
+            raise PermissionError(f"--output {output} {kind}; name a file to write the figures to")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Probe what a configuration would train.
+
+    Args:
+        arguments: Instead of those of the process, without the command's name.
+
+    Returns:
+        The exit status: 0 if there is something to reinforce, 1 if no group has spread.
+
+    Raises:
+        ImportError: jsonargparse or rich is not installed.
+        SystemExit: Of status 2, after a line that says why the command cannot be carried out.
+    """
+    require("jsonargparse", "cli")
+    require("rich", "report")
+    try:
+        cli: Any = ProbeCLI(
+            PolicyModule,
+            PromptDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            save_config_callback=None,
+            run=False,
+            args=arguments,
+            parser_kwargs={"prog": "rlframework probe", "description": __doc__},
+        )
+        asked = cli.config
+        report = probe(cli.model, cli.datamodule, asked.prompts, asked.group_size, cli.trainer, asked.ckpt_path)
+        print_probe(report)
+        if asked.output is not None:
+            Path(asked.output).write_text(json.dumps(report.figures(), indent=2) + "\n", encoding="utf-8")
+    except UnpicklingError:  # torch advises to read it at one's own risk
+        _end(f"{asked.ckpt_path} is no checkpoint, or holds more than tensors and plain values, which could run code")
+    except KeyError as error:
+        _end(str(error.args[0] if error.args else error))
+    except (EOFError, ImportError, MisconfigurationException, OSError, RuntimeError, TypeError, ValueError) as error:
+        _end(str(error))
+    return 0 if report.fit else 1
+
+
+def _end(why: str) -> NoReturn:
+    # jsonargparse repeats the values, and data may be among them.
+    line = " ".join(why.partition("Given value type:")[0].split())
+    print(f"rlframework probe: error: {line}", file=sys.stderr)
+    raise SystemExit(2)

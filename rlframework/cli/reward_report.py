@@ -1,0 +1,134 @@
+"""``rlframework reward-report``: what a reward pays for, before any training."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+
+DESCRIPTION = """\
+Score completions whose verdict is known beforehand, made from rows of your data: the expected answer in several
+writings, wrong answers, hedged ones, answers in the wrong place, none at all, and cut ones. Prints how many wrong ones
+are accepted and how many right ones refused, and writes reward_report.json and reward_report.html."""
+
+EPILOG = """\
+A score accepts if it is above --accept-above. By default that is halfway between what the expected answer gets and what
+another row's answer gets in the same layout (medians), which is 0.5 for a reward of 0 and 1.
+The exit status is 1 if a wrong answer is accepted, if a larger share of right ones than --max-false-refusals is
+refused, if the reward fails on a completion, or if it judges the right answers of too few rows (--max-unverifiable);
+2 if the command cannot be carried out; else 0."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the argument parser of ``rlframework reward-report``."""
+    options = argparse.ArgumentParser(
+        prog="rlframework reward-report",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = options.add_argument
+    add(
+        "--reward",
+        action="append",
+        required=True,
+        metavar="NAME",
+        help="module:attribute, file.py:attribute, package.Class, or a name from rlframework.rewards: a reward, its "
+        "class, or a function; may be a sum such as 'A + 0.5 * B', and be given several times, which adds up",
+    )
+    add("--data", required=True, help="a .jsonl, .json, .csv, .tsv or .parquet file, or module:attribute of rows")
+    add("--prompt-column", default="prompt", metavar="NAME", help="by default: prompt")
+    add("--answer-column", "--gold", default="answer", metavar="NAME", help="which holds the gold; by default: answer")
+    add(
+        "--splitter",
+        metavar="NAME",
+        help="takes the gold out of that column, as LocalFile's does: after_hashes, last_boxed, or module:attribute",
+    )
+    add(
+        "--verifiable",
+        metavar="NAME",
+        help="tells whether a gold can be checked, as LocalFile's does, and leaves out the rows of the others: "
+        "math_gold, or module:attribute",
+    )
+    add("--layout", metavar="NAME", help="'bare' for a reward that reads no tags, or module:attribute of a template")
+    add("--rows", type=_count, default=200, metavar="N", help="take so many rows, evenly spaced (by default 200)")
+    add("--accept-above", type=_score, metavar="SCORE", help="a score above it accepts")
+    add("--max-false-refusals", type=_share, default=0.0, metavar="SHARE", help="to put up with (by default 0)")
+    add(
+        "--max-unverifiable",
+        type=_share,
+        metavar="SHARE",
+        help="of rows without a usable or checkable answer, to put up with (by default 0.2, as in a run)",
+    )
+    add("--out", default="reward_report", metavar="FOLDER", help="where to write (by default ./reward_report)")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Report on a reward.
+
+    Args:
+        arguments: Instead of those of the process.
+
+    Returns:
+        The exit status: 0 if the reward is fit for training, 1 if it is not.
+    """
+    options = parser()
+    asked = options.parse_args(arguments)
+    # Only now, so that --help does not wait for torch.
+    from rlframework.data.columns import ColumnMap
+    from rlframework.data.golds import with_readable_golds
+    from rlframework.reward_report.scoring import reward_report
+    from rlframework.reward_report.sources import find, read_layout, read_reward, read_rows
+    from rlframework.reward_report.table import print_reward_report
+    from rlframework.rewards.failure_limits import RewardLimits
+    from rlframework.utilities.paths import writable_folder
+
+    try:
+        template = read_layout(asked.layout) if asked.layout else None
+        prompt, answer, columns = asked.prompt_column, asked.answer_column, None
+        if asked.splitter:
+            columns = ColumnMap(prompt, answer, find(asked.splitter, "rlframework.data"), keep=None)
+            prompt, answer = "prompt", "answer"
+        rows = read_rows(asked.data, columns)
+        if asked.verifiable:
+            rows = with_readable_golds(rows, find(asked.verifiable, "rlframework.data"), answer, "given")
+        reward = read_reward(asked.reward)
+        writable_folder(asked.out)
+        report = reward_report(
+            reward,
+            rows,
+            template=template,
+            prompt_column=prompt,
+            answer_column=answer,
+            accept_above=asked.accept_above,
+            max_rows=asked.rows,
+            limits=None if asked.max_unverifiable is None else RewardLimits(unverifiable=asked.max_unverifiable),
+        )
+        paths = report.save(asked.out)
+    except (KeyError, TypeError, ValueError, PermissionError) as error:
+        options.error(" ".join(str(error.args[0] if isinstance(error, KeyError) else error).split()))
+    print_reward_report(report, asked.max_false_refusals)
+    print("\n".join(map(str, paths)))
+    return 0 if report.ok(asked.max_false_refusals) else 1
+
+
+def _score(text: str) -> float:
+    score = float(text)
+    if not math.isfinite(score):
+        raise argparse.ArgumentTypeError(f"expected a number that scores can be above of, got {text}")
+    return score
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1 row, got {text}")
+    return count
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"expected a share from 0 to 1, got {text}")
+    return share

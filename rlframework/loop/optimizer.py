@@ -1,0 +1,69 @@
+"""AdamW and its schedule, the way transformers sets them up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.plugins.precision import MixedPrecision
+from torch import nn
+from torch.optim import SGD, AdamW
+from torch.optim.lr_scheduler import LambdaLR
+from transformers import SchedulerType, get_scheduler
+
+from rlframework.utilities.arguments import one_of
+
+
+def check_schedule(owner: object, name: str, warmup_steps: int) -> None:
+    """Refuse the name of a schedule that cannot be made by its name, before a run is half set up.
+
+    Raises:
+        ValueError: There is none of that name, it needs settings of its own, or it is steered by a measure.
+    """
+    one_of(owner, "schedule", name, [known.value for known in SchedulerType])
+    trial = SGD([torch.zeros(1)], lr=1.0)
+    try:
+        made = get_scheduler(name, trial, num_warmup_steps=warmup_steps, num_training_steps=warmup_steps + 1)
+        reason = None if isinstance(made, LambdaLR) else "it is steered by a measure and not by steps"
+    except (TypeError, ValueError) as error:
+        reason = str(error)
+    if reason is not None:
+        raise ValueError(
+            f"{type(owner).__name__} got schedule={name!r}, which takes more than its name ({reason}): choose another, "
+            "such as 'linear', 'cosine' or 'constant', or override configure_optimizers"
+        )
+
+
+def adamw(model: nn.Module, options: dict[str, Any], schedule: dict[str, Any], trainer: pl.Trainer) -> dict[str, Any]:
+    """Return what Lightning's ``configure_optimizers`` wants, the schedule stepped once per optimizer step.
+
+    Weight decay acts on matrices only; biases, norm scales and other vectors are left free.
+
+    Raises:
+        ValueError: Nothing is trainable, or the schedule needs a number of steps and the run has none.
+    """
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if not trainable:
+        raise ValueError("the policy has no trainable parameters; pass lora=... or unfreeze some")
+    matrices = [parameter for parameter in trainable if parameter.ndim > 1]
+    vectors = [parameter for parameter in trainable if parameter.ndim <= 1]
+    groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
+    # Fused it needs no copies of the weights. Under mixed precision Lightning refuses to clip the gradients of a fused
+    # optimizer, which might unscale them itself.
+    mixed = isinstance(trainer.precision_plugin, MixedPrecision)
+    fused = not mixed and all(parameter.device.type in ("cpu", "cuda") for parameter in trainable)
+    optimizer = AdamW([group for group in groups if group["params"]], fused=fused, **options)
+    steps = trainer.estimated_stepping_batches
+    total = None if steps == float("inf") else int(steps)
+    try:
+        scheduler = get_scheduler(optimizer=optimizer, num_training_steps=total, **schedule)
+    except ValueError as error:
+        if total is not None:
+            raise
+        raise ValueError(
+            f"schedule={schedule['name']!r} is drawn over the optimizer steps of a run, and this Trainer has no number "
+            f"of them (max_steps={trainer.max_steps}, max_epochs={trainer.max_epochs}): set max_steps, also beside "
+            "max_time, or use schedule='constant' or 'constant_with_warmup'"
+        ) from error
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

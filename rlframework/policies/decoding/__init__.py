@@ -1,0 +1,1 @@
+"""Decoding: caches and steps that sample from a policy."""

@@ -1,0 +1,301 @@
+"""Which prefill, cache and step decode a rollout, and the proof that they decode as the model does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from pytorch_lightning.utilities.rank_zero import rank_zero_warn
+from torch import Tensor
+from transformers.cache_utils import DynamicCache, DynamicLayer
+
+from rlframework.policies.decoding.cuda_graph import GraphedDecoder
+from rlframework.policies.decoding.fused_step import LeanDecoder
+from rlframework.policies.decoding.group_cache import GroupCache
+from rlframework.policies.decoding.kv_cache import with_room
+from rlframework.policies.decoding.rows_apart import RowsApart
+from rlframework.policies.decoding.trunk_prefill import read_behind_trunk, worth_a_trunk
+from rlframework.policies.rope import length_dependent
+from rlframework.policies.scoring.prefix_tree import common_prefix
+from rlframework.policies.scoring.tree_attention import TREE_ATTENTION
+from rlframework.policies.self_check import coarse, exact_twin, exactly, raised, rounds, total_variation, unlike, wrong
+from rlframework.utilities.distributed import is_sharded, on_any_rank
+
+if TYPE_CHECKING:
+    from rlframework.policies.causal_lm import CausalLMPolicy
+
+# Prompts of so many tokens are kept once for their group: below, a copy for each row is read faster than the two parts
+# of a row are joined.
+LONG_PROMPT = 64
+
+
+class Way(NamedTuple):
+    """A combination of shortcuts.
+
+    Args:
+        trunk: Read what all prompts begin with once.
+        shared: Keep each prompt once for its group.
+        roomy: Copy it into a cache with room for what follows; without either, the cache is the model's own.
+        lean: Take steps through `LeanDecoder`, for which the cache has to be one of the two.
+        padded: Read and decode all prompts as one batch; without it each by itself (`RowsApart`).
+        cached: Go on from the model's cache; without it every step reads whole rows again.
+    """
+
+    trunk: bool = False
+    shared: bool = False
+    roomy: bool = False
+    lean: bool = False
+    padded: bool = True
+    cached: bool = True
+
+    @property
+    def name(self) -> str:
+        """The shortcuts that are taken, by the policy's arguments that switch them off where there are any."""
+        names = {
+            "shared_trunk=True": self.trunk,
+            "shared_prefix=True": self.shared,
+            "lean_decode=True": self.lean,
+        }
+        own = "the model's own cache" + (" of padded rows (padded=True)" if self.padded else "")
+        own = "cache with room" if self.roomy else own
+        return ", ".join(name for name, used in names.items() if used) or own
+
+
+# Each row read anew at every step, by itself: by definition what the model says of a text.
+_SLOWEST = Way(padded=False, cached=False)
+
+
+class Decoding:
+    """Reads prompts, branches their cache into groups, and takes decoding steps.
+
+    Before a way is first used, it decodes a few tokens of two prompts, one row ending before the others, and is held
+    against a forward pass over each whole row. A way that differs is left, with a warning that has the figures. The
+    last one has neither padding nor a cache, and serves every model.
+
+    Args:
+        trunk: Read what all prompts begin with once, where the cache allows it.
+        lean: Take steps through `LeanDecoder`, where the cache and the weights allow it.
+        graphed: Record them as graphs, with a copy of the prompt for every row.
+        padded: Read prompts of unequal length as one batch.
+    """
+
+    def __init__(self, trunk: bool, lean: bool, graphed: bool = False, padded: bool = True) -> None:
+        self._trunk = trunk
+        self._lean = lean
+        self._graphed = graphed
+        self._padded = padded
+        self._holds: dict[Way, bool] = {}
+        self._prompts: tuple[Tensor, Tensor] | None = None
+
+    def read(self, policy: CausalLMPolicy, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
+        """Read the prompts, ``(N, V)`` and their cache.
+
+        Raises:
+            RuntimeError: The model's logits are NaN.
+        """
+        self._prompts = ids, mask
+        whole = policy.model.config._attn_implementation == TREE_ATTENTION and not is_sharded(policy)
+        # Where the longest row of a call decides how all are rotated, a trunk read by itself is rotated otherwise.
+        alike = whole and not length_dependent(policy.model.config)
+        trunk = self._padded and self._trunk and alike and worth_a_trunk(ids, mask)
+        wanted = [Way(trunk=True)] if trunk else []
+        wanted += [Way()] if self._padded and policy.keeps_cache else []
+        wanted += [Way(padded=False)] if policy.keeps_cache else []
+        way = next((way for way in wanted if self._proven(policy, way, 1)), _SLOWEST)
+        if way == _SLOWEST:
+            self._refuse_what_is_not_causal(policy)
+        if not way.padded and is_sharded(policy):
+            raise RuntimeError(
+                f"{type(policy.model).__name__} shows its padding, or has no cache, so that prompts are read one by "
+                "one; ranks that share sharded weights would wait for each other. Use a strategy that shards none"
+            )
+        return self._prefill(policy, way, ids, mask)
+
+    def branch(self, policy: CausalLMPolicy, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
+        """Return a cache of ``N * copies`` rows, group by group, that share their prompt if it is long.
+
+        Raises:
+            RuntimeError: The model's logits are NaN.
+        """
+        if isinstance(cache, RowsApart):
+            return self._branched(policy, _SLOWEST, cache, mask, copies, room)
+        plain = isinstance(cache, DynamicCache) and all(type(layer) is DynamicLayer for layer in cache.layers)
+        long = copies > 1 and mask.shape[1] >= LONG_PROMPT and not self._graphed
+        # Latent attention keeps other things than the keys and values that attention meets.
+        alike = plain and all(layer.keys.shape == layer.values.shape for layer in cache.layers)
+        shared = alike and long and policy.model.config._attn_implementation == TREE_ATTENTION
+        lean = plain and self._lean and not is_sharded(policy) and LeanDecoder.fits(policy.model)
+        copied = (Way(roomy=plain, lean=lean), Way(roomy=plain), Way())
+        wanted = (Way(shared=True, lean=lean), Way(shared=True), *copied) if shared else copied
+        way = next((way for way in wanted if self._proven(policy, way, copies)), Way())
+        return self._branched(policy, way, cache, mask, copies, room)
+
+    def next_logits(self, policy: CausalLMPolicy, ids: Tensor, mask: Tensor, cache: Any) -> tuple[Tensor, Any]:
+        """Decode one token per row, ``(B, V)``, in the way that the cache was branched for."""
+        if isinstance(cache, RowsApart):
+            return cache.append(ids), cache
+        decoder = getattr(cache, "decoder", None)
+        if decoder is None:
+            return policy.plain_next_logits(ids, mask, cache)
+        return decoder.step(ids[:, 0], mask, cache), cache
+
+    def _prefill(self, policy: CausalLMPolicy, way: Way, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
+        if not way.padded:
+            return RowsApart.read(policy, ids, mask, way.cached)
+        if not way.trunk:
+            return policy.next_logits(ids, mask)
+        return read_behind_trunk(policy.next_logits, ids, mask, common_prefix(ids, mask))
+
+    def _branched(self, policy: CausalLMPolicy, way: Way, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
+        if way.shared:
+            cache = GroupCache(cache, mask, copies, room)
+        else:
+            rows = torch.arange(len(mask), device=mask.device).repeat_interleave(copies)
+            cache = with_room(cache, rows, room) if way.roomy else policy.select_rows(cache, rows, room)
+        if way.lean:
+            # The joined weights live as long as the cache does: no longer than the rollout that they belong to.
+            decoder = LeanDecoder(policy.model, cache.layers[0].capacity)
+            cache.decoder = GraphedDecoder(decoder) if self._graphed else decoder
+        return cache
+
+    def _proven(self, policy: CausalLMPolicy, way: Way, copies: int) -> bool:
+        """Whether a way decodes as the model scores, found out once."""
+        if way not in self._holds:
+            if self._prompts is None:
+                return False  # A cache that was not read here.
+            found = self._fault(policy, way, *_two_prompts(*self._prompts), min(copies, 2))
+            self._holds[way] = not on_any_rank(found is not None, policy)
+            if not self._holds[way]:
+                rank_zero_warn(
+                    f"Left {way.name}: {found or 'another rank found that results differ'}. What is slower is right, "
+                    "and is used instead. Please report the architecture."
+                )
+        return self._holds[way]
+
+    def _refuse_what_is_not_causal(self, policy: CausalLMPolicy) -> None:
+        """Refuse a model that predicts a token otherwise once others follow it, found out once.
+
+        Raises:
+            RuntimeError: It does.
+        """
+        if _SLOWEST in self._holds or self._prompts is None:
+            return
+        found = self._fault(policy, _SLOWEST, *_two_prompts(*self._prompts), 1)
+        if on_any_rank(found is not None, policy):
+            raise RuntimeError(
+                f"{type(policy.model).__name__} predicts a token otherwise once others follow it: "
+                f"{found or 'another rank found so'}. What is sampled from it is not what would be learned from; check "
+                "whether its configuration makes it causal (is_decoder=True of encoders)"
+            )
+        self._holds[_SLOWEST] = True
+
+    @torch.no_grad()
+    def _fault(self, policy: CausalLMPolicy, way: Way, ids: Tensor, mask: Tensor, copies: int) -> str | None:
+        """Return how a way differs from the model's own forward pass; None if it does not.
+
+        Raises:
+            RuntimeError: The logits of that are NaN.
+        """
+        forced = self._sampled(policy, ids, mask, copies)
+        with exact_twin(policy) as exact:
+            if exact is None:
+                own = _whole(policy, ids, mask, copies, forced)
+                try:
+                    fast = self._replay(policy, way, ids, mask, copies, forced)
+                except Exception as error:
+                    return raised(error)
+                return unlike("distributions", float(total_variation(own, fast).mean()))
+            twin, _ = exact
+            with exactly(policy):
+                truth = _whole(twin, ids, mask, copies, forced)
+                try:
+                    fast = self._replay(twin, way, ids, mask, copies, forced)
+                except Exception as error:  # An architecture that nobody has tried may do anything.
+                    return raised(error)
+            found = wrong("distributions", float(total_variation(truth, fast).max()))
+            if found is not None or not rounds(policy):
+                return found
+            own_error, fast_error = (
+                float(total_variation(truth, logits).mean())
+                for logits in (
+                    _whole(policy, ids, mask, copies, forced),
+                    self._replay(policy, way, ids, mask, copies, forced),
+                )
+            )
+            return coarse("distributions", own_error, fast_error)
+
+    def _replay(
+        self, policy: CausalLMPolicy, way: Way, ids: Tensor, mask: Tensor, copies: int, forced: Tensor
+    ) -> Tensor:
+        """Decode tokens that are given, ``(B, T)``, one row ending halfway; return logits, ``(n, V)``."""
+        logits, cache = self._prefill(policy, way, ids, mask)
+        cache = self._branched(policy, way, cache, mask, copies, room=forced.shape[1])
+        steps, mask = [logits.repeat_interleave(copies, 0)], mask.repeat_interleave(copies, 0)
+        for position in range(forced.shape[1]):
+            if position == _HALFWAY:
+                kept = _staying(len(forced), forced.device)
+                cache = policy.select_rows(cache, kept, forced.shape[1])
+                mask, forced = mask[kept], forced[kept]
+            mask = torch.nn.functional.pad(mask, (0, 1), value=True)
+            step, cache = self.next_logits(policy, forced[:, position : position + 1], mask, cache)
+            # A recorded step writes into the same buffer again.
+            steps.append(step.clone())
+        return torch.cat(steps)
+
+    def _sampled(self, policy: CausalLMPolicy, ids: Tensor, mask: Tensor, copies: int) -> Tensor:
+        """Return tokens that the model samples in its slowest way, ``(B, T)``; no random stream of the run is touched.
+
+        Raises:
+            RuntimeError: Its logits are NaN.
+        """
+        generator = torch.Generator(ids.device).manual_seed(0)
+        logits, cache = self._prefill(policy, _SLOWEST, ids, mask)
+        if logits.isnan().any():
+            raise RuntimeError(
+                "the policy's logits are NaN: its weights have diverged, or were not numbers to begin with"
+            )
+        cache, logits = self._branched(policy, _SLOWEST, cache, mask, copies, 0), logits.repeat_interleave(copies, 0)
+        tokens = []
+        for _ in range(_STEPS):
+            tokens.append(torch.multinomial(logits.float().softmax(-1), 1, generator=generator))
+            logits, cache = self.next_logits(policy, tokens[-1], mask, cache)
+        # Some models count positions by which ids are padding's, and those may be sampled as well.
+        tokens[1] = torch.full_like(tokens[1], policy.pad_id)
+        return torch.cat(tokens, dim=1)
+
+
+# Tokens that a proof decodes, and when a row leaves.
+_STEPS, _HALFWAY = 6, 3
+# What a proof reads of a prompt: as much of its beginning, and of its end.
+_PROOF_PROMPT = 48
+
+
+def _staying(rows: int, device: torch.device) -> Tensor:
+    """Return the rows that go on when one has ended: the second, so that others move up."""
+    return torch.tensor([row for row in range(rows) if row != 1 or rows < 2], device=device)
+
+
+def _two_prompts(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the longest and the shortest prompt, ``(2, P')``, without the middle of long ones."""
+    # Two also of one, since ranks that share sharded weights have to call the model equally often.
+    sizes = mask.sum(1)
+    rows = sizes.argsort(stable=True)[[-1, 0]]
+    place, size = mask[rows].long().cumsum(1), sizes[rows].unsqueeze(1)
+    kept = mask[rows] & ((place <= _PROOF_PROMPT) | (place > size - _PROOF_PROMPT))
+    # What is kept, moved to the right.
+    order = kept.long().argsort(dim=1, stable=True)[:, -int(kept.sum(1).max()) :]
+    return ids[rows].gather(1, order), kept.gather(1, order)
+
+
+def _whole(policy: CausalLMPolicy, ids: Tensor, mask: Tensor, copies: int, forced: Tensor) -> Tensor:
+    """Return the logits that forward passes over whole rows give where `Decoding._replay` gives some, ``(n, V)``."""
+    rows = torch.arange(len(ids), device=ids.device).repeat_interleave(copies)
+    logits = torch.cat(
+        [
+            policy.single_logits(torch.cat([ids[row][mask[row]], tokens]).unsqueeze(0), forced.shape[1] + 1)
+            for row, tokens in zip(rows, forced, strict=True)
+        ]
+    )
+    staying = _staying(len(forced), forced.device)
+    steps = [logits[:, position] for position in range(_HALFWAY + 1)]
+    return torch.cat([*steps, *(logits[staying, position] for position in range(_HALFWAY + 1, logits.shape[1]))])

@@ -1,0 +1,170 @@
+"""One decoding step of the Llama family in a dozen calls a layer, for models so small or so fast that calls cost most.
+
+The arithmetic is that of transformers' Llama, Qwen2 and Qwen3. Projections that read the same input are joined into one
+matrix, LoRA is added to the weights, norms are the fused ones of torch, and keys and values go straight into a
+`RoomyLayer`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from peft import LoraModel, PeftModel
+from peft.tuners.lora import Linear as LoraLinear
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import PreTrainedModel
+from transformers.cache_utils import DynamicCache
+
+from rlframework.policies.rope import length_dependent
+
+_FAMILY = frozenset({"llama", "qwen2", "qwen3"})
+
+
+class LeanDecoder:
+    """Decodes with the weights that the model has now; made anew for every rollout, since it holds joined copies.
+
+    Args:
+        model: A transformers model that `fits`.
+        positions: How many positions will be asked for at most.
+    """
+
+    def __init__(self, model: Any, positions: int) -> None:
+        model = _inside(model)
+        body = model.model
+        self._embedding = body.embed_tokens
+        self._layers = [_Layer(layer, model.config) for layer in body.layers]
+        self._norm = body.norm
+        self._head = model.lm_head
+        places = torch.arange(positions, device=self._embedding.weight.device).unsqueeze(0)
+        self._cosines, sines = (part[0] for part in body.rotary_emb(self._embedding.weight, places))
+        first, second = sines.chunk(2, dim=-1)
+        self._sines = torch.cat([-first, second], dim=-1)
+
+    @staticmethod
+    def fits(model: Any) -> bool:
+        """Whether the model is of the family as transformers has it, with plain or LoRA layers and no part of others.
+
+        A part that does nothing yet, as new adapters do, would pass any comparison, so each is known by its class.
+        """
+        if isinstance(model, PeftModel) and type(model.base_model) is not LoraModel:
+            return False
+        model = _inside(model)
+        if not isinstance(model, PreTrainedModel) or model.config.model_type not in _FAMILY:
+            return False
+        if model.config.hidden_act != "silu" or length_dependent(model.config):
+            return False
+        body: Any = model.model
+        if not all(_is_stock(part) for part in (model, body, body.norm, model.lm_head, *body.layers.modules())):
+            return False
+        parts = [part for layer in body.layers for part in (*_attention(layer), *_feed_forward(layer))]
+        plain = type(body.embed_tokens) is nn.Embedding and type(model.lm_head) is nn.Linear
+        return plain and all(type(part) is nn.Linear or _adds_weights(part) for part in parts)
+
+    def step(self, tokens: Tensor, mask: Tensor, cache: DynamicCache) -> Tensor:
+        """Read one token per row and return ``(B, V)`` logits for the next.
+
+        Args:
+            tokens: ``(B,)``.
+            mask: ``(B, S)`` bool over everything seen and the token itself.
+            cache: Of `RoomyLayer`.
+        """
+        seen = None if bool(mask.all()) else mask[:, None, None, :]
+        return self.forward(tokens, mask.sum(1) - 1, seen, cache.layers)
+
+    def forward(self, tokens: Tensor, positions: Tensor, seen: Tensor | None, states_of_layers: Any) -> Tensor:
+        """Do the same for positions ``(B,)`` and a mask ``(B, 1, 1, S)``, None where nothing is padded."""
+        rotation = self._cosines[positions].unsqueeze(1), self._sines[positions].unsqueeze(1)  # (B, 1, D) each
+        hidden = self._embedding(tokens)
+        for layer, states in zip(self._layers, states_of_layers, strict=True):
+            hidden = layer(hidden, rotation, seen, states)
+        return self._head(_normalised(hidden, self._norm))
+
+
+class _Layer:
+    """A decoder layer with its projections joined."""
+
+    def __init__(self, layer: Any, config: Any) -> None:
+        attention = layer.self_attn
+        query, key, value, out = _attention(layer)
+        gate, up, down = _feed_forward(layer)
+        self._inwards, self._out = _joined(query, key, value), _joined(out)
+        self._gates, self._down = _joined(gate, up), _joined(down)
+        self._before, self._between = layer.input_layernorm, layer.post_attention_layernorm
+        self._width = attention.head_dim
+        self._heads, self._key_heads = config.num_attention_heads, config.num_key_value_heads
+        self._head_norms = None
+        if hasattr(attention, "q_norm"):
+            norms = (attention.q_norm, self._heads), (attention.k_norm, self._key_heads)
+            self._head_norms = torch.cat([norm.weight.expand(count, -1) for norm, count in norms])  # (H + H_kv, D)
+            self._epsilon = attention.q_norm.variance_epsilon
+        self._scale = attention.scaling
+
+    def __call__(self, hidden: Tensor, rotation: tuple[Tensor, Tensor], seen: Tensor | None, states: Any) -> Tensor:
+        heads, key_heads, rows = self._heads, self._key_heads, len(hidden)
+        states_in = F.linear(_normalised(hidden, self._before), *self._inwards).view(rows, -1, self._width)
+        turned, value = states_in.split([heads + key_heads, key_heads], dim=1)
+        if self._head_norms is not None:
+            turned = F.rms_norm(turned, (self._width,), None, self._epsilon) * self._head_norms
+        query, key = _rotated(turned, rotation).split([heads, key_heads], dim=1)
+        mixed = states.attend(query, key, value, seen, self._scale)
+        hidden = hidden + F.linear(mixed.reshape(rows, -1), *self._out)
+        gate, up = F.linear(_normalised(hidden, self._between), *self._gates).chunk(2, dim=-1)
+        return hidden + F.linear(F.silu(gate) * up, *self._down)
+
+
+def _attention(layer: Any) -> tuple[Any, ...]:
+    attention = layer.self_attn
+    return attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj
+
+
+def _feed_forward(layer: Any) -> tuple[Any, ...]:
+    return layer.mlp.gate_proj, layer.mlp.up_proj, layer.mlp.down_proj
+
+
+def _joined(*parts: Any) -> tuple[Tensor, Tensor | None]:
+    """Return the weights of layers that read the same input, one below the other, and their biases."""
+    weights, biases = [_weight(part) for part in parts], [part.bias for part in parts]
+    joined = torch.cat(weights) if len(weights) > 1 else weights[0]
+    return joined, None if biases[0] is None else torch.cat(biases)
+
+
+def _weight(part: Any) -> Tensor:
+    """Return what a layer multiplies by: with LoRA, what its active adapters make of the weight."""
+    if type(part) is nn.Linear or part.disable_adapters or part.merged:
+        return part.weight
+    weight = part.weight
+    for name in part.active_adapters:
+        if name in part.lora_A:
+            weight = weight + part.get_delta_weight(name).to(torch.promote_types(weight.dtype, torch.float32))
+    return weight.to(part.weight.dtype)
+
+
+def _is_stock(part: nn.Module) -> bool:
+    """Whether a module is one of transformers, torch or PEFT and calls nothing else."""
+    own = type(part).__module__.startswith(
+        ("transformers.models.", "transformers.activations", "torch.nn.", "peft.tuners.lora.")
+    )
+    return own and "forward" not in vars(part) and not part._forward_hooks and not part._forward_pre_hooks
+
+
+def _adds_weights(part: Any) -> bool:
+    """Whether a LoRA layer does no more than add to the weight of a plain one."""
+    if type(part) is not LoraLinear or type(part.base_layer) is not nn.Linear:
+        return False
+    variants = any(part.use_dora.values()) or bool(getattr(part, "lora_variant", None))
+    return not variants and not any(getattr(part, "lora_bias", {}).values())
+
+
+def _inside(model: Any) -> Any:
+    return model.get_base_model() if isinstance(model, PeftModel) else model
+
+
+def _normalised(states: Tensor, norm: Any) -> Tensor:
+    return F.rms_norm(states, (states.shape[-1],), norm.weight, norm.variance_epsilon)
+
+
+def _rotated(states: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
+    cosines, sines = rotation  # the first half of the sines negative
+    return states * cosines + states.roll(states.shape[-1] // 2, dims=-1) * sines

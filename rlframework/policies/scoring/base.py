@@ -1,0 +1,281 @@
+"""Ways to score a minibatch, from the fastest to single rows, each held against single rows on first use."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import torch
+from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
+
+from rlframework.functional.logprobs import TokenLogProbs
+from rlframework.policies.base import eval_mode
+from rlframework.policies.self_check import (
+    coarse,
+    exact_twin,
+    exactly,
+    raised,
+    rounds,
+    unlike,
+    wrong,
+)
+from rlframework.rollout import Rollout
+from rlframework.utilities.distributed import on_any_rank
+
+if TYPE_CHECKING:
+    from rlframework.policies.causal_lm import CausalLMPolicy
+
+
+class Scorer(ABC):
+    """One way to lay a minibatch out and score it.
+
+    Attributes:
+        name: In messages.
+        switch: Argument of the policy that switches it off.
+        is_news: Whether the log says why it does not fit.
+    """
+
+    name: ClassVar[str]
+    switch: ClassVar[str]
+    is_news: ClassVar[bool] = True
+
+    @abstractmethod
+    def unfit(self, batch: Rollout) -> str | None:
+        """Return why this minibatch cannot be scored so, as far as configuration and shapes tell; None if it can."""
+
+    @abstractmethod
+    def score(self, batch: Rollout, **options: Any) -> TokenLogProbs:
+        """Return what `CausalLMPolicy.single_logprobs` returns, ``(B, T)``, 0 on padding.
+
+        Args:
+            batch: Whole groups.
+            **options: Of `Head.score`.
+        """
+
+
+class Scoring:
+    """Takes the first scorer that fits, then padded rows, then single rows.
+
+    The log says once for each reason why a faster one did not. The first minibatch of a way, and the first one with
+    gradients, are scored for a few rows, and held against the same rows each by itself. A way that differs is left,
+    with a warning that has the figures.
+
+    Args:
+        policy: Whose single rows are right.
+        scorers: The fastest first.
+        padded: Whether rows may be padded where no scorer fits.
+    """
+
+    def __init__(self, policy: CausalLMPolicy, scorers: Sequence[Scorer], padded: bool = True) -> None:
+        self._policy = policy
+        self._scorers = scorers
+        self._padded = padded
+        self._told: set[tuple[Scorer, str]] = set()
+        self._proven: set[tuple[Scorer | None, bool]] = set()
+        self._refuted: set[Scorer] = set()
+
+    def choose(self, batch: Rollout) -> Scorer | None:
+        """Return what scores this minibatch fastest; None if nothing but padded or single rows can.
+
+        Raises:
+            RuntimeError: The model's numbers are NaN.
+        """
+        for scorer in self._scorers:
+            if scorer in self._refuted:
+                continue
+            reason = scorer.unfit(batch)
+            if reason is None and self._holds(scorer, batch):
+                return scorer
+            if reason is not None and scorer.is_news and (scorer, reason) not in self._told:
+                self._told.add((scorer, reason))
+                rank_zero_info(f"No {scorer.name}: {reason}.")
+        return None
+
+    def pads(self, batch: Rollout) -> bool:
+        """Return whether padded rows score as single ones do; without it each has to be scored by itself.
+
+        Raises:
+            RuntimeError: The model's numbers are NaN.
+        """
+        if self._padded and (None, torch.is_grad_enabled()) not in self._proven:
+            # Rows without a token have nothing to compare, and those without a prompt nothing to compare with.
+            blank = not (batch.completion_mask.any() and batch.prompt_mask.any(1).all())
+            if not on_any_rank(blank, self._policy):
+                self._padded = self._holds(None, batch)
+        return self._padded
+
+    def _holds(self, scorer: Scorer | None, batch: Rollout) -> bool:
+        """Whether a scorer, or padded rows, score as single rows do; found out once without gradients, once with."""
+        case = scorer, torch.is_grad_enabled()
+        if case in self._proven:
+            return True
+        found = find_fault(self._policy, scorer, _sample(batch))
+        if on_any_rank(found is not None, self._policy):
+            if scorer is not None:
+                self._refuted.add(scorer)
+            rank_zero_warn(
+                f"Left {scorer.switch if scorer else 'padded'}=True: "
+                f"{found or 'another rank found that results differ'}. What is slower is right, and is used instead. "
+                "Please report the architecture."
+            )
+            return False
+        self._proven.add(case)
+        return True
+
+
+class _Reading(NamedTuple):
+    """What a way of scoring says of some rows: ``(n,)`` of their tokens, and ``(m,)`` of some weights."""
+
+    logprobs: Tensor
+    entropies: Tensor
+    gradients: Tensor
+
+    @classmethod
+    def of(
+        cls,
+        policy: nn.Module,
+        score: Callable[[Rollout], TokenLogProbs],
+        rows: Rollout,
+        parameters: Sequence[nn.Parameter] = (),
+        one_by_one: bool = False,
+    ) -> _Reading:
+        """Score rows and, where gradients are on, differentiate by the parameters.
+
+        One by one takes the memory of one row.
+        """
+        parts = [rows.select(slice(row, row + 1)) for row in range(len(rows))] if one_by_one else [rows]
+        sizes = [int(part.completion_mask.sum()) for part in parts]
+        slopes = torch.linspace(-1, 1, sum(sizes), device=rows.completion_mask.device).split(sizes)
+        weights = list(parameters) if torch.is_grad_enabled() else []
+        logprobs, entropies, gradients = [], [], [torch.zeros_like(weight, dtype=torch.float32) for weight in weights]
+        # Dropout would draw other numbers in each pass, and reentrant checkpoints know no gradient but of backward().
+        with eval_mode(policy):
+            for part, slope in zip(parts, slopes, strict=True):
+                tokens, entropy = (found[part.completion_mask] for found in score(part))
+                logprobs.append(tokens.detach())
+                entropies.append(entropy.detach())
+                if weights and tokens.requires_grad:
+                    found = torch.autograd.grad((tokens * slope).sum(), weights, allow_unused=True)
+                    for total, more in zip(gradients, found, strict=True):
+                        total += 0.0 if more is None else more
+        flat = torch.cat([total.flatten() for total in gradients]) if weights else torch.zeros(0)
+        return cls(torch.cat(logprobs), torch.cat(entropies), flat)
+
+    def apart(self, other: _Reading, largest: bool) -> dict[str, float]:
+        """Return how far another reading is: of tokens the largest gap or the mean, of gradients that of the norm."""
+        gaps = {
+            "log-probabilities": (self.logprobs - other.logprobs).abs(),
+            "entropies": (self.entropies - other.entropies).abs(),
+        }
+        found = {what: float(gap.max() if largest else gap.mean()) for what, gap in gaps.items()}
+        size = self.gradients.norm().clamp(min=1e-12)
+        return found | {"gradients (relative)": float((self.gradients - other.gradients).norm() / size)}
+
+
+def find_fault(policy: CausalLMPolicy, scorer: Scorer | None, rows: Rollout) -> str | None:
+    """Return how a scorer, or padded rows, differ from single rows; None if they do not.
+
+    Args:
+        policy: The policy as it is used.
+        scorer: One of its own; None is padded rows.
+        rows: A few rows in whole groups, with tokens.
+
+    Raises:
+        RuntimeError: Single rows score NaN.
+    """
+    with exact_twin(policy, scorer) as exact:
+        # Chosen before anything runs: a sharded model may keep its weights gathered after a pass.
+        weights = _small_ones(policy)
+        fast_way = policy.padded_logprobs if scorer is None else scorer.score
+        if exact is None:
+            own = _of_single_rows(policy, rows, weights)
+            try:
+                fast = _Reading.of(policy, fast_way, rows, weights)
+            except Exception as error:
+                return raised(error)
+            return _first(unlike(what, gap) for what, gap in own.apart(fast, largest=False).items())
+        twin, twin_scorer = exact
+        twin_weights = weights if twin is policy else _small_ones(twin)
+        with exactly(policy):
+            truth = _of_single_rows(twin, rows, twin_weights)
+            try:
+                twin_way = twin.padded_logprobs if twin_scorer is None else twin_scorer.score
+                fast = _Reading.of(twin, twin_way, rows, twin_weights)
+            except Exception as error:  # An architecture that nobody has tried may do anything.
+                return raised(error)
+        found = _first(wrong(what, gap) for what, gap in truth.apart(fast, largest=True).items())
+        if found or not rounds(policy):
+            return found
+        own_errors = truth.apart(
+            _Reading.of(policy, policy.single_logprobs, rows, weights, one_by_one=True), largest=False
+        )
+        fast_errors = truth.apart(_Reading.of(policy, fast_way, rows, weights), largest=False)
+        return _first(coarse(what, error, fast_errors[what]) for what, error in own_errors.items())
+
+
+def _of_single_rows(policy: CausalLMPolicy, rows: Rollout, weights: Sequence[nn.Parameter]) -> _Reading:
+    """Return what every way of scoring is held against.
+
+    Raises:
+        RuntimeError: It cannot be had, or is no number.
+    """
+    try:
+        reading = _Reading.of(policy, policy.single_logprobs, rows, weights, one_by_one=True)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        raise RuntimeError(
+            f"{type(policy.model).__name__} cannot score a row by itself, in eval mode without mask and cache: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if reading.logprobs.isnan().any():
+        raise RuntimeError(
+            "the policy's log-probabilities are NaN: its weights have diverged, or were not numbers to begin with"
+        )
+    return reading
+
+
+def _first(found: Iterable[str | None]) -> str | None:
+    return next((text for text in found if text is not None), None)
+
+
+def drops_out(policy: nn.Module) -> bool:
+    """Whether dropout acts at present."""
+    return policy.training and any(_dropout(part) > 0 for part in policy.modules())
+
+
+def _dropout(part: Any) -> float:
+    rate = part.p if isinstance(part, nn.Dropout) else getattr(part, "attention_dropout", 0.0)
+    return rate if isinstance(rate, float) else 0.0
+
+
+def _small_ones(policy: nn.Module) -> list[nn.Parameter]:
+    """Return trainable parameters of every layer, and of a large model not the gigabytes of all of them."""
+    whole = [p for p in policy.parameters() if p.requires_grad and not isinstance(p, DTensor)]
+    ascending = sorted(whole, key=torch.numel)
+    sizes = accumulate(parameter.numel() for parameter in ascending)
+    return [parameter for parameter, size in zip(ascending, sizes, strict=True) if size <= 2**25] or ascending[:1]
+
+
+def _sample(batch: Rollout) -> Rollout:
+    """Return two rows of each of two groups, cut short: a proof must not take more memory than the steps behind it."""
+    size = batch.group_size if len(batch) % batch.group_size == 0 else 1
+    tokens = batch.completion_mask.sum(1).view(-1, size)
+    groups = tokens.sum(1).topk(min(2, len(tokens))).indices
+    few = min(size, 2)
+    chosen = (groups.unsqueeze(1) * size + tokens[groups].topk(few).indices).flatten()
+    rows = batch.select(chosen)
+    # Of a long prompt the middle is left out: what prompts have in common stays, and what a completion follows.
+    place = rows.prompt_mask.long().cumsum(1)
+    middle = (place > _PROOF_PROMPT) & (place <= rows.prompt_mask.sum(1, keepdim=True) - _PROOF_PROMPT)
+    prompt, completion = rows.prompt_mask & ~middle, rows.completion_mask.clone()
+    completion[:, _PROOF_COMPLETION:] = False
+    return replace(rows, prompt_mask=prompt, completion_mask=completion, group_size=few).trim()
+
+
+_PROOF_PROMPT, _PROOF_COMPLETION = 128, 32

@@ -1,0 +1,73 @@
+"""Rows that begin in column 0, for models that do not look at an attention mask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from rlframework.functional.logprobs import TokenLogProbs
+from rlframework.policies.lm_head import into_rows
+from rlframework.policies.scoring.base import Scorer
+from rlframework.rollout import Rollout
+
+if TYPE_CHECKING:
+    from rlframework.policies.causal_lm import CausalLMPolicy
+
+
+class RightPadded(Scorer):
+    """Scores rows with prompt and completion end to end from column 0, position 0, and all padding behind.
+
+    What is behind is never looked at by causal attention, so no mask is needed, and attention can take its fastest
+    way. Logits are made for scored tokens only.
+
+    Args:
+        policy: The policy that scores.
+
+    Example:
+        >>> import torch
+        >>> ids, real = torch.tensor([[0, 5, 6, 7, 0]]), torch.tensor([[False, True, True, True, False]])
+        >>> compact(real, ids)[0].tolist()
+        [[5, 6, 7]]
+    """
+
+    name = "right-padded rows"
+    switch = "right_padded"
+
+    def __init__(self, policy: CausalLMPolicy) -> None:
+        self._policy = policy
+
+    def unfit(self, batch: Rollout) -> str | None:
+        """Return why this minibatch cannot be scored so, or None."""
+        if "logits_to_keep" not in self._policy._forward_arguments:
+            return "the model takes no logits_to_keep"
+        if not batch.completion_mask.any():
+            return "no completion of a minibatch has a token"
+        if not batch.prompt_mask.any(1).all():
+            return "a prompt has no token"
+        return None
+
+    def score(self, batch: Rollout, **options: Any) -> TokenLogProbs:
+        """Score all rows in one pass, ``(B, T)``."""
+        scored, head = batch.completion_mask, self._policy.head
+        real = torch.cat([batch.prompt_mask, scored], dim=1)  # (B, P + T)
+        predicts = torch.zeros_like(real)
+        predicts[:, -scored.shape[1] - 1 : -1] = scored
+        ids, predicts = compact(real, torch.cat([batch.prompt_ids, batch.completion_ids], dim=1), predicts)
+        states = head.states_of_rows(ids, predicts)  # in the order of `scored`
+        return into_rows(head.score(states, batch.completion_ids[scored], batch.temperature, **options), scored)
+
+
+def compact(real: Tensor, *parts: Tensor) -> list[Tensor]:
+    """Move what is real in each row to its front, in its order, and cut off the columns that no row needs.
+
+    Args:
+        real: ``(B, L)`` bool.
+        *parts: ``(B, L)`` each.
+
+    Returns:
+        ``(B, S)`` each.
+    """
+    order = (~real).long().argsort(dim=1, stable=True)[:, : int(real.sum(1).max())]
+    return [part.gather(1, order) for part in parts]

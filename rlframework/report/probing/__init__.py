@@ -1,0 +1,1 @@
+"""Probes of a policy before training: pass@k, spread, length and cost."""

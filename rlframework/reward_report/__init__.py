@@ -1,0 +1,1 @@
+"""Reward reports: what a reward pays for, before any training."""

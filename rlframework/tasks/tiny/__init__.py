@@ -1,0 +1,1 @@
+"""Tiny base models that are made in seconds."""

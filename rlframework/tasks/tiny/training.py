@@ -1,0 +1,226 @@
+"""Supervised training of the tiny base: next-token loss on what follows the question."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
+from random import Random
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm.auto import tqdm
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from rlframework.data.tokenize import tokenize_rows
+from rlframework.policies.causal_lm import CausalLMPolicy
+from rlframework.report.evaluation import evaluate
+from rlframework.rewards.answer import CorrectAnswer
+from rlframework.rewards.format import ExactFormat
+from rlframework.rewards.template import AnswerTemplate
+from rlframework.samplers.batched import BatchedSampler
+from rlframework.tasks.tiny.recipe import BaseRecipe
+from rlframework.tasks.tiny.task import Care, Row, TinyTask
+
+Pair = tuple[str, str]
+
+GATE_SEED = 4_096
+
+
+class HoldThenDecay:
+    """Factor of a learning rate: warm up, hold until the task is understood, then fall to a twentieth.
+
+    How long a model this small takes to understand varies threefold with its first weights. A schedule of fixed length
+    would lower the rate of the slow ones before they do.
+    """
+
+    def __init__(self, warmup: int, decay: int) -> None:
+        self.warmup = warmup
+        self.decay = decay
+        self.understood_at: int | None = None
+
+    def __call__(self, step: int) -> float:
+        """Return the factor for a step."""
+        if self.understood_at is None:
+            return min(1.0, (step + 1) / self.warmup)
+        return max(0.05, 1 - (step - self.understood_at) / self.decay)
+
+    def is_over(self, step: int) -> bool:
+        """Whether the decay has come to its end."""
+        return self.understood_at is not None and step >= self.understood_at + self.decay
+
+
+def pretrain(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    task: TinyTask,
+    recipe: BaseRecipe,
+    random: Random,
+    bar: tqdm,
+) -> float:
+    """Train on solved problems until the loss says that they are understood, then let the learning rate fall.
+
+    It falls once more for a model that is not competent then: what the base does badly, nothing after it makes good.
+
+    Returns:
+        Mean loss of the last 20 steps, in nats per token; if it is above ``recipe.understood_loss`` the steps allowed
+        were not enough.
+    """
+    recent: deque[float] = deque(maxlen=20)
+    factor = HoldThenDecay(warmup=50, decay=recipe.decay_steps)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.pretraining_lr, betas=(0.9, 0.98), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    draw = partial(_documents, tokenizer, task, recipe.batch_size, random)
+    for step, loss in enumerate(_train(model, tokenizer, optimizer, schedule, draw, bar), start=1):
+        recent.append(loss)
+        mean = sum(recent) / len(recent)
+        if factor.understood_at is None:
+            if step >= 20 and mean < recipe.understood_loss:
+                factor.understood_at = step
+            elif step >= recipe.pretraining_steps:
+                break
+        elif factor.is_over(step):
+            if mean <= recipe.competent_loss:
+                break
+            factor.understood_at = step
+    bar.close()
+    return sum(recent) / len(recent)
+
+
+def prime(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    recipe: BaseRecipe,
+    draw: Callable[[], list[Pair]],
+    bar: tqdm,
+) -> None:
+    """Train briefly on what ``draw`` returns, as many steps as the bar is long, with a rate that falls to 0."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.priming_lr, betas=(0.9, 0.98), weight_decay=0.01)
+    steps = int(bar.total or 0)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / 5) * (1 - step / steps))
+    for _ in _train(model, tokenizer, optimizer, schedule, draw, bar):
+        pass
+    bar.close()
+
+
+def gate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, task: TinyTask) -> tuple[float, float]:
+    """Measure a primed model on problems outside the held-out set.
+
+    Returns:
+        Its greedy accuracy, and the share of right answers among the samples that show any working: what GRPO will
+        make the rule.
+    """
+    template = AnswerTemplate()
+    rows = task.problems(96, GATE_SEED, exclude=task.reserved_prompts())
+    prompts = tokenize_rows(rows, tokenizer, system_prompt=template.system_prompt)
+    policy = CausalLMPolicy(model, tokenizer)
+    measures = {"accuracy": CorrectAnswer(), "layout": ExactFormat(score=1.0)}
+    sampler = BatchedSampler(group_size=4, max_tokens=task.MAX_TOKENS)
+    greedy = evaluate("greedy", policy, prompts, sampler.replace(group_size=1, temperature=0.0), measures)
+    sampled = evaluate("sampled", policy, prompts, sampler, measures)
+    shown = torch.tensor(["=" in row.text for row in sampled.completions]).view_as(sampled.scores["layout"])
+    worked = sampled.scores["accuracy"][shown & (sampled.scores["layout"] == 1)]
+    return greedy.share("accuracy"), worked.mean().nan_to_num(0.0).item()
+
+
+def _train(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    draw: Callable[[], list[Pair]],
+    bar: tqdm,
+) -> Iterator[float]:
+    """Yield the loss of each step, as many as the bar is long."""
+    model.train()
+    for _ in range(int(bar.total or 0)):
+        ids, labels = _tensors(draw(), tokenizer)
+        logits = model(input_ids=ids, use_cache=False).logits[:, :-1]  # (B, S - 1, V)
+        loss = F.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        bar.update()
+        yield loss.item()
+
+
+def _tensors(pairs: list[Pair], tokenizer: PreTrainedTokenizerBase) -> tuple[Tensor, Tensor]:
+    """Return right-padded ids and labels ``(B, S)``; only the second text of a pair is learned."""
+    encoded = [[tokenizer(text, add_special_tokens=False)["input_ids"] for text in pair] for pair in pairs]
+    width = max(len(given) + len(learned) for given, learned in encoded)
+    ids = torch.full((len(pairs), width), int(tokenizer.pad_token_id))
+    labels = torch.full_like(ids, -100)
+    for row, (given, learned) in enumerate(encoded):
+        end = len(given) + len(learned)
+        ids[row, :end] = torch.tensor(given + learned)
+        labels[row, len(given) : end] = torch.tensor(learned)
+    return ids, labels
+
+
+def _documents(tokenizer: PreTrainedTokenizerBase, task: TinyTask, n: int, random: Random) -> list[Pair]:
+    """Return a batch of solved problems as raw text, or as chats whose answers ignore the layout that is asked for.
+
+    A few stray characters stand before each solution: it has to be read from the problem, not from a fixed distance.
+    """
+    as_chat = random.random() < 0.5
+    given = _chat_before_answer(tokenizer) if as_chat else "{}"
+    pairs = []
+    for row in fresh_rows(task, n, random):
+        stray = "".join(random.choices(" .,:;>\n", k=random.randint(0, 3)))
+        solution = f"{task.worked(row)}=>{row['answer']}{tokenizer.eos_token}"
+        pairs.append((given.format(row["prompt"]) + stray, solution))
+    return pairs
+
+
+def demonstrations(
+    tokenizer: PreTrainedTokenizerBase, task: TinyTask, n: int, random: Random, care: Care
+) -> list[Pair]:
+    """Return a batch of careless answers in the layout that is asked for."""
+    template = AnswerTemplate()
+    given = _chat_before_answer(tokenizer) + template.generation_prompt
+    return [
+        (given.format(row["prompt"]), task.sloppy_demonstration(row, random, template, care) + tokenizer.eos_token)
+        for row in fresh_rows(task, n, random)
+    ]
+
+
+def _chat_before_answer(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return the chat up to where the answer starts, with ``{}`` in place of the question."""
+    template = AnswerTemplate()
+    messages = [{"role": "system", "content": template.system_prompt}, {"role": "user", "content": "{}"}]
+    text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    return text.removesuffix(template.generation_prompt)
+
+
+def fresh_rows(task: TinyTask, n: int, random: Random) -> Iterator[Row]:
+    """Yield problems that are not held out."""
+    while n:
+        row = task.random_problem(random)
+        if row["prompt"] not in task.reserved_prompts():
+            n -= 1
+            yield row
+
+
+@torch.no_grad()
+def place_new_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, random: Random) -> None:
+    """Put each tag beside a token that stands where the tag will, as one does with tokens added to a vocabulary.
+
+    Pretraining never asked for a tag, and pushed all four far away from everything that it did ask for.
+    """
+    template = AnswerTemplate()
+    beside = {
+        template.start_working: "\n",
+        template.end_working: "=",
+        template.start_answer: ">",
+        template.end_answer: str(tokenizer.eos_token),
+    }
+    vocabulary = tokenizer.get_vocab()
+    embeddings = cast(nn.Embedding, model.get_input_embeddings()).weight  # (V, hidden)
+    generator = torch.Generator().manual_seed(random.getrandbits(32))
+    for tag, neighbour in beside.items():
+        noise = torch.randn(embeddings.shape[1], generator=generator)
+        embeddings[vocabulary[tag]] = embeddings[vocabulary[neighbour]] + 0.3 * embeddings.std() * noise

@@ -1,0 +1,1 @@
+"""The proof kit for an algorithm of one's own."""

@@ -1,0 +1,1 @@
+"""Utilities: what every room needs and none is about."""

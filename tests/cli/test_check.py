@@ -1,0 +1,58 @@
+"""The kit from the command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rlframework import GRPO
+from rlframework.cli.check import find, main
+
+MINE = """
+from rlframework import GRPO
+
+class Mine(GRPO):
+    def token_weights(self, mask):
+        return mask / mask.numel()
+"""
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "rlframework.testing", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_module_that_passes_exits_with_0(tmp_path: Path) -> None:
+    done = run(tmp_path, "rlframework.algorithms:GRPO", "--only", "direction", "--option", "clip_high=0.3")
+    assert done.returncode == 0, done.stderr
+    assert "GRPO: no check failed (1 ran" in done.stdout
+
+
+def test_a_file_that_fails_exits_with_1(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE)
+    done = run(tmp_path, "mine.py:Mine", "--only", "padding", "--only", "direction")
+    assert done.returncode == 1, done.stderr
+    assert "FAILED  padding" in done.stdout
+    assert "passed  direction" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["GRPO", "rlframework:Nothing", "no_such_module:X", "no_such_file.py:X"])
+def test_a_wrong_name_is_an_error_of_usage(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([name])
+    assert stopped.value.code == 2
+    assert name.partition(":")[0].removesuffix(".py") in capsys.readouterr().err
+
+
+def test_options_may_be_numbers_or_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert find("rlframework.algorithms.grpo:GRPO") is GRPO
+    with pytest.raises(SystemExit):
+        main(["rlframework:GRPO", "--option", "clip_low"])
+    assert "expected NAME=VALUE, got 'clip_low'" in capsys.readouterr().err
+    with pytest.raises(TypeError, match="no_such"):
+        main(["rlframework:GRPO", "--option", "no_such=word"])

@@ -1,0 +1,97 @@
+"""Two processes learn what one does."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.distributed import two_ranks
+
+pytestmark = pytest.mark.distributed
+
+SCRIPT = Path(__file__).with_name("distributed_runs.py")
+Results = dict[str, Any]
+
+
+def launch(folder: Path, *kinds: str, seconds: float = 300) -> list[Results]:
+    """Run some kinds on two processes; return what either rank ended with."""
+    return two_ranks.launch([sys.executable, str(SCRIPT), str(folder), *kinds], folder, seconds)
+
+
+def alone(folder: Path, kind: str) -> Results:
+    """Return what one process ends with."""
+    return runpy.run_path(str(SCRIPT))["run"](kind, folder, devices=1)
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> list[Results]:
+    return launch(tmp_path_factory.mktemp("two"), "learn", "resume", "prime")
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return alone(tmp_path_factory.mktemp("one"), "learn")
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_two_processes_reach_the_weights_of_one(one: Results, two: list[Results], accumulate: int) -> None:
+    first, second = (rank["learn"][accumulate]["weights"] for rank in two)
+    assert torch.equal(first, second)
+    torch.testing.assert_close(first, one[accumulate]["weights"], rtol=1e-6, atol=1e-6)
+    start = torch.nn.utils.parameters_to_vector(runpy.run_path(str(SCRIPT))["tiny_policy"]().parameters())
+    assert (first - start).abs().max() > 1e-2
+
+
+def test_two_processes_are_primed_as_one(tmp_path: Path, two: list[Results]) -> None:
+    expected = alone(tmp_path, "prime")
+    first, second = (rank["prime"] for rank in two)
+    assert torch.equal(first["weights"], second["weights"])
+    torch.testing.assert_close(first["weights"], expected["weights"], rtol=1e-6, atol=1e-6)
+    assert first["loss"] == pytest.approx(expected["loss"], rel=1e-5)
+    assert first["validation"] == pytest.approx(expected["validation"], rel=1e-5)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_metrics_are_over_all_ranks(one: Results, two: list[Results], accumulate: int) -> None:
+    expected, logged = one[accumulate]["logged"], two[0]["learn"][accumulate]["logged"]
+    assert [row["step"] for row in logged] == [row["step"] for row in expected] == ["0", "1", "2"]
+    timed = {"train/rollout_seconds", "train/update_seconds"}
+    for row, same in zip(logged, expected, strict=True):
+        assert row.keys() == same.keys()
+        for name in {name for name in same if name.startswith("train/")} - timed:
+            assert float(row[name]) == pytest.approx(float(same[name]), rel=1e-4, abs=1e-6), name
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_validation_is_over_all_ranks(one: Results, two: list[Results], accumulate: int) -> None:
+    expected = one[accumulate]["validation"]
+    assert 0 < expected["val/accuracy"] < 1
+    assert 0 < expected["val/reward"] < 1
+    for rank in two:
+        assert rank["learn"][accumulate]["validation"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("step", [1, 4])
+def test_resuming_on_two_ranks_is_bit_exact(two: list[Results], step: int) -> None:
+    """Inside a rollout and between two, of four steps each; the ranks drop out with random numbers of their own."""
+    for rank in two:
+        assert torch.equal(rank["resume"]["ends"][step], rank["resume"]["ends"][None])
+        assert rank["resume"]["rollouts"] == {None: [0, 1, 2], 1: [1, 2], 4: [1, 2]}
+
+
+def test_a_sharded_policy_reaches_the_weights_of_a_whole_one(tmp_path: Path) -> None:
+    expected = alone(tmp_path, "sharded")["weights"]
+    for rank in launch(tmp_path, "sharded"):
+        torch.testing.assert_close(rank["sharded"]["weights"], expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_ranks_of_a_sharded_policy_may_sample_for_different_times(tmp_path: Path) -> None:
+    expected = alone(tmp_path, "ragged")["weights"]
+    for rank in launch(tmp_path, "ragged", seconds=60):
+        torch.testing.assert_close(rank["ragged"]["weights"], expected, rtol=1e-6, atol=1e-6)
