@@ -32,7 +32,7 @@ from rlframework import GRPO, PromptDataModule, RolloutCallback
 from rlframework.functional.advantages import group_normalized
 from rlframework.functional.surrogates import clipped_surrogate
 from rlframework.functional.weights import sequence_mean
-from rlframework.loop.collect import assemble
+from rlframework.rollout import Rollout
 from table import facts
 from work import Shape, Work, prepared
 
@@ -51,7 +51,7 @@ class BareLoop:
     def step(self, prompts: list[Any], number: int) -> None:
         completions = self.sampler.sample(self.policy, prompts, step=number)
         scores = self.reward.evaluate(completions)
-        batch = assemble(completions, scores, self.policy.pad_id, self.sampler.temperature)
+        batch = Rollout.of(completions, scores.total, pad_id=self.policy.pad_id, temperature=self.sampler.temperature)
         advantages = group_normalized(scores.total).view(-1, 1)
         weights = sequence_mean(batch.completion_mask)
 

@@ -22,11 +22,10 @@ from .algorithms import (
 from .callbacks import ProgressBar, RefreshReference, RolloutWriter, SavePolicy
 from .completions import Completion, Completions
 from .data import DemonstrationDataModule, PromptDataModule
-from .demonstration import Demonstration
 from .loop.callback import RolloutCallback
 from .loop.loader import RolloutLoader
 from .policies import CausalLMPolicy, Policy, UnslothPolicy
-from .prompt import Prompt
+from .prompt import Demonstration, Prompt
 from .report.evaluation import Evaluation, evaluate
 from .report.probing.measure import probe
 from .rewards import RewardModel

@@ -34,3 +34,16 @@ class Prompt:
         except KeyError:
             columns = ", ".join(sorted(self.row)) or "none"
             raise KeyError(f"prompt {self.index} has no column {name!r}; its columns are: {columns}") from None
+
+
+@dataclass(frozen=True)
+class Demonstration(Prompt):
+    """A prompt and a completion of it that somebody wrote, tokenised once. Wherever a `Prompt` will do, this will.
+
+    Args:
+        completion_ids: The completion's tokens, up to and including the end token.
+        completion: The same as text, without the end token.
+    """
+
+    completion_ids: list[int] = field(default_factory=list)
+    completion: str = ""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
+from torch.nn.utils.rnn import pad_sequence
+
+from rlframework.completions import Completions
 
 
 @dataclass
@@ -64,6 +67,49 @@ class Rollout:
     def __post_init__(self) -> None:
         if self.loss_mask is None:
             self.loss_mask = self.completion_mask
+
+    @classmethod
+    def of(
+        cls, completions: Completions, rewards: Tensor | None = None, *, pad_id: int, temperature: float = 1.0
+    ) -> Rollout:
+        """Turn completions into tensors on the CPU; advantages and weights are still 0.
+
+        A completion without tokens keeps its row, with an empty mask: the group stays whole, and the row counts in its
+        statistics.
+
+        Args:
+            completions: ``N`` groups of ``G``.
+            rewards: ``(N, G)``; 0 by default.
+            pad_id: What stands in the padding of prompts and completions.
+            temperature: Sampling temperature.
+
+        Example:
+            >>> from rlframework.completions import Completion
+            >>> from rlframework.prompt import Prompt
+            >>> rows = [Completion(Prompt([5, 6], "ab"), ids, "", "stop") for ids in ([7, 1], [1])]
+            >>> Rollout.of(Completions(rows, group_size=2), pad_id=0).completion_ids
+            tensor([[7, 1],
+                    [1, 0]])
+        """
+        rows = completions.rows
+        prompt_ids, prompt_mask = left_pad([row.prompt.ids for row in rows], pad_id, "cpu")
+        width = max(1, max(len(row.ids) for row in rows))
+        known = all(len(row.logprobs) == len(row.ids) for row in rows)
+        logprobs = [torch.tensor(row.logprobs, dtype=torch.float32) for row in rows]
+        return cls(
+            prompt_ids=prompt_ids,
+            prompt_mask=prompt_mask,
+            completion_ids=_right_pad([torch.tensor(row.ids, dtype=torch.int64) for row in rows], width, pad_id),
+            completion_mask=torch.arange(width) < torch.tensor([[len(row.ids)] for row in rows]),
+            truncated=torch.tensor([row.truncated for row in rows]),
+            rewards=torch.zeros(len(rows)) if rewards is None else rewards.flatten(),
+            advantages=torch.zeros(len(rows), 1),
+            weights=torch.zeros(len(rows), width),
+            group=torch.arange(completions.num_groups).repeat_interleave(completions.group_size),
+            group_size=completions.group_size,
+            temperature=temperature,
+            sampler_logprobs=_right_pad(logprobs, width, 0.0) if known else None,
+        )
 
     def __len__(self) -> int:
         return self.completion_ids.shape[0]
@@ -143,3 +189,17 @@ class Rollout:
 
 
 _LEFT_PADDED = frozenset({"prompt_ids", "prompt_mask"})
+
+
+def left_pad(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device | str) -> tuple[Tensor, Tensor]:
+    """Return ``(B, P)`` ids and mask of ragged rows, padded on the left."""
+    width = max(len(row) for row in rows)
+    ids = torch.tensor([[pad_id] * (width - len(row)) + list(row) for row in rows], device=device)
+    mask = torch.tensor([[False] * (width - len(row)) + [True] * len(row) for row in rows], device=device)
+    return ids, mask
+
+
+def _right_pad(rows: list[Tensor], width: int, value: float) -> Tensor:
+    """Return ``(B, width)``."""
+    padded = pad_sequence(rows, batch_first=True, padding_value=value)
+    return pad(padded, (0, width - padded.shape[1]), value=value)

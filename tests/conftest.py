@@ -16,7 +16,7 @@ from rlframework.algorithms import GRPO, PolicyGradient
 from rlframework.callbacks import RolloutCallback
 from rlframework.completions import Completion
 from rlframework.data import PromptDataModule
-from rlframework.loop.collect import Collected
+from rlframework.loop.callback import RolloutRecord
 from rlframework.policies import CausalLMPolicy
 from rlframework.rewards.base import RewardModel, RowReward
 from rlframework.samplers import BatchedSampler
@@ -44,7 +44,7 @@ class Recorder(RolloutCallback):
         self.events: list[str] = []
         self.sampled_with: list[Tensor] = []
         self.left_with: list[Tensor] = []
-        self.collected: list[Collected] = []
+        self.collected: list[RolloutRecord] = []
         self.batches: list[Any] = []
 
     def on_rollout_start(self, trainer, pl_module, prompts) -> None:

@@ -18,8 +18,8 @@ from rlframework.algorithms.rloo import RLOO
 from rlframework.algorithms.sapo import SAPO
 from rlframework.algorithms.sft import SFT
 from rlframework.algorithms.vespo import VESPO
-from rlframework.loop.algorithm import PolicyModule
-from rlframework.loop.rollout_algorithm import RolloutModule
+from rlframework.loop.algorithm import Algorithm, PolicyModule
+from rlframework.loop.rollout_algorithm import RolloutAlgorithm, RolloutModule
 
 __all__ = [
     "BNPO",
@@ -35,14 +35,18 @@ __all__ = [
     "SAPO",
     "SFT",
     "VESPO",
+    "Algorithm",
     "DrGRPO",
     "LitePPO",
     "MaxRL",
     "PolicyGradient",
     "PolicyModule",
     "ReinforcePlusPlusBaseline",
+    "RolloutAlgorithm",
     "RolloutModule",
 ]
 
-NAMES = sorted(set(__all__) - {"PolicyGradient", "PolicyModule", "RolloutModule", "SFT"})
+NAMES = sorted(
+    set(__all__) - {"Algorithm", "PolicyGradient", "PolicyModule", "RolloutAlgorithm", "RolloutModule", "SFT"}
+)
 """Every policy-gradient algorithm that ships, by the name of its class."""

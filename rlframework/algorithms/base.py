@@ -1,41 +1,62 @@
-"""What learns: the abstract policy-gradient algorithm, an ordinary LightningModule."""
+"""The learning half of an algorithm: advantages, a per-token surrogate and token weights become a loss."""
 
 from __future__ import annotations
 
 import math
-import time
 from abc import abstractmethod
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, NamedTuple, final
 
 import torch
 from torch import Tensor
 
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.functional.masks import off_policy_gate
-from rlframework.loop.callback import RolloutCallback
-from rlframework.loop.collect import collect, tally_gap, tally_rollout
 from rlframework.loop.optimizer_step import with_entropy_masks
-from rlframework.loop.preflight import check_arguments, checked_surrogate
-from rlframework.loop.rollout_algorithm import RolloutModule
-from rlframework.loop.rollout_watch import RolloutWatch
-from rlframework.loop.zero_advantage import score_what_learns
+from rlframework.loop.rollout_algorithm import RolloutAlgorithm
+from rlframework.loop.zero_advantage import score_with_gradient_where_needed
 from rlframework.metrics import Tally
-from rlframework.policies.base import Policy
-from rlframework.prompt import Prompt
-from rlframework.rewards.base import RewardModel, Scores
+from rlframework.rewards.base import Scores
 from rlframework.rollout import Rollout
-from rlframework.samplers.base import GroupSampler
-from rlframework.samplers.check import SamplerCheck
-from rlframework.terms import EntropyBonus, KLInLoss, KLTerm, SamplerCorrection
+from rlframework.terms import EntropyBonus
+from rlframework.utilities.arguments import at_least
+from rlframework.utilities.distributed import from_all_ranks, may_call_unequally_often, process
 
 
-class PolicyGradient(RolloutModule):
+class Loss(NamedTuple):
+    """The terms of a minibatch's loss, scalars that add up to it.
+
+    Args:
+        policy: The weighted sum of the surrogate.
+        kl: That of the KL divergence in the loss.
+        entropy: The entropy bonus, negative.
+    """
+
+    policy: Tensor
+    kl: Tensor
+    entropy: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """The scalar that is differentiated."""
+        return torch.stack(self).sum()
+
+
+class PolicyGradient(RolloutAlgorithm):
     """Samples groups of completions, scores them, and steps along a per-token surrogate.
 
-    Override `advantages`, `surrogate` and `token_weights`: together they are the algorithm. Override `importance` for
-    another level of the ratio, `diagnostics` to log more, and any Lightning hook as usual; ``setup`` and the ``on_...``
-    hooks that this class has itself call for ``super()``. Do not override `collect` and `training_step`: they own the
-    order of events, every option below and every denominator.
+    Override `advantages`, `surrogate` and `token_weights`: together they are the algorithm. Further hooks:
+
+    - `advantages_of_scores` to look at single reward components (`GDPO`);
+    - `importance` for another level of the ratio (`GSPO`, `RLOO`);
+    - `surrogate_factor` where an option acts inside the surrogate (`GMPO`, `VESPO`);
+    - `diagnostics` to log more (`GRPO`);
+    - `prepare_step` for what an optimizer step fixes over its minibatches (`BNPO`), `after_step` for what reacts to it;
+    - `minibatch_order` for another order of rows;
+    - ``sequence_ratio`` and ``depends_on_minibatches``, which state what the surrogate and the weights are like.
+
+    Options of a subclass are annotated fields, checked in ``__post_init__``. That method, ``setup`` and the ``on_...``
+    hooks that this class has itself call for ``super()``. `collect` and `training_step` are final: they own the order
+    of events, every option below and every denominator.
 
     The loss of an optimizer step, over all its rows on all ranks, is::
 
@@ -43,27 +64,6 @@ class PolicyGradient(RolloutModule):
 
     How those rows are cut into minibatches, accumulated or spread over ranks does not change it. The factor is 1 unless
     one of the options leaves out or weighs tokens.
-
-    Args:
-        policy: What is trained.
-        reward: What judges; compose several with ``+`` and ``*``.
-        sampler: What samples; its ``group_size`` is ``G`` and its ``temperature`` that of every log-probability.
-        kl_coefficient: Weight of the KL divergence to `Policy.reference`: the policy as it is now, or of a policy with
-            an adapter the model without it. 0 keeps no reference.
-        kl: Where the divergence enters and by which estimate; by default ``KLInLoss(k3)``.
-        ratio_cap: Upper bound of the importance ratio itself, whatever the sign of the advantage (two-sided clipping,
-            INTELLECT-2, arXiv:2505.07291).
-        off_policy_threshold: Leave out rows of negative advantage that the policy has moved away from by more than
-            this many nats per token (`off_policy_gate`).
-        top_entropy_share: Learn only from this share of the optimizer step's tokens, those of the highest entropy
-            under the weights that the step starts from. Costs a forward pass.
-        entropy_bonus: What keeps the entropy up.
-        mask_truncated: Do not learn from completions that the token budget ended. Unless ``count_masked``, they take no
-            part in their group's statistics and in no denominator: as if they had not been sampled.
-        count_masked: Leave the masked rows in their group's statistics and in ``B``, as TRL does.
-        sampler_correction: Makes up for a sampler that is not quite the policy; by default the sampler's own
-            ``correction``, which an engine in another process has and the samplers of this process have not.
-        **options: As in `RolloutModule`: sizes of a rollout, optimizer, validation, seed.
 
     Raises:
         ValueError: Groups of one (no other row to compare with), a temperature of 0 (all rows of a group alike), a
@@ -82,47 +82,39 @@ class PolicyGradient(RolloutModule):
         ...         return mask / mask.sum()
 
     Attributes:
-        reuses_sampler_logprobs: Whether the sampler gave the log-probabilities of the policy so far; that then spares a
-            forward pass.
-        sampler_check: Holds what a sampler of this process says of its tokens against the policy.
-        watch: Looks at rollouts for signs that nothing, or noise, is learned from them.
         sequence_ratio: True if the surrogate is one number per completion, so that none of its tokens can be left out.
     """
 
     sequence_ratio: ClassVar[bool] = False
 
-    def __init__(
-        self,
-        policy: Policy,
-        reward: RewardModel,
-        sampler: GroupSampler,
-        *,
-        kl_coefficient: float = 0.0,
-        kl: KLTerm | None = None,
-        ratio_cap: float | None = None,
-        off_policy_threshold: float | None = None,
-        top_entropy_share: float = 1.0,
-        entropy_bonus: EntropyBonus | None = None,
-        mask_truncated: bool = False,
-        count_masked: bool = False,
-        sampler_correction: SamplerCorrection | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(policy, reward, sampler, **options)
-        self.kl_coefficient = kl_coefficient
-        self.kl = kl or KLInLoss()
-        self.ratio_cap = ratio_cap
-        self.off_policy_threshold = off_policy_threshold
-        self.top_entropy_share = top_entropy_share
-        self.entropy_bonus = entropy_bonus
-        self.mask_truncated = mask_truncated
-        self.count_masked = count_masked
-        self.sampler_correction = sampler_correction or sampler.correction
-        self.reuses_sampler_logprobs = True
-        self.sampler_check = SamplerCheck()
-        self.watch = RolloutWatch()
-        check_arguments(self)
-        self.reference = policy.reference() if kl_coefficient else None
+    ratio_cap: float | None = None
+    """Upper bound of the importance ratio itself, for advantages of either sign (two-sided clipping, INTELLECT-2,
+    arXiv:2505.07291)."""
+    off_policy_threshold: float | None = None
+    """Leave out rows of negative advantage that the policy has moved away from by more than this many nats per token
+    (`off_policy_gate`)."""
+    top_entropy_share: float = 1.0
+    """Learn only from this share of the optimizer step's tokens, those of the highest entropy under the weights that
+    the step starts from. Costs a forward pass."""
+    entropy_bonus: EntropyBonus | None = None
+    """What keeps the entropy up."""
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        super().__post_init__()
+        at_least(self, 0, off_policy_threshold=self.off_policy_threshold)
+        if self.ratio_cap is not None and self.ratio_cap <= 1:
+            raise ValueError(
+                f"ratio_cap={self.ratio_cap} bounds the ratio itself, and that is 1 on-policy; it must be above 1"
+            )
+        if not 0 < self.top_entropy_share <= 1:
+            raise ValueError(f"top_entropy_share must be in (0, 1], got {self.top_entropy_share}")
+        if self.sequence_ratio and self.top_entropy_share < 1:
+            raise ValueError(
+                f"top_entropy_share={self.top_entropy_share} leaves out tokens, and the surrogate of "
+                f"{type(self).__name__} is one number per completion, through which every token would still learn"
+            )
+        self._zero_advantages_teach = False
 
     @abstractmethod
     def advantages(self, rewards: Tensor) -> Tensor:
@@ -135,8 +127,7 @@ class PolicyGradient(RolloutModule):
     def surrogate(self, logprobs: Tensor, batch: Rollout) -> Tensor:
         """Return the per-token loss to minimise, ``(B, T)`` or ``(B, 1)``, without any reduction.
 
-        A pure function: it is asked more than once for a minibatch, also about log-probabilities that are made up, to
-        learn beforehand where the loss has a slope. What is to be logged belongs in `diagnostics`.
+        A pure function: it is called more than once for a minibatch. What is to be logged belongs in `diagnostics`.
 
         Args:
             logprobs: ``(B, T)`` of the present policy, with gradient; 0 outside the loss mask.
@@ -191,28 +182,47 @@ class PolicyGradient(RolloutModule):
     @final
     def training_step(self, batch: Rollout, batch_idx: int) -> Tensor:
         """Return the loss of one minibatch: the weighted sum of surrogate and KL over its tokens, less the bonus."""
-        options = {} if self.entropy_bonus is None else {"entropy_gradient": True}
-        scored = score_what_learns(self, batch, **options)
-        terms = self.objective(scored, batch)
+        scored = self._scored(batch)
+        loss = self.objective(scored, batch)
         with torch.no_grad():
-            self._measure(scored, batch, terms[0])
-        return self.loss_of_minibatch(terms.sum())
+            self._measure(scored, batch, loss.policy)
+        return self.loss_of_minibatch(loss.total)
+
+    def _scored(self, batch: Rollout) -> TokenLogProbs:
+        """Score a minibatch, ``(B, T)``, with gradients where the loss may have a slope."""
+        options = {} if self.entropy_bonus is None else {"entropy_gradient": True}
+        parts = not self._zero_advantages_teach and may_call_unequally_often(self.trainer)
+        scored, teach = score_with_gradient_where_needed(
+            self.policy,
+            batch,
+            lambda scored, rows: self.objective(scored, rows).total,
+            in_parts=parts and self.policy.scores_rows_apart(batch),
+            **options,
+        )
+        self._zero_advantages_teach |= teach
+        return scored
 
     @final
-    def objective(self, scored: TokenLogProbs, batch: Rollout) -> Tensor:
-        """Return the terms of the loss, ``(3,)``: policy, KL and entropy; it may be asked more than once."""
+    def objective(self, scored: TokenLogProbs, batch: Rollout) -> Loss:
+        """Return the terms of a minibatch's loss, scalars; a pure function."""
         # Padding may hold any finite number; as 0 it cannot overflow in an exponential and poison a sum with 0 * inf.
         logprobs = scored.logprobs.masked_fill(~batch.loss_mask, 0.0)
-        surrogate = checked_surrogate(self.surrogate(logprobs, batch), batch.loss_mask)
+        surrogate = self.surrogate(logprobs, batch)
+        if surrogate.shape not in (batch.loss_mask.shape, (len(batch), 1)):
+            # Broadcasting would make something else of it.
+            raise ValueError(
+                f"surrogate() returned {tuple(surrogate.shape)}; expected (B, T) = {tuple(batch.loss_mask.shape)} or "
+                "(B, 1)"
+            )
         loss = (batch.weights * self.surrogate_factor(logprobs, batch) * surrogate).sum()
         nothing = torch.zeros_like(loss)
-        return torch.stack([loss, self._kl_loss(logprobs, batch, nothing), self._bonus(scored.entropy, batch, nothing)])
+        return Loss(loss, self._kl_loss(logprobs, batch, nothing), self._bonus(scored.entropy, batch, nothing))
 
     def _kl_loss(self, logprobs: Tensor, batch: Rollout, nothing: Tensor) -> Tensor:
         if batch.reference_logprobs is None:
             return nothing
         reference = batch.reference_logprobs.masked_fill(~batch.loss_mask, 0.0)
-        per_token = self.kl.token_loss(logprobs, reference, self._uncapped_log_ratio(logprobs, batch))
+        per_token = self.kl_term.token_loss(logprobs, reference, self._uncapped_log_ratio(logprobs, batch))
         return nothing if per_token is None else self.kl_coefficient * (batch.weights * per_token).sum()
 
     def _bonus(self, entropy: Tensor, batch: Rollout, nothing: Tensor) -> Tensor:
@@ -233,7 +243,7 @@ class PolicyGradient(RolloutModule):
         self._tally.mean("entropy", scored.entropy, mask)
         if batch.reference_logprobs is not None:
             reference = batch.reference_logprobs.masked_fill(~mask, 0.0)
-            self._tally.mean("kl", self.kl.estimator(logprobs, reference), mask)
+            self._tally.mean("kl", self.kl_term.estimator(logprobs, reference), mask)
         if self.entropy_bonus is not None and batch.entropy_weights is not None:
             coefficient = torch.tensor(self.entropy_bonus.coefficient, device=mask.device)
             self._tally.mean("entropy_of_bonus", scored.entropy, batch.entropy_weights > 0)
@@ -245,39 +255,25 @@ class PolicyGradient(RolloutModule):
         """Find the tokens of high entropy among all of the optimizer step, on all ranks."""
         if self.top_entropy_share == 1 and self.entropy_bonus is None:
             return minibatches
-        return with_entropy_masks(self, minibatches, self.top_entropy_share)
+        minibatches = [minibatch.to(self.device) for minibatch in minibatches]
+        entropies = None
+        if self.top_entropy_share < 1:
+            with self.inference():
+                entropies = [self.policy.logprobs(minibatch).entropy.float() for minibatch in minibatches]
+        return with_entropy_masks(self.trainer, minibatches, entropies, self.top_entropy_share)
 
     def after_step(self, tally: Tally) -> None:
         """Let the entropy bonus react."""
         if self.entropy_bonus is not None:
             self.entropy_bonus.observe(tally.values(self.trainer)["entropy_of_bonus"])
 
-    @final
-    def collect(self, prompts: list[Prompt], step: int) -> Rollout:
-        """Make one rollout from this rank's prompts, with the policy's present weights, and tell the callbacks."""
-        started = time.perf_counter()
-        # Lightning would keep the last step's gradients until the next backward pass; a rollout has use for the room.
-        self.zero_grad(set_to_none=True)
-        self._tell("on_rollout_start", prompts)
-        collected = collect(self, prompts, step)
-        self._tell("on_rollout_end", collected)
-        tally_rollout(self._tally, collected, time.perf_counter() - started)
-        # What the policy itself sampled is not scored again, and has no gap to show.
-        if not self.sampler.samples_policy_itself:
-            tally_gap(self._tally, collected.rollout)
-        return collected.rollout
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Save also which shortcuts the run has found not to hold: a resumed run must not try them again."""
+        """Save also, for every rank, whether groups of zero advantage have taught something: a resumed run knows it."""
         super().on_save_checkpoint(checkpoint)
-        checkpoint["shortcuts"] = self.reuses_sampler_logprobs, self.policy.foresees
+        checkpoint["zero_advantages_teach"] = from_all_ranks(self._zero_advantages_teach)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore which shortcuts the run has found not to hold."""
+        """Restore whether groups of zero advantage have taught something."""
         super().on_load_checkpoint(checkpoint)
-        self.reuses_sampler_logprobs, self.policy.foresees = checkpoint.get("shortcuts", (True, True))
-
-    def _tell(self, moment: str, *arguments: Any) -> None:
-        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(callback, RolloutCallback):
-                getattr(callback, moment)(self.trainer, self, *arguments)
+        (rank, ranks), saved = process(), checkpoint.get("zero_advantages_teach", [False])
+        self._zero_advantages_teach = saved[rank] if len(saved) == ranks else any(saved)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
 from rlframework.algorithms.base import PolicyGradient
@@ -22,15 +20,10 @@ class CISPO(PolicyGradient):
     the surrogate. When: several steps per rollout, where a clip would silence the rare tokens that matter. Equals TRL's
     ``loss_type="cispo", epsilon_high=5.0`` (the cap itself there too, and 0.2 by default, which scales every on-policy
     gradient by 0.2).
-
-    Args:
-        *args: As in `PolicyGradient`.
-        ratio_cap: Upper bound of the weight; here it keeps the token's gradient.
-        **kwargs: As in `PolicyGradient`.
     """
 
-    def __init__(self, *args: Any, ratio_cap: float | None = 5.0, **kwargs: Any) -> None:
-        super().__init__(*args, ratio_cap=ratio_cap, **kwargs)
+    ratio_cap: float | None = 5.0
+    """Upper bound of the weight; here it keeps the token's gradient."""
 
     def advantages(self, rewards: Tensor) -> Tensor:
         """Centre and scale within the group."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
 from rlframework.algorithms.grpo import GRPO
@@ -22,11 +20,6 @@ class DAPO(GRPO):
     token count is that of the generation batch divided by its steps; verl's ``token-mean`` with ``ratio_cap=3.0``,
     which is on there by default (dual clip).
 
-    Args:
-        *args: As in `GRPO`.
-        clip_high: How far above 1 a ratio may rise.
-        **kwargs: As in `GRPO`.
-
     Example:
         All four parts:
 
@@ -38,8 +31,7 @@ class DAPO(GRPO):
         >>> algorithm = DAPO(tiny_policy(), reward, sampler, prompts_per_rollout=12)
     """
 
-    def __init__(self, *args: Any, clip_high: float | None = 0.28, **kwargs: Any) -> None:
-        super().__init__(*args, clip_high=clip_high, **kwargs)
+    clip_high: float | None = 0.28
 
     def token_weights(self, mask: Tensor) -> Tensor:
         """Average over all tokens of the optimizer step."""

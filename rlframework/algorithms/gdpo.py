@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -26,9 +24,10 @@ class GDPO(GRPO):
         ValueError: A KL term in the reward, which would be normalised away with the sum.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.kl.in_reward:
+    def __post_init__(self) -> None:
+        """Refuse a KL term in the reward."""
+        super().__post_init__()
+        if self.kl_term.in_reward:
             raise ValueError("GDPO normalises single rewards and never sees the total; use KLInLoss")
 
     def advantages_of_scores(self, scores: Scores) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 from torch import Tensor
 
@@ -26,24 +25,28 @@ class GMPO(PolicyGradient):
     ``top_entropy_share`` the mean is over the tokens that are kept. Equals TRL's ``GMPOTrainer`` (which has no KL
     correction, ratio cap, off-policy mask, entropy bonus or sampler correction) and verl's ``geo_mean``.
 
-    Args:
-        *args: As in `PolicyGradient`.
-        clip_low: Bound of the token's log-ratio from below, so exp(-0.4) of the ratio.
-        clip_high: Bound from above; by default as ``clip_low``.
-        **kwargs: As in `PolicyGradient`.
-
     Raises:
         ValueError: ``ratio_cap`` lies within the clip.
     """
 
-    def __init__(self, *args: Any, clip_low: float = 0.4, clip_high: float | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.clip_low = clip_low
-        self.clip_high = clip_low if clip_high is None else clip_high
+    clip_low: float = 0.4
+    """Bound of the token's log-ratio from below, so exp(-0.4) of the ratio."""
+    clip_high: float | None = None
+    """Bound from above; by default as ``clip_low``."""
+
+    def __post_init__(self) -> None:
+        """Fill in the upper side of the clip, and check the cap."""
+        super().__post_init__()
+        _, self.clip_high = self.clip
         if self.ratio_cap is not None and math.log(self.ratio_cap) < self.clip_high:
             raise ValueError(
                 f"ratio_cap={self.ratio_cap} must not lie below the clip at {math.exp(self.clip_high):.3f}"
             )
+
+    @property
+    def clip(self) -> tuple[float, float]:
+        """How far below and above 0 a log-ratio may go."""
+        return self.clip_low, self.clip_low if self.clip_high is None else self.clip_high
 
     def advantages(self, rewards: Tensor) -> Tensor:
         """Centre and scale within the group."""
@@ -53,7 +56,7 @@ class GMPO(PolicyGradient):
         """Pool the clipped ratios, ``(B, 1)``."""
         mask = batch.loss_mask if batch.entropy_mask is None else batch.entropy_mask
         log_ratio = self.log_ratio(logprobs, batch)
-        return geometric_surrogate(log_ratio, batch.advantages, mask, self.clip_low, self.clip_high)
+        return geometric_surrogate(log_ratio, batch.advantages, mask, *self.clip)
 
     def surrogate_factor(self, logprobs: Tensor, batch: Rollout) -> Tensor:
         """Leave the entropy mask out: it acts inside the mean."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
 from rlframework.algorithms.base import PolicyGradient
@@ -24,12 +22,6 @@ class GRPO(PolicyGradient):
     Source: DeepSeekMath (arXiv:2402.03300), equations 3 and 4. When: the place to start. Equals TRL's
     ``loss_type="grpo"`` with ``use_bias_correction_kl=False``.
 
-    Args:
-        *args: As in `PolicyGradient`.
-        clip_low: How far below 1 a ratio may fall before it stops to count.
-        clip_high: How far above 1 a ratio may rise; by default as far as ``clip_low``.
-        **kwargs: As in `PolicyGradient`.
-
     Raises:
         ValueError: ``ratio_cap`` lies within the clip.
 
@@ -42,13 +34,23 @@ class GRPO(PolicyGradient):
         ...         return group_centered(rewards)
     """
 
-    def __init__(self, *args: Any, clip_low: float = 0.2, clip_high: float | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        at_least(self, 0, clip_low=clip_low, clip_high=clip_high)
-        self.clip_low = clip_low
-        self.clip_high = clip_low if clip_high is None else clip_high
+    clip_low: float = 0.2
+    """How far below 1 a ratio may fall before it stops to count."""
+    clip_high: float | None = None
+    """How far above 1 a ratio may rise; by default as far as ``clip_low``."""
+
+    def __post_init__(self) -> None:
+        """Check the clip, and fill in its upper side."""
+        super().__post_init__()
+        at_least(self, 0, clip_low=self.clip_low, clip_high=self.clip_high)
+        _, self.clip_high = self.clip
         if self.ratio_cap is not None and self.ratio_cap < 1 + self.clip_high:
             raise ValueError(f"ratio_cap={self.ratio_cap} must not lie below the clip at {1 + self.clip_high}")
+
+    @property
+    def clip(self) -> tuple[float, float]:
+        """How far below and above 1 a ratio may go."""
+        return self.clip_low, self.clip_low if self.clip_high is None else self.clip_high
 
     def advantages(self, rewards: Tensor) -> Tensor:
         """Centre and scale within the group."""
@@ -56,7 +58,7 @@ class GRPO(PolicyGradient):
 
     def surrogate(self, logprobs: Tensor, batch: Rollout) -> Tensor:
         """Clip the importance ratio."""
-        return clipped_surrogate(self.log_ratio(logprobs, batch), batch.advantages, self.clip_low, self.clip_high)
+        return clipped_surrogate(self.log_ratio(logprobs, batch), batch.advantages, *self.clip)
 
     def token_weights(self, mask: Tensor) -> Tensor:
         """Average over a completion's tokens, then over completions."""
@@ -64,8 +66,8 @@ class GRPO(PolicyGradient):
 
     def diagnostics(self, logprobs: Tensor, batch: Rollout) -> dict[str, Tensor]:
         """Share of ratios beyond the bound that the advantage makes binding."""
-        ratio = self.log_ratio(logprobs, batch).exp()
+        ratio, (low, high) = self.log_ratio(logprobs, batch).exp(), self.clip
         return {
-            "clip_fraction_low": ((ratio < 1 - self.clip_low) & (batch.advantages < 0)).float(),
-            "clip_fraction_high": ((ratio > 1 + self.clip_high) & (batch.advantages > 0)).float(),
+            "clip_fraction_low": ((ratio < 1 - low) & (batch.advantages < 0)).float(),
+            "clip_fraction_high": ((ratio > 1 + high) & (batch.advantages > 0)).float(),
         }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
 from rlframework.algorithms.grpo import GRPO
@@ -20,18 +18,12 @@ class GSPO(GRPO):
     the clip, which is that of the paper: a mean over tokens moves far less than one token does. When:
     mixture-of-experts models, long completions, several steps per rollout. Equals TRL's
     ``loss_type="grpo", importance_sampling_level="sequence"`` and verl's ``gspo``.
-
-    Args:
-        *args: As in `GRPO`.
-        clip_low: How far below 1 the ratio may fall.
-        clip_high: How far above 1 it may rise.
-        **kwargs: As in `GRPO`.
     """
 
     sequence_ratio = True
 
-    def __init__(self, *args: Any, clip_low: float = 3e-4, clip_high: float | None = 4e-4, **kwargs: Any) -> None:
-        super().__init__(*args, clip_low=clip_low, clip_high=clip_high, **kwargs)
+    clip_low: float = 3e-4
+    clip_high: float | None = 4e-4
 
     def importance(self, log_ratio: Tensor, mask: Tensor) -> Tensor:
         """Average over the completion's tokens."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
 from rlframework.algorithms.reinforce import REINFORCE
@@ -25,9 +23,10 @@ class MaxRL(REINFORCE):
         ValueError: A KL term in the reward, which makes rewards negative.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.kl.in_reward:
+    def __post_init__(self) -> None:
+        """Refuse a KL term in the reward."""
+        super().__post_init__()
+        if self.kl_term.in_reward:
             raise ValueError("MaxRL divides by the mean reward, which a KL in the reward makes negative; use KLInLoss")
 
     def advantages(self, rewards: Tensor) -> Tensor:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
 from rlframework.algorithms.dapo import DAPO
@@ -22,16 +20,17 @@ class ReinforcePlusPlusBaseline(DAPO):
     rewards, and in the KL. When: groups are small, so that their own spread is noise. OpenRLHF's
     ``reinforce_baseline`` and verl's ``reinforce_plus_plus_baseline`` are the same but for mean and spread, where they
     count each row once per token.
-
-    Args:
-        *args: As in `DAPO`.
-        kl: By default ``KLInLoss(k2)``.
-        clip_high: By default as ``clip_low``.
-        **kwargs: As in `DAPO`.
     """
 
-    def __init__(self, *args: Any, kl: KLTerm | None = None, clip_high: float | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, kl=kl or KLInLoss(k2), clip_high=clip_high, **kwargs)
+    kl: KLTerm | None = None
+    """By default ``KLInLoss(k2)``."""
+    clip_high: float | None = None
+    """By default as ``clip_low``."""
+
+    def __post_init__(self) -> None:
+        """Fill in the KL term."""
+        self.kl = self.kl or KLInLoss(k2)
+        super().__post_init__()
 
     def advantages(self, rewards: Tensor) -> Tensor:
         """Centre within the group, scale by the rollout."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
 from rlframework.algorithms.grpo import GRPO
@@ -23,18 +21,18 @@ class RLOO(GRPO):
     the ratio (whole completion, not normalised by length) and the place of the KL. When: on-policy, one step per
     rollout; off-policy the ratio of a long completion leaves the clip at once. Equals TRL's ``RLOOTrainer``; verl's
     and OpenRLHF's ``rloo`` share the advantages.
-
-    Args:
-        *args: As in `GRPO`.
-        kl_coefficient: Weight of the KL penalty.
-        kl: By default ``KLInReward(k1)``.
-        **kwargs: As in `GRPO`.
     """
 
     sequence_ratio = True
 
-    def __init__(self, *args: Any, kl_coefficient: float = 0.05, kl: KLTerm | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, kl_coefficient=kl_coefficient, kl=kl or KLInReward(), **kwargs)
+    kl_coefficient: float = 0.05
+    kl: KLTerm | None = None
+    """By default ``KLInReward(k1)``."""
+
+    def __post_init__(self) -> None:
+        """Fill in the KL term."""
+        self.kl = self.kl or KLInReward()
+        super().__post_init__()
 
     def advantages(self, rewards: Tensor) -> Tensor:
         """Compare with the others of the group."""

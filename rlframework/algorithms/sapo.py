@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
 from rlframework.algorithms.base import PolicyGradient
@@ -21,24 +19,20 @@ class SAPO(PolicyGradient):
     Source: Soft Adaptive Policy Optimization (arXiv:2511.20347). Differs from `GRPO` in the surrogate. When: the clip
     fraction is high and training unsteady. Equals TRL's ``loss_type="sapo"`` and verl's ``sapo``.
 
-    Args:
-        *args: As in `PolicyGradient`.
-        temperature_positive: ``tau`` for positive advantages.
-        temperature_negative: ``tau`` for the others.
-        **kwargs: As in `PolicyGradient`.
-
     Raises:
         ValueError: A temperature is not above 0.
     """
 
-    def __init__(
-        self, *args: Any, temperature_positive: float = 1.0, temperature_negative: float = 1.05, **kwargs: Any
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        if min(temperature_positive, temperature_negative) <= 0:
-            raise ValueError(f"temperatures must be above 0, got {temperature_positive} and {temperature_negative}")
-        self.temperature_positive = temperature_positive
-        self.temperature_negative = temperature_negative
+    temperature_positive: float = 1.0
+    """``tau`` for positive advantages."""
+    temperature_negative: float = 1.05
+    """``tau`` for the others."""
+
+    def __post_init__(self) -> None:
+        """Check the temperatures."""
+        super().__post_init__()
+        if min(temperatures := (self.temperature_positive, self.temperature_negative)) <= 0:
+            raise ValueError(f"temperatures must be above 0, got {' and '.join(map(str, temperatures))}")
 
     def advantages(self, rewards: Tensor) -> Tensor:
         """Centre and scale within the group."""

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from rlframework.demonstration import Demonstration, checked, rollout_of
+from rlframework.completions import Completion, Completions
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.functional.weights import token_mean
-from rlframework.loop.algorithm import PolicyModule
+from rlframework.loop.algorithm import Algorithm
 from rlframework.loop.optimizer_step import step_weights
 from rlframework.metrics import Tally
-from rlframework.policies.base import Policy
-from rlframework.prompt import Prompt
+from rlframework.prompt import Demonstration, Prompt
 from rlframework.rollout import Rollout
 from rlframework.utilities.arguments import at_least
 from rlframework.utilities.distributed import replica
 
 
-class SFT(PolicyModule):
+class SFT(Algorithm):
     """Raises the likelihood of demonstrated completions; prompts are read and not learned.
 
     The loss of an optimizer step is the mean over all its completion tokens, on all ranks and in all minibatches::
@@ -36,16 +36,6 @@ class SFT(PolicyModule):
 
     It logs ``train/loss`` and ``train/entropy`` (nats per completion token), ``train/tokens`` of the step, and with
     held-out demonstrations ``val/loss``.
-
-    Args:
-        policy: What is trained; the same object then goes on to reinforcement.
-        demonstrations_per_step: Demonstrations of an optimizer step, over all ranks and minibatches.
-        learning_rate: Peak learning rate of AdamW. 2e-5 is usual for whole models and 2e-4 for adapters.
-        betas: AdamW's decay rates.
-        weight_decay: Decoupled decay of the matrices.
-        schedule: Name of a transformers schedule, such as ``"linear"`` or ``"constant"``.
-        warmup_steps: Optimizer steps of warm-up.
-        seed: Seed of the order of demonstrations.
 
     Raises:
         TypeError: While training starts: a prompt comes without a completion.
@@ -65,29 +55,16 @@ class SFT(PolicyModule):
         tensor(True)
     """
 
-    def __init__(
-        self,
-        policy: Policy,
-        *,
-        demonstrations_per_step: int = 16,
-        learning_rate: float = 2e-5,
-        betas: tuple[float, float] = (0.9, 0.999),
-        weight_decay: float = 0.0,
-        schedule: str = "linear",
-        warmup_steps: int = 0,
-        seed: int = 0,
-    ) -> None:
-        at_least(self, 1, demonstrations_per_step=demonstrations_per_step)
-        super().__init__(
-            policy,
-            prompts_per_rollout=demonstrations_per_step,
-            learning_rate=learning_rate,
-            betas=betas,
-            weight_decay=weight_decay,
-            schedule=schedule,
-            warmup_steps=warmup_steps,
-            seed=seed,
-        )
+    demonstrations_per_step: int = 16
+    """Demonstrations of an optimizer step, over all ranks and minibatches."""
+    learning_rate: float = 2e-5
+    """Peak learning rate of AdamW. 2e-5 is usual for whole models and 2e-4 for adapters."""
+
+    def __post_init__(self) -> None:
+        """Take a step for a rollout."""
+        at_least(self, 1, demonstrations_per_step=self.demonstrations_per_step)
+        self.prompts_per_rollout = self.demonstrations_per_step
+        super().__post_init__()
         self._validation = Tally()
 
     def setup(self, stage: str) -> None:
@@ -126,7 +103,7 @@ class SFT(PolicyModule):
         """Lay out this rank's demonstrations of one optimizer step, weighed over all ranks."""
         rollout = rollout_of(prompts, self.policy.pad_id).to(self.device)
         everyone = torch.ones(len(rollout), dtype=torch.bool, device=self.device)
-        rollout.weights = step_weights(self, token_mean, rollout.loss_mask, everyone)
+        rollout.weights = step_weights(self.trainer, self.steps_per_pass, token_mean, rollout.loss_mask, everyone)
         return rollout
 
     def training_step(self, batch: Rollout, batch_idx: int) -> Tensor:
@@ -159,3 +136,33 @@ class SFT(PolicyModule):
 def negative_log_likelihood(scored: TokenLogProbs, batch: Rollout) -> Tensor:
     """Return the weighted sum over a minibatch's completion tokens, ``-sum(w_it log pi_it)``."""
     return -(batch.weights * scored.logprobs.masked_fill(~batch.loss_mask, 0.0)).sum()
+
+
+def checked(prompts: Sequence[Prompt]) -> Sequence[Demonstration]:
+    """Return prompts that all come with a completion.
+
+    Raises:
+        TypeError: One does not.
+    """
+    for shown in prompts:
+        if not isinstance(shown, Demonstration):
+            raise TypeError(
+                f"prompt {shown.index} comes without a completion to learn from; feed supervised fine-tuning from a "
+                "DemonstrationDataModule, whose rows have one"
+            )
+    return cast(Sequence[Demonstration], prompts)
+
+
+def rollout_of(prompts: Sequence[Prompt], pad_id: int) -> Rollout:
+    """Lay demonstrations out as a rollout of groups of one, ``(B, T)``, on the CPU; its weights are still 0.
+
+    Raises:
+        TypeError: One of them is a prompt without a completion.
+
+    Example:
+        >>> shown = [Demonstration([5, 6], "ab", completion_ids=[7, 1], completion="c")]
+        >>> rollout_of(shown, pad_id=0).completion_ids
+        tensor([[7, 1]])
+    """
+    rows = [Completion(shown, shown.completion_ids, shown.completion, "stop") for shown in checked(prompts)]
+    return Rollout.of(Completions(rows, group_size=1), pad_id=pad_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,34 +25,26 @@ class VESPO(PolicyGradient):
     leave ``w`` and the loss (in TRL one masked token silences its whole completion). Equals TRL's
     ``loss_type="vespo"``.
 
-    Args:
-        *args: As in `PolicyGradient`.
-        shape_positive: ``k`` where the advantage is not negative.
-        rate_positive: ``lambda`` there.
-        shape_negative: ``k`` where it is.
-        rate_negative: ``lambda`` there.
-        **kwargs: As in `PolicyGradient`.
-
     Raises:
         ValueError: ``ratio_cap``, which has no ratio to act on, or a sampler correction by sequence.
     """
 
-    def __init__(
-        self,
-        *args: Any,
-        shape_positive: float = 2.0,
-        rate_positive: float = 3.0,
-        shape_negative: float = 3.0,
-        rate_negative: float = 2.0,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(*args, **kwargs)
+    shape_positive: float = 2.0
+    """``k`` where the advantage is not negative."""
+    rate_positive: float = 3.0
+    """``lambda`` there."""
+    shape_negative: float = 3.0
+    """``k`` where the advantage is negative."""
+    rate_negative: float = 2.0
+    """``lambda`` there."""
+
+    def __post_init__(self) -> None:
+        """Refuse options that have nothing to act on."""
+        super().__post_init__()
         if self.ratio_cap is not None:
             raise ValueError(f"ratio_cap={self.ratio_cap}: the weight of VESPO is bounded already and falls beyond 1")
         if self.sampler_correction is not None and self.sampler_correction.per_sequence:
             raise ValueError("VESPO adds the sampler's gap up itself; use TokenTruncation or TokenMask")
-        self.positive = (shape_positive, rate_positive)
-        self.negative = (shape_negative, rate_negative)
 
     def advantages(self, rewards: Tensor) -> Tensor:
         """Centre and scale within the group."""
@@ -66,7 +57,8 @@ class VESPO(PolicyGradient):
             mask = mask & (batch.sampler_correction > 0)
             log_ratio = log_ratio + batch.sampler_correction.log()
         rise = batch.advantages >= 0
-        shape, rate = (torch.where(rise, up, down) for up, down in zip(self.positive, self.negative, strict=True))
+        shape = torch.where(rise, self.shape_positive, self.shape_negative)
+        rate = torch.where(rise, self.rate_positive, self.rate_negative)
         return -gamma_weight(log_ratio, mask, shape, rate) * batch.advantages * logprobs
 
     def surrogate_factor(self, logprobs: Tensor, batch: Rollout) -> Tensor:

@@ -9,8 +9,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import TQDMProgressBar
 from tqdm.auto import tqdm
 
-from rlframework.loop.callback import RolloutCallback
-from rlframework.loop.collect import Collected
+from rlframework.loop.callback import RolloutCallback, RolloutRecord
 from rlframework.prompt import Prompt
 
 
@@ -51,7 +50,7 @@ class ProgressBar(TQDMProgressBar, RolloutCallback):
         )
         sampler.progress = self._advance
 
-    def on_rollout_end(self, trainer: pl.Trainer, pl_module: Any, collected: Collected) -> None:
+    def on_rollout_end(self, trainer: pl.Trainer, pl_module: Any, collected: RolloutRecord) -> None:
         """Close the rollout's bar."""
         pl_module.sampler.progress = None
         if self._rollout_bar is not None:

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from rlframework.loop.callback import RolloutCallback
-from rlframework.loop.collect import Collected
+from rlframework.loop.callback import RolloutCallback, RolloutRecord
 from rlframework.utilities.distributed import replica
 from rlframework.utilities.paths import writable_folder
 
@@ -47,7 +46,7 @@ class RolloutWriter(RolloutCallback):
         folder = writable_folder(self.folder or trainer.log_dir or trainer.default_root_dir)
         self.path = folder / ("rollouts.jsonl" if replicas == 1 else f"rollouts-{rank}.jsonl")
 
-    def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, collected: Collected) -> None:
+    def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, collected: RolloutRecord) -> None:
         """Append the rollout; nothing in a ``fast_dev_run``, which keeps no records."""
         if self.path is None or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
@@ -56,7 +55,7 @@ class RolloutWriter(RolloutCallback):
                 file.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
 
 
-def records(collected: Collected) -> Iterator[dict[str, Any]]:
+def records(collected: RolloutRecord) -> Iterator[dict[str, Any]]:
     """Yield one plain record per completion. An abstention (NaN) becomes null, since JSON has no NaN."""
     rollout = collected.rollout
     components = {name: scores.flatten().tolist() for name, scores in collected.scores.components.items()}

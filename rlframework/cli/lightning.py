@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from rlframework.algorithms import PolicyModule
 from rlframework.data import PromptDataModule
+from rlframework.loop.algorithm import Algorithm
 from rlframework.utilities.imports import require
 
 
@@ -29,7 +29,7 @@ def main(args: list[str] | None = None, **options: Any) -> Any:
 
         return probe(given[1:])
     return RecipeCLI(
-        PolicyModule,
+        Algorithm,
         PromptDataModule,
         subclass_mode_model=True,
         subclass_mode_data=True,

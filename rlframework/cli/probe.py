@@ -12,9 +12,9 @@ from typing import Any, NoReturn
 from pytorch_lightning.cli import LightningArgumentParser
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from rlframework.algorithms import PolicyModule
 from rlframework.cli.recipe import RecipeCLI
 from rlframework.data import PromptDataModule
+from rlframework.loop.algorithm import Algorithm
 from rlframework.report.probing.measure import probe
 from rlframework.report.probing.table import print_probe
 from rlframework.utilities.imports import require
@@ -98,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
     require("rich", "report")
     try:
         cli: Any = ProbeCLI(
-            PolicyModule,
+            Algorithm,
             PromptDataModule,
             subclass_mode_model=True,
             subclass_mode_data=True,

@@ -9,8 +9,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 
 from rlframework.data.module import PromptDataModule
 from rlframework.data.tokenize import BATCH_ROWS
-from rlframework.demonstration import Demonstration
-from rlframework.prompt import Prompt
+from rlframework.prompt import Demonstration, Prompt
 
 
 class DemonstrationDataModule(PromptDataModule):

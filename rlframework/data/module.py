@@ -15,7 +15,7 @@ from rlframework.data.chat_template import set_structured_chat_template
 from rlframework.data.golds import with_readable_golds
 from rlframework.data.source import Source
 from rlframework.data.tokenize import TooLong, opens_working, tokenize_rows
-from rlframework.loop.algorithm import PolicyModule
+from rlframework.loop.algorithm import Algorithm
 from rlframework.loop.loader import RolloutLoader
 from rlframework.prompt import Prompt
 from rlframework.rewards.template import AnswerTemplate
@@ -164,11 +164,11 @@ class PromptDataModule(Checked, pl.LightningDataModule):
         """Move rollouts; held-out prompts are lists that the sampler reads where they are."""
         return batch if isinstance(batch, list) else batch.to(device)
 
-    def _algorithm(self) -> PolicyModule:
+    def _algorithm(self) -> Algorithm:
         if self.trainer is None:
             raise RuntimeError("the prompts are tokenised by a run; pass the datamodule to trainer.fit or .validate")
         module = self.trainer.lightning_module
-        if not isinstance(module, PolicyModule):
+        if not isinstance(module, Algorithm):
             raise TypeError(f"a PromptDataModule feeds an algorithm of rlframework, not {type(module).__name__}")
         return module
 

@@ -9,12 +9,11 @@ import torch
 from peft import PeftModel
 from torch import Tensor
 
-from rlframework.loop.collect import assemble
 from rlframework.policies.adapter_state import using_adapter
 from rlframework.policies.causal_lm import CausalLMPolicy
 from rlframework.policies.loading import texts_with_tokens
 from rlframework.prompt import Prompt
-from rlframework.rewards.base import Scores
+from rlframework.rollout import Rollout
 from rlframework.samplers.batched import BatchedSampler
 
 TEXTS = (
@@ -85,7 +84,7 @@ class Yardstick:
         budget = min(TOKENS, room // 2)
         prompts = [Prompt(self._tokens[text][: room - budget], text, {}, index) for index, text in enumerate(texts)]
         rows = BatchedSampler(group_size=2, max_tokens=budget).sample(policy, prompts)
-        self._batch = assemble(rows, Scores(torch.zeros(len(prompts), 2), {}), policy.pad_id, temperature=1.0)
+        self._batch = Rollout.of(rows, pad_id=policy.pad_id)
         self._expected = self._score(policy)
         self._learned = None
         if policy.frozen_base:

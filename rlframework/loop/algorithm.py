@@ -6,81 +6,72 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from dataclasses import field
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 
-from rlframework.loop.checkpoint import check_base, leave_out_base
-from rlframework.loop.loader import RolloutLoader, Sealed
-from rlframework.loop.minibatches import balanced_order
+from rlframework.loop.checkpoint import check_base, leave_out_base, restore_run_state, run_state
+from rlframework.loop.checks import check_weights
+from rlframework.loop.loader import RolloutLoader
 from rlframework.loop.optimizer import adamw, check_schedule
-from rlframework.loop.preflight import check_epoch, check_weights
-from rlframework.loop.resume import restore_run_state, run_state
 from rlframework.metrics import Tally
 from rlframework.policies.base import Policy, eval_mode
 from rlframework.prompt import Prompt
 from rlframework.rollout import Rollout
-from rlframework.utilities.arguments import Checked, at_least
+from rlframework.utilities.arguments import at_least
 from rlframework.utilities.distributed import from_all_ranks, replica
+from rlframework.utilities.fields import Fields
 from rlframework.utilities.library_warnings import LEAF_SPEC, NO_VALIDATION, leave_out
 
 
-class PolicyModule(Checked, pl.LightningModule, ABC):
+class Algorithm(Fields, pl.LightningModule, ABC):
     """A LightningModule whose batches are minibatches of rollouts that it makes itself, one rollout at a time.
 
     It knows when things happen and nothing of the objective, nor of where completions come from.
-
-    Args:
-        policy: What is trained.
-        prompts_per_rollout: Prompts in a rollout over all ranks, ``N``.
-        minibatches_per_rollout: Parts of whole groups that a rollout is cut into. With the Trainer's
-            ``accumulate_grad_batches`` of as many (or 1 and 1) there is one optimizer step per rollout.
-        passes_per_rollout: How often a rollout is used.
-        learning_rate: Peak learning rate of AdamW.
-        betas: AdamW's decay rates.
-        weight_decay: Decoupled decay of the matrices (not of biases, norms and other vectors).
-        schedule: Name of a transformers schedule, such as ``"linear"`` or ``"constant"``.
-        warmup_steps: Optimizer steps of warm-up.
-        seed: Seed of the order of prompts.
-
-    Attributes:
-        depends_on_minibatches: True states that the gradient depends on how a step is cut into minibatches, on purpose.
     """
 
-    depends_on_minibatches: ClassVar[bool] = False
+    policy: Policy = field(kw_only=False)
+    """What is trained."""
+    learning_rate: float = 1e-6
+    """Peak learning rate of AdamW."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """AdamW's decay rates."""
+    weight_decay: float = 0.0
+    """Decoupled decay of the matrices (not of biases, norms and other vectors)."""
+    schedule: str = "linear"
+    """Name of a transformers schedule, such as ``"linear"`` or ``"constant"``."""
+    warmup_steps: int = 0
+    """Optimizer steps of warm-up."""
+    seed: int = 0
+    """Seed of the order of prompts."""
+    prompts_per_rollout: int = field(init=False)
+    minibatches_per_rollout: int = field(init=False, default=1)
+    passes_per_rollout: int = field(init=False, default=1)
 
-    def __init__(
-        self,
-        policy: Policy,
-        *,
-        prompts_per_rollout: int = 8,
-        minibatches_per_rollout: int = 1,
-        passes_per_rollout: int = 1,
-        learning_rate: float = 1e-6,
-        betas: tuple[float, float] = (0.9, 0.999),
-        weight_decay: float = 0.0,
-        schedule: str = "linear",
-        warmup_steps: int = 0,
-        seed: int = 0,
-    ) -> None:
-        super().__init__()
-        at_least(self, 1, prompts_per_rollout=prompts_per_rollout, minibatches_per_rollout=minibatches_per_rollout)
-        at_least(self, 1, passes_per_rollout=passes_per_rollout)
-        at_least(self, 0, learning_rate=learning_rate, weight_decay=weight_decay, warmup_steps=warmup_steps, seed=seed)
-        check_schedule(self, schedule, warmup_steps)
-        self.policy = policy
+    def before_fields(self) -> None:
+        """Make it a module that can hold others, once."""
+        if "_modules" not in self.__dict__:
+            pl.LightningModule.__init__(self)
+
+    def __post_init__(self) -> None:
+        """Check sizes, optimizer and seed.
+
+        Raises:
+            ValueError: A number out of range, or a schedule that cannot be made by its name.
+        """
+        super().__post_init__()
+        at_least(self, 1, prompts_per_rollout=self.prompts_per_rollout)
+        at_least(self, 1, minibatches_per_rollout=self.minibatches_per_rollout)
+        at_least(self, 1, passes_per_rollout=self.passes_per_rollout)
+        at_least(self, 0, learning_rate=self.learning_rate, weight_decay=self.weight_decay)
+        at_least(self, 0, warmup_steps=self.warmup_steps, seed=self.seed)
+        check_schedule(self, self.schedule, self.warmup_steps)
         # Lightning would miss the base under an adapter; what else is missing `check_base` finds.
-        self.strict_loading = not policy.frozen_base
-        self.prompts_per_rollout = prompts_per_rollout
-        self.minibatches_per_rollout = minibatches_per_rollout
-        self.passes_per_rollout = passes_per_rollout
-        first, second = map(float, betas)
-        self.optimization = {"lr": learning_rate, "betas": (first, second), "weight_decay": weight_decay}
-        self.schedule = {"name": schedule, "num_warmup_steps": warmup_steps}
-        self.seed = seed
+        self.strict_loading = not self.policy.frozen_base
         self._tally = Tally()
         self._figures: dict[str, float] = {}
         self._unlogged: dict[str, float] = {}
@@ -106,11 +97,15 @@ class PolicyModule(Checked, pl.LightningModule, ABC):
         ``tally.values(self.trainer)`` are the means over all ranks, which every rank has to ask for.
         """
 
-    def minibatch_order(self, rollout: Rollout) -> Tensor:
-        """Return the order in which the rows of a rollout are cut into minibatches, ``(B,)``; see `balanced_order`."""
-        if self.depends_on_minibatches:
-            return torch.arange(len(rollout), device=rollout.group.device)
-        return balanced_order(rollout, self.minibatches_per_rollout, self.trainer.accumulate_grad_batches)
+    @property
+    def epoch_of_prompts(self) -> int:
+        """Which epoch runs, for the order of prompts; overfitting means the same prompts again and again."""
+        return 0 if self.trainer.overfit_batches else self.trainer.current_epoch  # type: ignore[attr-defined]
+
+    @property
+    def minibatches_per_step(self) -> int:
+        """Minibatches that the Trainer accumulates."""
+        return self.trainer.accumulate_grad_batches
 
     @property
     def steps_per_pass(self) -> int:
@@ -119,7 +114,7 @@ class PolicyModule(Checked, pl.LightningModule, ABC):
         Raises:
             ValueError: The Trainer's accumulation does not divide the minibatches.
         """
-        accumulate = self.trainer.accumulate_grad_batches
+        accumulate = self.minibatches_per_step
         if self.minibatches_per_rollout % accumulate:
             raise ValueError(
                 f"minibatches_per_rollout={self.minibatches_per_rollout} must be a multiple of "
@@ -141,23 +136,8 @@ class PolicyModule(Checked, pl.LightningModule, ABC):
     def rollout_loader(self, prompts: Sequence[Prompt]) -> RolloutLoader:
         """Return the training data loader over prompts; a datamodule returns it from ``train_dataloader``."""
         rank, replicas = replica(self.trainer)
-        return RolloutLoader(
-            prompts,
-            self.collect,
-            self.prompts_per_rollout,
-            self.minibatches_per_rollout,
-            self.passes_per_rollout,
-            seed=self.seed,
-            # Overfitting means the same prompts again and again.
-            epoch=lambda: 0 if self.trainer.overfit_batches else self.trainer.current_epoch,  # type: ignore[attr-defined]
-            rank=rank,
-            replicas=replicas,
-            gather=from_all_ranks,
-            wrap=Sealed,
-            prepare=self.prepare_step,
-            step_minibatches=lambda: self.trainer.accumulate_grad_batches,
-            order=self.minibatch_order,
-        )
+        sizes = self.prompts_per_rollout, self.minibatches_per_rollout, self.passes_per_rollout
+        return RolloutLoader(prompts, self, *sizes, seed=self.seed, rank=rank, replicas=replicas)
 
     def loss_of_minibatch(self, part: Tensor) -> Tensor:
         """Return what Lightning is to differentiate: a minibatch's part of the step's loss, and what the policy adds.
@@ -166,7 +146,7 @@ class PolicyModule(Checked, pl.LightningModule, ABC):
             part: Scalar; those of all minibatches and ranks add up to the loss of the step.
         """
         # Lightning divides by the accumulation and averages over replicas; the part already holds every denominator.
-        loss = part * self.trainer.accumulate_grad_batches * replica(self.trainer)[1]
+        loss = part * self.minibatches_per_step * replica(self.trainer)[1]
         added = self.policy.auxiliary_loss()
         if added is None:
             return loss
@@ -175,7 +155,14 @@ class PolicyModule(Checked, pl.LightningModule, ABC):
 
     def configure_optimizers(self) -> Any:
         """Return AdamW over the trainable parameters and its schedule; override it as in any LightningModule."""
-        return adamw(self.policy, self.optimization, self.schedule, self.trainer)
+        schedule = {"name": self.schedule, "num_warmup_steps": self.warmup_steps}
+        return adamw(self.policy, self.optimization, schedule, self.trainer)
+
+    @property
+    def optimization(self) -> dict[str, Any]:
+        """Arguments of AdamW."""
+        first, second = map(float, self.betas)
+        return {"lr": self.learning_rate, "betas": (first, second), "weight_decay": self.weight_decay}
 
     def setup(self, stage: str) -> None:
         """Refuse sizes that do not fit together before anything is loaded."""
@@ -186,7 +173,7 @@ class PolicyModule(Checked, pl.LightningModule, ABC):
 
     @abstractmethod
     def describe(self) -> str:
-        """Say what follows from the sizes; shown when a run starts."""
+        """Return in words the sizes of rollout and optimizer step; printed when training starts."""
 
     def on_fit_start(self) -> None:
         """Say what follows from the sizes, and train: a model fresh from a checkpoint folder is in eval mode."""
@@ -255,8 +242,18 @@ class PolicyModule(Checked, pl.LightningModule, ABC):
         self._saved_figures = checkpoint.get("figures")
 
     def on_train_start(self) -> None:
-        """Refuse an epoch that ends inside an optimizer step; go on where a resumed run was saved."""
-        check_epoch(self.trainer)
+        """Go on where a resumed run was saved.
+
+        Raises:
+            ValueError: The epoch ends inside an optimizer step: ``limit_train_batches`` is no multiple of the
+                accumulation.
+        """
+        batches, accumulate = self.trainer.num_training_batches, self.minibatches_per_step
+        if batches % accumulate and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+            raise ValueError(
+                f"an epoch of {batches} minibatches ends inside an optimizer step of "
+                f"accumulate_grad_batches={accumulate}; choose a multiple in limit_train_batches"
+            )
         if self.trainer.ckpt_path and self._run_state is not None:
             restore_run_state(self.trainer, self._run_state)
             self._restore_figures()
@@ -272,3 +269,7 @@ class PolicyModule(Checked, pl.LightningModule, ABC):
         # With the figures of a rollout that began before: loggers and callbacks of this run do not have them.
         self._show(self._saved_figures["logged"])
         self._saved_figures = None
+
+
+# Its name until 0.1.
+PolicyModule = Algorithm

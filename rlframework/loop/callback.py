@@ -1,28 +1,66 @@
-"""The moments of a rollout, for Lightning callbacks."""
+"""Callbacks for the moments of a rollout, and the record of a rollout that they get."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pytorch_lightning as pl
 
-from rlframework.loop.collect import Collected
+from rlframework.completions import Completions
 from rlframework.prompt import Prompt
+from rlframework.rewards.base import Scores
+from rlframework.rollout import Rollout
 from rlframework.utilities.arguments import Checked
 
 
+@dataclass(frozen=True)
+class RolloutRecord:
+    """A rollout as people read it: the text, the scores and the tensors. Callbacks get it when the rollout is done.
+
+    Its ``B = N * G`` rows stand in the order in which they are cut into minibatches.
+
+    Args:
+        step: Number of the rollout.
+        completions: The ``B`` completions, as text and ids.
+        scores: Every reward component of every completion, ``(N, G)`` each.
+        rollout: The tensors that the policy learns from.
+    """
+
+    step: int
+    completions: Completions
+    scores: Scores
+    rollout: Rollout
+
+
+# Its name until 0.1.
+Collected = RolloutRecord
+
+
 class RolloutCallback(Checked, pl.Callback):
-    """A Lightning callback that is also told when a rollout starts and when it is done.
+    """A Lightning callback that is also told when a rollout starts, how it gets on, and when it is done.
 
     Example:
         >>> class PrintBest(RolloutCallback):
-        ...     def on_rollout_end(self, trainer, pl_module, collected):
-        ...         best = collected.rollout.rewards.argmax()
-        ...         print(collected.completions.rows[best].text)
+        ...     def on_rollout_end(self, trainer, pl_module, record):
+        ...         best = record.rollout.rewards.argmax()
+        ...         print(record.completions.rows[best].text)
     """
 
     def on_rollout_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, prompts: Sequence[Prompt]) -> None:
         """Called before this rank's prompts are sampled."""
 
-    def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, collected: Collected) -> None:
+    def on_rollout_progress(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, tokens: int, unfinished: int
+    ) -> None:
+        """Called now and then while a rollout is sampled.
+
+        Args:
+            trainer: The Trainer.
+            pl_module: The algorithm.
+            tokens: Tokens of the longest completion so far.
+            unfinished: Completions without an end yet.
+        """
+
+    def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, record: RolloutRecord) -> None:
         """Called when completions, scores and tensors are complete, before the first update."""

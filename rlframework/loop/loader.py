@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from rlframework.prompt import Prompt
 from rlframework.rollout import Rollout
+from rlframework.utilities.distributed import from_all_ranks
 
-Collect = Callable[[list[Prompt], int], Rollout]
+
+class RolloutSource(Protocol):
+    """What makes rollouts for a `RolloutLoader`: an algorithm under its Trainer."""
+
+    @property
+    def epoch_of_prompts(self) -> int:
+        """Which epoch runs: the order of its prompts is a function of it."""
+
+    @property
+    def minibatches_per_step(self) -> int:
+        """Minibatches that an optimizer step takes."""
+
+    def collect(self, prompts: list[Prompt], step: int) -> Rollout:
+        """Make the rollout of this number from this rank's prompts, its rows in the order of the minibatches."""
+
+    def prepare_step(self, minibatches: list[Rollout]) -> list[Rollout]:
+        """Return what to use in place of the minibatches of an optimizer step; called right before it."""
 
 
-class Sealed:
+class KeepsPrecision:
     """A minibatch that Lightning can move to a device, and do nothing else to.
 
     Under half precision Lightning converts every float it finds in a batch, dataclasses included. Log-probabilities,
@@ -42,19 +57,13 @@ class RolloutLoader:
 
     Args:
         prompts: All training prompts, the same on every rank.
-        collect: Makes a rollout from this rank's prompts and the number of the rollout.
+        source: Makes the rollouts.
         prompts_per_rollout: Prompts in a rollout over all ranks.
         minibatches: Parts of whole groups that a rollout is cut into.
         passes: How often the minibatches of one rollout are yielded.
         seed: Seed of the order.
-        epoch: Tells which epoch runs; by default a count of the iterations begun.
         rank: This rank among the data-parallel replicas.
         replicas: Number of data-parallel replicas.
-        wrap: What to yield in place of a minibatch; the identity by default.
-        prepare: Given the minibatches of an optimizer step right before it, returns those to use instead.
-        step_minibatches: Tells how many minibatches an optimizer step takes.
-        order: Tells in which order the rows of a rollout are cut into minibatches.
-        gather: Collects one object from every replica, in rank order; needed for a checkpoint of several replicas.
 
     Raises:
         ValueError: No prompts, fewer than one rollout takes, or a rollout that the ranks and minibatches do not divide.
@@ -63,35 +72,23 @@ class RolloutLoader:
     def __init__(
         self,
         prompts: Sequence[Prompt],
-        collect: Collect,
+        source: RolloutSource,
         prompts_per_rollout: int,
         minibatches: int = 1,
         passes: int = 1,
         seed: int = 0,
-        epoch: Callable[[], int] | None = None,
         rank: int = 0,
         replicas: int = 1,
-        gather: Callable[[Any], list[Any]] | None = None,
-        wrap: Callable[[Rollout], Any] = lambda minibatch: minibatch,
-        prepare: Callable[[list[Rollout]], list[Rollout]] = lambda minibatches: minibatches,
-        step_minibatches: Callable[[], int] = lambda: 1,
-        order: Callable[[Rollout], Tensor] = lambda rollout: torch.arange(len(rollout)),
     ) -> None:
         _check_sizes(len(prompts), prompts_per_rollout, minibatches, passes, replicas)
         self.prompts = prompts
-        self.collect = collect
+        self.source = source
         self.prompts_per_rollout = prompts_per_rollout
         self.minibatches = minibatches
         self.passes = passes
         self.seed = seed
         self.rank = rank
         self.replicas = replicas
-        self._epoch_of_run = epoch
-        self._wrap = wrap
-        self._prepare = prepare
-        self._step_minibatches = step_minibatches
-        self._order = order
-        self._gather = gather or (lambda state: [state])
         self._epoch = -1
         self._position = 0
         self._buffer: list[Rollout] = []
@@ -115,7 +112,7 @@ class RolloutLoader:
     def __len__(self) -> int:
         return self.rollouts_per_epoch * self.batches_per_rollout
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[KeepsPrecision]:
         # A generator: nothing happens when Lightning calls iter() only to look. And the position is reset here and
         # not behind the loop, since Lightning stops at len() and never asks for the StopIteration.
         self._begin_epoch()
@@ -125,17 +122,18 @@ class RolloutLoader:
             if not self._buffer:
                 self._buffer = self._collect(number, order)
             part %= self.minibatches
-            if part % self._step_minibatches() == 0:
-                step = slice(part, part + self._step_minibatches())
-                self._buffer[step] = self._prepare(self._buffer[step])
+            per_step = self.source.minibatches_per_step
+            if part % per_step == 0:
+                step = slice(part, part + per_step)
+                self._buffer[step] = self.source.prepare_step(self._buffer[step])
             minibatch = self._buffer[part]
             self._position += 1
             if self._position % self.batches_per_rollout == 0:
                 self._buffer = []
-            yield self._wrap(minibatch)
+            yield KeepsPrecision(minibatch)
 
     def _begin_epoch(self) -> None:
-        epoch = self._epoch + (not self._resumed) if self._epoch_of_run is None else self._epoch_of_run()
+        epoch = self.source.epoch_of_prompts
         if not (self._resumed and epoch == self._epoch):
             self._position = 0
             self._buffer = []
@@ -148,8 +146,8 @@ class RolloutLoader:
         # Each rank takes its share of every minibatch: an optimizer step holds the same prompts on any number of ranks.
         shares = chosen.reshape(self.minibatches, self.replicas, -1)
         mine = shares[:, self.rank].ravel()
-        rollout = self.collect([self.prompts[i] for i in mine], self._epoch * self.rollouts_per_epoch + number)
-        return rollout.select(self._order(rollout)).split(self.minibatches)
+        rollout = self.source.collect([self.prompts[i] for i in mine], self._epoch * self.rollouts_per_epoch + number)
+        return rollout.split(self.minibatches)
 
     def state_dict(self) -> dict[str, Any]:
         """Return epoch, position and the rollout in hand, of every replica. Lightning puts it in the checkpoint."""
@@ -157,7 +155,7 @@ class RolloutLoader:
         return {
             "epoch": self._epoch,
             "position": self._position,
-            "buffers": self._gather(buffer),
+            "buffers": from_all_ranks(buffer),
             "stream": self._stream(),
         }
 

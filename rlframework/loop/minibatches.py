@@ -1,14 +1,14 @@
-"""Groups dealt to the minibatches of an optimizer step so that each has about as many tokens."""
+"""The order of a rollout's rows, in which the minibatches of an optimizer step have about as many tokens."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from rlframework.rollout import Rollout
+from rlframework.completions import Completions
 
 
-def balanced_order(rollout: Rollout, minibatches: int, per_step: int) -> Tensor:
+def balanced_order(completions: Completions, minibatches: int, per_step: int) -> Tensor:
     """Return the order of rows, ``(B,)``, in which the minibatches of a step have about as many tokens.
 
     The memory of a step is that of its largest minibatch. The gradient is a sum over the step's rows whose weights are
@@ -16,17 +16,15 @@ def balanced_order(rollout: Rollout, minibatches: int, per_step: int) -> Tensor:
     largest to the smallest, each to the minibatch with the fewest tokens that has a place left.
 
     Args:
-        rollout: ``N`` groups.
-        minibatches: That it will be cut into, each of as many groups.
+        completions: ``N`` groups.
+        minibatches: That they will be cut into, each of as many groups.
         per_step: Minibatches in an optimizer step.
     """
-    size = rollout.group_size
-    tokens = rollout.prompt_mask.sum(1)[::size] + rollout.completion_mask.sum(1).view(-1, size).sum(1)
+    tokens = [len(group[0].prompt.ids) + sum(len(row.ids) for row in group) for group in completions.groups()]
     order: list[int] = []
-    for groups in torch.arange(rollout.num_groups).chunk(minibatches // per_step):
-        order += _dealt(groups.tolist(), tokens.tolist(), per_step)
-    rows = torch.tensor(order).unsqueeze(1) * size + torch.arange(size)
-    return rows.flatten().to(rollout.group.device)
+    for groups in torch.arange(completions.num_groups).chunk(minibatches // per_step):
+        order += _dealt(groups.tolist(), tokens, per_step)
+    return (torch.tensor(order).unsqueeze(1) * completions.group_size + torch.arange(completions.group_size)).flatten()
 
 
 def _dealt(groups: list[int], tokens: list[int], parts: int) -> list[int]:

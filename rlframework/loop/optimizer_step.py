@@ -1,11 +1,11 @@
-"""What is fixed once for an optimizer step, over all its minibatches and ranks: token weights and entropy masks."""
+"""Token weights and entropy masks, computed once per optimizer step over all its minibatches and ranks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
@@ -13,17 +13,16 @@ from rlframework.functional.masks import entropy_threshold
 from rlframework.rollout import Rollout
 from rlframework.utilities.distributed import gather_rows, replica, sum_over_replicas
 
-if TYPE_CHECKING:
-    from rlframework.algorithms.base import PolicyGradient
-    from rlframework.loop.algorithm import PolicyModule
 
-
-def step_weights(module: PolicyModule, weigh: Callable[[Tensor], Tensor], mask: Tensor, counted: Tensor) -> Tensor:
+def step_weights(
+    trainer: pl.Trainer, steps: int, weigh: Callable[[Tensor], Tensor], mask: Tensor, counted: Tensor
+) -> Tensor:
     """Return the token weights of a rollout, each optimizer step's from all of its rows on all ranks.
 
     Args:
-        module: Whose steps.
-        weigh: Its ``token_weights``: it gets the rows of one step that count, and no others.
+        trainer: The Trainer, whose ranks share the steps.
+        steps: Optimizer steps that the rows are cut into.
+        weigh: The algorithm's ``token_weights``: it gets the rows of one step that count, and no others.
         mask: ``(B, T)`` bool, this rank's loss tokens.
         counted: ``(B,)`` bool, false on rows that are in no denominator.
 
@@ -33,12 +32,11 @@ def step_weights(module: PolicyModule, weigh: Callable[[Tensor], Tensor], mask: 
     Raises:
         ValueError: ``token_weights()`` returned a wrong shape.
     """
-    rank, _ = replica(module.trainer)
-    steps = []
-    parts = module.steps_per_pass
-    for rows, kept in zip(mask.chunk(parts), counted.chunk(parts), strict=True):
-        everyone = gather_rows(module.trainer, rows)
-        present = gather_rows(module.trainer, kept.unsqueeze(1)).squeeze(1)
+    rank, _ = replica(trainer)
+    weights_of_steps = []
+    for rows, kept in zip(mask.chunk(steps), counted.chunk(steps), strict=True):
+        everyone = gather_rows(trainer, rows)
+        present = gather_rows(trainer, kept.unsqueeze(1)).squeeze(1)
         weighed = weigh(everyone[present])
         if weighed.shape != everyone[present].shape:
             raise ValueError(
@@ -46,28 +44,33 @@ def step_weights(module: PolicyModule, weigh: Callable[[Tensor], Tensor], mask: 
             )
         weights = torch.zeros_like(everyone, dtype=torch.float32)
         weights[present] = weighed.float()
-        steps.append(weights[rank * len(rows) : (rank + 1) * len(rows), : rows.shape[1]] * rows)
-    return torch.cat(steps)
+        weights_of_steps.append(weights[rank * len(rows) : (rank + 1) * len(rows), : rows.shape[1]] * rows)
+    return torch.cat(weights_of_steps)
 
 
-def with_entropy_masks(algorithm: PolicyGradient, minibatches: list[Rollout], share: float) -> list[Rollout]:
-    """Mark the share of an optimizer step's tokens that has the highest entropy under the present weights.
+def with_entropy_masks(
+    trainer: pl.Trainer, minibatches: Sequence[Rollout], entropies: Sequence[Tensor] | None, share: float
+) -> list[Rollout]:
+    """Mark the share of an optimizer step's tokens that has the highest entropy, and weigh them for their mean.
 
     The threshold is one number for the step: it does not depend on the cut into minibatches or on the number of ranks,
     as one per minibatch would.
+
+    Args:
+        trainer: The Trainer, whose ranks share the step.
+        minibatches: This rank's minibatches of the step.
+        entropies: ``(B, T)`` of each, under the weights that the step starts from; None where all tokens are taken.
+        share: Share of the tokens, in (0, 1].
     """
-    minibatches = [minibatch.to(algorithm.device) for minibatch in minibatches]
     masks = [minibatch.loss_mask for minibatch in minibatches]
-    if share < 1:
-        with algorithm.inference():
-            entropies = [algorithm.policy.logprobs(minibatch).entropy.float() for minibatch in minibatches]
-        everyone = [gather_rows(algorithm.trainer, rows) for rows in entropies]
-        present = [gather_rows(algorithm.trainer, mask) for mask in masks]
+    if entropies is not None:
+        everyone = [gather_rows(trainer, rows) for rows in entropies]
+        present = [gather_rows(trainer, mask) for mask in masks]
         tokens = torch.cat([rows[mask] for rows, mask in zip(everyone, present, strict=True)])
         threshold = entropy_threshold(tokens, share)
         masks = [mask & (rows >= threshold) for rows, mask in zip(entropies, masks, strict=True)]
-    kept = sum_over_replicas(algorithm.trainer, sum(mask.sum() for mask in masks).float()).clamp(min=1)  # type: ignore[union-attr]
+    kept = sum_over_replicas(trainer, torch.stack([mask.sum() for mask in masks]).sum().float()).clamp(min=1)
     return [
-        replace(minibatch, entropy_mask=mask if share < 1 else None, entropy_weights=mask / kept)
+        replace(minibatch, entropy_mask=None if entropies is None else mask, entropy_weights=mask / kept)
         for minibatch, mask in zip(minibatches, masks, strict=True)
     ]

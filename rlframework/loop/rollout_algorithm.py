@@ -1,69 +1,322 @@
-"""Learning from sampled and judged completions: what every such algorithm has besides an objective."""
+"""The collecting half of an algorithm: prompts become a rollout, sampled, scored and weighed."""
 
 from __future__ import annotations
 
+import time
+from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, cast
+from dataclasses import field, replace
+from functools import partial
+from typing import Any, ClassVar, cast, final
 
+import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from rlframework.completions import Completions
-from rlframework.loop.algorithm import PolicyModule
+from rlframework.loop.algorithm import Algorithm
+from rlframework.loop.callback import RolloutCallback, RolloutRecord
+from rlframework.loop.checks import check_golds
+from rlframework.loop.logging import tally_gap, tally_rollout
 from rlframework.loop.memory import Foretold, foretell
-from rlframework.loop.preflight import check_golds, check_groups, check_positions, describe
+from rlframework.loop.minibatches import balanced_order
+from rlframework.loop.optimizer_step import step_weights
+from rlframework.loop.rollout_watch import RolloutWatch
 from rlframework.metrics import MeanScore
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
-from rlframework.rewards.base import RewardModel
+from rlframework.rewards.base import RewardModel, Scores
 from rlframework.rewards.failure_limits import Counts, RewardLimits, counts_of, warn_of_failures
+from rlframework.rewards.waiting import stoppable
+from rlframework.rollout import Rollout
 from rlframework.samplers.base import GroupSampler
-from rlframework.utilities.distributed import replica, sum_over_replicas
+from rlframework.samplers.check import SamplerCheck
+from rlframework.terms import KLInLoss, KLTerm, SamplerCorrection
+from rlframework.utilities.distributed import gather_rows, on_any_rank, replica, sum_over_replicas
 
 
-class RolloutModule(PolicyModule):
-    """Samples, judges, and validates by sampling; it knows nothing of the objective, which `PolicyGradient` adds.
+class RolloutAlgorithm(Algorithm):
+    """Samples, judges and weighs rollouts, and validates by sampling; what is learned of them is `PolicyGradient`'s.
 
-    Args:
-        policy: What is trained.
-        reward: What judges; compose several with ``+`` and ``*``.
-        sampler: What samples; its ``group_size`` is ``G`` and its ``temperature`` that of every log-probability.
-        prompts_per_rollout: Prompts in a rollout over all ranks, ``N``.
-        validation: Measures of held-out completions by name, logged as ``val/<name>``; ``val/reward`` comes by itself.
-        validation_sampler: Samples for validation; by default one greedy completion per prompt from ``sampler``.
-        reward_limits: How many checks of a reward may fail before the run stops, in training and in validation.
-        **options: As in `PolicyModule`: further sizes of a rollout, optimizer, seed.
+    Attributes:
+        policy_scores_rollouts: Whether the policy scores its rollouts itself, because the sampler's log-probabilities
+            were found to differ from its own; while they agree, that spares a forward pass.
+        sampler_check: Holds what a sampler of this process says of its tokens against the policy.
+        watch: Looks at rollouts for signs that nothing, or noise, is learned from them.
+        reference: The policy that the KL term compares with; None without one.
+        depends_on_minibatches: True states that the gradient depends on how a step is cut into minibatches, on purpose.
     """
 
-    def __init__(
-        self,
-        policy: Policy,
-        reward: RewardModel,
-        sampler: GroupSampler,
-        *,
-        prompts_per_rollout: int = 8,
-        validation: Mapping[str, RewardModel] | None = None,
-        validation_sampler: GroupSampler | None = None,
-        reward_limits: RewardLimits | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(policy, prompts_per_rollout=prompts_per_rollout, **options)
-        self.reward = reward
-        self.sampler = sampler
-        measures = {"reward": reward, **(validation or {})}
+    depends_on_minibatches: ClassVar[bool] = False
+
+    reward: RewardModel = field(kw_only=False)
+    """What judges; compose several with ``+`` and ``*``."""
+    sampler: GroupSampler = field(kw_only=False)
+    """What samples; its ``group_size`` is ``G`` and its ``temperature`` that of every log-probability."""
+    prompts_per_rollout: int = 8
+    """Prompts in a rollout over all ranks, ``N``."""
+    minibatches_per_rollout: int = 1
+    """Parts of whole groups that a rollout is cut into. With the Trainer's ``accumulate_grad_batches`` of as many (or 1
+    and 1) there is one optimizer step per rollout."""
+    passes_per_rollout: int = 1
+    """How often a rollout is used."""
+    kl_coefficient: float = 0.0
+    """Weight of the KL divergence to `Policy.reference`: the policy as it is now, or of a policy with an adapter the
+    model without it. 0 keeps no reference."""
+    kl: KLTerm | None = None
+    """Where the divergence enters and by which estimate; by default ``KLInLoss(k3)``."""
+    mask_truncated: bool = False
+    """Do not learn from completions that the token budget ended. Unless ``count_masked``, they take no part in their
+    group's statistics and in no denominator: as if they had not been sampled."""
+    count_masked: bool = False
+    """Leave the masked rows in their group's statistics and in ``B``, as TRL does."""
+    sampler_correction: SamplerCorrection | None = None
+    """Makes up for a sampler that is not quite the policy; by default the sampler's own ``correction``, which an engine
+    in another process has and the samplers of this process have not."""
+    validation: Mapping[str, RewardModel] | None = None
+    """Measures of held-out completions by name, logged as ``val/<name>``; ``val/reward`` comes by itself."""
+    validation_sampler: GroupSampler | None = None
+    """Samples for validation; by default one greedy completion per prompt from ``sampler``."""
+    reward_limits: RewardLimits | None = None
+    """How many checks of a reward may fail before the run stops, in training and in validation."""
+
+    def __post_init__(self) -> None:
+        """Check the sampler and fill in what follows from it.
+
+        Raises:
+            ValueError: Groups of one (no other row to compare with), a temperature of 0 (all rows of a group alike), a
+                truncated distribution, no end token, or ``count_masked`` alone.
+        """
+        super().__post_init__()
+        self.kl = self.kl or KLInLoss()
+        self.sampler_correction = self.sampler_correction or self.sampler.correction
+        self.reward_limits = self.reward_limits or RewardLimits()
+        self.validation_sampler = (self.validation_sampler or self.sampler.for_evaluation()).unfiltered
+        measures = {"reward": self.reward, **(self.validation or {})}
         self.validation_scores = nn.ModuleDict({name: MeanScore(measure) for name, measure in measures.items()})
-        self.validation_sampler = (validation_sampler or sampler.for_evaluation()).unfiltered
-        self.reward_limits = reward_limits or RewardLimits()
+        self.policy_scores_rollouts = False
+        self.sampler_check = SamplerCheck()
+        self.watch = RolloutWatch()
+        self._check_sampler()
+        self.reference: Policy | None = self.policy.reference() if self.kl_coefficient else None
+
+    @property
+    def kl_term(self) -> KLTerm:
+        """`kl`, which is there once the object is made."""
+        return cast(KLTerm, self.kl)
+
+    def _check_sampler(self) -> None:
+        sampler = self.sampler
+        if sampler.group_size < 2:
+            raise ValueError(
+                f"group_size={sampler.group_size}: advantages compare the completions of one prompt, so a group needs "
+                "at least 2"
+            )
+        if sampler.temperature == 0:
+            raise ValueError(
+                "temperature=0 makes every completion of a group the same; train with a temperature above 0"
+            )
+        if sampler.truncates and self.sampler_correction is None:
+            raise ValueError(
+                f"top_k={sampler.top_k}, top_p={sampler.top_p}, min_p={sampler.min_p}: samples of a truncated "
+                "distribution are not the policy's own, and importance ratios would take them for it. Leave truncation "
+                "to the validation_sampler, or weigh the samples with sampler_correction=TokenTruncation()"
+            )
+        if not self.policy.eos_ids:
+            raise ValueError(
+                "neither the tokenizer nor the model's generation_config has an end token: every completion would be "
+                f"cut at max_tokens={sampler.max_tokens}. Set tokenizer.eos_token before passing it"
+            )
+        if not 0 <= self.kl_coefficient < float("inf"):
+            raise ValueError(
+                f"{type(self).__name__}: kl_coefficient must not be negative, got {self.kl_coefficient}; give a "
+                "finite number, 0 for no reference"
+            )
+        if self.count_masked and not self.mask_truncated:
+            raise ValueError("count_masked says what becomes of masked rows; it needs mask_truncated=True")
+
+    @abstractmethod
+    def advantages_of_scores(self, scores: Scores) -> Tensor:
+        """Turn scores of all ranks into advantages ``(N, G)``."""
+
+    @abstractmethod
+    def token_weights(self, mask: Tensor) -> Tensor:
+        """Return what each token's loss counts for, ``(B, T)``, given all rows of one optimizer step on all ranks."""
+
+    def minibatch_order(self, completions: Completions) -> Tensor:
+        """Return the order of rows, ``(B,)``, in which a rollout is cut into minibatches; see `balanced_order`."""
+        if self.depends_on_minibatches:
+            return torch.arange(len(completions))
+        return balanced_order(completions, self.minibatches_per_rollout, self.minibatches_per_step)
+
+    @final
+    def collect(self, prompts: list[Prompt], step: int) -> Rollout:
+        """Make one rollout from this rank's prompts, with the policy's present weights, and tell the callbacks.
+
+        In this order: completions, rewards, the log-probabilities that steps compare with, advantages, token weights.
+        Only the models run in the Trainer's precision; under half precision it would round rewards and weights.
+
+        Raises:
+            RuntimeError: No completion has a total, a reward fails more often than ``reward_limits`` allow,
+                the sampler samples something else than the policy, or an option lacks its log-probabilities.
+            ValueError: ``advantages()`` or ``token_weights()`` returned a wrong shape, or the sampler what none may
+                return (`RolloutWatch`).
+        """
+        started = time.perf_counter()
+        # Lightning would keep the last step's gradients until the next backward pass; a rollout has use for the room.
+        self.zero_grad(set_to_none=True)
+        self._tell("on_rollout_start", prompts)
+        completions = self._sampled(prompts, step)
+        scores = self._judged(completions)
+        rollout = Rollout.of(
+            completions, scores.total, pad_id=self.policy.pad_id, temperature=self.sampler.temperature
+        ).to(self.device)
+        if self.mask_truncated:
+            rollout.loss_mask = rollout.completion_mask & ~rollout.truncated.unsqueeze(1)
+        with self.inference():
+            self.sampler_check.observe(self.policy, self.sampler, completions, rollout, step)
+        rollout.old_logprobs = self._old_logprobs(rollout, step)
+        rollout.reference_logprobs = self._scored_by(self.reference, rollout) if self.reference else None
+        rollout.sampler_correction = self._correction(rollout)
+        dropped = rollout.truncated & (self.mask_truncated and not self.count_masked)
+        rollout.advantages = self._advantages(rollout, scores, dropped)
+        rollout.weights = step_weights(
+            self.trainer, self.steps_per_pass, self.token_weights, rollout.loss_mask, ~dropped
+        )
+        record = RolloutRecord(step, completions, scores, rollout)
+        self._tell("on_rollout_end", record)
+        tally_rollout(self._tally, record, time.perf_counter() - started)
+        # What the policy itself sampled is not scored again, and has no gap to show.
+        if not self.sampler.samples_policy_itself:
+            tally_gap(self._tally, rollout)
+        return rollout
+
+    def _tell(self, moment: str, *arguments: Any) -> None:
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, RolloutCallback):
+                getattr(callback, moment)(self.trainer, self, *arguments)
+
+    def _sampled(self, prompts: list[Prompt], step: int) -> Completions:
+        """Return completions whose rows stand in the order of the minibatches from here on."""
+        with self.inference(), stoppable(), self.sampler.reporting(partial(self._tell, "on_rollout_progress")):
+            completions = self.sampler.sample(self.policy, prompts, step=step)
+        self.watch.completions(self.sampler, completions)
+        order = self.minibatch_order(completions)
+        return replace(completions, rows=[completions.rows[row] for row in order.tolist()])
+
+    def _judged(self, completions: Completions) -> Scores:
+        scores = self.reward.evaluate(completions)
+        self.watch.scores(scores)
+        cast(RewardLimits, self.reward_limits).observe(
+            scores.judgements, lambda counts: sum_over_replicas(self.trainer, counts)
+        )
+        return scores
+
+    def _old_logprobs(self, rollout: Rollout, step: int) -> Tensor | None:
+        """Return ``(B, T)``: the sampler's own log-probabilities where they are the policy's, and else a forward pass.
+
+        None where no step sees the policy changed and no option compares. One group of every rollout, another each
+        time, is scored to see that the sampler's are the policy's, to float32's rounding.
+        """
+        # A divergence to the reference is taken of two forward passes, whose rounding is the same where the policies
+        # are.
+        penalised = self.reference is not None and self.kl_term.in_reward
+        if self.steps_per_rollout == 1 and self.sampler_correction is None and not penalised:
+            return None
+        sampler, known = self.sampler, rollout.sampler_logprobs
+        trusted = sampler.samples_policy_itself and not sampler.truncates and self.sampler_correction is None
+        if not trusted or penalised or known is None or self.policy_scores_rollouts:
+            return self._scored_by(self.policy, rollout)
+        start = step % rollout.num_groups * rollout.group_size
+        rows = slice(start, start + rollout.group_size)
+        group = rollout.select(rows).trim()
+        with self.inference():
+            scored = self.policy.logprobs(group).logprobs
+        gap = (scored - known[rows, : scored.shape[1]]).masked_fill(~group.completion_mask, 0.0).abs().max()
+        if not on_any_rank(not gap <= 1e-4, self.policy):
+            return known.masked_fill(~rollout.completion_mask, 0.0)
+        self.policy_scores_rollouts = True
+        rank_zero_info(
+            f"The sampler's log-probabilities are off by up to {float(gap):.2g} from the policy's: the policy scores "
+            "every rollout itself."
+        )
+        return self._scored_by(self.policy, rollout)
+
+    def _scored_by(self, policy: Policy, rollout: Rollout) -> Tensor:
+        """Return ``(B, T)`` log-probabilities; 0 on padding."""
+        # In the very minibatches that will be learned from, which bounds memory, too: in others sums round otherwise,
+        # and a divergence that is 0 becomes noise, which AdamW would turn into whole steps.
+        scored = []
+        with self.inference():
+            for part in rollout.split(self.minibatches_per_rollout):
+                logprobs = policy.logprobs(part).logprobs.masked_fill(~part.completion_mask, 0.0)
+                scored.append(pad(logprobs.float(), (0, rollout.weights.shape[1] - logprobs.shape[1])))
+        return torch.cat(scored)
+
+    def _correction(self, rollout: Rollout) -> Tensor | None:
+        """Return the sampler correction, ``(B, T)`` or ``(B, 1)``, or None."""
+        if self.sampler_correction is None or rollout.old_logprobs is None:
+            return None
+        if rollout.sampler_logprobs is None:
+            raise RuntimeError(
+                f"{type(self.sampler_correction).__name__} needs the sampler's log-probabilities, and "
+                f"{type(self.sampler).__name__} gave none for some completions; return them in Completion.logprobs, "
+                "or leave sampler_correction out"
+            )
+        return self.sampler_correction.factor(rollout.old_logprobs, rollout.sampler_logprobs, rollout.loss_mask)
+
+    def _advantages(self, rollout: Rollout, scores: Scores, dropped: Tensor) -> Tensor:
+        """Return this rank's advantages, ``(B, 1)``, computed from the rewards of all ranks."""
+        penalty = torch.zeros_like(rollout.rewards)
+        if rollout.old_logprobs is not None and rollout.reference_logprobs is not None:
+            compared = rollout.old_logprobs, rollout.reference_logprobs, rollout.loss_mask
+            term = self.kl_term.reward_penalty(*compared)
+            penalty = penalty if term is None else self.kl_coefficient * term
+
+        def everyone(values: Tensor, less: Tensor | float = 0.0) -> Tensor:
+            kept = (values.to(dropped.device).flatten() - less).masked_fill(dropped, float("nan"))
+            return gather_rows(self.trainer, kept.view_as(values))
+
+        if gather_rows(self.trainer, scores.total.to(dropped.device)).isnan().all():
+            absent = [f"{name} on {int(values.isnan().sum())}" for name, values in scores.components.items()]
+            raise RuntimeError(
+                f"rewards abstained (NaN) on all {scores.total.numel()} completions of a rollout: {', '.join(absent)}. "
+                "A row abstains with each of its rewards that is not optional(...), and nothing can be learned from "
+                "it; check the columns of the data and what the rewards expect"
+            )
+        # A row without a total is in no statistics, of the components neither.
+        components = {
+            name: everyone(values.masked_fill(scores.total.isnan(), float("nan")))
+            for name, values in scores.components.items()
+        }
+        total = everyone(scores.total, penalty)
+        advantages = self.advantages_of_scores(Scores(total, components, scores.weights))
+        if advantages.shape != total.shape:
+            raise ValueError(f"advantages() returned {tuple(advantages.shape)} for rewards {tuple(total.shape)}")
+        rank, _ = replica(self.trainer)
+        mine = advantages.chunk(len(total) // len(scores.total))[rank]
+        return mine.float().nan_to_num(0.0).reshape(-1, 1)
 
     def describe(self) -> str:
-        """Say how many completions and optimizer steps a rollout is."""
-        return describe(self)
+        """Return in words how many completions and optimizer steps a rollout is."""
+        sampler, replicas = self.sampler, replica(self.trainer)[1]
+        asked = self.prompts_per_rollout
+        prompts = sampler.groups_from(asked // replicas) * replicas
+        among = "" if prompts == asked else f" (chosen among {asked})"
+        parts, steps = self.minibatches_per_rollout, self.steps_per_rollout
+        kind = "on-policy" if steps == 1 else "off-policy after the first step"
+        return (
+            f"A rollout is {prompts} prompts{among} x {sampler.group_size} = {prompts * sampler.group_size} "
+            f"completions of at most {sampler.max_tokens} tokens, in {parts} minibatch{'es' * (parts > 1)}: {steps} "
+            f"optimizer step{'s' * (steps > 1)} per rollout ({kind})."
+        )
 
     def on_fit_start(self) -> None:
         """Refuse sizes and prompts that do not fit; foretell the memory that the sizes take."""
-        check_groups(self)
-        check_positions(self)
+        self._check_groups()
         splits = getattr(self.trainer.datamodule, "prompts", {})  # type: ignore[attr-defined]
+        self._check_positions([len(prompt.ids) for split in splits.values() for prompt in split])
         check_golds(self.reward, splits)
         for reward in self.sampler.judges():
             check_golds(reward, {"train": splits.get("train", ())})
@@ -74,6 +327,34 @@ class RolloutModule(PolicyModule):
         foretold = self.foretell_memory()
         if foretold is not None:
             rank_zero_info(str(foretold))
+
+    def _check_groups(self) -> None:
+        """Refuse a sampler whose groups cannot be cut into minibatches, rather than after the first rollout."""
+        prompts, parts = self.prompts_per_rollout // replica(self.trainer)[1], self.minibatches_per_rollout
+        groups, kind = self.sampler.groups_from(prompts), type(self.sampler).__name__
+        if groups > prompts:
+            raise ValueError(
+                f"{kind} returns {groups} groups, and a rank has {prompts} prompts of a rollout; raise "
+                "prompts_per_rollout"
+            )
+        if groups % parts:
+            raise ValueError(
+                f"{groups} groups cannot be cut into {parts} minibatches of equal size: minibatches_per_rollout="
+                f"{parts} has to divide what {kind} returns on a rank"
+            )
+
+    def _check_positions(self, lengths: list[int]) -> None:
+        """Refuse prompts that leave no room for a completion, rather than meet one after hours."""
+        room, budget = self.policy.max_positions, self.sampler.max_tokens
+        long = [length for length in lengths if room is not None and length + budget > room]
+        if long:
+            raise ValueError(
+                f"{len(long)} of {len(lengths)} prompts (the longest of {max(long)} tokens) and max_tokens={budget} "
+                f"exceed the {room} positions of the model; lower max_tokens, or set max_prompt_tokens and "
+                "too_long='drop' of the PromptDataModule"
+            )
+        if reason := self.policy.changing_rotation(lengths, budget):
+            raise ValueError(reason)
 
     def foretell_memory(self) -> Foretold | None:
         """Return what a rollout and an update will take of this rank's memory, where the policy's sizes tell."""
@@ -93,7 +374,7 @@ class RolloutModule(PolicyModule):
         # The last batch of a rank may be empty; it samples all the same, since a sharded policy needs every rank.
         sampled = prompts or self.trainer.datamodule.prompts["validation"][:1]  # type: ignore[attr-defined]
         with self.inference():
-            completions = self.validation_sampler.sample(self.policy, sampled)
+            completions = cast(GroupSampler, self.validation_sampler).sample(self.policy, sampled)
         if prompts:
             for score in self.validation_scores.values():
                 cast(MeanScore, score).update(completions)
@@ -113,4 +394,20 @@ class RolloutModule(PolicyModule):
             found = cast(MeanScore, score).counts(lambda numbers: sum_over_replicas(self.trainer, numbers))
             counts |= counts_of(name, found)
         warn_of_failures("validation", counts)
-        self.reward_limits.refuse(counts)
+        cast(RewardLimits, self.reward_limits).refuse(counts)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Save also whether the policy scores its rollouts itself: a resumed run must not try the shortcut again."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["policy_scores_rollouts"] = self.policy_scores_rollouts
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Restore whether the policy scores its rollouts itself."""
+        super().on_load_checkpoint(checkpoint)
+        # Until 0.1 it was kept among "shortcuts", as what still holds.
+        known = not checkpoint.get("shortcuts", (True,))[0]
+        self.policy_scores_rollouts = checkpoint.get("policy_scores_rollouts", known)
+
+
+# Its name until 0.1.
+RolloutModule = RolloutAlgorithm

@@ -1,38 +1,67 @@
-"""Groups without advantage: what nothing can be learned from is scored without gradients."""
+"""Skip the backward pass for groups whose advantages are all zero, where the loss has no slope in them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import torch
-from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor
 
 from rlframework.functional.logprobs import TokenLogProbs
+from rlframework.policies.base import Policy
 from rlframework.rollout import Rollout
 
-if TYPE_CHECKING:
-    from rlframework.algorithms.base import PolicyGradient
+Objective = Callable[[TokenLogProbs, Rollout], Tensor]
 
 
-def score_what_learns(algorithm: PolicyGradient, batch: Rollout, **options: Any) -> TokenLogProbs:
-    """Score a minibatch, ``(B, T)``, with gradients for the groups that the loss has a slope in.
+def rows_with_gradient(batch: Rollout) -> Tensor:
+    """Return ``(B,)`` bool, the same for all rows of a group: false where all advantages of the group are exactly 0.
 
-    The others keep their place in every denominator and figure; their backward pass, two thirds of the work, would have
-    added zeros. One group is always scored with gradients: a replica that had none to exchange would keep the others
-    waiting.
+    One group is always scored with gradients, the shortest if need be: a replica that had none to exchange would keep
+    the others waiting.
     """
-    learning = learning_rows(algorithm, batch)
-    if bool(learning.all()):
-        return _scored(algorithm, batch, options)
+    zero = (batch.advantages == 0).all(1).view(-1, batch.group_size).all(1)
+    if bool(zero.all()):
+        zero[batch.completion_mask.sum(1).view(len(zero), -1).sum(1).argmin()] = False
+    return ~zero.repeat_interleave(batch.group_size)
+
+
+def score_with_gradient_where_needed(
+    policy: Policy, batch: Rollout, objective: Objective, *, in_parts: bool = True, **options: Any
+) -> tuple[TokenLogProbs, bool]:
+    """Score a minibatch, ``(B, T)``, with gradients for groups whose advantages are not all 0.
+
+    The others keep their place in every denominator and figure; their backward pass, two thirds of the work, would
+    have added zeros. A KL term, an entropy bonus or a surrogate of the user's own may have a slope there all the same:
+    the objective is differentiated at the log-probabilities that were found, and if it has one, all rows are scored
+    with gradients.
+
+    Args:
+        policy: The policy.
+        batch: The minibatch.
+        objective: The scalar loss of a minibatch.
+        in_parts: False scores all rows together, with gradients.
+        **options: Of ``policy.logprobs``.
+
+    Returns:
+        The log-probabilities, and whether the objective had a slope where all advantages are 0.
+    """
+    learning = rows_with_gradient(batch)
+    if not in_parts or bool(learning.all()):
+        return _scored(policy, batch, objective, options), False
     with torch.no_grad():
-        idle = algorithm.policy.logprobs(batch.select(~learning))
-    active = _scored(algorithm, batch.select(learning), options)
+        idle = policy.logprobs(batch.select(~learning))
+    active = _scored(policy, batch.select(learning), objective, options)
     merged = TokenLogProbs(*(_merged(*parts, learning) for parts in zip(idle, active, strict=True)))
-    if bool(_slopes(algorithm, batch, merged)[~learning].any()):
-        # A loss that is flat near the old log-probabilities, but not here: a hinge, or a divergence with free bits.
-        return _scored(algorithm, batch, options)
-    return merged
+    if bool(_slopes(objective, merged, batch)[~learning].any()):
+        return _scored(policy, batch, objective, options), True
+    return merged, False
+
+
+def _scored(policy: Policy, batch: Rollout, objective: Objective, options: dict[str, Any]) -> TokenLogProbs:
+    with policy.anticipating(batch, lambda scored: objective(scored, batch)):
+        return policy.logprobs(batch, **options)
 
 
 def _merged(idle: Tensor, active: Tensor, learning: Tensor) -> Tensor:
@@ -40,40 +69,9 @@ def _merged(idle: Tensor, active: Tensor, learning: Tensor) -> Tensor:
     return empty.index_put((~learning,), idle).index_put((learning,), active)
 
 
-def _scored(algorithm: PolicyGradient, batch: Rollout, options: dict[str, Any]) -> TokenLogProbs:
-    with algorithm.policy.anticipating(batch, lambda scored: algorithm.objective(scored, batch).sum()):
-        return algorithm.policy.logprobs(batch, **options)
-
-
-def learning_rows(algorithm: PolicyGradient, batch: Rollout) -> Tensor:
-    """Return ``(B,)`` bool, the same for all rows of a group: whether the loss may have a slope there.
-
-    Only groups whose advantages are all exactly 0 can be idle. A KL term, an entropy bonus or a surrogate of the user's
-    own may move them all the same, so the loss is differentiated near the old log-probabilities, which costs no model,
-    and by `score_what_learns` once more at the real ones.
-    """
-    still = (batch.advantages == 0).all(1).view(-1, batch.group_size).all(1)
-    if not bool(still.any()) or not _may_split(algorithm, batch):
-        return torch.ones(len(batch), dtype=torch.bool, device=still.device)
-    old = torch.full_like(batch.weights, -1.0) if batch.old_logprobs is None else batch.old_logprobs
-    # A little off, but within any clip: at the very same log-probabilities a divergence is flat.
-    near = TokenLogProbs(old - 1e-4, torch.ones_like(old))
-    still &= ~_slopes(algorithm, batch, near).view(len(still), -1).any(1)
-    if bool(still.all()):
-        still[batch.completion_mask.sum(1).view(len(still), -1).sum(1).argmin()] = False
-    return ~still.repeat_interleave(batch.group_size)
-
-
-def _may_split(algorithm: PolicyGradient, batch: Rollout) -> bool:
-    """Whether ranks may call the model unequally often, and rows are scored alike in whatever company."""
-    strategy = algorithm.trainer.strategy
-    alone = isinstance(strategy, SingleDeviceStrategy) or type(strategy) is DDPStrategy  # DeepSpeed's is a child of it
-    return alone and algorithm.policy.scores_rows_apart(batch)
-
-
 @torch.enable_grad()
-def _slopes(algorithm: PolicyGradient, batch: Rollout, scored: TokenLogProbs) -> Tensor:
+def _slopes(objective: Objective, scored: TokenLogProbs, batch: Rollout) -> Tensor:
     """Return where the loss has a slope, ``(B, 2 T)`` bool."""
     leaves = [part.detach().clone().requires_grad_() for part in scored]
-    loss = algorithm.objective(TokenLogProbs(*leaves), batch).sum()
+    loss = objective(TokenLogProbs(*leaves), batch)
     return torch.cat(torch.autograd.grad(loss, leaves, materialize_grads=True), dim=1) != 0

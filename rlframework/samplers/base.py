@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
 from rlframework.completions import Completions
@@ -39,7 +40,7 @@ class GroupSampler(Checked, ABC):
             ``sample`` or ``draw`` has to state it anew.
         correction: Makes up for the gap between what is sampled from and the policy, in every algorithm that is given
             no ``sampler_correction`` of its own; None where there is no gap.
-        progress: Called now and then with (tokens done, rows unfinished); a progress bar sets it.
+        progress: Called now and then with (tokens done, rows unfinished) inside `reporting`; None outside.
 
     Example:
         A sampler that asks somebody else, as an engine or a recording would:
@@ -118,6 +119,15 @@ class GroupSampler(Checked, ABC):
                 f"than the {policy.max_positions} positions of the model. Lower max_tokens, or set max_prompt_tokens "
                 "of the PromptDataModule and too_long='drop'"
             )
+
+    @contextmanager
+    def reporting(self, progress: Progress) -> Iterator[None]:
+        """Enter a context in which `sample` calls ``progress`` now and then with (tokens done, rows unfinished)."""
+        self.progress = progress
+        try:
+            yield
+        finally:
+            self.progress = None
 
     def judges(self) -> list[RewardModel]:
         """Return the rewards by which it chooses what it returns: none, but for filters."""

@@ -12,6 +12,7 @@ from rlframework.completions import Completion, Completions, StopReason
 from rlframework.functional.sampling import inverse_cdf_sample, truncated
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
+from rlframework.rollout import left_pad
 from rlframework.samplers.base import GroupSampler
 from rlframework.utilities.distributed import is_sharded, on_any_rank
 
@@ -106,11 +107,3 @@ class BatchedSampler(GroupSampler):
             reason: StopReason = "length" if end is None else "stop"
             completions.append(Completion(prompt, ids[:kept], text, reason, scores[:kept]))
         return Completions(completions, self.group_size)
-
-
-def left_pad(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device | str) -> tuple[Tensor, Tensor]:
-    """Return ``(B, P)`` ids and mask of ragged rows, padded on the left."""
-    width = max(len(row) for row in rows)
-    ids = torch.tensor([[pad_id] * (width - len(row)) + list(row) for row in rows], device=device)
-    mask = torch.tensor([[False] * (width - len(row)) + [True] * len(row) for row in rows], device=device)
-    return ids, mask

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Self
 
 from rlframework.completions import Completion, Completions
@@ -12,7 +13,7 @@ from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel
 from rlframework.rewards.failure_limits import Counts, RewardLimits
-from rlframework.samplers.base import GroupSampler
+from rlframework.samplers.base import GroupSampler, Progress
 from rlframework.utilities.distributed import on_any_rank, raise_together
 
 
@@ -71,7 +72,6 @@ class SpreadFilter(GroupSampler):
             raise ValueError(
                 f"{len(prompts)} prompts on this rank cannot give keep={self.keep} groups; raise prompts_per_rollout"
             )
-        self.sampler.progress = self.progress
         spread: list[list[Completion]] = []
         flat: list[list[Completion]] = []
         counts: dict[str, list[Counts]] = defaultdict(list)
@@ -106,6 +106,10 @@ class SpreadFilter(GroupSampler):
     def unfiltered(self) -> GroupSampler:
         """The sampler inside, with the settings of this one."""
         return self.sampler.unfiltered
+
+    def reporting(self, progress: Progress) -> AbstractContextManager[None]:
+        """Enter a context in which the sampler inside reports its progress."""
+        return self.sampler.reporting(progress)
 
     def judges(self) -> list[RewardModel]:
         """Return the reward whose spread it looks at, and those of filters inside."""

@@ -15,7 +15,8 @@ from rlframework.policies.base import Policy
 from rlframework.policies.causal_lm import CausalLMPolicy
 from rlframework.policies.scoring.shared_prefix import unwrapped
 from rlframework.prompt import Prompt
-from rlframework.samplers.batched import BatchedSampler, left_pad
+from rlframework.rollout import left_pad
+from rlframework.samplers.batched import BatchedSampler
 from rlframework.utilities.distributed import is_sharded
 
 

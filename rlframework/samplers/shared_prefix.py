@@ -9,7 +9,8 @@ import torch
 from rlframework.completions import Completions
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
-from rlframework.samplers.batched import BatchedSampler, left_pad
+from rlframework.rollout import left_pad
+from rlframework.samplers.batched import BatchedSampler
 from rlframework.utilities.distributed import is_sharded, on_any_rank
 
 

@@ -220,10 +220,27 @@ def _checking(init: Callable[..., None]) -> Callable[..., None]:
 
 @functools.cache
 def _hints(init: Callable[..., None]) -> dict[str, Any]:
+    init = inspect.unwrap(init)
+    return {name: resolved(hint, init.__globals__) for name, hint in init.__annotations__.items()}
+
+
+def resolved(hint: Any, names: Mapping[str, Any]) -> Any:
+    """Return an annotation that is written as a text as what it says; the text where that cannot be told.
+
+    Names that are imported for type checkers alone cannot, nor texts that are no annotation.
+
+    Args:
+        hint: An annotation, or its text.
+        names: Those of the module that it is written in.
+
+    Example:
+        >>> resolved("int | None", {}), resolved("Nowhere", {})
+        (int | None, 'Nowhere')
+    """
     try:
-        return typing.get_type_hints(init)
-    except Exception:  # Names that are imported for type checkers alone, and texts that are no annotation.
-        return {}
+        return typing.get_type_hints(types.SimpleNamespace(__annotations__={"it": hint}), dict(names))["it"]
+    except Exception:
+        return hint
 
 
 def _check_value(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
@@ -61,6 +62,13 @@ def on_any_rank(flag: bool, module: nn.Module, sharded: bool | None = None) -> b
     flags = torch.tensor(float(flag), device=device)
     torch.distributed.all_reduce(flags)
     return bool(flags > 0)
+
+
+def may_call_unequally_often(trainer: pl.Trainer) -> bool:
+    """Return whether ranks may call the model a different number of times between two backward passes."""
+    strategy = trainer.strategy
+    # DeepSpeed's is a child of DDP's.
+    return isinstance(strategy, SingleDeviceStrategy) or type(strategy) is DDPStrategy
 
 
 def sum_over_replicas(trainer: pl.Trainer, values: Tensor) -> Tensor:

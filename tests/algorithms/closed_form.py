@@ -10,9 +10,9 @@ import torch
 
 from rlframework import GroupSampler, PolicyGradient
 from rlframework.completions import Completion, Completions
-from rlframework.loop.collect import assemble
 from rlframework.prompt import Prompt
 from rlframework.rewards import Scores, SoftOverlong
+from rlframework.rollout import Rollout
 from rlframework.samplers import BatchedSampler
 from tests.distributed.reducer_runs import Bigrams
 
@@ -53,7 +53,7 @@ def step(
     weighted = torch.stack([weights[name] * values for name, values in parts.items()])
     total = weighted.nansum(0).masked_fill(weighted.isnan().all(0), float("nan"))
     scores = Scores(total, parts, weights)
-    rollout = assemble(Completions(rows, len(rows) // len(scores.total)), scores, 0, 1.0)
+    rollout = Rollout.of(Completions(rows, len(rows) // len(scores.total)), scores.total, pad_id=0)
     mask = rollout.loss_mask
     advantages = algorithm.advantages_of_scores(scores)
     logprobs = padded(ratios, mask).log() + OLD

@@ -14,9 +14,9 @@ from torch import Tensor
 from rlframework import GRPO, BatchedSampler, Policy, PolicyGradient, PromptDataModule, Rollout, RolloutCallback
 from rlframework.completions import Completion, Completions
 from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
-from rlframework.loop.collect import Collected, assemble
+from rlframework.loop.callback import RolloutRecord
 from rlframework.prompt import Prompt
-from rlframework.rewards import RowReward, Scores
+from rlframework.rewards import RowReward
 from rlframework.testing import letter_tokenizer
 
 TOKENIZER = letter_tokenizer()
@@ -62,7 +62,7 @@ class Recorder(RolloutCallback):
         self.rewards: list[float] = []
         self.gradients: list[np.ndarray] = []
 
-    def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, collected: Collected) -> None:
+    def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, collected: RolloutRecord) -> None:
         self.rollouts.append(collected.rollout)
         self.rewards.append(collected.scores.total.mean().item())
 
@@ -182,7 +182,7 @@ def test_only_the_first_of_several_steps_is(sizes: dict[str, int]) -> None:
 def batch(ratios: Sequence[Sequence[float]], advantages: Sequence[float]) -> tuple[Tensor, Rollout]:
     """Return log-probabilities and the rollout whose old ones make these ratios."""
     rows = [Completion(Prompt([FIRST], "a"), [FIRST] * len(ratios[0]), "", "stop") for _ in ratios]
-    rollout = assemble(Completions(rows, len(rows)), Scores(torch.zeros(1, len(rows)), {}), 0, 1.0)
+    rollout = Rollout.of(Completions(rows, len(rows)), pad_id=0)
     rollout.advantages = torch.tensor(advantages).view(-1, 1)
     rollout.old_logprobs = torch.full((len(rows), len(ratios[0])), -1.0)
     return torch.tensor(ratios).log() - 1.0, rollout

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from rlframework.algorithms.sft import rollout_of
 from rlframework.data import DemonstrationDataModule, PromptDataModule
-from rlframework.demonstration import Demonstration, rollout_of
-from rlframework.prompt import Prompt
+from rlframework.prompt import Demonstration, Prompt
 from rlframework.testing import letter_tokenizer
 
 ROWS = [{"prompt": "ab", "completion": "cde"}, {"prompt": "a", "completion": "c"}]

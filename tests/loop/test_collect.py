@@ -22,10 +22,11 @@ from rlframework import (
     RolloutCallback,
 )
 from rlframework.completions import Completion, Completions
-from rlframework.loop.collect import Collected, assemble
+from rlframework.loop.callback import RolloutRecord
 from rlframework.policies import Policy
 from rlframework.prompt import Prompt
-from rlframework.rewards import RewardModel, RowReward, Scores, optional
+from rlframework.rewards import RewardModel, RowReward, optional
+from rlframework.rollout import Rollout
 from rlframework.samplers import GroupSampler
 from rlframework.terms import TokenTruncation
 from rlframework.testing import letter_rows, letter_tokenizer, tiny_policy
@@ -71,10 +72,10 @@ class Recorder(RolloutCallback):
     """Keeps the rollouts and the gradients of a run."""
 
     def __init__(self) -> None:
-        self.collected: list[Collected] = []
+        self.collected: list[RolloutRecord] = []
         self.gradients: list[dict[str, torch.Tensor]] = []
 
-    def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, collected: Collected) -> None:
+    def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, collected: RolloutRecord) -> None:
         self.collected.append(collected)
 
     def on_before_optimizer_step(self, trainer, pl_module, optimizer) -> None:
@@ -103,7 +104,7 @@ def fit(sampler: GroupSampler, reward: RewardModel, policy: Policy | None = None
     return algorithm, recorder
 
 
-def two_groups(logprobs: Sequence[list[float]] = ([], [], [], [])) -> tuple[Completions, Scores]:
+def two_groups(logprobs: Sequence[list[float]] = ([], [], [], [])) -> tuple[Completions, torch.Tensor]:
     first, second = Prompt([5], "a"), Prompt([6, 7, 8], "bcd")
     answers = [
         (first, [9, EOS], "stop"),
@@ -112,11 +113,11 @@ def two_groups(logprobs: Sequence[list[float]] = ([], [], [], [])) -> tuple[Comp
         (second, [11, 12, 13], "length"),
     ]
     rows = [Completion(*answer[:2], "", answer[2], scores) for answer, scores in zip(answers, logprobs, strict=True)]
-    return Completions(rows, group_size=2), Scores(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), {})
+    return Completions(rows, group_size=2), torch.tensor([[1.0, 2.0], [3.0, 4.0]])
 
 
-def test_assemble_pads_prompts_left_and_completions_right() -> None:
-    rollout = assemble(*two_groups(), pad_id=0, temperature=0.5)
+def test_a_rollout_pads_prompts_left_and_completions_right() -> None:
+    rollout = Rollout.of(*two_groups(), pad_id=0, temperature=0.5)
     assert rollout.prompt_ids.tolist() == [[0, 0, 5], [0, 0, 5], [6, 7, 8], [6, 7, 8]]
     assert rollout.prompt_mask.tolist() == [[False, False, True]] * 2 + [[True] * 3] * 2
     assert rollout.completion_ids.tolist() == [[9, EOS, 0], [10, 0, 0], [0, 0, 0], [11, 12, 13]]
@@ -132,8 +133,8 @@ def test_assemble_pads_prompts_left_and_completions_right() -> None:
     assert rollout.old_logprobs is rollout.reference_logprobs is None
 
 
-def test_assemble_keeps_the_samplers_logprobs_if_it_told_all() -> None:
-    rollout = assemble(*two_groups([[-1.0, -2.0], [-3.0], [], [-4.0, -5.0, -6.0]]), pad_id=0, temperature=1.0)
+def test_a_rollout_keeps_the_samplers_logprobs_if_it_told_all() -> None:
+    rollout = Rollout.of(*two_groups([[-1.0, -2.0], [-3.0], [], [-4.0, -5.0, -6.0]]), pad_id=0, temperature=1.0)
     expected = [[-1.0, -2.0, 0.0], [-3.0, 0.0, 0.0], [0.0, 0.0, 0.0], [-4.0, -5.0, -6.0]]
     assert rollout.sampler_logprobs.tolist() == expected
     assert rollout.sampler_logprobs.dtype == torch.float32
@@ -189,13 +190,13 @@ def test_an_absence_that_counts_as_0_is_in_the_log(
 
 
 @pytest.mark.parametrize("logprobs", [[[], [], [], []], [[-1.0, -2.0], [], [], [-4.0, -5.0, -6.0]]])
-def test_assemble_leaves_logprobs_out_if_any_are_missing(logprobs: list[list[float]]) -> None:
-    assert assemble(*two_groups(logprobs), pad_id=0, temperature=1.0).sampler_logprobs is None
+def test_a_rollout_leaves_logprobs_out_if_any_are_missing(logprobs: list[list[float]]) -> None:
+    assert Rollout.of(*two_groups(logprobs), pad_id=0, temperature=1.0).sampler_logprobs is None
 
 
-def test_assemble_of_empty_completions_has_one_empty_column() -> None:
+def test_a_rollout_of_empty_completions_has_one_empty_column() -> None:
     rows = [Completion(Prompt([5], "a"), [], "", "stop") for _ in range(2)]
-    rollout = assemble(Completions(rows, 2), Scores(torch.zeros(1, 2), {}), pad_id=0, temperature=1.0)
+    rollout = Rollout.of(Completions(rows, 2), pad_id=0)
     assert rollout.completion_mask.tolist() == [[False], [False]]
 
 
@@ -228,14 +229,14 @@ def test_the_end_token_is_trained_on_though_it_is_the_pad_token() -> None:
 def test_the_end_token_receives_gradient() -> None:
     # Ending at once is good and answering with a letter is bad: the policy must learn to end.
     policy = tiny_policy()
-    before = policy.logprobs(assemble_one(policy, [EOS])).logprobs.item()
+    before = policy.logprobs(rollout_of_one(policy, [EOS])).logprobs.item()
     algorithm, _ = fit(Scripted([[EOS], [9]]), Listed([1.0, 0.0]), policy, learning_rate=1e-2)
-    assert algorithm.policy.logprobs(assemble_one(policy, [EOS])).logprobs.item() > before
+    assert algorithm.policy.logprobs(rollout_of_one(policy, [EOS])).logprobs.item() > before
 
 
-def assemble_one(policy: Policy, ids: list[int]):
+def rollout_of_one(policy: Policy, ids: list[int]):
     row = Completion(Prompt(policy.tokenizer("a")["input_ids"], "a"), ids, "", "stop")
-    return assemble(Completions([row], 1), Scores(torch.zeros(1, 1), {}), policy.pad_id, 1.0)
+    return Rollout.of(Completions([row], 1), pad_id=policy.pad_id)
 
 
 @pytest.mark.parametrize(

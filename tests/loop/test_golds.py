@@ -8,7 +8,7 @@ import pytest
 import pytorch_lightning as pl
 
 from rlframework import GRPO, PromptDataModule, SharedPrefixSampler, SpreadFilter
-from rlframework.loop.preflight import check_golds
+from rlframework.loop.checks import check_golds
 from rlframework.prompt import Prompt
 from rlframework.rewards import AnswerCheck, CorrectAnswer, ExactFormat, NumberCheck, RewardModel, RightEquation, Where
 from rlframework.rewards.base import optional

@@ -1,24 +1,36 @@
 from __future__ import annotations
 
 import io
+import itertools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 
-from rlframework.loop.loader import RolloutLoader
+from rlframework.loop.loader import KeepsPrecision, RolloutLoader
 from rlframework.prompt import Prompt
 from rlframework.rollout import Rollout
 from rlframework.testing import letter_prompts
 
 
-class Collect:
-    """Makes rollouts of two rows a prompt that carry its number, and keeps account of them."""
+class Source:
+    """Makes rollouts of two rows a prompt that carry their number; an epoch is as told, or one more each time."""
 
-    def __init__(self) -> None:
+    minibatches_per_step = 1
+
+    def __init__(self, epoch: Callable[[], int] | None = None) -> None:
         self.steps: list[int] = []
+        self.epoch = epoch or itertools.count().__next__
 
-    def __call__(self, prompts: list[Prompt], step: int) -> Rollout:
+    @property
+    def epoch_of_prompts(self) -> int:
+        return self.epoch()
+
+    def prepare_step(self, minibatches: list[Rollout]) -> list[Rollout]:
+        return minibatches
+
+    def collect(self, prompts: list[Prompt], step: int) -> Rollout:
         self.steps.append(step)
         index = torch.tensor([prompt.index for prompt in prompts]).repeat_interleave(2)
         ids = index.unsqueeze(1)
@@ -38,14 +50,17 @@ class Collect:
         )
 
 
-def loader(prompts: int = 13, collect: Collect | None = None, **options: Any) -> RolloutLoader:
+def loader(
+    prompts: int = 13, source: Source | None = None, epoch: Callable[[], int] | None = None, **options: Any
+) -> RolloutLoader:
     sizes = {"prompts_per_rollout": 4, "minibatches": 2, "passes": 2, **options}
-    return RolloutLoader(letter_prompts(prompts), collect or Collect(), **sizes)
+    return RolloutLoader(letter_prompts(prompts), source or Source(epoch), **sizes)
 
 
-def content(minibatch: Rollout) -> tuple[int, list[int]]:
+def content(minibatch: KeepsPrecision) -> tuple[int, list[int]]:
     """Return the number of the rollout and the prompts of a minibatch."""
-    return int(minibatch.rewards[0]), minibatch.group[::2].tolist()
+    rollout = minibatch.to("cpu")
+    return int(rollout.rewards[0]), rollout.group[::2].tolist()
 
 
 def epoch(of: RolloutLoader) -> list[tuple[int, list[int]]]:
@@ -66,18 +81,18 @@ def test_length_counts_the_minibatches_of_whole_rollouts() -> None:
 
 
 def test_iter_alone_collects_nothing() -> None:
-    collect = Collect()
-    stream = loader(collect=collect)
+    source = Source()
+    stream = loader(source=source)
     iter(stream)
     iterator = iter(stream)
-    assert collect.steps == []
+    assert source.steps == []
     next(iterator)
-    assert collect.steps == [0]
+    assert source.steps == [0]
 
 
 def test_a_rollout_is_made_when_its_first_minibatch_is_asked_for_and_not_before() -> None:
-    collect = Collect()
-    made = [len(collect.steps) for _ in loader(collect=collect)]
+    source = Source()
+    made = [len(source.steps) for _ in loader(source=source)]
     assert made == [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]
 
 
@@ -117,7 +132,7 @@ def test_passes_repeat_the_same_minibatches_in_the_same_order() -> None:
     minibatches = list(loader(minibatches=2, passes=3))
     for start in range(0, len(minibatches), 6):
         first, second, third = (minibatches[start + 2 * k : start + 2 * k + 2] for k in range(3))
-        assert all(a is b is c for a, b, c in zip(first, second, third, strict=True))
+        assert all(a._minibatch is b._minibatch is c._minibatch for a, b, c in zip(first, second, third, strict=True))
         assert content(first[0]) != content(first[1])
 
 
@@ -133,18 +148,18 @@ def test_replicas_share_the_minibatches_of_a_single_one(minibatches: int) -> Non
 
 
 def test_rollouts_are_numbered_through_the_epochs() -> None:
-    collect = Collect()
-    stream = loader(collect=collect)
+    source = Source()
+    stream = loader(source=source)
     for _ in range(3):
         epoch(stream)
-    assert collect.steps == list(range(9))
+    assert source.steps == list(range(9))
 
 
 @pytest.mark.parametrize("position", range(24))
 def test_state_at_every_position_reproduces_the_rest_of_the_stream(position: int) -> None:
     clock = {"epoch": 0}
-    collect = Collect()
-    original = loader(collect=collect, epoch=lambda: clock["epoch"])
+    source = Source(lambda: clock["epoch"])
+    original = loader(source=source)
     stream, state = [], original.state_dict()
     for number in range(2):
         clock["epoch"] = number
@@ -154,8 +169,8 @@ def test_state_at_every_position_reproduces_the_rest_of_the_stream(position: int
                 state = saved(original.state_dict())
     assert len(stream) == 24
 
-    made = Collect()
-    resumed = loader(collect=made, epoch=lambda: clock["epoch"])
+    made = Source(lambda: clock["epoch"])
+    resumed = loader(source=made)
     resumed.load_state_dict(state)
     rest = []
     for number in range(position // 12, 2):
@@ -163,7 +178,7 @@ def test_state_at_every_position_reproduces_the_rest_of_the_stream(position: int
         rest += epoch(resumed)
     assert rest == stream[position:]
     # Inside a rollout the minibatches in hand go on: only the rollouts not begun are made.
-    assert made.steps == [step for step in collect.steps if step >= -(-position // 4)]
+    assert made.steps == [step for step in source.steps if step >= -(-position // 4)]
 
 
 def test_a_state_is_of_the_moment_it_was_taken() -> None:
@@ -206,8 +221,9 @@ def test_ranks_find_their_own_minibatches_in_the_common_state(fetched: int) -> N
         assert epoch(resumed) == rest[rank]
 
 
-def test_state_is_gathered_from_all_ranks() -> None:
-    stream = loader(replicas=2, gather=lambda own: [own, "of the other"])
+def test_state_is_gathered_from_all_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rlframework.loop.loader.from_all_ranks", lambda own: [own, "of the other"])
+    stream = loader(replicas=2)
     next(iter(stream))
     own, other = stream.state_dict()["buffers"]
     assert len(own) == 2

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import torch
-
 from rlframework.completions import Completion, Completions
-from rlframework.loop.collect import assemble
 from rlframework.loop.minibatches import balanced_order
 from rlframework.prompt import Prompt
-from rlframework.rewards.base import Scores
 from rlframework.rollout import Rollout
 
 
-def rollout(*lengths: int) -> Rollout:
+def groups_of(*lengths: int) -> Completions:
     """Groups of two, with a prompt of one token, whose longer completion has the given length."""
     rows = [
         Completion(Prompt([5], "", index=index), [7] * size, "", "stop")
         for index, longer in enumerate(lengths)
         for size in (longer, 1)
     ]
-    return assemble(Completions(rows, 2), Scores(torch.zeros(len(lengths), 2), {}), 0, 1.0)
+    return Completions(rows, 2)
 
 
 def tokens(part: Rollout) -> int:
@@ -27,16 +23,17 @@ def tokens(part: Rollout) -> int:
 
 
 def test_minibatches_of_a_step_get_about_as_many_tokens() -> None:
-    uneven = rollout(90, 80, 70, 60, 10, 20, 30, 40)
+    uneven = groups_of(90, 80, 70, 60, 10, 20, 30, 40)
     order = balanced_order(uneven, minibatches=4, per_step=4)
-    assert [tokens(part) for part in uneven.split(4)] == [172, 132, 32, 72]
-    assert [tokens(part) for part in uneven.select(order).split(4)] == [102] * 4
+    rollout = Rollout.of(uneven, pad_id=0)
+    assert [tokens(part) for part in rollout.split(4)] == [172, 132, 32, 72]
+    assert [tokens(part) for part in rollout.select(order).split(4)] == [102] * 4
     assert order.view(-1, 2).diff(dim=1).eq(1).all()
     assert order.sort().values.tolist() == list(range(16))
 
 
 def test_a_group_stays_in_its_optimizer_step() -> None:
-    uneven = rollout(90, 80, 10, 20, 1, 1, 50, 50)
+    uneven = groups_of(90, 80, 10, 20, 1, 1, 50, 50)
     groups = balanced_order(uneven, minibatches=4, per_step=2).view(-1, 2)[:, 0] // 2
     assert set(groups[:4].tolist()) == {0, 1, 2, 3}
     assert balanced_order(uneven, minibatches=4, per_step=1).tolist() == list(range(16))

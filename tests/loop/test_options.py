@@ -22,7 +22,7 @@ from rlframework import (
     algorithms,
 )
 from rlframework.functional.logprobs import TokenLogProbs
-from rlframework.loop.collect import Collected
+from rlframework.loop.callback import RolloutRecord
 from rlframework.rewards import CorrectAnswer
 from rlframework.samplers import SpreadFilter
 from rlframework.terms import EntropyBonus, SequenceMask, TokenTruncation
@@ -32,7 +32,7 @@ from tests.distributed.reducer_runs import KINDS, TWICE, Bigrams, Option, Script
 
 
 class Keep(RolloutCallback):
-    def on_rollout_end(self, trainer: Any, pl_module: Any, collected: Collected) -> None:
+    def on_rollout_end(self, trainer: Any, pl_module: Any, collected: RolloutRecord) -> None:
         self.rollout, self.scores = collected.rollout, collected.scores
 
 

@@ -11,7 +11,7 @@ from peft import LoraConfig
 
 from rlframework import GRPO, SFT, CausalLMPolicy, SharedPrefixSampler
 from rlframework.data import DemonstrationDataModule, PromptDataModule
-from rlframework.loop.preflight import check_weights
+from rlframework.loop.checks import check_weights
 from rlframework.rewards import FunctionReward
 from rlframework.testing import letter_rows, letter_tokenizer, tiny_policy, tiny_qwen3
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from rlframework.algorithms import GRPO
 from rlframework.functional.divergences import k2
-from rlframework.loop import zero_advantage as idle
+from rlframework.loop import zero_advantage
 from rlframework.rewards.base import RowReward
 from rlframework.terms import EntropyBonus, KLInLoss
 from rlframework.testing import tiny_policy
@@ -53,10 +54,10 @@ def learned(grpo: Make, fit: Fit, monkeypatch: pytest.MonkeyPatch) -> Callable[.
             return score(batch, **given)
 
         policy.logprobs = watched
-        everything = lambda algorithm, batch: torch.ones(len(batch), dtype=torch.bool)  # noqa: E731
+        everything = lambda batch: torch.ones(len(batch), dtype=torch.bool)  # noqa: E731
         with monkeypatch.context() as patch:
             if not skip:
-                patch.setattr(idle, "learning_rows", everything)
+                patch.setattr(zero_advantage, "rows_with_gradient", everything)
             trainer = fit(grpo(policy, reward=reward or SomePrompts(), **options), max_steps=3, gradient_clip_val=1.0)
         weights = torch.nn.utils.parameters_to_vector(policy.parameters()).detach()
         return weights, {k: v for k, v in trainer.callback_metrics.items() if "seconds" not in k}, rows
@@ -102,4 +103,17 @@ def test_one_group_always_goes_along(learned: Callable) -> None:
     ],
 )
 def test_what_moves_without_advantage_is_differentiated(learned: Callable, options: dict) -> None:
-    assert learned(True, Flat(), **options)[2] == [16, 16, 16]
+    (weights, _, rows), (expected, _, _) = learned(True, Flat(), **options), learned(False, Flat(), **options)
+    # All rows in the step in which it moves, after one group; and from then on nothing else is tried.
+    assert rows[-2:] == [16, 16]
+    assert rows in ([4, 16, 16, 16], [4, 4, 16, 16])
+    torch.testing.assert_close(weights, expected, atol=1e-6, rtol=0)
+
+
+def test_a_resumed_run_knows_that_groups_without_advantage_teach(grpo: Make, fit: Fit, tmp_path: Path) -> None:
+    trainer = fit(grpo(tiny_policy(), reward=Flat(), kind=Anchored), max_steps=1)
+    trainer.save_checkpoint(tmp_path / "one.ckpt")
+    resumed = grpo(tiny_policy(), reward=Flat(), kind=Anchored)
+    assert not resumed._zero_advantages_teach
+    fit(resumed, max_steps=1, ckpt_path=tmp_path / "one.ckpt")
+    assert resumed._zero_advantages_teach

@@ -13,10 +13,9 @@ import pytorch_lightning as pl
 import torch
 
 from rlframework import GRPO, CausalLMPolicy, Completions, PromptDataModule, SharedPrefixSampler
-from rlframework.loop.collect import assemble
 from rlframework.prompt import Prompt
 from rlframework.rewards import FunctionReward
-from rlframework.rewards.base import Scores
+from rlframework.rollout import Rollout
 from tests.policies.tiny_architectures import KINDS, TOKENIZER, tiny_architecture
 
 PAGE = Path(__file__).parents[2] / "docs" / "architectures.md"
@@ -50,9 +49,8 @@ def prompts(lengths: Sequence[int]) -> list[Prompt]:
 
 def gap_of(policy: CausalLMPolicy, completions: Completions) -> float:
     """Return how far sampler and policy are from what the model says of each whole row."""
-    scores = Scores(torch.zeros(completions.num_groups, completions.group_size), {})
     with torch.no_grad():
-        scored = policy.logprobs(assemble(completions, scores, 0, 1.0)).logprobs
+        scored = policy.logprobs(Rollout.of(completions, pad_id=0)).logprobs
         gaps = []
         for row, found in zip(completions.rows, scored, strict=True):
             logits = policy.model(input_ids=torch.tensor([row.prompt.ids + row.ids]), use_cache=False).logits[0]

@@ -23,9 +23,7 @@ from transformers import (
 
 from rlframework import BatchedSampler, CausalLMPolicy
 from rlframework.completions import Completion, Completions
-from rlframework.loop.collect import assemble
 from rlframework.prompt import Prompt
-from rlframework.rewards import Scores
 from rlframework.rollout import Rollout
 from rlframework.testing import letter_prompts, letter_tokenizer, tiny_policy
 
@@ -62,7 +60,7 @@ def tiny_model(name: str) -> PreTrainedModel:
 def as_rollout(prompts: list[list[int]], completions: list[list[int]], temperature: float = 1.0) -> Rollout:
     pairs = zip(prompts, completions, strict=True)
     rows = [Completion(Prompt(prompt, ""), completion, "", "stop") for prompt, completion in pairs]
-    return assemble(Completions(rows, group_size=1), Scores(torch.zeros(len(rows), 1), {}), 0, temperature)
+    return Rollout.of(Completions(rows, group_size=1), pad_id=0, temperature=temperature)
 
 
 @torch.no_grad()
@@ -120,7 +118,7 @@ def test_the_sampler_reports_the_logprobs_that_training_sees(name: str, temperat
     policy = CausalLMPolicy(model, TOKENIZER)
     sampler = BatchedSampler(group_size=4, max_tokens=10, temperature=temperature)
     completions = sampler.sample(policy, letter_prompts(5))
-    rollout = assemble(completions, Scores(torch.zeros(5, 4), {}), policy.pad_id, temperature)
+    rollout = Rollout.of(completions, pad_id=policy.pad_id, temperature=temperature)
     with torch.no_grad():
         scored = policy.logprobs(rollout).logprobs * rollout.completion_mask
     assert len({len(row.ids) for row in completions}) > 1
@@ -308,7 +306,7 @@ def test_gradient_checkpointing_changes_no_gradient(tmp_path: Path, lora: LoraCo
         attention = next(part for name, part in policy.named_modules() if name.endswith("self_attn"))
         attention.register_forward_hook(lambda *_, calls=calls: calls.append(1))
         rows = BatchedSampler(group_size=3, max_tokens=6).sample(policy.eval(), letter_prompts(3))
-        rollout = assemble(rows, Scores(torch.zeros(3, 3), {}), pad_id=0, temperature=1.0)
+        rollout = Rollout.of(rows, pad_id=0)
         policy.train()
         policy.logprobs(rollout)  # proves itself once
         calls.clear()

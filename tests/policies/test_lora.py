@@ -11,9 +11,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from rlframework import BatchedSampler, CausalLMPolicy
 from rlframework.completions import Completion, Completions
-from rlframework.loop.collect import assemble
 from rlframework.prompt import Prompt
-from rlframework.rewards import Scores
 from rlframework.rollout import Rollout
 from rlframework.testing import letter_prompts, letter_tokenizer, tiny_policy, tiny_qwen3
 
@@ -33,7 +31,7 @@ def perturbed() -> CausalLMPolicy:
 def batch() -> Rollout:
     pairs = [([5], [15, 16, 1]), ([6, 7, 8], [18])]
     rows = [Completion(Prompt(prompt, ""), ids, "", "stop") for prompt, ids in pairs]
-    return assemble(Completions(rows, 1), Scores(torch.zeros(2, 1), {}), pad_id=0, temperature=1.0)
+    return Rollout.of(Completions(rows, 1), pad_id=0)
 
 
 def trainable(policy: torch.nn.Module) -> set[str]:
@@ -136,7 +134,7 @@ def test_a_peft_model_that_exists_is_taken_as_it_is() -> None:
 def test_the_sampler_uses_the_adapter() -> None:
     policy, prompts = perturbed(), letter_prompts(2)
     completions = BatchedSampler(group_size=2, max_tokens=8).sample(policy, prompts)
-    rollout = assemble(completions, Scores(torch.zeros(2, 2), {}), policy.pad_id, 1.0)
+    rollout = Rollout.of(completions, pad_id=policy.pad_id)
     with torch.no_grad():
         scored = policy.logprobs(rollout).logprobs * rollout.completion_mask
     torch.testing.assert_close(rollout.sampler_logprobs, scored, atol=1e-5, rtol=0)

@@ -11,8 +11,6 @@ import pytorch_lightning as pl
 import torch
 
 from rlframework import SFT, BatchedSampler, DemonstrationDataModule, Policy, SharedPrefixSampler
-from rlframework.loop.collect import assemble
-from rlframework.rewards import Scores
 from rlframework.rollout import Rollout
 from rlframework.testing import letter_prompts, letter_tokenizer
 
@@ -28,7 +26,7 @@ def policy(seed: int = 0) -> Policy:
 
 def rollout(one: Policy, temperature: float = 0.7, prompts: int = 3, kind: Any = BatchedSampler) -> Rollout:
     completions = kind(group_size=3, max_tokens=7, temperature=temperature).sample(one, letter_prompts(prompts))
-    return assemble(completions, Scores(torch.zeros(prompts, 3), {}), one.pad_id, temperature)
+    return Rollout.of(completions, pad_id=one.pad_id, temperature=temperature)
 
 
 def scored(one: Policy, batch: Rollout) -> torch.Tensor:

@@ -10,8 +10,6 @@ from peft import LoraConfig
 from transformers import BitsAndBytesConfig
 
 from rlframework import GRPO, BatchedSampler, CausalLMPolicy, SharedPrefixSampler
-from rlframework.loop.collect import assemble
-from rlframework.rewards import Scores
 from rlframework.rollout import Rollout
 from rlframework.testing import letter_prompts, letter_tokenizer, tiny_policy, tiny_qwen3
 from tests.conftest import Vowels
@@ -40,7 +38,7 @@ def quantised(folder: Path, **options: object) -> CausalLMPolicy:
 
 def batch(policy: CausalLMPolicy) -> Rollout:
     rows = BatchedSampler(group_size=3, max_tokens=6).sample(policy, letter_prompts(3))
-    return assemble(rows, Scores(torch.zeros(3, 3), {}), pad_id=0, temperature=1.0)
+    return Rollout.of(rows, pad_id=0)
 
 
 def dequantised(policy: CausalLMPolicy) -> CausalLMPolicy:

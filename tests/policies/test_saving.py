@@ -14,10 +14,8 @@ from peft import LoraConfig, PeftModel, PromptTuningConfig, get_peft_model
 from peft.tuners.lora import LoraLayer
 from transformers import AutoModelForCausalLM
 
-from rlframework.loop.collect import assemble
 from rlframework.policies import CausalLMPolicy, causal_lm, saving
 from rlframework.policies.read_back import Probe
-from rlframework.rewards import Scores
 from rlframework.rollout import Rollout
 from rlframework.samplers import BatchedSampler
 from rlframework.testing import letter_prompts, letter_tokenizer, tiny_policy
@@ -32,7 +30,7 @@ def adapted() -> CausalLMPolicy:
 
 def batch() -> Rollout:
     rows = BatchedSampler(group_size=3, max_tokens=6).sample(tiny_policy(), letter_prompts(3))
-    return assemble(rows, Scores(torch.zeros(3, 3), {}), pad_id=0, temperature=1.0)
+    return Rollout.of(rows, pad_id=0)
 
 
 def scored(policy: CausalLMPolicy) -> torch.Tensor:

@@ -11,10 +11,9 @@ from transformers import DeepseekV3Config, FalconConfig, PreTrainedModel
 from transformers.models.deepseek_v3 import DeepseekV3ForCausalLM
 from transformers.models.falcon import FalconForCausalLM
 
-from rlframework.loop.collect import assemble
 from rlframework.policies import CausalLMPolicy
 from rlframework.prompt import Prompt
-from rlframework.rewards.base import Scores
+from rlframework.rollout import Rollout
 from rlframework.samplers import SharedPrefixSampler
 from rlframework.testing import letter_tokenizer
 
@@ -52,7 +51,7 @@ def test_a_shortcut_that_does_not_run_is_left(make, tokens: int, tried: bool) ->
     with warnings.catch_warnings(record=True) as caught, torch.no_grad():
         warnings.simplefilter("always")
         completions = SharedPrefixSampler(group_size=2, max_tokens=4).sample(policy, prompts)
-        scored = policy.logprobs(assemble(completions, Scores(torch.zeros(2, 2), {}), 0, 1.0)).logprobs
+        scored = policy.logprobs(Rollout.of(completions, pad_id=0)).logprobs
     said = [str(warning.message) for warning in caught]
     left = [line for line in said if re.match(r"Left .*=True: it raises \w+Error: .+ What is slower is right", line)]
     assert bool(left) == tried, said

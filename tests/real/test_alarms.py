@@ -14,10 +14,9 @@ import pytest
 import torch
 from peft import LoraConfig
 
-from rlframework.loop.collect import assemble
 from rlframework.policies import CausalLMPolicy
 from rlframework.prompt import Prompt
-from rlframework.rewards.base import Scores
+from rlframework.rollout import Rollout
 from rlframework.samplers import SharedPrefixSampler
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
@@ -66,7 +65,7 @@ def test_no_shortcut_is_left(smollm2: Path, precision: str, lora: bool) -> None:
             sampler = SharedPrefixSampler(group_size=2, max_tokens=5, seed=rollout)
             with torch.no_grad():
                 completions = sampler.sample(policy.eval(), prompts, step=rollout)
-            rows = assemble(completions, Scores(torch.zeros(2, 2), {}), policy.pad_id, 1.0)
+            rows = Rollout.of(completions, pad_id=policy.pad_id)
             if rollout % OF_ONE_POLICY == 0:
                 policy.train().logprobs(rows)
             with torch.no_grad():

@@ -14,9 +14,8 @@ from torch import Tensor
 
 from rlframework import SFT, CausalLMPolicy, DemonstrationDataModule
 from rlframework.completions import Completion, Completions
-from rlframework.loop.collect import assemble
 from rlframework.prompt import Prompt
-from rlframework.rewards.base import Scores
+from rlframework.rollout import Rollout
 
 pytestmark = pytest.mark.real
 
@@ -82,7 +81,7 @@ def test_it_is_primed_whole_and_scores_the_same_once_it_is_read_back(smollm2: Pa
     policy.save_pretrained(tmp_path)
     prompt = Prompt(policy.tokenizer("17 + 25 =").input_ids, "")
     completion = Completion(prompt, policy.tokenizer(" 42").input_ids, " 42", "length")
-    rows = assemble(Completions([completion], 1), Scores(torch.zeros(1, 1), {}), policy.pad_id, 1.0)
+    rows = Rollout.of(Completions([completion], 1), pad_id=policy.pad_id)
     with torch.no_grad():
         found = [one.eval().logprobs(rows).logprobs for one in (policy, CausalLMPolicy(tmp_path, dtype=dtype))]
     assert torch.equal(*found)

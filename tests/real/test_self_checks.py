@@ -13,7 +13,6 @@ from peft import LoraConfig, PeftModel
 from torch import Tensor, nn
 
 from rlframework.completions import Completions
-from rlframework.loop.collect import assemble
 from rlframework.policies import CausalLMPolicy
 from rlframework.policies.decoding import fused_step as lean_decode
 from rlframework.policies.decoding.fused_step import LeanDecoder
@@ -22,7 +21,6 @@ from rlframework.policies.decoding.kv_cache import RoomyLayer
 from rlframework.policies.scoring.prefix_tree import PrefixTree
 from rlframework.policies.scoring.tree_attention import GroupwiseAttention, Span
 from rlframework.prompt import Prompt
-from rlframework.rewards.base import Scores
 from rlframework.rollout import Rollout
 from rlframework.samplers import SharedPrefixSampler
 
@@ -75,7 +73,7 @@ def rows(learner: CausalLMPolicy, asked: list[Prompt]) -> Rollout:
     """Completions of the prompts, as a minibatch."""
     with torch.no_grad():
         completions = sampled(CausalLMPolicy(learner.model, learner.tokenizer).eval(), asked)
-    return assemble(completions, Scores(torch.zeros(2, 3), {}), learner.pad_id, 1.0)
+    return Rollout.of(completions, pad_id=learner.pad_id)
 
 
 def said(*actions: Callable[[], object]) -> list[str]:
@@ -238,7 +236,7 @@ def test_rounding_is_no_fault(policy: CausalLMPolicy, asked: list[Prompt], autoc
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
         with torch.no_grad():
             assert said(lambda: sampled(policy, asked)) == []
-            rows = assemble(sampled(policy, asked), Scores(torch.zeros(2, 3), {}), policy.pad_id, 1.0)
+            rows = Rollout.of(sampled(policy, asked), pad_id=policy.pad_id)
         assert said(lambda: policy.logprobs(rows)) == []
     assert len(policy._decoding._holds) >= 2, "nothing was checked"
     assert all(policy._decoding._holds.values())

@@ -14,10 +14,8 @@ from transformers import GPT2Config, GPT2LMHeadModel, Qwen3Config, Qwen3ForCausa
 from rlframework import BatchedSampler, CausalLMPolicy
 from rlframework.completions import Completion, Completions
 from rlframework.functional.logprobs import token_logprobs
-from rlframework.loop.collect import assemble
 from rlframework.policies import Policy
 from rlframework.prompt import Prompt
-from rlframework.rewards import Scores
 from rlframework.rollout import Rollout
 from rlframework.testing import letter_prompts, letter_tokenizer, tiny_policy
 
@@ -164,7 +162,7 @@ def test_completions_follow_the_distribution_of_the_model(temperature: float) ->
     policy, prompt = CausalLMPolicy(Qwen3ForCausalLM(config), letter_tokenizer("ab")), Prompt(spell("ab"), "ab")
     outcomes = [(EOS,), *((a, b) for a, b in itertools.product(range(5), repeat=2) if a != EOS)]
     rows = [Completion(prompt, list(outcome), "", "stop") for outcome in outcomes]
-    everything = assemble(Completions(rows, 1), Scores(torch.zeros(len(rows), 1), {}), 0, temperature)
+    everything = Rollout.of(Completions(rows, 1), pad_id=0, temperature=temperature)
     with torch.no_grad():
         exact = (policy.logprobs(everything).logprobs * everything.completion_mask).sum(1).exp().double()
     assert exact.sum().item() == pytest.approx(1.0, abs=1e-5)
@@ -216,7 +214,7 @@ def test_dropout_is_off_in_eval_mode() -> None:
     config = GPT2Config(vocab_size=len(TOKENIZER), n_embd=16, n_layer=1, n_head=2, n_positions=64, **dropout)
     policy = CausalLMPolicy(GPT2LMHeadModel(config), TOKENIZER).eval()
     completions = BatchedSampler(4, max_tokens=6).sample(policy, PROMPTS)
-    rollout = assemble(completions, Scores(torch.zeros(7, 4), {}), policy.pad_id, 1.0)
+    rollout = Rollout.of(completions, pad_id=policy.pad_id)
     with torch.no_grad():
         first, second = policy.logprobs(rollout).logprobs, policy.logprobs(rollout).logprobs
         shaken = policy.train().logprobs(rollout).logprobs

@@ -11,10 +11,8 @@ import torch
 from torch import Tensor
 
 from rlframework.completions import Completions
-from rlframework.loop.collect import assemble
 from rlframework.policies import CausalLMPolicy
 from rlframework.prompt import Prompt
-from rlframework.rewards.base import Scores
 from rlframework.rollout import Rollout
 from rlframework.samplers import BatchedSampler, SharedPrefixSampler
 from rlframework.samplers.check import SamplerCheck
@@ -31,8 +29,7 @@ def observe(
 ) -> Rollout:
     with torch.no_grad():
         completions = sampler.sample(policy, prompts, step=step)
-        scores = Scores(torch.zeros(completions.num_groups, completions.group_size), {})
-        rollout = assemble(completions, scores, 0, sampler.temperature)
+        rollout = Rollout.of(completions, pad_id=0, temperature=sampler.temperature)
         check.observe(policy, sampler, completions, rollout, step)
     return rollout
 

@@ -18,9 +18,8 @@ from peft import LoraConfig
 from rlframework.algorithms import GRPO
 from rlframework.completions import Completions
 from rlframework.functional.sampling import truncated
-from rlframework.loop.collect import assemble
 from rlframework.policies import CausalLMPolicy
-from rlframework.rewards import Scores
+from rlframework.rollout import Rollout
 from rlframework.samplers import BatchedSampler, UnslothEngineSampler
 from rlframework.terms.sampler_correction import TokenMask, TokenTruncation
 from rlframework.testing import letter_prompts, letter_tokenizer, tiny_policy, tiny_qwen3
@@ -129,8 +128,7 @@ REQUESTS = count(1)
 
 def gap(policy: CausalLMPolicy, completions: Completions, sampler: UnslothEngineSampler) -> float:
     """Return the largest difference between the engine's log-probabilities and the policy's."""
-    scores = Scores(torch.zeros(completions.num_groups, completions.group_size), {})
-    rollout = assemble(completions, scores, policy.pad_id, sampler.temperature)
+    rollout = Rollout.of(completions, pad_id=policy.pad_id, temperature=sampler.temperature)
     ids = torch.cat([rollout.prompt_ids, rollout.completion_ids], 1)
     mask = torch.cat([rollout.prompt_mask, rollout.completion_mask], 1)
     with torch.no_grad():

@@ -13,13 +13,13 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 from rlframework import GRPO, RolloutCallback
-from rlframework.loop.collect import Collected
+from rlframework.loop.callback import RolloutRecord
 from rlframework.terms import AdaptiveEntropyBonus, EntropyBonus
 from tests.distributed.reducer_runs import Bigrams, Option, learn, make
 
 
 class Keep(RolloutCallback):
-    def on_rollout_end(self, trainer: Any, pl_module: Any, collected: Collected) -> None:
+    def on_rollout_end(self, trainer: Any, pl_module: Any, collected: RolloutRecord) -> None:
         self.rollout = collected.rollout
         self.table = pl_module.policy.table.detach().numpy().copy()
 

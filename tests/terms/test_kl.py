@@ -13,13 +13,13 @@ from torch import Tensor
 
 from rlframework import RolloutCallback
 from rlframework.functional.divergences import k1, k2, k3
-from rlframework.loop.collect import Collected
+from rlframework.loop.callback import RolloutRecord
 from rlframework.terms import KLInLoss, KLInReward, KLTerm, SamplerCorrection
 from tests.distributed.reducer_runs import TWICE, Judge, Option, learn, make
 
 
 class Keep(RolloutCallback):
-    def on_rollout_end(self, trainer: Any, pl_module: Any, collected: Collected) -> None:
+    def on_rollout_end(self, trainer: Any, pl_module: Any, collected: RolloutRecord) -> None:
         self.rollout, self.scores = collected.rollout, collected.scores
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from rlframework import RolloutCallback
-from rlframework.loop.collect import Collected
+from rlframework.loop.callback import RolloutRecord
 from rlframework.terms import SamplerCorrection, SequenceMask, SequenceTruncation, TokenMask, TokenTruncation
 from tests.distributed.reducer_runs import learn, make
 
@@ -65,7 +65,7 @@ def test_bounds_that_leave_out_an_engine_that_agrees_are_refused(bounds: dict[st
 
 
 class Keep(RolloutCallback):
-    def on_rollout_end(self, trainer: Any, pl_module: Any, collected: Collected) -> None:
+    def on_rollout_end(self, trainer: Any, pl_module: Any, collected: RolloutRecord) -> None:
         self.rollout = collected.rollout
 
 

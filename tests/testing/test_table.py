@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from rlframework import BatchedSampler
-from rlframework.loop.collect import assemble
 from rlframework.prompt import Prompt
-from rlframework.rewards import Scores
+from rlframework.rollout import Rollout
 from rlframework.testing import TablePolicy
 
 V = 8
@@ -19,7 +18,7 @@ def test_a_token_is_scored_by_the_row_of_the_token_before_it() -> None:
     policy = TablePolicy(table)
     prompts = [Prompt(policy.tokenizer(text)["input_ids"], text, {}, i) for i, text in enumerate(["a", "cab"])]
     sampled = BatchedSampler(group_size=3, max_tokens=4, temperature=0.7).sample(policy, prompts)
-    rollout = assemble(sampled, Scores(torch.zeros(2, 3), {}), policy.pad_id, 0.7)
+    rollout = Rollout.of(sampled, pad_id=policy.pad_id, temperature=0.7)
     scored = policy.logprobs(rollout).logprobs
     assert scored.dtype == torch.float64
     logprobs = (table / 0.7).log_softmax(-1)
@@ -33,7 +32,7 @@ def test_a_token_is_scored_by_the_row_of_the_token_before_it() -> None:
 def test_its_gradient_is_one_hot_minus_probabilities() -> None:
     policy = TablePolicy(torch.zeros(V, V))
     sampled = BatchedSampler(group_size=2, max_tokens=1).sample(policy, [Prompt([3], "a")])
-    rollout = assemble(sampled, Scores(torch.zeros(1, 2), {}), policy.pad_id, 1.0)
+    rollout = Rollout.of(sampled, pad_id=policy.pad_id)
     policy.logprobs(rollout).logprobs[0, 0].backward()
     expected = torch.zeros(V, V)
     expected[3] = -1 / V

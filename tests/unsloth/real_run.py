@@ -14,10 +14,9 @@ from peft import LoraConfig
 
 from rlframework import GRPO, PromptDataModule, UnslothPolicy, UnslothSampler
 from rlframework.completions import Completion, Completions
-from rlframework.loop.collect import assemble
 from rlframework.policies.scoring.right_padded import RightPadded
 from rlframework.prompt import Prompt
-from rlframework.rewards import RowReward, Scores
+from rlframework.rewards import RowReward
 from rlframework.rollout import Rollout
 
 
@@ -33,7 +32,7 @@ def group(policy: UnslothPolicy, prompt: int = 121, tokens: int = 11) -> Rollout
     ids = torch.randint(3, 40_000, (8, prompt + tokens), generator=torch.Generator().manual_seed(0)).tolist()
     asked = Prompt(ids[0][:prompt], "")
     rows = [Completion(asked, row[prompt:], "", "length") for row in ids]
-    return assemble(Completions(rows, 8), Scores(torch.zeros(1, 8), {}), policy.pad_id, 1.0)
+    return Rollout.of(Completions(rows, 8), pad_id=policy.pad_id)
 
 
 def cpu_seconds(policy: UnslothPolicy, way: str) -> float:

@@ -16,10 +16,8 @@ from rlframework.algorithms import GRPO
 from rlframework.completions import Completion, Completions
 from rlframework.data import PromptDataModule
 from rlframework.functional.logprobs import TokenLogProbs
-from rlframework.loop.collect import assemble
 from rlframework.policies import CausalLMPolicy
 from rlframework.prompt import Prompt
-from rlframework.rewards import Scores
 from rlframework.rewards.base import RowReward
 from rlframework.rollout import Rollout
 from rlframework.samplers import BatchedSampler
@@ -42,7 +40,7 @@ def batch() -> Rollout:
     prompts = [Prompt(list(islice(tokens, length)), "") for length in (9, 2)]
     answers = [(prompts[0], 3), (prompts[0], 12), (prompts[1], 6), (prompts[1], 1)]
     rows = [Completion(prompt, list(islice(tokens, length)), "", "stop") for prompt, length in answers]
-    return assemble(Completions(rows, 2), Scores(torch.zeros(2, 2), {}), pad_id=0, temperature=0.8)
+    return Rollout.of(Completions(rows, 2), pad_id=0, temperature=0.8)
 
 
 def scored(policy: CausalLMPolicy, score: Callable[..., TokenLogProbs]) -> tuple[Tensor, dict[str, Tensor]]:

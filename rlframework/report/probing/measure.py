@@ -13,7 +13,7 @@ import pytorch_lightning as pl
 
 from rlframework.completions import Completions
 from rlframework.data.module import PromptDataModule
-from rlframework.loop.rollout_algorithm import RolloutModule
+from rlframework.loop.rollout_algorithm import RolloutAlgorithm
 from rlframework.prompt import Prompt
 from rlframework.report.evaluation import Evaluation
 from rlframework.report.probing.verdict import verdict
@@ -97,7 +97,7 @@ class ProbeReport:
 
 
 def probe(
-    algorithm: RolloutModule,
+    algorithm: RolloutAlgorithm,
     data: PromptDataModule,
     prompts: int = 64,
     group_size: int | None = None,
@@ -130,7 +130,7 @@ def probe(
         >>> report.evaluation.n, report.evaluation.groups_with_spread("reward")
         (32, 0.0)
     """
-    if not isinstance(algorithm, RolloutModule):
+    if not isinstance(algorithm, RolloutAlgorithm):
         raise TypeError(f"{type(algorithm).__name__} samples nothing; probe what would be reinforced, such as GRPO")
     if prompts < 1:
         raise ValueError(f"prompts={prompts}: at least one has to be asked")
@@ -186,7 +186,7 @@ def tries(group_size: int) -> list[int]:
     return [*(2**i for i in range(group_size.bit_length()) if 2**i < group_size), group_size]
 
 
-def _first_prompts(algorithm: RolloutModule, data: PromptDataModule, count: int) -> list[Prompt]:
+def _first_prompts(algorithm: RolloutAlgorithm, data: PromptDataModule, count: int) -> list[Prompt]:
     data.prepare_data()
     prompts = data.tokenize("train", algorithm.policy.tokenizer)
     # The order of a run's first epoch, as in RolloutLoader.
@@ -194,7 +194,7 @@ def _first_prompts(algorithm: RolloutModule, data: PromptDataModule, count: int)
     return [prompts[int(place)] for place in order[:count]]
 
 
-def _judged(algorithm: RolloutModule, completions: Completions) -> Evaluation:
+def _judged(algorithm: RolloutAlgorithm, completions: Completions) -> Evaluation:
     scores = algorithm.reward.evaluate(completions)
     counts = {name: Counts.of(part) for name, part in scores.judgements.items()}
     measured = {"reward": scores.total}

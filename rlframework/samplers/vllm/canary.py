@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from rlframework.completions import Completion, Completions
-from rlframework.loop.collect import assemble
 from rlframework.policies.base import Policy, eval_mode
 from rlframework.prompt import Prompt
-from rlframework.rewards.base import Scores
+from rlframework.rollout import Rollout
 from rlframework.samplers.vllm.answer import Answered
 from rlframework.samplers.vllm.errors import DisagreementError
 
@@ -122,8 +121,7 @@ class Canary:
 def score(policy: Policy, prompt: Prompt, rows: Sequence[Answered], temperature: float) -> list[list[float]]:
     """Return the policy's log-probabilities of each row's ids, in one forward pass."""
     completions = Completions([Completion(prompt, row.ids, "", row.reason) for row in rows], group_size=len(rows))
-    nothing = Scores(torch.zeros(1, len(rows)), {})
-    rollout = assemble(completions, nothing, policy.pad_id, temperature).to(policy.device)
+    rollout = Rollout.of(completions, pad_id=policy.pad_id, temperature=temperature).to(policy.device)
     with torch.no_grad(), eval_mode(policy):
         scored: Tensor = policy.logprobs(rollout).logprobs  # (B, T)
     return [values[: len(row.ids)] for values, row in zip(scored.float().tolist(), rows, strict=True)]

@@ -17,8 +17,7 @@ from torch import Tensor
 from rlframework.algorithms.base import PolicyGradient
 from rlframework.data.module import PromptDataModule
 from rlframework.functional.logprobs import TokenLogProbs
-from rlframework.loop.callback import RolloutCallback
-from rlframework.loop.collect import Collected
+from rlframework.loop.callback import RolloutCallback, RolloutRecord
 from rlframework.policies.base import Policy
 from rlframework.rewards.base import RewardModel
 from rlframework.rollout import Rollout
@@ -83,9 +82,9 @@ class Record(RolloutCallback):
     """
 
     steps: list[Step] = field(default_factory=list)
-    collected: list[Collected] = field(default_factory=list)
+    collected: list[RolloutRecord] = field(default_factory=list)
 
-    def on_rollout_end(self, trainer: pl.Trainer, pl_module: Any, collected: Collected) -> None:
+    def on_rollout_end(self, trainer: pl.Trainer, pl_module: Any, collected: RolloutRecord) -> None:
         """Keep the rollout."""
         self.collected.append(collected)
 

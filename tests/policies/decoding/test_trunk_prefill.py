@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from rlframework.completions import Completion, Completions
-from rlframework.loop.collect import assemble
 from rlframework.policies import CausalLMPolicy
 from rlframework.policies.decoding import base as decoding
 from rlframework.policies.decoding.trunk_prefill import read_behind_trunk
@@ -15,7 +14,6 @@ from rlframework.policies.scoring.prefix_tree import PrefixTree, common_prefix
 from rlframework.policies.scoring.shared_prefix import PrefixSharing, TrunkSharing
 from rlframework.policies.scoring.tree_attention import FlexTreeAttention
 from rlframework.prompt import Prompt
-from rlframework.rewards.base import Scores
 from rlframework.rollout import Rollout
 from rlframework.samplers import BatchedSampler, SharedPrefixSampler
 from tests.policies.as_padded import assert_as_padded
@@ -39,7 +37,7 @@ def batch(asked: list[Prompt]) -> Rollout:
         for index, prompt in enumerate(asked)
         for length in lengths[index]
     ]
-    return assemble(Completions(rows, 3), Scores(torch.zeros(len(asked), 3), {}), 0, 0.8)
+    return Rollout.of(Completions(rows, 3), pad_id=0, temperature=0.8)
 
 
 def trunk_of(policy: CausalLMPolicy, rollout: Rollout, monkeypatch: pytest.MonkeyPatch) -> int:

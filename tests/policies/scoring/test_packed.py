@@ -14,13 +14,11 @@ from transformers import CONFIG_MAPPING, AttentionInterface, AutoModelForCausalL
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from rlframework.completions import Completion, Completions
-from rlframework.loop.collect import assemble
 from rlframework.policies import CausalLMPolicy
 from rlframework.policies.scoring import packed as packed_rows
 from rlframework.policies.scoring.packed import PackedRows
 from rlframework.policies.scoring.tree_attention import TREE_ATTENTION
 from rlframework.prompt import Prompt
-from rlframework.rewards.base import Scores
 from rlframework.rollout import Rollout
 from rlframework.testing import letter_tokenizer
 from tests.policies.as_padded import assert_as_padded
@@ -70,7 +68,7 @@ def batch(prompts: tuple[int, ...] = (3, 9, 1, 14), lengths: tuple[int, ...] = (
     draw = lambda n: torch.randint(3, V, (n,), generator=generator).tolist()  # noqa: E731
     asked = [Prompt(draw(size), "", index=index) for index, size in enumerate(prompts)]
     rows = [Completion(asked[row // 2], draw(length), "", "stop") for row, length in enumerate(lengths)]
-    return assemble(Completions(rows, 2), Scores(torch.zeros(len(asked), 2), {}), 0, 0.8)
+    return Rollout.of(Completions(rows, 2), pad_id=0, temperature=0.8)
 
 
 def assert_same(policy: CausalLMPolicy, rollout: Rollout, tokens_per_sequence: int = 512) -> None:

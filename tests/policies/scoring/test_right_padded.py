@@ -16,13 +16,11 @@ from transformers import (
 )
 
 from rlframework.completions import Completion, Completions
-from rlframework.loop.collect import assemble
 from rlframework.policies import CausalLMPolicy
 from rlframework.policies.lm_head import TiledHead
 from rlframework.policies.scoring.base import find_fault
 from rlframework.policies.scoring.right_padded import RightPadded
 from rlframework.prompt import Prompt
-from rlframework.rewards import Scores
 from rlframework.rollout import Rollout
 from rlframework.testing import letter_tokenizer, tiny_policy
 from tests.policies.as_padded import assert_as_padded
@@ -57,7 +55,7 @@ def rollout(rows: list[tuple[int, int]], temperature: float = 0.7) -> Rollout:
         return torch.randint(3, len(TOKENIZER), (count,), generator=generator).tolist()
 
     done = [Completion(Prompt(draw(prompt), ""), draw(answer), "", "stop") for prompt, answer in rows]
-    return assemble(Completions(done, 1), Scores(torch.zeros(len(rows), 1), {}), pad_id=0, temperature=temperature)
+    return Rollout.of(Completions(done, 1), pad_id=0, temperature=temperature)
 
 
 RAGGED = [(9, 3), (1, 12), (4, 1), (12, 6), (2, 0)]

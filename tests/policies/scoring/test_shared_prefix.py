@@ -13,14 +13,12 @@ from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
 from rlframework.completions import Completion, Completions
 from rlframework.functional.logprobs import TokenLogProbs
-from rlframework.loop.collect import assemble
 from rlframework.policies import CausalLMPolicy
 from rlframework.policies.scoring import tree_attention
 from rlframework.policies.scoring.base import Scoring
 from rlframework.policies.scoring.prefix_tree import PrefixTree
 from rlframework.policies.scoring.tree_attention import FlexTreeAttention, GroupwiseAttention, TreeAttention
 from rlframework.prompt import Prompt
-from rlframework.rewards.base import Scores
 from rlframework.rollout import Rollout
 from rlframework.testing import letter_tokenizer
 from tests.policies.as_padded import assert_as_padded
@@ -76,7 +74,7 @@ def batch() -> Rollout:
         prompt = Prompt(draw(size), "", index=index)
         lengths = [(7, 2, 1, 4), (5, 0, 12, 3), (1, 1, 6, 2)][index]
         rows += [Completion(prompt, draw(length), "", "stop") for length in lengths]
-    return assemble(Completions(rows, 4), Scores(torch.zeros(3, 4), {}), 0, 0.8)
+    return Rollout.of(Completions(rows, 4), pad_id=0, temperature=0.8)
 
 
 def assert_same(policy: CausalLMPolicy, rollout: Rollout, atol: float = 1e-5, rtol: float = 1e-5) -> None:
@@ -125,7 +123,7 @@ def test_half_precision_is_as_near_as_it_can_be() -> None:
 def test_a_group_without_any_token_is_no_trouble() -> None:
     rows = [Completion(Prompt([5, 6], "", index=i), [], "", "stop") for i in range(2) for _ in range(2)]
     rows[0] = Completion(rows[0].prompt, [7, 8], "", "stop")
-    rollout = assemble(Completions(rows, 2), Scores(torch.zeros(2, 2), {}), 0, 1.0)
+    rollout = Rollout.of(Completions(rows, 2), pad_id=0)
     assert_same(make("qwen3"), rollout)
 
 

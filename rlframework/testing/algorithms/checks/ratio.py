@@ -10,8 +10,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from rlframework.loop.callback import RolloutCallback
-from rlframework.loop.collect import Collected
+from rlframework.loop.callback import RolloutCallback, RolloutRecord
 from rlframework.rollout import Rollout
 from rlframework.testing.algorithms.script import paired_script, ragged_script
 from rlframework.testing.algorithms.trial import Drift, Trial, difference, random_table, train
@@ -55,7 +54,7 @@ class _FirstSteps(RolloutCallback):
         self.states: list[dict[str, Any]] = []
         self.log_ratios: list[float] = []
 
-    def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, collected: Collected) -> None:
+    def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, collected: RolloutRecord) -> None:
         self.fresh = True
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
@@ -71,10 +70,10 @@ class _FirstSteps(RolloutCallback):
 class _SameAdvantages(RolloutCallback):
     """Hands on the advantages of another run: a running baseline would differ, and is not what is asked."""
 
-    def __init__(self, other: Collected) -> None:
+    def __init__(self, other: RolloutRecord) -> None:
         self.other = other
 
-    def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, collected: Collected) -> None:
+    def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, collected: RolloutRecord) -> None:
         collected.rollout.advantages.copy_(self.other.rollout.advantages)
 
 

@@ -1,0 +1,46 @@
+"""Figures of a rollout for the log: rewards by component, lengths, truncation, the gap between sampler and policy."""
+
+from __future__ import annotations
+
+import torch
+
+from rlframework.functional.advantages import group_spread, group_std
+from rlframework.loop.callback import RolloutRecord
+from rlframework.metrics.tally import Tally
+from rlframework.rollout import Rollout
+
+
+def tally_rollout(tally: Tally, record: RolloutRecord, seconds: float) -> None:
+    """Add the figures of a rollout to those of its first optimizer step.
+
+    Args:
+        tally: The figures of the step.
+        record: The rollout.
+        seconds: Time that it took.
+    """
+    rollout, scores = record.rollout, record.scores
+    tally.mean("reward", scores.total)
+    for name, values in scores.components.items():
+        judgement = scores.judgements[name]
+        tally.mean(f"reward/{name}", values)
+        tally.mean(f"reward/{name}/abstained", values.isnan().float(), judgement.checked)
+        tally.mean(f"reward/{name}/errors", judgement.error_flags.float(), judgement.checked)
+        if name in scores.optional:
+            absent = values.isnan() & judgement.checked & ~scores.total.isnan()
+            tally.mean(f"reward/{name}/counted_as_0", absent.float())
+        for metric, figures in judgement.metrics.items():
+            tally.mean(f"reward/{name}/{metric}", figures)
+    tally.mean("reward_std_in_group", group_std(scores.total))
+    tally.mean("zero_std_groups", (group_spread(scores.total) == 0).float())
+    tally.mean("completion_length", rollout.completion_mask.sum(1).float())
+    tally.mean("truncated", rollout.truncated.float())
+    tally.mean("rollout_seconds", torch.tensor(seconds))
+
+
+def tally_gap(tally: Tally, rollout: Rollout) -> None:
+    """Add how far the sampler's log-probabilities are from the policy's, where both are known."""
+    if rollout.old_logprobs is None or rollout.sampler_logprobs is None:
+        return
+    gap = (rollout.old_logprobs - rollout.sampler_logprobs).abs()
+    tally.mean("sampler_gap", gap, rollout.completion_mask)
+    tally.max("sampler_gap_max", gap, rollout.completion_mask)

@@ -1,0 +1,132 @@
+"""Constructor arguments as typed fields, which editors, type checkers, ``help()`` and ``--help`` all read."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from functools import cache, wraps
+from textwrap import indent
+from typing import Any, dataclass_transform
+
+from torch import nn
+
+from rlframework.utilities.arguments import Checked, resolved
+
+
+@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(field,))
+class Fields(Checked):
+    """A class whose constructor is made of its annotated fields, by `dataclasses.dataclass`, and checks what it gets.
+
+    A field is an argument by name, ``field(kw_only=False)`` one by place as well. The text under it is its
+    documentation. A subclass adds fields, or gives one another default. ``__post_init__`` checks and derives; it calls
+    for ``super()``. A subclass with an ``__init__`` of its own keeps it.
+
+    Example:
+        >>> class Learner(Fields):
+        ...     learning_rate: float = 1e-3
+        ...     '''Peak learning rate.'''
+        >>> class Slow(Learner):
+        ...     learning_rate: float = 1e-6
+        >>> Slow().learning_rate, Learner(learning_rate=0.1).learning_rate
+        (1e-06, 0.1)
+        >>> print(inspect.signature(Slow))
+        (*, learning_rate: float = 1e-06) -> None
+    """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        own = inspect.get_annotations(cls)
+        for known in fields(cls) if is_dataclass(cls) else ():
+            # ``clip_high = 0.28`` without annotation would be overwritten by the constructor.
+            if known.init and known.name in cls.__dict__ and known.name not in own:
+                own[known.name] = known.type
+        # In the module that names them: a subclass elsewhere would not find these names.
+        cls.__annotations__ = {name: resolved(hint, vars(sys.modules[cls.__module__])) for name, hint in own.items()}
+        by_hand = _constructor_by_hand(cls)
+        dataclass(eq=False, repr=False, kw_only=True, init=by_hand is None)(cls)
+        if "__init__" not in cls.__dict__ and by_hand is not None and own:
+            cls.__init__ = _before(by_hand, cls)  # type: ignore[method-assign]
+        elif by_hand is None:
+            cls.__init__ = _made_of_fields(cls)  # type: ignore[method-assign]
+        if issubclass(cls, nn.Module):
+            # A module as the value of a field is no plain attribute, and its default on the class would hide it.
+            for one in fields(cls):
+                if one.init and one.name in cls.__dict__:
+                    delattr(cls, one.name)
+        super().__init_subclass__(**options)
+
+    def before_fields(self) -> None:
+        """Prepare the object for its fields; called first of all."""
+
+    def __post_init__(self) -> None:
+        """Check the fields and derive from them; called when they are set."""
+
+
+def _constructor_by_hand(cls: type) -> Callable[..., None] | None:
+    """Return the ``__init__`` that somebody wrote for this class or inherits, None where fields make it."""
+    for base in cls.__mro__:
+        if base is Fields:
+            return None
+        init = base.__dict__.get("__init__")
+        if init is not None and issubclass(base, Fields):
+            return None if getattr(init, "made_of_fields", False) else init
+    return None
+
+
+def _made_of_fields(cls: type) -> Callable[..., None]:
+    made = cls.__init__  # type: ignore[misc]
+
+    @wraps(made)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+        self.before_fields()
+        made(self, *args, **kwargs)
+
+    __init__.made_of_fields = True  # type: ignore[attr-defined]
+    __init__.__doc__ = f"Take the arguments.\n\nArgs:\n{_documentation(cls)}"
+    return __init__
+
+
+def _before(by_hand: Callable[..., None], cls: Any) -> Callable[..., None]:
+    """Return a constructor for fields that are declared below one that was written by hand: it takes only those."""
+    own = {one.name: one for one in fields(cls) if one.name in cls.__annotations__ and one.init}
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+        self.before_fields()
+        for name, one in own.items():
+            if name in kwargs or one.default is not MISSING or one.default_factory is not MISSING:
+                default = one.default if one.default_factory is MISSING else one.default_factory()
+                setattr(self, name, kwargs.pop(name, default))
+        by_hand(self, *args, **kwargs)
+
+    return __init__
+
+
+def _documentation(cls: Any) -> str:
+    """Return the lines of an ``Args:`` section, from the texts under the fields of a class and its bases."""
+    texts: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        if issubclass(base, Fields):
+            texts |= _texts(base.__module__).get(base.__qualname__, {})
+    taken = [one.name for one in fields(cls) if one.init]
+    return "\n".join(
+        f"    {name}: {indent(inspect.cleandoc(texts.get(name, '')), '        ').strip()}" for name in taken
+    )
+
+
+@cache
+def _texts(module: str) -> dict[str, dict[str, str]]:
+    """Return the text under each field, by the name of its class; nothing where there is no source to read."""
+    try:
+        tree = ast.parse(inspect.getsource(sys.modules[module]))
+    except (OSError, TypeError, KeyError):
+        return {}
+    found: dict[str, dict[str, str]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            for one, below in zip(node.body, node.body[1:], strict=False):
+                named = isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
+                if named and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+                    found.setdefault(node.name, {})[one.target.id] = str(below.value.value)
+    return found
