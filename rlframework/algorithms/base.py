@@ -222,7 +222,7 @@ class PolicyGradient(RolloutAlgorithm):
         if batch.reference_logprobs is None:
             return nothing
         reference = batch.reference_logprobs.masked_fill(~batch.loss_mask, 0.0)
-        per_token = self.kl_term.token_loss(logprobs, reference, self._uncapped_log_ratio(logprobs, batch))
+        per_token = self.kl.token_loss(logprobs, reference, self._uncapped_log_ratio(logprobs, batch))
         return nothing if per_token is None else self.kl_coefficient * (batch.weights * per_token).sum()
 
     def _bonus(self, entropy: Tensor, batch: Rollout, nothing: Tensor) -> Tensor:
@@ -243,7 +243,7 @@ class PolicyGradient(RolloutAlgorithm):
         self._tally.mean("entropy", scored.entropy, mask)
         if batch.reference_logprobs is not None:
             reference = batch.reference_logprobs.masked_fill(~mask, 0.0)
-            self._tally.mean("kl", self.kl_term.estimator(logprobs, reference), mask)
+            self._tally.mean("kl", self.kl.estimator(logprobs, reference), mask)
         if self.entropy_bonus is not None and batch.entropy_weights is not None:
             coefficient = torch.tensor(self.entropy_bonus.coefficient, device=mask.device)
             self._tally.mean("entropy_of_bonus", scored.entropy, batch.entropy_weights > 0)

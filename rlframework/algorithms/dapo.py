@@ -31,7 +31,7 @@ class DAPO(GRPO):
         >>> algorithm = DAPO(tiny_policy(), reward, sampler, prompts_per_rollout=12)
     """
 
-    clip_high: float | None = 0.28
+    clip_high: float = 0.28
 
     def token_weights(self, mask: Tensor) -> Tensor:
         """Average over all tokens of the optimizer step."""

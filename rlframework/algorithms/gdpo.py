@@ -27,7 +27,7 @@ class GDPO(GRPO):
     def __post_init__(self) -> None:
         """Refuse a KL term in the reward."""
         super().__post_init__()
-        if self.kl_term.in_reward:
+        if self.kl.in_reward:
             raise ValueError("GDPO normalises single rewards and never sees the total; use KLInLoss")
 
     def advantages_of_scores(self, scores: Scores) -> Tensor:

@@ -12,6 +12,7 @@ from rlframework.functional.advantages import group_normalized
 from rlframework.functional.surrogates import geometric_surrogate
 from rlframework.functional.weights import sequence_mean
 from rlframework.rollout import Rollout
+from rlframework.utilities.fields import derived
 
 
 class GMPO(PolicyGradient):
@@ -31,22 +32,17 @@ class GMPO(PolicyGradient):
 
     clip_low: float = 0.4
     """Bound of the token's log-ratio from below, so exp(-0.4) of the ratio."""
-    clip_high: float | None = None
+    clip_high: float = derived(default=None)
     """Bound from above; by default as ``clip_low``."""
 
     def __post_init__(self) -> None:
         """Fill in the upper side of the clip, and check the cap."""
         super().__post_init__()
-        _, self.clip_high = self.clip
+        self.clip_high = self.clip_low if self.clip_high is None else self.clip_high
         if self.ratio_cap is not None and math.log(self.ratio_cap) < self.clip_high:
             raise ValueError(
                 f"ratio_cap={self.ratio_cap} must not lie below the clip at {math.exp(self.clip_high):.3f}"
             )
-
-    @property
-    def clip(self) -> tuple[float, float]:
-        """How far below and above 0 a log-ratio may go."""
-        return self.clip_low, self.clip_low if self.clip_high is None else self.clip_high
 
     def advantages(self, rewards: Tensor) -> Tensor:
         """Centre and scale within the group."""
@@ -56,7 +52,7 @@ class GMPO(PolicyGradient):
         """Pool the clipped ratios, ``(B, 1)``."""
         mask = batch.loss_mask if batch.entropy_mask is None else batch.entropy_mask
         log_ratio = self.log_ratio(logprobs, batch)
-        return geometric_surrogate(log_ratio, batch.advantages, mask, *self.clip)
+        return geometric_surrogate(log_ratio, batch.advantages, mask, self.clip_low, self.clip_high)
 
     def surrogate_factor(self, logprobs: Tensor, batch: Rollout) -> Tensor:
         """Leave the entropy mask out: it acts inside the mean."""

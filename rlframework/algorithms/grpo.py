@@ -10,6 +10,7 @@ from rlframework.functional.surrogates import clipped_surrogate
 from rlframework.functional.weights import sequence_mean
 from rlframework.rollout import Rollout
 from rlframework.utilities.arguments import at_least
+from rlframework.utilities.fields import derived
 
 
 class GRPO(PolicyGradient):
@@ -36,21 +37,16 @@ class GRPO(PolicyGradient):
 
     clip_low: float = 0.2
     """How far below 1 a ratio may fall before it stops to count."""
-    clip_high: float | None = None
+    clip_high: float = derived(default=None)
     """How far above 1 a ratio may rise; by default as far as ``clip_low``."""
 
     def __post_init__(self) -> None:
         """Check the clip, and fill in its upper side."""
         super().__post_init__()
         at_least(self, 0, clip_low=self.clip_low, clip_high=self.clip_high)
-        _, self.clip_high = self.clip
+        self.clip_high = self.clip_low if self.clip_high is None else self.clip_high
         if self.ratio_cap is not None and self.ratio_cap < 1 + self.clip_high:
             raise ValueError(f"ratio_cap={self.ratio_cap} must not lie below the clip at {1 + self.clip_high}")
-
-    @property
-    def clip(self) -> tuple[float, float]:
-        """How far below and above 1 a ratio may go."""
-        return self.clip_low, self.clip_low if self.clip_high is None else self.clip_high
 
     def advantages(self, rewards: Tensor) -> Tensor:
         """Centre and scale within the group."""
@@ -58,7 +54,7 @@ class GRPO(PolicyGradient):
 
     def surrogate(self, logprobs: Tensor, batch: Rollout) -> Tensor:
         """Clip the importance ratio."""
-        return clipped_surrogate(self.log_ratio(logprobs, batch), batch.advantages, *self.clip)
+        return clipped_surrogate(self.log_ratio(logprobs, batch), batch.advantages, self.clip_low, self.clip_high)
 
     def token_weights(self, mask: Tensor) -> Tensor:
         """Average over a completion's tokens, then over completions."""
@@ -66,8 +62,8 @@ class GRPO(PolicyGradient):
 
     def diagnostics(self, logprobs: Tensor, batch: Rollout) -> dict[str, Tensor]:
         """Share of ratios beyond the bound that the advantage makes binding."""
-        ratio, (low, high) = self.log_ratio(logprobs, batch).exp(), self.clip
+        ratio = self.log_ratio(logprobs, batch).exp()
         return {
-            "clip_fraction_low": ((ratio < 1 - low) & (batch.advantages < 0)).float(),
-            "clip_fraction_high": ((ratio > 1 + high) & (batch.advantages > 0)).float(),
+            "clip_fraction_low": ((ratio < 1 - self.clip_low) & (batch.advantages < 0)).float(),
+            "clip_fraction_high": ((ratio > 1 + self.clip_high) & (batch.advantages > 0)).float(),
         }

@@ -23,7 +23,7 @@ class GSPO(GRPO):
     sequence_ratio = True
 
     clip_low: float = 3e-4
-    clip_high: float | None = 4e-4
+    clip_high: float = 4e-4
 
     def importance(self, log_ratio: Tensor, mask: Tensor) -> Tensor:
         """Average over the completion's tokens."""

@@ -26,7 +26,7 @@ class MaxRL(REINFORCE):
     def __post_init__(self) -> None:
         """Refuse a KL term in the reward."""
         super().__post_init__()
-        if self.kl_term.in_reward:
+        if self.kl.in_reward:
             raise ValueError("MaxRL divides by the mean reward, which a KL in the reward makes negative; use KLInLoss")
 
     def advantages(self, rewards: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from rlframework.algorithms.dapo import DAPO
 from rlframework.functional.advantages import batch_normalized, group_centered
 from rlframework.functional.divergences import k2
 from rlframework.terms import KLInLoss, KLTerm
+from rlframework.utilities.fields import derived
 
 
 class ReinforcePlusPlusBaseline(DAPO):
@@ -22,9 +23,9 @@ class ReinforcePlusPlusBaseline(DAPO):
     count each row once per token.
     """
 
-    kl: KLTerm | None = None
+    kl: KLTerm = derived(default=None)
     """By default ``KLInLoss(k2)``."""
-    clip_high: float | None = None
+    clip_high: float = derived(default=None)
     """By default as ``clip_low``."""
 
     def __post_init__(self) -> None:

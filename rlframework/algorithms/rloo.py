@@ -8,6 +8,7 @@ from rlframework.algorithms.grpo import GRPO
 from rlframework.functional.advantages import leave_one_out
 from rlframework.functional.ratios import masked_sum
 from rlframework.terms import KLInReward, KLTerm
+from rlframework.utilities.fields import derived
 
 
 class RLOO(GRPO):
@@ -26,7 +27,7 @@ class RLOO(GRPO):
     sequence_ratio = True
 
     kl_coefficient: float = 0.05
-    kl: KLTerm | None = None
+    kl: KLTerm = derived(default=None)
     """By default ``KLInReward(k1)``."""
 
     def __post_init__(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import field
 
 from rlframework.data.columns import ColumnMap
 from rlframework.data.mapped import MappedData
@@ -28,32 +28,35 @@ class MATH(MappedData):
     the last ``\boxed{}`` of ``solution``. ``level``, and ``type`` or ``subject``, stay as columns. MATH-500 is taken
     from MATH's test split, of which the training split holds nothing.
 
-    Args:
-        path: Training set on the hub, or a folder that it was downloaded to; any set of these columns.
-        configs: Its configurations, one a subject; none for a set that has only one.
-        validation_path: Held-out set, likewise; None holds out a share of the training problems.
-        validation_configs: Its configurations.
-        validation_split: Its split.
-        **options: Of `MappedData`.
-
     Example:
         >>> algebra = MATH(configs=["algebra"], validation_path=None, heldout_share=0.1)
         >>> algebra.sources["train"].configs
         ('algebra',)
     """
 
-    def __init__(
-        self,
-        path: str = "EleutherAI/hendrycks_math",
-        configs: Sequence[str] = SUBJECTS,
-        validation_path: str | None = "HuggingFaceH4/MATH-500",
-        validation_configs: Sequence[str] = (),
-        validation_split: str = "test",
-        **options: Any,
-    ) -> None:
-        validation = Source(validation_path, tuple(validation_configs), validation_split) if validation_path else None
-        columns = ColumnMap("problem", "solution", last_boxed)
-        super().__init__(Source(path, tuple(configs)), columns, validation, **options)
+    path: str = field(default="EleutherAI/hendrycks_math", kw_only=False)
+    """Training set on the hub, or a folder that it was downloaded to; any set of these columns."""
+    configs: Sequence[str] = field(default=SUBJECTS, kw_only=False)
+    """Its configurations, one a subject; none for a set that has only one."""
+    validation_path: str | None = field(default="HuggingFaceH4/MATH-500", kw_only=False)
+    """Held-out set, on the hub or in a folder; None holds out a share of the training problems."""
+    validation_configs: Sequence[str] = field(default=(), kw_only=False)
+    """Configurations of the held-out set."""
+    validation_split: str = field(default="test", kw_only=False)
+    """Split of the held-out set."""
+    source: Source = field(init=False)
+    columns: ColumnMap = field(init=False)
+    validation_source: Source | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Name the sources and the columns."""
+        self.source = Source(self.path, tuple(self.configs))
+        self.columns = ColumnMap("problem", "solution", last_boxed)
+        held_out = self.validation_path and Source(
+            self.validation_path, tuple(self.validation_configs), self.validation_split
+        )
+        self.validation_source = held_out or None
+        super().__post_init__()
 
     def columns_of(self, there: Sequence[str]) -> ColumnMap:
         """Prefer a column with the answer to the box in the solution."""

@@ -21,12 +21,6 @@ class DemonstrationDataModule(PromptDataModule):
 
     Before another data module it makes demonstrations of that one's rows, as `OpenR1Demonstrations` does.
 
-    Args:
-        *sources: Training rows and, if there are any, held-out rows, as of `PromptDataModule`.
-        completion_column: Column of the completion's text.
-        max_tokens: Budget of prompt and completion together; ``too_long`` says what becomes of longer ones.
-        **options: Of `PromptDataModule`.
-
     Raises:
         KeyError: While a run starts: a row lacks the column.
         ValueError: Likewise: a completion is empty or too long, or none is left.
@@ -39,12 +33,10 @@ class DemonstrationDataModule(PromptDataModule):
         ([3, 4], [4, 1])
     """
 
-    def __init__(
-        self, *sources: Any, completion_column: str = "completion", max_tokens: int | None = None, **options: Any
-    ) -> None:
-        super().__init__(*sources, **options)
-        self.completion_column = completion_column
-        self.max_tokens = max_tokens
+    completion_column: str = "completion"
+    """Column of the completion's text."""
+    max_tokens: int | None = None
+    """Budget of prompt and completion together; ``too_long`` says what becomes of longer ones."""
 
     def tokenize(self, split: str, tokenizer: Any) -> Sequence[Prompt]:
         """Return the demonstrations of a split."""

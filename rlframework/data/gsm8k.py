@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import field
 
 from rlframework.data.columns import ColumnMap
 from rlframework.data.mapped import MappedData
@@ -16,16 +16,22 @@ class GSM8K(MappedData):
     ``question`` becomes the prompt, and what follows ``####`` in ``answer`` the gold; the worked solution before it is
     left out. The test split is validated, or ``validation_rows`` of it.
 
-    Args:
-        path: Name on the hub, or a folder that it was downloaded to.
-        config: ``"main"``, or ``"socratic"`` with sub-questions in the solutions, which makes no difference here.
-        **options: Of `MappedData`.
-
     Example:
         >>> GSM8K(validation_rows=256, max_prompt_quantile=0.9).sources["validation"].split
         'test'
     """
 
-    def __init__(self, path: str = "openai/gsm8k", config: str = "main", **options: Any) -> None:
-        columns = ColumnMap("question", "answer", after_hashes)
-        super().__init__(Source(path, (config,)), columns, Source(path, (config,), "test"), **options)
+    path: str = field(default="openai/gsm8k", kw_only=False)
+    """Name on the hub, or a folder that it was downloaded to."""
+    config: str = field(default="main", kw_only=False)
+    """``"main"``, or ``"socratic"`` with sub-questions in the solutions, which makes no difference here."""
+    source: Source = field(init=False)
+    columns: ColumnMap = field(init=False)
+    validation_source: Source | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Name the sources and the columns."""
+        self.source = Source(self.path, (self.config,))
+        self.columns = ColumnMap("question", "answer", after_hashes)
+        self.validation_source = Source(self.path, (self.config,), "test")
+        super().__post_init__()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,6 @@ FORMATS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 class LocalFile(MappedData):
     r"""Prompts and golds of a file; its ending tells the format.
 
-    Args:
-        path: A ``.jsonl``, ``.json``, ``.parquet``, ``.csv`` or ``.tsv`` file.
-        validation_path: File of held-out rows; without one a share of the rows is held out.
-        prompt: Column of the prompt, a text or a list of chat messages.
-        answer: Column that holds the gold.
-        splitter: Takes the gold out of it, such as `rlframework.data.last_boxed`.
-        verifiable: Tells whether a gold can be checked, such as `rlframework.data.math_gold`; by default none is asked.
-        **options: Of `MappedData`.
-
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: The ending is none of those.
@@ -46,20 +38,28 @@ class LocalFile(MappedData):
         [{'prompt': '3 + 4?', 'answer': '7', 'level': 1}]
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        validation_path: str | Path | None = None,
-        *,
-        prompt: str = "prompt",
-        answer: str = "answer",
-        splitter: Splitter | None = None,
-        verifiable: Callable[[str], bool] | None = None,
-        **options: Any,
-    ) -> None:
-        columns = ColumnMap(prompt, answer, splitter, keep=None)
-        validation = _source(validation_path, columns) if validation_path else None
-        super().__init__(_source(path, columns), columns, validation, verifiable=verifiable, **options)
+    path: str | Path = field(kw_only=False)
+    """A ``.jsonl``, ``.json``, ``.parquet``, ``.csv`` or ``.tsv`` file."""
+    validation_path: str | Path | None = field(default=None, kw_only=False)
+    """File of held-out rows; without one a share of the rows is held out."""
+    prompt: str = "prompt"
+    """Column of the prompt, a text or a list of chat messages."""
+    answer: str = "answer"
+    """Column that holds the gold."""
+    splitter: Splitter | None = None
+    """Takes the gold out of it, such as `rlframework.data.last_boxed`."""
+    verifiable: Callable[[str], bool] | None = None
+    """Tells whether a gold can be checked, such as `rlframework.data.math_gold`; by default none is asked."""
+    source: Source = field(init=False)
+    columns: ColumnMap = field(init=False)
+    validation_source: Source | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Name the files and the columns."""
+        self.columns = ColumnMap(self.prompt, self.answer, self.splitter, keep=None)
+        self.validation_source = _source(self.validation_path, self.columns) if self.validation_path else None
+        self.source = _source(self.path, self.columns)
+        super().__post_init__()
 
 
 def _source(path: str | Path, columns: ColumnMap) -> Source:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from dataclasses import field
 
 from datasets import Dataset
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
@@ -11,7 +11,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from rlframework.data.columns import ColumnMap
 from rlframework.data.golds import math_gold
 from rlframework.data.heldout import Row, is_held_out, sample, without_duplicates, without_problems
-from rlframework.data.module import PromptDataModule
+from rlframework.data.module import PromptDataModule, Rows
 from rlframework.data.source import Source
 from rlframework.rewards.template import AnswerTemplate
 
@@ -28,57 +28,50 @@ class MappedData(PromptDataModule):
 
     Override `columns_of`, `wanted` or `shaped` where one map does not do.
 
-    Args:
-        source: Where the training rows are.
-        columns: What they become.
-        validation_source: Where the held-out rows are; without one they are taken from the training rows.
-        heldout_share: Share of the problems to hold out if there is no ``validation_source``; 0 skips validation.
-        validation_rows: At most so many held-out rows are validated, chosen by the seed; the others stay unused.
-        seed: Of the held-out problems.
-        drop_duplicates: Keep a problem that occurs more than once only once, with its first gold.
-        template: Imposes its structured answer; `AnswerTemplate()` by default.
-        structured: False leaves the prompts as they are.
-        verifiable: Tells whether a gold can be checked; rows whose gold cannot be are left out with a warning.
-        **options: Of `PromptDataModule`.
-
     Raises:
         ValueError: A share that is not in [0, 1).
 
     Example:
         >>> from rlframework.data import last_boxed
         >>> class Olympiad(MappedData):
-        ...     def __init__(self, path: str = "someone/olympiad", **options):
-        ...         super().__init__(Source(path), ColumnMap("question", "solution", last_boxed), **options)
+        ...     source: Source = Source("someone/olympiad")
+        ...     columns: ColumnMap = ColumnMap("question", "solution", last_boxed)
         >>> Olympiad(heldout_share=0.05, max_prompt_quantile=0.9).columns.prompt
         'question'
     """
 
-    def __init__(
-        self,
-        source: Source,
-        columns: ColumnMap,
-        validation_source: Source | None = None,
-        *,
-        heldout_share: float = 0.02,
-        validation_rows: int | None = None,
-        seed: int = 0,
-        drop_duplicates: bool = True,
-        template: AnswerTemplate | None = None,
-        structured: bool = True,
-        verifiable: Callable[[str], bool] | None = math_gold,
-        **options: Any,
-    ) -> None:
-        if not 0 <= heldout_share < 1:
-            raise ValueError(f"heldout_share={heldout_share} must lie in [0, 1): it is a share of the problems")
-        validation = validation_source or (source if heldout_share else None)
-        layout = (template or AnswerTemplate()) if structured else None
-        super().__init__(source, validation, prompt_column="prompt", template=layout, verifiable=verifiable, **options)
-        self.columns = columns
-        self.validation_source = validation_source
-        self.heldout_share = heldout_share
-        self.validation_rows = validation_rows
-        self.seed = seed
-        self.drop_duplicates = drop_duplicates
+    source: Source = field(kw_only=False)
+    """Where the training rows are."""
+    columns: ColumnMap = field(kw_only=False)
+    """What they become."""
+    validation_source: Source | None = field(default=None, kw_only=False)
+    """Where the held-out rows are; without one they are taken from the training rows."""
+    heldout_share: float = 0.02
+    """Share of the problems to hold out if there is no ``validation_source``; 0 skips validation."""
+    validation_rows: int | None = None
+    """At most so many held-out rows are validated, chosen by the seed; the others stay unused."""
+    seed: int = 0
+    """Of the held-out problems."""
+    drop_duplicates: bool = True
+    """Keep a problem that occurs more than once only once, with its first gold."""
+    template: AnswerTemplate | None = None
+    """Imposes its structured answer; `AnswerTemplate()` by default."""
+    structured: bool = True
+    """False leaves the prompts as they are."""
+    verifiable: Callable[[str], bool] | None = math_gold
+    """Tells whether a gold can be checked; rows whose gold cannot be are left out with a warning."""
+    prompt_column: str = field(init=False, default="prompt")
+    train: Rows | Source | str = field(init=False)
+    validation: Rows | Source | str | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Take the source for training rows, and for held-out ones if there are no others."""
+        if not 0 <= self.heldout_share < 1:
+            raise ValueError(f"heldout_share={self.heldout_share} must lie in [0, 1): it is a share of the problems")
+        self.train = self.source
+        self.validation = self.validation_source or (self.source if self.heldout_share else None)
+        self.template = (self.template or AnswerTemplate()) if self.structured else None
+        super().__post_init__()
 
     def columns_of(self, there: Sequence[str]) -> ColumnMap:
         """Return the map for a data set with these columns; by default the one that was passed."""

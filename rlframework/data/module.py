@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import field
 from math import ceil
 from pathlib import Path
 from typing import Any, TypeAlias, get_args
@@ -19,39 +20,18 @@ from rlframework.loop.algorithm import Algorithm
 from rlframework.loop.loader import RolloutLoader
 from rlframework.prompt import Prompt
 from rlframework.rewards.template import AnswerTemplate
-from rlframework.utilities.arguments import Checked, at_least
+from rlframework.utilities.arguments import at_least
 from rlframework.utilities.distributed import replica
+from rlframework.utilities.fields import Fields
 
 Rows: TypeAlias = Dataset | Sequence[Mapping[str, Any]]
 
 
-class PromptDataModule(Checked, pl.LightningDataModule):
+class PromptDataModule(Fields, pl.LightningDataModule):
     """Training and held-out prompts from Hugging Face data sets or plain lists of rows.
 
     Every row has a prompt (a string, or a list of chat messages) and whatever columns the rewards read. The policy's
     own tokenizer makes the ids, in `setup`. Prompts are shared out over ranks here: Lightning adds no sampler.
-
-    Args:
-        train: A data set, a list of rows, a `Source`, or the name of a data set on the hub (its ``train`` split).
-        validation: Held-out rows, likewise (of a named data set, its ``test`` split); none skips validation.
-        prompt_column: Column of the prompt.
-        template: Imposes its structured answer: its system prompt opens every conversation, and every prompt ends with
-            its generation prompt. Give the rewards the same one.
-        system_prompt: Opens every conversation, in place of the template's.
-        examples: Questions and their answers, as turns of the conversation before every prompt (few-shot). They show an
-            instruction model what an answer looks like, and are the same for all prompts.
-        request: A line behind every question, those of the examples included, such as ``"Write it as an equation:"``: a
-            small model has forgotten the system prompt by then.
-        plain_chat: Give the tokenizer the plain chat template of `set_structured_chat_template`, for base models; with
-            ``template``.
-        max_prompt_tokens: Budget of a prompt, chat template included.
-        too_long: ``"refuse"`` raises on a prompt above the budget; ``"drop"`` leaves it out and says how many.
-        max_prompt_quantile: Leaves out the training prompts longer than this quantile of their lengths in tokens, chat
-            template included, and says how many; held-out prompts all stay.
-        verifiable: Tells whether a gold can be checked, such as `rlframework.data.math_gold`. Rows whose gold cannot be
-            are left out of both splits with a warning that says how many; without it all rows stay.
-        answer_column: Column of the gold that it is asked about.
-        validation_batch_size: Prompts that are validated together.
 
     Raises:
         ValueError: An empty data set, a value of ``too_long`` that is not one of the two, a quantile outside 0 to 1, or
@@ -63,35 +43,61 @@ class PromptDataModule(Checked, pl.LightningDataModule):
         {}
     """
 
-    def __init__(
-        self,
-        train: Rows | Source | str,
-        validation: Rows | Source | str | None = None,
-        *,
-        prompt_column: str = "prompt",
-        template: AnswerTemplate | None = None,
-        system_prompt: str | None = None,
-        examples: Sequence[tuple[str, str]] = (),
-        request: str | None = None,
-        plain_chat: bool = False,
-        max_prompt_tokens: int | None = None,
-        too_long: TooLong = "refuse",
-        max_prompt_quantile: float | None = None,
-        verifiable: Callable[[str], bool] | None = None,
-        answer_column: str = "answer",
-        validation_batch_size: int = 256,
-    ) -> None:
-        super().__init__()
-        at_least(self, 1, max_prompt_tokens=max_prompt_tokens, validation_batch_size=validation_batch_size)
-        if too_long not in get_args(TooLong):
-            raise ValueError(f"too_long={too_long!r}: choose one of {get_args(TooLong)}")
-        if plain_chat and template is None:
+    train: Rows | Source | str = field(kw_only=False)
+    """A data set, a list of rows, a `Source`, or the name of a data set on the hub (its ``train`` split)."""
+    validation: Rows | Source | str | None = field(default=None, kw_only=False)
+    """Held-out rows, in the same forms (of a named data set, its ``test`` split); none skips validation."""
+    prompt_column: str = "prompt"
+    """Column of the prompt."""
+    template: AnswerTemplate | None = None
+    """Imposes its structured answer: its system prompt opens every conversation, and every prompt ends with its
+    generation prompt. Give the rewards the same one."""
+    system_prompt: str | None = None
+    """Opens every conversation, in place of the template's."""
+    examples: Sequence[tuple[str, str]] = ()
+    """Questions and their answers, as turns of the conversation before every prompt (few-shot). They show an
+    instruction model what an answer looks like, and are the same for all prompts."""
+    request: str | None = None
+    """A line after every question, those of the examples included, such as ``"Write it as an equation:"``: a small
+    model has forgotten the system prompt by then."""
+    plain_chat: bool = False
+    """Give the tokenizer the plain chat template of `set_structured_chat_template`, for base models; with
+    ``template``."""
+    max_prompt_tokens: int | None = None
+    """Budget of a prompt, chat template included."""
+    too_long: TooLong = "refuse"
+    """``"refuse"`` raises on a prompt above the budget; ``"drop"`` leaves it out and says how many."""
+    max_prompt_quantile: float | None = None
+    """Leaves out the training prompts longer than this quantile of their lengths in tokens, chat template included,
+    and says how many; held-out prompts all stay."""
+    verifiable: Callable[[str], bool] | None = None
+    """Tells whether a gold can be checked, such as `rlframework.data.math_gold`. Rows whose gold cannot be are left out
+    of both splits with a warning that says how many; without it all rows stay."""
+    answer_column: str = "answer"
+    """Column of the gold that it is asked about."""
+    validation_batch_size: int = 256
+    """Prompts that are validated together."""
+
+    def before_fields(self) -> None:
+        """Make it a data module, once."""
+        if "prepare_data_per_node" not in self.__dict__:
+            pl.LightningDataModule.__init__(self)
+
+    def __post_init__(self) -> None:
+        """Check the arguments and look where the rows are."""
+        super().__post_init__()
+        at_least(self, 1, max_prompt_tokens=self.max_prompt_tokens, validation_batch_size=self.validation_batch_size)
+        if self.too_long not in get_args(TooLong):
+            raise ValueError(f"too_long={self.too_long!r}: choose one of {get_args(TooLong)}")
+        if self.plain_chat and self.template is None:
             raise ValueError("plain_chat=True writes chats around a structured answer; pass template=AnswerTemplate()")
-        if wrong := [example for example in examples if len(example) != 2 or isinstance(example, str)]:
+        if wrong := [example for example in self.examples if len(example) != 2 or isinstance(example, str)]:
             raise ValueError(f"an example is a question and its answer, [question, answer]; got {wrong[0]!r}")
-        if max_prompt_quantile is not None and not 0 < max_prompt_quantile <= 1:
-            raise ValueError(f"max_prompt_quantile={max_prompt_quantile} must lie in (0, 1]; 0.9 keeps 90 percent")
-        for source in (train, validation):
+        quantile = self.max_prompt_quantile
+        if quantile is not None and not 0 < quantile <= 1:
+            raise ValueError(f"max_prompt_quantile={quantile} must lie in (0, 1]; 0.9 keeps 90 percent")
+        given = {"train": self.train, "validation": self.validation}
+        for source in given.values():
             if isinstance(source, str) and (Path(source).is_file() or Path(source).suffix.lower() in _FILES):
                 raise ValueError(
                     f"{source!r} is a file, and a string names a data set of the hub here; "
@@ -99,24 +105,21 @@ class PromptDataModule(Checked, pl.LightningDataModule):
                 )
         self.sources: dict[str, Any] = {
             split: Source(source, split=_HUB_SPLITS[split]) if isinstance(source, str) else source
-            for split, source in {"train": train, "validation": validation}.items()
+            for split, source in given.items()
             if _not_empty(split, source)
         }
-        self.plain_chat = plain_chat
-        self.template = template
-        self.verifiable = verifiable
-        self.answer_column = answer_column
-        self.max_prompt_quantile = max_prompt_quantile
-        self.validation_batch_size = validation_batch_size
+        system_prompt, instruction = self.system_prompt, None
+        if self.template is not None and system_prompt is None:
+            system_prompt = instruction = self.template.system_prompt
         self.tokenization: dict[str, Any] = {
-            "prompt_column": prompt_column,
-            "system_prompt": template.system_prompt if template and system_prompt is None else system_prompt,
-            "instruction": template.system_prompt if template and system_prompt is None else None,
-            "generation_prompt": template.generation_prompt if template else "",
-            "max_prompt_tokens": max_prompt_tokens,
-            "too_long": too_long,
-            "examples": [tuple(example) for example in examples],
-            "request": request,
+            "prompt_column": self.prompt_column,
+            "system_prompt": system_prompt,
+            "instruction": instruction,
+            "generation_prompt": self.template.generation_prompt if self.template else "",
+            "max_prompt_tokens": self.max_prompt_tokens,
+            "too_long": self.too_long,
+            "examples": [tuple(example) for example in self.examples],
+            "request": self.request,
         }
         self.prompts: dict[str, Sequence[Prompt]] = {}
         self._tokenizer: Any = None

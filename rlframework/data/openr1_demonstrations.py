@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import field, replace
 
-from rlframework.data.columns import ColumnMap
 from rlframework.data.demonstrations import DemonstrationDataModule
+from rlframework.data.golds import math_gold
 from rlframework.data.heldout import Row
+from rlframework.data.module import Rows
 from rlframework.data.openr1_math import OpenR1Math
+from rlframework.data.source import Source
 from rlframework.rewards.template import AnswerTemplate
 
 GENERATIONS = ("generations", "correctness_math_verify")
@@ -23,21 +25,24 @@ class OpenR1Demonstrations(DemonstrationDataModule, OpenR1Math):
     one are left out. The held-out problems are those of `OpenR1Math` with the same seed and share, so that none of them
     is shown.
 
-    Args:
-        *sources: ``path`` and ``config`` of `OpenR1Math`.
-        template: The layout that a demonstration has, and that its prompt asks for.
-        **options: Of `DemonstrationDataModule` and `OpenR1Math`.
-
     Example:
         >>> OpenR1Demonstrations(max_tokens=1024, too_long="drop").max_tokens
         1024
     """
 
-    def __init__(self, *sources: Any, template: AnswerTemplate | None = None, **options: Any) -> None:
-        self.layout = template or AnswerTemplate()
-        super().__init__(*sources, template=self.layout, **options)
-        kept = (*(self.columns.keep or ()), *GENERATIONS)
-        self.columns = ColumnMap(self.columns.prompt, self.columns.answer, self.columns.splitter, kept)
+    template: AnswerTemplate | None = None
+    """The layout that a demonstration has, and that its prompt asks for."""
+    # Of the bases that follow, `OpenR1Math` decides where rows come from.
+    prompt_column: str = field(init=False, default="prompt")
+    train: Rows | Source | str = field(init=False)
+    validation: Rows | Source | str | None = field(init=False)
+    verifiable: Callable[[str], bool] | None = math_gold
+
+    def __post_init__(self) -> None:
+        """Read the generations, too."""
+        self.layout = self.template = self.template or AnswerTemplate()
+        super().__post_init__()
+        self.columns = replace(self.columns, keep=(*(self.columns.keep or ()), *GENERATIONS))
 
     def wanted(self, row: Row) -> bool:
         """Keep problems with a worked solution that was checked."""

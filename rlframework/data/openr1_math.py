@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import field
 
 from rlframework.data.columns import ColumnMap
 from rlframework.data.heldout import Row
@@ -33,27 +33,28 @@ class OpenR1Math(MappedData):
     five, 3,700 are ``"proof"``, without an answer to compare with, and 220 are ``"other"``. There is only a training
     split: see `MappedData` for what is held out.
 
-    Args:
-        path: Name on the hub, or a folder that it was downloaded to.
-        config: ``"default"`` (94,000 rows), ``"extended"`` (131,000, mostly easier) or ``"all"``.
-        question_types: The question types to keep; None keeps all.
-        **options: Of `MappedData`.
-
     Example:
         >>> OpenR1Math(question_types=["math-word-problem", "MCQ"], heldout_share=0.01).question_types
         ('math-word-problem', 'MCQ')
     """
 
-    def __init__(
-        self,
-        path: str = "open-r1/OpenR1-Math-220k",
-        config: str = "default",
-        question_types: Sequence[str] | None = ("math-word-problem",),
-        **options: Any,
-    ) -> None:
+    path: str = field(default="open-r1/OpenR1-Math-220k", kw_only=False)
+    """Name on the hub, or a folder that it was downloaded to."""
+    config: str = field(default="default", kw_only=False)
+    """``"default"`` (94,000 rows), ``"extended"`` (131,000, mostly easier) or ``"all"``."""
+    question_types: Sequence[str] | None = field(default=("math-word-problem",), kw_only=False)
+    """The question types to keep; None keeps all."""
+    source: Source = field(init=False)
+    columns: ColumnMap = field(init=False)
+    validation_source: Source | None = None
+
+    def __post_init__(self) -> None:
+        """Name the source and the columns."""
+        self.source = Source(self.path, (self.config,))
         keep = ("problem_type", "question_type", "source", "uuid")
-        super().__init__(Source(path, (config,)), ColumnMap("problem", "answer", stated_answer, keep), **options)
-        self.question_types = None if question_types is None else tuple(question_types)
+        self.columns = ColumnMap("problem", "answer", stated_answer, keep)
+        self.question_types = None if self.question_types is None else tuple(self.question_types)
+        super().__post_init__()
 
     def wanted(self, row: Row) -> bool:
         """Keep the question types asked for."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field, replace
 from typing import Any
 
 from rlframework.data.gym_items import GymItems, GymRows
-from rlframework.data.module import PromptDataModule
-from rlframework.data.tokenize import tokenize_rows
+from rlframework.data.module import PromptDataModule, Rows
+from rlframework.data.source import Source
+from rlframework.data.tokenize import TooLong, tokenize_rows
 from rlframework.prompt import Prompt
 from rlframework.rewards.template import AnswerTemplate
 
@@ -21,19 +22,6 @@ class ReasoningGymPrompts(PromptDataModule):
     `rlframework.rewards.logic.ReasoningGym` reads. Give that the same tasks and configs: some scorers can be fooled,
     and it refuses those.
 
-    Args:
-        tasks: A task, several of equal weight, or the weight of each.
-        configs: For each task that needs it, the arguments of its data set.
-        epoch_length: Training items in an epoch. A run looks through the first epoch before it starts.
-        validation_rows: Held-out items; 0 skips validation.
-        heldout_share: Share of the questions that are held out, by their text.
-        seed: Of the items.
-        template: Imposes its structured answer; `AnswerTemplate()` by default.
-        structured: False leaves the prompts as they are.
-        system_prompt: Opens every conversation, in place of the template's.
-        max_prompt_tokens: Budget of a prompt. A longer one is refused: to drop it would change what an index means.
-        validation_batch_size: Prompts that are validated together.
-
     Raises:
         ImportError: reasoning-gym is not installed.
         ValueError: A task that cannot be had, or a length or share that makes no sense.
@@ -44,38 +32,49 @@ class ReasoningGymPrompts(PromptDataModule):
         (100, 10)
     """
 
-    def __init__(
-        self,
-        tasks: str | Sequence[str] | Mapping[str, float],
-        *,
-        configs: Mapping[str, Mapping[str, Any]] | None = None,
-        epoch_length: int = 1000,
-        validation_rows: int = 100,
-        heldout_share: float = 0.1,
-        seed: int = 0,
-        template: AnswerTemplate | None = None,
-        structured: bool = True,
-        system_prompt: str | None = None,
-        max_prompt_tokens: int | None = None,
-        validation_batch_size: int = 256,
-    ) -> None:
-        if epoch_length < 1 or not 0 <= heldout_share < 1 or (validation_rows and not heldout_share):
+    tasks: str | Sequence[str] | Mapping[str, float] = field(kw_only=False)
+    """A task, several of equal weight, or the weight of each."""
+    configs: Mapping[str, Mapping[str, Any]] | None = None
+    """For each task that needs it, the arguments of its data set."""
+    epoch_length: int = 1000
+    """Training items in an epoch. A run looks through the first epoch before it starts."""
+    validation_rows: int = 100
+    """Held-out items; 0 skips validation."""
+    heldout_share: float = 0.1
+    """Share of the questions that are held out, by their text."""
+    seed: int = 0
+    """Of the items."""
+    template: AnswerTemplate | None = None
+    """Imposes its structured answer; `AnswerTemplate()` by default."""
+    structured: bool = True
+    """False leaves the prompts as they are."""
+    max_prompt_tokens: int | None = None
+    """Budget of a prompt. A longer one is refused: to drop it would change what an index means."""
+    # Made of the items: no rows are given, and none is left out.
+    train: Rows | Source | str = field(init=False)
+    validation: Rows | Source | str | None = field(init=False)
+    prompt_column: str = field(init=False, default="prompt")
+    plain_chat: bool = field(init=False, default=False)
+    too_long: TooLong = field(init=False, default="refuse")
+    max_prompt_quantile: float | None = field(init=False, default=None)
+    verifiable: Callable[[str], bool] | None = field(init=False, default=None)
+    answer_column: str = field(init=False, default="answer")
+
+    def __post_init__(self) -> None:
+        """Make the items."""
+        length, share, rows = self.epoch_length, self.heldout_share, self.validation_rows
+        if length < 1 or not 0 <= share < 1 or (rows and not share):
             raise ValueError(
-                f"epoch_length={epoch_length} must be at least 1, and heldout_share={heldout_share} in [0, 1), above 0 "
-                f"for validation_rows={validation_rows}"
+                f"epoch_length={length} must be at least 1, and heldout_share={share} in [0, 1), above 0 for "
+                f"validation_rows={rows}"
             )
-        names = [tasks] if isinstance(tasks, str) else tasks
+        names = [self.tasks] if isinstance(self.tasks, str) else self.tasks
         weights = names if isinstance(names, Mapping) else dict.fromkeys(names, 1.0)
-        items = GymItems(weights, configs, seed, heldout_share)
-        super().__init__(
-            GymRows(items, epoch_length, first=self._first),
-            GymRows(items, validation_rows, held_out=True) if validation_rows else None,
-            template=(template or AnswerTemplate()) if structured else None,
-            system_prompt=system_prompt,
-            max_prompt_tokens=max_prompt_tokens,
-            validation_batch_size=validation_batch_size,
-        )
-        self.epoch_length = epoch_length
+        items = GymItems(weights, self.configs, self.seed, share)
+        self.train = GymRows(items, length, first=self._first)
+        self.validation = GymRows(items, rows, held_out=True) if rows else None
+        self.template = (self.template or AnswerTemplate()) if self.structured else None
+        super().__post_init__()
 
     def tokenize(self, split: str, tokenizer: Any) -> Sequence[Prompt]:
         """Return the prompts of a split; those of ``"train"`` are made when read, and change with the epoch."""

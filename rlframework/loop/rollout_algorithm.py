@@ -34,6 +34,7 @@ from rlframework.samplers.base import GroupSampler
 from rlframework.samplers.check import SamplerCheck
 from rlframework.terms import KLInLoss, KLTerm, SamplerCorrection
 from rlframework.utilities.distributed import gather_rows, on_any_rank, replica, sum_over_replicas
+from rlframework.utilities.fields import derived
 
 
 class RolloutAlgorithm(Algorithm):
@@ -64,7 +65,7 @@ class RolloutAlgorithm(Algorithm):
     kl_coefficient: float = 0.0
     """Weight of the KL divergence to `Policy.reference`: the policy as it is now, or of a policy with an adapter the
     model without it. 0 keeps no reference."""
-    kl: KLTerm | None = None
+    kl: KLTerm = derived(default=None)
     """Where the divergence enters and by which estimate; by default ``KLInLoss(k3)``."""
     mask_truncated: bool = False
     """Do not learn from completions that the token budget ended. Unless ``count_masked``, they take no part in their
@@ -76,9 +77,9 @@ class RolloutAlgorithm(Algorithm):
     in another process has and the samplers of this process have not."""
     validation: Mapping[str, RewardModel] | None = None
     """Measures of held-out completions by name, logged as ``val/<name>``; ``val/reward`` comes by itself."""
-    validation_sampler: GroupSampler | None = None
+    validation_sampler: GroupSampler = derived(default=None)
     """Samples for validation; by default one greedy completion per prompt from ``sampler``."""
-    reward_limits: RewardLimits | None = None
+    reward_limits: RewardLimits = derived(default=None)
     """How many checks of a reward may fail before the run stops, in training and in validation."""
 
     def __post_init__(self) -> None:
@@ -100,11 +101,6 @@ class RolloutAlgorithm(Algorithm):
         self.watch = RolloutWatch()
         self._check_sampler()
         self.reference: Policy | None = self.policy.reference() if self.kl_coefficient else None
-
-    @property
-    def kl_term(self) -> KLTerm:
-        """`kl`, which is there once the object is made."""
-        return cast(KLTerm, self.kl)
 
     def _check_sampler(self) -> None:
         sampler = self.sampler
@@ -208,9 +204,7 @@ class RolloutAlgorithm(Algorithm):
     def _judged(self, completions: Completions) -> Scores:
         scores = self.reward.evaluate(completions)
         self.watch.scores(scores)
-        cast(RewardLimits, self.reward_limits).observe(
-            scores.judgements, lambda counts: sum_over_replicas(self.trainer, counts)
-        )
+        self.reward_limits.observe(scores.judgements, lambda counts: sum_over_replicas(self.trainer, counts))
         return scores
 
     def _old_logprobs(self, rollout: Rollout, step: int) -> Tensor | None:
@@ -221,7 +215,7 @@ class RolloutAlgorithm(Algorithm):
         """
         # A divergence to the reference is taken of two forward passes, whose rounding is the same where the policies
         # are.
-        penalised = self.reference is not None and self.kl_term.in_reward
+        penalised = self.reference is not None and self.kl.in_reward
         if self.steps_per_rollout == 1 and self.sampler_correction is None and not penalised:
             return None
         sampler, known = self.sampler, rollout.sampler_logprobs
@@ -271,7 +265,7 @@ class RolloutAlgorithm(Algorithm):
         penalty = torch.zeros_like(rollout.rewards)
         if rollout.old_logprobs is not None and rollout.reference_logprobs is not None:
             compared = rollout.old_logprobs, rollout.reference_logprobs, rollout.loss_mask
-            term = self.kl_term.reward_penalty(*compared)
+            term = self.kl.reward_penalty(*compared)
             penalty = penalty if term is None else self.kl_coefficient * term
 
         def everyone(values: Tensor, less: Tensor | float = 0.0) -> Tensor:
@@ -374,7 +368,7 @@ class RolloutAlgorithm(Algorithm):
         # The last batch of a rank may be empty; it samples all the same, since a sharded policy needs every rank.
         sampled = prompts or self.trainer.datamodule.prompts["validation"][:1]  # type: ignore[attr-defined]
         with self.inference():
-            completions = cast(GroupSampler, self.validation_sampler).sample(self.policy, sampled)
+            completions = self.validation_sampler.sample(self.policy, sampled)
         if prompts:
             for score in self.validation_scores.values():
                 cast(MeanScore, score).update(completions)
@@ -394,7 +388,7 @@ class RolloutAlgorithm(Algorithm):
             found = cast(MeanScore, score).counts(lambda numbers: sum_over_replicas(self.trainer, numbers))
             counts |= counts_of(name, found)
         warn_of_failures("validation", counts)
-        cast(RewardLimits, self.reward_limits).refuse(counts)
+        self.reward_limits.refuse(counts)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save also whether the policy scores its rollouts itself: a resumed run must not try the shortcut again."""

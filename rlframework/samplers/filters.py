@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 from rlframework.completions import Completion, Completions
@@ -107,9 +107,11 @@ class SpreadFilter(GroupSampler):
         """The sampler inside, with the settings of this one."""
         return self.sampler.unfiltered
 
-    def reporting(self, progress: Progress) -> AbstractContextManager[None]:
+    @contextmanager
+    def reporting(self, progress: Progress) -> Iterator[None]:
         """Enter a context in which the sampler inside reports its progress."""
-        return self.sampler.reporting(progress)
+        with self.sampler.reporting(progress):
+            yield
 
     def judges(self) -> list[RewardModel]:
         """Return the reward whose spread it looks at, and those of filters inside."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import ClassVar
 
-from rlframework.data.module import PromptDataModule
+from rlframework.data.module import PromptDataModule, Rows
+from rlframework.data.source import Source
 from rlframework.policies.causal_lm import CausalLMPolicy
 from rlframework.rewards.template import AnswerTemplate
 from rlframework.tasks import chain_sums, truth_tables
@@ -26,19 +28,26 @@ class TinyPolicy(CausalLMPolicy):
 
 
 class TinyData(PromptDataModule):
-    """Problems with the instruction that imposes the structured answer. A subclass says of which task.
-
-    Args:
-        seed: Of the training problems; the held-out ones are the same for every seed.
-        n_train: Training problems.
-        n_heldout: Held-out problems.
-    """
+    """Problems with the instruction that imposes the structured answer. A subclass says of which task."""
 
     task: ClassVar[TinyTask]
 
-    def __init__(self, seed: int = 0, n_train: int = 1024, n_heldout: int = 256) -> None:
-        splits = self.task.splits(seed, n_train, n_heldout)
-        super().__init__(splits.train, splits.heldout, template=AnswerTemplate())
+    seed: int = field(default=0, kw_only=False)
+    """Of the training problems; the held-out ones are the same for every seed."""
+    n_train: int = field(default=1024, kw_only=False)
+    """Training problems."""
+    n_heldout: int = field(default=256, kw_only=False)
+    """Held-out problems."""
+    train: Rows | Source | str = field(init=False)
+    validation: Rows | Source | str | None = field(init=False)
+    prompt_column: str = field(init=False, default="prompt")
+
+    def __post_init__(self) -> None:
+        """Make the problems."""
+        splits = self.task.splits(self.seed, self.n_train, self.n_heldout)
+        self.train, self.validation = splits.train, splits.heldout
+        self.template = self.template or AnswerTemplate()
+        super().__post_init__()
 
 
 class ChainSumsPolicy(TinyPolicy):

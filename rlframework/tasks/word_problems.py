@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from random import Random
 from typing import NamedTuple
 
-from rlframework.data.module import PromptDataModule
+from rlframework.data.module import PromptDataModule, Rows
+from rlframework.data.source import Source
 from rlframework.report.evaluation import Evaluation
 from rlframework.tasks.tiny.task import Row, Splits
 
@@ -153,38 +154,28 @@ def _problem(wording: Wording, pair: tuple[int, int], random: Random, kind: str)
 
 
 class WordProblemsData(PromptDataModule):
-    """Word problems behind two worked examples, as a datamodule of a few numbers for a YAML file to name.
+    """Word problems after two worked examples, as a datamodule of a few numbers for a YAML file to name."""
 
-    Args:
-        seed: Of the training problems; the held-out ones are the same for every seed.
-        n_train: Training problems.
-        n_heldout: Held-out problems.
-        system_prompt: Opens every conversation.
-        examples: Questions and their answers, before every question.
-        request: A line behind every question.
-        validation_batch_size: Problems that are validated together, which bounds memory.
-    """
+    seed: int = field(default=0, kw_only=False)
+    """Of the training problems; the held-out ones are the same for every seed."""
+    n_train: int = field(default=320, kw_only=False)
+    """Training problems."""
+    n_heldout: int = field(default=256, kw_only=False)
+    """Held-out problems."""
+    system_prompt: str | None = SYSTEM_PROMPT
+    examples: Sequence[tuple[str, str]] = EXAMPLES
+    request: str | None = REQUEST
+    validation_batch_size: int = 32
+    """Problems that are validated together, which bounds memory."""
+    train: Rows | Source | str = field(init=False)
+    validation: Rows | Source | str | None = field(init=False)
+    prompt_column: str = field(init=False, default="prompt")
 
-    def __init__(
-        self,
-        seed: int = 0,
-        n_train: int = 320,
-        n_heldout: int = 256,
-        *,
-        system_prompt: str | None = SYSTEM_PROMPT,
-        examples: Sequence[tuple[str, str]] = EXAMPLES,
-        request: str | None = REQUEST,
-        validation_batch_size: int = 32,
-    ) -> None:
-        problems = splits(seed, n_train, n_heldout)
-        super().__init__(
-            problems.train,
-            problems.heldout,
-            system_prompt=system_prompt,
-            examples=examples,
-            request=request,
-            validation_batch_size=validation_batch_size,
-        )
+    def __post_init__(self) -> None:
+        """Make the problems."""
+        problems = splits(self.seed, self.n_train, self.n_heldout)
+        self.train, self.validation = problems.train, problems.heldout
+        super().__post_init__()
 
 
 def learned(before: Evaluation, after: Evaluation) -> str:

@@ -6,17 +6,24 @@ import ast
 import inspect
 import sys
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import cache, wraps
 from textwrap import indent
 from typing import Any, dataclass_transform
 
+from pytorch_lightning.core.mixins.hparams_mixin import _given_hyperparameters
+from pytorch_lightning.utilities.parsing import collect_init_args, save_hyperparameters
 from torch import nn
 
 from rlframework.utilities.arguments import Checked, resolved
 
 
-@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(field,))
+def derived(*, default: None) -> Any:
+    """Return a field that ``__post_init__`` fills in where it was not given, so that it is never None afterwards."""
+    return field(default=default)
+
+
+@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(field, derived))
 class Fields(Checked):
     """A class whose constructor is made of its annotated fields, by `dataclasses.dataclass`, and checks what it gets.
 
@@ -38,12 +45,16 @@ class Fields(Checked):
 
     def __init_subclass__(cls, **options: Any) -> None:
         own = inspect.get_annotations(cls)
-        for known in fields(cls) if is_dataclass(cls) else ():
+        inherited: tuple[Field[Any], ...] = fields(cls) if is_dataclass(cls) else ()
+        for known in inherited:
             # ``clip_high = 0.28`` without annotation would be overwritten by the constructor.
             if known.init and known.name in cls.__dict__ and known.name not in own:
                 own[known.name] = known.type
         # In the module that names them: a subclass elsewhere would not find these names.
         cls.__annotations__ = {name: resolved(hint, vars(sys.modules[cls.__module__])) for name, hint in own.items()}
+        for name, value in vars(cls).items():
+            if isinstance(value, Field) and value.default is None and value.init:
+                cls.__annotations__[name] = _or_none(cls.__annotations__[name])
         by_hand = _constructor_by_hand(cls)
         dataclass(eq=False, repr=False, kw_only=True, init=by_hand is None)(cls)
         if "__init__" not in cls.__dict__ and by_hand is not None and own:
@@ -52,7 +63,7 @@ class Fields(Checked):
             cls.__init__ = _made_of_fields(cls)  # type: ignore[method-assign]
         if issubclass(cls, nn.Module):
             # A module as the value of a field is no plain attribute, and its default on the class would hide it.
-            for one in fields(cls):
+            for one in fields(cls):  # type: ignore[arg-type]
                 if one.init and one.name in cls.__dict__:
                     delattr(cls, one.name)
         super().__init_subclass__(**options)
@@ -62,6 +73,30 @@ class Fields(Checked):
 
     def __post_init__(self) -> None:
         """Check the fields and derive from them; called when they are set."""
+
+    def save_hyperparameters(self, *names: Any, ignore: Any = None, frame: Any = None, logger: bool = True) -> None:
+        """Record the fields, and the arguments of constructors that were written by hand, in ``hparams``.
+
+        Args:
+            *names: Of arguments, to record no others; as of Lightning's method.
+            ignore: Names of arguments to leave out.
+            frame: Of the constructor that calls; by default the caller's.
+            logger: Whether loggers record them, too.
+        """
+        frame = frame or sys._getframe(1)
+        given = _given_hyperparameters.get()
+        if given is None:
+            # Lightning would look at the fields alone.
+            given = {one.name: getattr(self, one.name) for one in fields(self) if one.init}  # type: ignore[arg-type]
+            for by_hand in collect_init_args(frame, [], classes=(type(self),)):
+                given |= by_hand
+        self._log_hyperparams = logger
+        save_hyperparameters(self, *names, ignore=ignore, frame=frame, given_hparams=given)
+
+
+def _or_none(hint: Any) -> Any:
+    """Return an annotation that admits None: YAML files write defaults down, and read them again."""
+    return hint if isinstance(hint, str) else hint | None
 
 
 def _constructor_by_hand(cls: type) -> Callable[..., None] | None:
@@ -126,7 +161,7 @@ def _texts(module: str) -> dict[str, dict[str, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
             for one, below in zip(node.body, node.body[1:], strict=False):
-                named = isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
-                if named and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
-                    found.setdefault(node.name, {})[one.target.id] = str(below.value.value)
+                match one, below:
+                    case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=text)):
+                        found.setdefault(node.name, {})[name] = str(text)
     return found

@@ -53,12 +53,14 @@ def learned(grpo: Make, fit: Fit, monkeypatch: pytest.MonkeyPatch) -> Callable[.
                 rows.append(len(batch))
             return score(batch, **given)
 
+        # Made before it is watched: its reference is a copy.
+        algorithm = grpo(policy, reward=reward or SomePrompts(), **options)
         policy.logprobs = watched
         everything = lambda batch: torch.ones(len(batch), dtype=torch.bool)  # noqa: E731
         with monkeypatch.context() as patch:
             if not skip:
                 patch.setattr(zero_advantage, "rows_with_gradient", everything)
-            trainer = fit(grpo(policy, reward=reward or SomePrompts(), **options), max_steps=3, gradient_clip_val=1.0)
+            trainer = fit(algorithm, max_steps=3, gradient_clip_val=1.0)
         weights = torch.nn.utils.parameters_to_vector(policy.parameters()).detach()
         return weights, {k: v for k, v in trainer.callback_metrics.items() if "seconds" not in k}, rows
 
@@ -98,16 +100,16 @@ def test_one_group_always_goes_along(learned: Callable) -> None:
     [
         {"kl_coefficient": 0.1},
         {"kl_coefficient": 0.1, "kl": KLInLoss(k2)},
-        {"entropy_bonus": EntropyBonus(0.01)},
-        {"kind": Anchored},
+        {"entropy_bonus": EntropyBonus(0.01), "reward": Flat()},
+        {"kind": Anchored, "reward": Flat()},
     ],
 )
 def test_what_moves_without_advantage_is_differentiated(learned: Callable, options: dict) -> None:
-    (weights, _, rows), (expected, _, _) = learned(True, Flat(), **options), learned(False, Flat(), **options)
-    # All rows in the step in which it moves, after one group; and from then on nothing else is tried.
+    (weights, _, rows), (expected, _, _) = learned(True, **options), learned(False, **options)
+    # A divergence is flat until the policy has moved.
     assert rows[-2:] == [16, 16]
-    assert rows in ([4, 16, 16, 16], [4, 4, 16, 16])
-    torch.testing.assert_close(weights, expected, atol=1e-6, rtol=0)
+    assert rows[0] < 16
+    torch.testing.assert_close(weights, expected, atol=1e-5, rtol=0)
 
 
 def test_a_resumed_run_knows_that_groups_without_advantage_teach(grpo: Make, fit: Fit, tmp_path: Path) -> None:

@@ -469,6 +469,21 @@ def test_lightning_finds_the_hyperparameters_of_every_constructor() -> None:
     }
 
 
+class Narrow(GRPO):
+    width: int = 3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.save_hyperparameters(ignore=["policy", "reward", "sampler"])
+
+
+def test_lightning_finds_the_hyperparameters_that_are_fields() -> None:
+    sampler = SharedPrefixSampler(group_size=2, max_tokens=4)
+    made = Narrow(tiny_policy(), FunctionReward(len), sampler, width=5, learning_rate=0.1)
+    assert (made.hparams["width"], made.hparams["learning_rate"], made.hparams["clip_high"]) == (5, 0.1, 0.2)
+    assert "policy" not in made.hparams
+
+
 class Judged(GRPO):
     def __init__(self, *args: Any, judge: str = None, margin: int = 0.5, **options: Any):  # type: ignore[assignment]  # noqa: RUF013
         super().__init__(*args, **options)
