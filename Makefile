@@ -46,6 +46,7 @@ lint: .venv/.installed-lint ## Check style, format and types
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
+	$(BIN)/basedpyright -p tests/editor --pythonpath $(BIN)/python
 
 format: .venv/.installed-lint ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only --quiet $(SOURCES)

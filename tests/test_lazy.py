@@ -1,5 +1,6 @@
 """Packages that import lazily have all that their stubs say, and take nothing else along."""
 
+import ast
 import importlib
 import subprocess
 import sys
@@ -30,3 +31,19 @@ def test_torch_is_imported_when_it_is_needed_and_not_before():
     program = f"import sys, rlframework.rewards.math; {look}; rlframework.GRPO; {look}"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.split() == ["False", "True"], done.stderr
+
+
+def test_notebooks_are_shown_what_the_stub_says():
+    # Jedi, which completes in notebooks, reads the module, and type checkers the stub.
+    stub, module = (ast.parse((ROOT / "rlframework" / name).read_text()) for name in ("__init__.pyi", "__init__.py"))
+    [shown] = [node for node in module.body if isinstance(node, ast.If)]
+
+    def imported(nodes):
+        found = {}
+        for node in nodes:
+            if isinstance(node, ast.ImportFrom):
+                place = ".".join(["rlframework"] * node.level + [node.module] * bool(node.module))
+                found |= {alias.name: place for alias in node.names}
+        return found
+
+    assert imported(shown.body) == imported(stub.body)

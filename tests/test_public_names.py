@@ -7,6 +7,7 @@ import importlib
 import inspect
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,11 +40,16 @@ def arguments(value: Callable[..., Any]) -> list[str]:
             break
         for one in parameters[inspect.isclass(value) :]:
             if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD):
-                default = "" if one.default is one.empty else f"={one.default!r}".split(" at 0x")[0]
+                default = "" if one.default is one.empty else f"={shown(one.default)}"
                 found.setdefault(one.name, one.name + default)
         if not any(one.kind is one.VAR_KEYWORD for one in parameters):
             break
     return sorted(found.values())
+
+
+def shown(default: Any) -> str:
+    """Return a default as it is written; a module, class or function by its name alone, wherever it lies."""
+    return getattr(default, "__name__", None) or re.sub(r"<[\w.]*?(\w+) object at \w+>", r"\1()", repr(default))
 
 
 def promised() -> dict[str, list[str] | None]:
