@@ -55,7 +55,7 @@ def test_the_tree_has_a_line_for_every_file():
     page = ROOT / "docs" / "tree.md"
     if os.environ.get("RLFRAMEWORK_WRITE_TREE"):
         page.write_text(tree())
-    assert page.read_text() == tree(), "make tree writes it anew from the first lines of the docstrings"
+    assert page.read_text() == tree(), "make tree writes it from the first lines of the docstrings"
 
 
 def test_the_readme_names_every_folder():
