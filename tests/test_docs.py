@@ -1,16 +1,21 @@
-"""Every Python block of the README and the docs runs, page by page; every link and file named there exists."""
+"""Every Python block of the README and the docs runs, page by page; every link, file and module named there exists."""
 
 import ast
 import os
+import pkgutil
 import re
 from pathlib import Path
 
 import pytest
 
+from rlframework.utilities.moved import MOVED
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)(#[^)]*)?\)")
+FILE = re.compile(r"\b(?:rlframework|tests|recipes|benchmarks|docs)/[\w./*-]+\.\w+")
+NAME = re.compile(r"\brlframework(?:\.[A-Za-z]\w*)+")
 
 
 def page_id(page):
@@ -31,6 +36,16 @@ def test_links_lead_somewhere(page):
     assert not missing
 
 
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_files_and_modules_named_exist(page):
+    text = page.read_text()
+    assert not [name for name in FILE.findall(text) if not any(ROOT.glob(name))]
+    names = set(NAME.findall(text))
+    assert not [name for name in names if any(f"{name}.".startswith(f"{old}.") for old in MOVED)]
+    for name in names:
+        pkgutil.resolve_name(name)
+
+
 def test_the_program_of_the_readme_is_at_most_twenty_lines():
     program = BLOCK.findall((ROOT / "README.md").read_text())[0]
     assert len([line for line in program.splitlines() if line.strip()]) <= 20
@@ -40,7 +55,7 @@ def test_the_tree_has_a_line_for_every_file():
     page = ROOT / "docs" / "tree.md"
     if os.environ.get("RLFRAMEWORK_WRITE_TREE"):
         page.write_text(tree())
-    assert page.read_text() == tree(), "make tree writes it anew from the first lines of the docstrings"
+    assert page.read_text() == tree(), "make tree writes it from the first lines of the docstrings"
 
 
 def test_the_readme_names_every_folder():
