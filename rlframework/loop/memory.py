@@ -150,7 +150,7 @@ def _in_common(prompts: list[list[int]]) -> int:
 
 
 def _masked(prompt: int, group: int, budget: int) -> int:
-    """Return entries of the masks of a group: of one call, or of one for each completion (`GroupwiseAttention`)."""
+    """Return entries of the masks of a group: of one call, or of one for each completion (`TreeAttention`)."""
     behind = group * budget
     together = behind**2 - group * budget**2 < IN_VAIN
     return behind * (prompt + behind) if together else behind * (prompt + budget)

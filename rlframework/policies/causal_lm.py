@@ -18,7 +18,6 @@ from rlframework.policies.adapter_state import base_weights
 from rlframework.policies.adapters import AdapterReference
 from rlframework.policies.base import Objective, Policy, eval_mode
 from rlframework.policies.decoding.base import Decoding
-from rlframework.policies.decoding.fused_step import LeanDecoder
 from rlframework.policies.decoding.group_cache import GroupCache
 from rlframework.policies.lm_head import Head, TiledHead, WholeHead, into_rows
 from rlframework.policies.loading import check_vocabulary, load_model, load_tokenizer, with_adapter
@@ -30,7 +29,6 @@ from rlframework.policies.scoring.base import Scorer, Scoring
 from rlframework.policies.scoring.fused_gradient import Foresight
 from rlframework.policies.scoring.packed import PackedRows
 from rlframework.policies.scoring.shared_prefix import PrefixSharing, TrunkSharing
-from rlframework.policies.scoring.tree_attention import GroupwiseAttention, TreeAttention
 from rlframework.rollout import Rollout
 
 
@@ -53,16 +51,12 @@ class CausalLMPolicy(Policy):
             keep its keys and values once while decoding if it is long.
         shared_trunk: Read once what all prompts begin with, such as a system turn and examples, where prompts are
             shared and it pays (`TrunkSharing`).
-        tree_attention: How a group attends while prompts are shared: `GroupwiseAttention` runs anywhere,
-            `FlexTreeAttention` is for long groups on CUDA.
         packed_rows: Lay rows end to end where prompts cannot be shared (`PackedRows`); False pads them.
         padded: Pad rows that are shorter than others of their batch, where nothing faster is to be had. False reads
             every prompt and scores every row by itself, as is done of its own accord where the model is found to show
             its padding.
         lean_decode: Sample through `LeanDecoder` where the architecture and the adapter allow it; False calls the model
             itself.
-        graphed_decode: Record its steps as CUDA graphs (`GraphedDecoder`), for models so small, or GPUs so fast, that
-            launching kernels takes longer than running them.
         gguf_file: Name of the GGUF file, where ``model`` is a folder or a hub name with several. Its weights are
             unpacked to ``dtype``; what is saved later are safetensors.
 
@@ -70,8 +64,8 @@ class CausalLMPolicy(Policy):
         ImportError: ``quantization`` without bitsandbytes, or a GGUF file without the package ``gguf``.
         FileNotFoundError: There is no such GGUF file.
         ValueError: No tokenizer for a model object, a tokenizer without pad token or with more ids than the model
-            reads, a dtype or a quantization for a model that exists, ``lora`` for a model with an adapter, quantised
-            weights without one, or ``graphed_decode`` for a model that `LeanDecoder` does not serve.
+            reads, a dtype or a quantization for a model that exists, ``lora`` for a model with an adapter, or quantised
+            weights without one.
 
     Example:
         >>> from peft import LoraConfig
@@ -96,11 +90,9 @@ class CausalLMPolicy(Policy):
         gradient_checkpointing: bool = False,
         shared_prefix: bool = True,
         shared_trunk: bool = True,
-        tree_attention: type[TreeAttention] = GroupwiseAttention,
         packed_rows: bool = True,
         padded: bool = True,
         lean_decode: bool = True,
-        graphed_decode: bool = False,
         gguf_file: str | None = None,
     ) -> None:
         super().__init__(load_tokenizer(model, tokenizer, gguf_file))
@@ -110,17 +102,11 @@ class CausalLMPolicy(Policy):
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
         self._forward_arguments = _forward_arguments(self.model)
         self._router_loss = RouterLoss.asked_for(self.model.config)
-        scorers: list[Scorer] = [TrunkSharing(self, tree_attention)] if shared_prefix and shared_trunk else []
-        scorers += [PrefixSharing(self, tree_attention)] if shared_prefix else []
+        scorers: list[Scorer] = [TrunkSharing(self)] if shared_prefix and shared_trunk else []
+        scorers += [PrefixSharing(self)] if shared_prefix else []
         self._scoring = Scoring(self, [*scorers, PackedRows(self)] if packed_rows else scorers, padded)
         self._foresight = Foresight(self)
-        lean = lean_decode and LeanDecoder.fits(self.model)
-        if graphed_decode and not lean:
-            raise ValueError(
-                "graphed_decode records the steps of LeanDecoder, which serves Llama, Qwen2 and Qwen3, plain or LoRA; "
-                f"this is {type(self.model).__name__} with lean_decode={lean_decode}"
-            )
-        self._decoding = Decoding(shared_prefix and shared_trunk, lean, graphed_decode, padded)
+        self._decoding = Decoding(shared_prefix and shared_trunk, lean_decode, padded)
 
     def logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
         """Score the completions, ``(B, T)``, the fastest way that the model and the minibatch allow."""

@@ -20,7 +20,7 @@ from rlframework.policies.decoding.fused_step import LeanDecoder
 from rlframework.policies.decoding.group_cache import PromptLayer, Seats
 from rlframework.policies.decoding.kv_cache import RoomyLayer
 from rlframework.policies.scoring.prefix_tree import PrefixTree
-from rlframework.policies.scoring.tree_attention import GroupwiseAttention, Span
+from rlframework.policies.scoring.tree_attention import Span, TreeAttention
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import Scores
 from rlframework.rollout import Rollout
@@ -166,7 +166,7 @@ def a_head_is_missing_in_the_tree(patch: pytest.MonkeyPatch) -> None:
         mixed = attend(*given)
         return mixed.index_fill(1, torch.tensor([4]), 0.0) if len(calls) % 30 == LAYER else mixed
 
-    wrapped(GroupwiseAttention, "attend", change, patch)
+    wrapped(TreeAttention, "attend", change, patch)
 
 
 def a_position_is_one_off_in_the_tree(patch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
-from rlframework.policies.decoding.cuda_graph import GraphedDecoder
 from rlframework.policies.decoding.fused_step import LeanDecoder
 from rlframework.policies.decoding.group_cache import GroupCache
 from rlframework.policies.decoding.kv_cache import with_room
@@ -75,14 +74,12 @@ class Decoding:
     Args:
         trunk: Read what all prompts begin with once, where the cache allows it.
         lean: Take steps through `LeanDecoder`, where the cache and the weights allow it.
-        graphed: Record them as graphs, with a copy of the prompt for every row.
         padded: Read prompts of unequal length as one batch.
     """
 
-    def __init__(self, trunk: bool, lean: bool, graphed: bool = False, padded: bool = True) -> None:
+    def __init__(self, trunk: bool, lean: bool, padded: bool = True) -> None:
         self._trunk = trunk
         self._lean = lean
-        self._graphed = graphed
         self._padded = padded
         self._holds: dict[Way, bool] = {}
         self._prompts: tuple[Tensor, Tensor] | None = None
@@ -120,7 +117,7 @@ class Decoding:
         if isinstance(cache, RowsApart):
             return self._branched(policy, _SLOWEST, cache, mask, copies, room)
         plain = isinstance(cache, DynamicCache) and all(type(layer) is DynamicLayer for layer in cache.layers)
-        long = copies > 1 and mask.shape[1] >= LONG_PROMPT and not self._graphed
+        long = copies > 1 and mask.shape[1] >= LONG_PROMPT
         # Latent attention keeps other things than the keys and values that attention meets.
         alike = plain and all(layer.keys.shape == layer.values.shape for layer in cache.layers)
         shared = alike and long and policy.model.config._attn_implementation == TREE_ATTENTION
@@ -154,8 +151,7 @@ class Decoding:
             cache = with_room(cache, rows, room) if way.roomy else policy.select_rows(cache, rows, room)
         if way.lean:
             # The joined weights live as long as the cache does: no longer than the rollout that they belong to.
-            decoder = LeanDecoder(policy.model, cache.layers[0].capacity)
-            cache.decoder = GraphedDecoder(decoder) if self._graphed else decoder
+            cache.decoder = LeanDecoder(policy.model, cache.layers[0].capacity)
         return cache
 
     def _proven(self, policy: CausalLMPolicy, way: Way, copies: int) -> bool:
@@ -238,8 +234,7 @@ class Decoding:
                 mask, forced = mask[kept], forced[kept]
             mask = torch.nn.functional.pad(mask, (0, 1), value=True)
             step, cache = self.next_logits(policy, forced[:, position : position + 1], mask, cache)
-            # A recorded step writes into the same buffer again.
-            steps.append(step.clone())
+            steps.append(step)
         return torch.cat(steps)
 
     def _sampled(self, policy: CausalLMPolicy, ids: Tensor, mask: Tensor, copies: int) -> Tensor:

@@ -71,13 +71,11 @@ class LeanDecoder:
             cache: Of `RoomyLayer`.
         """
         seen = None if bool(mask.all()) else mask[:, None, None, :]
-        return self.forward(tokens, mask.sum(1) - 1, seen, cache.layers)
-
-    def forward(self, tokens: Tensor, positions: Tensor, seen: Tensor | None, states_of_layers: Any) -> Tensor:
-        """Do the same for positions ``(B,)`` and a mask ``(B, 1, 1, S)``, None where nothing is padded."""
+        positions = mask.sum(1) - 1
         rotation = self._cosines[positions].unsqueeze(1), self._sines[positions].unsqueeze(1)  # (B, 1, D) each
         hidden = self._embedding(tokens)
-        for layer, states in zip(self._layers, states_of_layers, strict=True):
+        layers: Any = cache.layers
+        for layer, states in zip(self._layers, layers, strict=True):
             hidden = layer(hidden, rotation, seen, states)
         return self._head(_normalised(hidden, self._norm))
 

@@ -42,11 +42,6 @@ class RoomyLayer(DynamicLayer):
         self._length = end
         return self._show()
 
-    def advance(self) -> None:
-        """Take note of a token that was written into the buffers."""
-        self._length += 1
-        self._show()
-
     def attend(self, query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None, scale: float) -> Tensor:
         """Append a token to every row and attend from it, ``(B, H_q, D)``.
 

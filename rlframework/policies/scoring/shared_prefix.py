@@ -12,7 +12,7 @@ from rlframework.policies.lm_head import into_rows
 from rlframework.policies.rope import shared_rotation
 from rlframework.policies.scoring.base import Scorer, drops_out
 from rlframework.policies.scoring.prefix_tree import PrefixTree, common_prefix
-from rlframework.policies.scoring.tree_attention import TREE_ATTENTION, GroupwiseAttention, TreeAttention
+from rlframework.policies.scoring.tree_attention import TREE_ATTENTION, TreeAttention
 from rlframework.rollout import Rollout
 
 if TYPE_CHECKING:
@@ -26,15 +26,13 @@ class PrefixSharing(Scorer):
 
     Args:
         policy: The policy that scores.
-        attention: How a tree attends.
     """
 
     name = "shared prefixes"
     switch = "shared_prefix"
 
-    def __init__(self, policy: CausalLMPolicy, attention: type[TreeAttention] = GroupwiseAttention) -> None:
+    def __init__(self, policy: CausalLMPolicy) -> None:
         self._policy = policy
-        self._attention = attention
         self._unfit = _unfit(policy.model)
         if self._unfit is None:
             model: Any = unwrapped(policy.model)
@@ -58,8 +56,7 @@ class PrefixSharing(Scorer):
 
     def _score(self, tree: PrefixTree, batch: Rollout, options: dict[str, Any]) -> TokenLogProbs:
         head = self._policy.head
-        attention = self._attention(tree.group, tree.owner)
-        states = head.states({**tree.inputs, "tree": attention}, tree.predictors)
+        states = head.states({**tree.inputs, "tree": TreeAttention(tree.group, tree.owner)}, tree.predictors)
         scored = head.score(states, batch.completion_ids[tree.scored], batch.temperature, **options)
         return into_rows(scored, tree.scored)
 

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
 from rlframework.policies import CausalLMPolicy
-from rlframework.policies.decoding import cuda_graph as graphed_decode
 from rlframework.policies.decoding.fused_step import LeanDecoder
 from rlframework.samplers import BatchedSampler, SharedPrefixSampler, UncachedSampler
 from rlframework.testing import letter_prompts, letter_tokenizer
@@ -29,9 +28,7 @@ FAMILY: dict[str, dict[str, Any]] = {
 }
 
 
-def make(
-    kind: str, lora: LoraConfig | None = None, lean_decode: bool = True, graphed: bool = False, **changes: Any
-) -> CausalLMPolicy:
+def make(kind: str, lora: LoraConfig | None = None, lean_decode: bool = True, **changes: Any) -> CausalLMPolicy:
     options = {**SIZES, **HEADS, **ENDS, **FAMILY.get(kind, {}), **changes}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -40,7 +37,7 @@ def make(
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.add_(0.1 * torch.randn_like(parameter))
-        return CausalLMPolicy(model, TOKENIZER, lora=lora, lean_decode=lean_decode, graphed_decode=graphed).eval()
+        return CausalLMPolicy(model, TOKENIZER, lora=lora, lean_decode=lean_decode).eval()
 
 
 def ids(policy: CausalLMPolicy) -> list[list[int]]:
@@ -149,28 +146,6 @@ def test_a_copy_of_the_policy_decodes_with_its_own_weights(steps: list[int]) -> 
         policy.model.lm_head.weight.mul_(2.0)
     assert ids(reference) != ids(policy)
     assert steps
-
-
-@pytest.mark.parametrize("span", [256, 4])
-@pytest.mark.parametrize("kind", FAMILY)
-def test_the_step_that_is_recorded_samples_the_same(kind: str, span: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
-    static = graphed_decode._StaticStep
-    monkeypatch.setattr(graphed_decode, "SPAN", span)
-    monkeypatch.setattr(graphed_decode, "_StaticStep", lambda *given: (made.append(given[1:3]), static(*given))[1])
-    policy = make(kind, graphed=True)
-    ids(policy)  # proves itself once
-    made.clear()
-    ids(policy)
-    rows = [count for count, _ in made]
-    assert rows[0] == 4 * len(PROMPTS) > rows[-1], "no row left the batch"
-    assert len(set(made)) == len(made) < 16 * 2
-    assert span == 256 or len(made) > len(set(rows)), "no span was outgrown"
-
-
-def test_graphs_of_other_models_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"graphed_decode records .* Olmo2ForCausalLM"):
-        make("olmo2", graphed=True)
 
 
 class Memory(nn.Module):

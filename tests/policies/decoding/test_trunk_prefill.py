@@ -12,8 +12,7 @@ from rlframework.policies.decoding import base as decoding
 from rlframework.policies.decoding.trunk_prefill import read_behind_trunk
 from rlframework.policies.scoring import tree_attention
 from rlframework.policies.scoring.prefix_tree import PrefixTree, common_prefix
-from rlframework.policies.scoring.shared_prefix import PrefixSharing, TrunkSharing
-from rlframework.policies.scoring.tree_attention import FlexTreeAttention
+from rlframework.policies.scoring.shared_prefix import PrefixSharing
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import Scores
 from rlframework.rollout import Rollout
@@ -68,17 +67,6 @@ def test_a_trunk_is_read_once() -> None:
     apart, together = PrefixTree.of(rollout), PrefixTree.of(rollout, len(TRUNK))
     assert apart.ids.numel() - together.ids.numel() == 3 * len(TRUNK)
     assert together.ids[0, : len(TRUNK)].tolist() == TRUNK
-
-
-@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
-def test_one_kernel_for_all_groups_sees_the_trunk() -> None:
-    policy, rollout = make("qwen3", attention=FlexTreeAttention), batch(prompts(2, 0, 6, 3))
-    with torch.no_grad():
-        assert isinstance(policy._scoring.choose(rollout), TrunkSharing)
-        padded, shared = (
-            score(rollout).logprobs * rollout.completion_mask for score in (policy.padded_logprobs, policy.logprobs)
-        )
-    torch.testing.assert_close(shared, padded, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(
