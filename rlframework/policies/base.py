@@ -32,6 +32,20 @@ def eval_mode(module: nn.Module) -> Iterator[None]:
             part.training = training
 
 
+def with_pad_token(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """Return the tokenizer if it has a pad token.
+
+    Raises:
+        ValueError: It has none.
+    """
+    if tokenizer.pad_token_id is None:
+        raise ValueError(
+            "the tokenizer has no pad token; set tokenizer.pad_token = tokenizer.eos_token before passing it "
+            "(safe here: padding is known by masks, so the end token is still trained on)"
+        )
+    return tokenizer
+
+
 class Policy(Checked, nn.Module, ABC):
     """A language model that samples and learns.
 
@@ -62,12 +76,7 @@ class Policy(Checked, nn.Module, ABC):
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         super().__init__()
-        if tokenizer.pad_token_id is None:
-            raise ValueError(
-                "the tokenizer has no pad token; set tokenizer.pad_token = tokenizer.eos_token before passing it "
-                "(safe here: padding is known by masks, so the end token is still trained on)"
-            )
-        self.tokenizer = tokenizer
+        self.tokenizer = with_pad_token(tokenizer)
 
     @abstractmethod
     def logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:

@@ -6,13 +6,13 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
-from peft import PeftModel
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 
 from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
 from rlframework.functional.projection import projected_logprobs
+from rlframework.policies.wrappers import without_adapter
 
 
 class Head(ABC):
@@ -72,14 +72,14 @@ class TiledHead(Head):
     """
 
     def __init__(self, model: Any) -> None:
-        inner = _inside(model)
+        inner = without_adapter(model)
         self._body = inner.base_model
         self._projection = inner.get_output_embeddings()
 
     @staticmethod
     def fits(model: Any) -> bool:
         """Whether logits are a matrix times hidden states and no more, with all of the matrix here (not sharded)."""
-        inner = _inside(model)
+        inner = without_adapter(model)
         if not isinstance(inner, PreTrainedModel) or inner.base_model is inner:
             return False
         head = inner.get_output_embeddings()
@@ -102,10 +102,6 @@ class TiledHead(Head):
 
 # What some families do to logits behind the head.
 _BEHIND_THE_HEAD = ("final_logit_softcapping", "logits_scaling", "logit_scale")
-
-
-def _inside(model: Any) -> Any:
-    return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
 def into_rows(scored: TokenLogProbs, mask: Tensor) -> TokenLogProbs:

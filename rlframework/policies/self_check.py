@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psutil
 import torch
@@ -37,30 +37,26 @@ def rounds(policy: nn.Module) -> bool:
 
 
 @contextmanager
-def exact_twin(policy: _Policy, held: Any = None) -> Iterator[tuple[_Policy, Any] | None]:
+def exact_twin(policy: _Policy) -> Iterator[_Policy | None]:
     """Give the policy with float32 weights: itself if it has them, else a copy; None where none can be made.
 
     A copy, since changing the dtype of a parameter in place cuts it off from what DDP has hung on it. Its memory is
     given back in the end.
-
-    Args:
-        policy: What is copied.
-        held: An object that holds the policy, and is copied with it, so that the copy holds the twin.
     """
     halves = [weight for weight in policy.parameters() if _is_half(weight)]
     size = sum(4 * weight.numel() for weight in policy.parameters())
     if _is_quantised(policy):
         yield None
     elif not halves:
-        yield policy, held
+        yield policy
     elif is_sharded(policy) or 1.25 * size > _free_memory(halves[0].device):
         yield None
     else:
-        twin, holder = copy.deepcopy((policy, held))
+        twin = copy.deepcopy(policy)
         try:
-            yield twin.float(), holder
+            yield twin.float()
         finally:
-            # A policy and what scores it hold each other: they stay until the garbage collector comes by.
+            # Parts of a model hold each other: they stay until the garbage collector comes by.
             for weight in twin.parameters():
                 weight.data = weight.data.new_empty(0)
 

@@ -87,8 +87,8 @@ class UnslothPolicy(CausalLMPolicy):
                 loaded, **adapter, random_state=random_state, use_gradient_checkpointing=gradient_checkpointing
             )
         super().__init__(loaded, tokenizer, shared_prefix=False, packed_rows=False, lean_decode=False)
-        sharing = [PrefixSharing(self)] if shared_prefix and self.device.type == "cpu" else []
-        self._scoring = Scoring(self, [*sharing, RightPadded(self)] if right_padded else sharing)
+        sharing = [PrefixSharing(self.model)] if shared_prefix and self.device.type == "cpu" else []
+        self._scoring = Scoring([*sharing, RightPadded()] if right_padded else sharing)
         rank_zero_info(
             "Unsloth reads each prompt once for every answer when it "
             + ("samples" if sharing else "samples and when it scores")

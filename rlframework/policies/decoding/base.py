@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
@@ -14,14 +14,12 @@ from rlframework.policies.decoding.group_cache import GroupCache
 from rlframework.policies.decoding.kv_cache import with_room
 from rlframework.policies.decoding.rows_apart import RowsApart
 from rlframework.policies.decoding.trunk_prefill import read_behind_trunk, worth_a_trunk
+from rlframework.policies.forward import ModelForward
 from rlframework.policies.rope import length_dependent
 from rlframework.policies.scoring.prefix_tree import common_prefix
 from rlframework.policies.scoring.tree_attention import TREE_ATTENTION
 from rlframework.policies.self_check import coarse, exact_twin, exactly, raised, rounds, total_variation, unlike, wrong
 from rlframework.utilities.distributed import is_sharded, on_any_rank
-
-if TYPE_CHECKING:
-    from rlframework.policies.causal_lm import CausalLMPolicy
 
 # Prompts of so many tokens are kept once for their group: below, a copy for each row is read faster than the two parts
 # of a row are joined.
@@ -84,7 +82,7 @@ class Decoding:
         self._holds: dict[Way, bool] = {}
         self._prompts: tuple[Tensor, Tensor] | None = None
 
-    def read(self, policy: CausalLMPolicy, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
+    def read(self, policy: ModelForward, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
         """Read the prompts, ``(N, V)`` and their cache.
 
         Raises:
@@ -108,7 +106,7 @@ class Decoding:
             )
         return self._prefill(policy, way, ids, mask)
 
-    def branch(self, policy: CausalLMPolicy, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
+    def branch(self, policy: ModelForward, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
         """Return a cache of ``N * copies`` rows, group by group, that share their prompt if it is long.
 
         Raises:
@@ -127,23 +125,24 @@ class Decoding:
         way = next((way for way in wanted if self._proven(policy, way, copies)), Way())
         return self._branched(policy, way, cache, mask, copies, room)
 
-    def next_logits(self, policy: CausalLMPolicy, ids: Tensor, mask: Tensor, cache: Any) -> tuple[Tensor, Any]:
+    def next_logits(self, policy: ModelForward, ids: Tensor, mask: Tensor, cache: Any) -> tuple[Tensor, Any]:
         """Decode one token per row, ``(B, V)``, in the way that the cache was branched for."""
         if isinstance(cache, RowsApart):
             return cache.append(ids), cache
         decoder = getattr(cache, "decoder", None)
         if decoder is None:
-            return policy.plain_next_logits(ids, mask, cache)
+            inputs = cache.inputs if isinstance(cache, GroupCache) else {}
+            return policy.plain_next_logits(ids, mask, cache, **inputs)
         return decoder.step(ids[:, 0], mask, cache), cache
 
-    def _prefill(self, policy: CausalLMPolicy, way: Way, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
+    def _prefill(self, policy: ModelForward, way: Way, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
         if not way.padded:
             return RowsApart.read(policy, ids, mask, way.cached)
         if not way.trunk:
             return policy.next_logits(ids, mask)
         return read_behind_trunk(policy.next_logits, ids, mask, common_prefix(ids, mask))
 
-    def _branched(self, policy: CausalLMPolicy, way: Way, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
+    def _branched(self, policy: ModelForward, way: Way, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
         if way.shared:
             cache = GroupCache(cache, mask, copies, room)
         else:
@@ -154,7 +153,7 @@ class Decoding:
             cache.decoder = LeanDecoder(policy.model, cache.layers[0].capacity)
         return cache
 
-    def _proven(self, policy: CausalLMPolicy, way: Way, copies: int) -> bool:
+    def _proven(self, policy: ModelForward, way: Way, copies: int) -> bool:
         """Whether a way decodes as the model scores, found out once."""
         if way not in self._holds:
             if self._prompts is None:
@@ -168,7 +167,7 @@ class Decoding:
                 )
         return self._holds[way]
 
-    def _refuse_what_is_not_causal(self, policy: CausalLMPolicy) -> None:
+    def _refuse_what_is_not_causal(self, policy: ModelForward) -> None:
         """Refuse a model that predicts a token otherwise once others follow it, found out once.
 
         Raises:
@@ -186,22 +185,21 @@ class Decoding:
         self._holds[_SLOWEST] = True
 
     @torch.no_grad()
-    def _fault(self, policy: CausalLMPolicy, way: Way, ids: Tensor, mask: Tensor, copies: int) -> str | None:
+    def _fault(self, policy: ModelForward, way: Way, ids: Tensor, mask: Tensor, copies: int) -> str | None:
         """Return how a way differs from the model's own forward pass; None if it does not.
 
         Raises:
             RuntimeError: The logits of that are NaN.
         """
         forced = self._sampled(policy, ids, mask, copies)
-        with exact_twin(policy) as exact:
-            if exact is None:
+        with exact_twin(policy) as twin:
+            if twin is None:
                 own = _whole(policy, ids, mask, copies, forced)
                 try:
                     fast = self._replay(policy, way, ids, mask, copies, forced)
                 except Exception as error:
                     return raised(error)
                 return unlike("distributions", float(total_variation(own, fast).mean()))
-            twin, _ = exact
             with exactly(policy):
                 truth = _whole(twin, ids, mask, copies, forced)
                 try:
@@ -220,9 +218,7 @@ class Decoding:
             )
             return coarse("distributions", own_error, fast_error)
 
-    def _replay(
-        self, policy: CausalLMPolicy, way: Way, ids: Tensor, mask: Tensor, copies: int, forced: Tensor
-    ) -> Tensor:
+    def _replay(self, policy: ModelForward, way: Way, ids: Tensor, mask: Tensor, copies: int, forced: Tensor) -> Tensor:
         """Decode tokens that are given, ``(B, T)``, one row ending halfway; return logits, ``(n, V)``."""
         logits, cache = self._prefill(policy, way, ids, mask)
         cache = self._branched(policy, way, cache, mask, copies, room=forced.shape[1])
@@ -237,7 +233,7 @@ class Decoding:
             steps.append(step)
         return torch.cat(steps)
 
-    def _sampled(self, policy: CausalLMPolicy, ids: Tensor, mask: Tensor, copies: int) -> Tensor:
+    def _sampled(self, policy: ModelForward, ids: Tensor, mask: Tensor, copies: int) -> Tensor:
         """Return tokens that the model samples in its slowest way, ``(B, T)``; no random stream of the run is touched.
 
         Raises:
@@ -282,7 +278,7 @@ def _two_prompts(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return ids[rows].gather(1, order), kept.gather(1, order)
 
 
-def _whole(policy: CausalLMPolicy, ids: Tensor, mask: Tensor, copies: int, forced: Tensor) -> Tensor:
+def _whole(policy: ModelForward, ids: Tensor, mask: Tensor, copies: int, forced: Tensor) -> Tensor:
     """Return the logits that forward passes over whole rows give where `Decoding._replay` gives some, ``(n, V)``."""
     rows = torch.arange(len(ids), device=ids.device).repeat_interleave(copies)
     logits = torch.cat(

@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache
 
 from rlframework.policies.rope import length_dependent
+from rlframework.policies.wrappers import without_adapter
 
 _FAMILY = frozenset({"llama", "qwen2", "qwen3"})
 
@@ -31,7 +32,7 @@ class LeanDecoder:
     """
 
     def __init__(self, model: Any, positions: int) -> None:
-        model = _inside(model)
+        model = without_adapter(model)
         body = model.model
         self._embedding = body.embed_tokens
         self._layers = [_Layer(layer, model.config) for layer in body.layers]
@@ -50,7 +51,7 @@ class LeanDecoder:
         """
         if isinstance(model, PeftModel) and type(model.base_model) is not LoraModel:
             return False
-        model = _inside(model)
+        model = without_adapter(model)
         if not isinstance(model, PreTrainedModel) or model.config.model_type not in _FAMILY:
             return False
         if model.config.hidden_act != "silu" or length_dependent(model.config):
@@ -153,10 +154,6 @@ def _adds_weights(part: Any) -> bool:
         return False
     variants = any(part.use_dora.values()) or bool(getattr(part, "lora_variant", None))
     return not variants and not any(getattr(part, "lora_bias", {}).values())
-
-
-def _inside(model: Any) -> Any:
-    return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
 def _normalised(states: Tensor, norm: Any) -> Tensor:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from rlframework.policies.causal_lm import CausalLMPolicy
+from rlframework.policies.forward import ModelForward
 
 
 class GroupState:
@@ -20,7 +19,7 @@ class GroupState:
         cached: Whether to go on from the model's cache; otherwise each step reads whole rows again.
     """
 
-    def __init__(self, policy: CausalLMPolicy, ids: Tensor, cached: bool) -> None:
+    def __init__(self, policy: ModelForward, ids: Tensor, cached: bool) -> None:
         self._policy = policy
         self._cached = cached
         self._cache: Any = None
@@ -58,7 +57,7 @@ class RowsApart:
         self._groups = groups
 
     @classmethod
-    def read(cls, policy: CausalLMPolicy, ids: Tensor, mask: Tensor, cached: bool) -> tuple[Tensor, RowsApart]:
+    def read(cls, policy: ModelForward, ids: Tensor, mask: Tensor, cached: bool) -> tuple[Tensor, RowsApart]:
         """Read left-padded prompts, ``(N, P)`` ids and bool mask, one by one; return ``(N, V)`` logits and the rows."""
         groups = [GroupState(policy, row[real].unsqueeze(0), cached) for row, real in zip(ids, mask, strict=True)]
         return torch.cat([group.next_logits(group.ids) for group in groups]), cls(groups)

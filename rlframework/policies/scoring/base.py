@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
@@ -15,6 +16,7 @@ from torch.distributed.tensor import DTensor
 
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.policies.base import eval_mode
+from rlframework.policies.forward import ModelForward
 from rlframework.policies.self_check import (
     coarse,
     exact_twin,
@@ -26,9 +28,6 @@ from rlframework.policies.self_check import (
 )
 from rlframework.rollout import Rollout
 from rlframework.utilities.distributed import on_any_rank
-
-if TYPE_CHECKING:
-    from rlframework.policies.causal_lm import CausalLMPolicy
 
 
 class Scorer(ABC):
@@ -45,14 +44,15 @@ class Scorer(ABC):
     is_news: ClassVar[bool] = True
 
     @abstractmethod
-    def unfit(self, batch: Rollout) -> str | None:
+    def unfit(self, policy: ModelForward, batch: Rollout) -> str | None:
         """Return why this minibatch cannot be scored so, as far as configuration and shapes tell; None if it can."""
 
     @abstractmethod
-    def score(self, batch: Rollout, **options: Any) -> TokenLogProbs:
-        """Return what `CausalLMPolicy.single_logprobs` returns, ``(B, T)``, 0 on padding.
+    def score(self, policy: ModelForward, batch: Rollout, **options: Any) -> TokenLogProbs:
+        """Return what `ModelForward.single_logprobs` returns, ``(B, T)``, 0 on padding.
 
         Args:
+            policy: The policy that scores.
             batch: Whole groups.
             **options: Of `Head.score`.
         """
@@ -66,20 +66,18 @@ class Scoring:
     with a warning that has the figures.
 
     Args:
-        policy: Whose single rows are right.
         scorers: The fastest first.
         padded: Whether rows may be padded where no scorer fits.
     """
 
-    def __init__(self, policy: CausalLMPolicy, scorers: Sequence[Scorer], padded: bool = True) -> None:
-        self._policy = policy
+    def __init__(self, scorers: Sequence[Scorer], padded: bool = True) -> None:
         self._scorers = scorers
         self._padded = padded
         self._told: set[tuple[Scorer, str]] = set()
         self._proven: set[tuple[Scorer | None, bool]] = set()
         self._refuted: set[Scorer] = set()
 
-    def choose(self, batch: Rollout) -> Scorer | None:
+    def choose(self, policy: ModelForward, batch: Rollout) -> Scorer | None:
         """Return what scores this minibatch fastest; None if nothing but padded or single rows can.
 
         Raises:
@@ -88,15 +86,15 @@ class Scoring:
         for scorer in self._scorers:
             if scorer in self._refuted:
                 continue
-            reason = scorer.unfit(batch)
-            if reason is None and self._holds(scorer, batch):
+            reason = scorer.unfit(policy, batch)
+            if reason is None and self._holds(policy, scorer, batch):
                 return scorer
             if reason is not None and scorer.is_news and (scorer, reason) not in self._told:
                 self._told.add((scorer, reason))
                 rank_zero_info(f"No {scorer.name}: {reason}.")
         return None
 
-    def pads(self, batch: Rollout) -> bool:
+    def pads(self, policy: ModelForward, batch: Rollout) -> bool:
         """Return whether padded rows score as single ones do; without it each has to be scored by itself.
 
         Raises:
@@ -105,17 +103,17 @@ class Scoring:
         if self._padded and (None, torch.is_grad_enabled()) not in self._proven:
             # Rows without a token have nothing to compare, and those without a prompt nothing to compare with.
             blank = not (batch.completion_mask.any() and batch.prompt_mask.any(1).all())
-            if not on_any_rank(blank, self._policy):
-                self._padded = self._holds(None, batch)
+            if not on_any_rank(blank, policy):
+                self._padded = self._holds(policy, None, batch)
         return self._padded
 
-    def _holds(self, scorer: Scorer | None, batch: Rollout) -> bool:
+    def _holds(self, policy: ModelForward, scorer: Scorer | None, batch: Rollout) -> bool:
         """Whether a scorer, or padded rows, score as single rows do; found out once without gradients, once with."""
         case = scorer, torch.is_grad_enabled()
         if case in self._proven:
             return True
-        found = find_fault(self._policy, scorer, _sample(batch))
-        if on_any_rank(found is not None, self._policy):
+        found = find_fault(policy, scorer, _sample(batch))
+        if on_any_rank(found is not None, policy):
             if scorer is not None:
                 self._refuted.add(scorer)
             rank_zero_warn(
@@ -177,35 +175,32 @@ class _Reading(NamedTuple):
         return found | {"gradients (relative)": float((self.gradients - other.gradients).norm() / size)}
 
 
-def find_fault(policy: CausalLMPolicy, scorer: Scorer | None, rows: Rollout) -> str | None:
+def find_fault(policy: ModelForward, scorer: Scorer | None, rows: Rollout) -> str | None:
     """Return how a scorer, or padded rows, differ from single rows; None if they do not.
 
     Args:
         policy: The policy as it is used.
-        scorer: One of its own; None is padded rows.
+        scorer: A way of scoring; None is padded rows.
         rows: A few rows in whole groups, with tokens.
 
     Raises:
         RuntimeError: Single rows score NaN.
     """
-    with exact_twin(policy, scorer) as exact:
+    with exact_twin(policy) as twin:
         # Chosen before anything runs: a sharded model may keep its weights gathered after a pass.
         weights = _small_ones(policy)
-        fast_way = policy.padded_logprobs if scorer is None else scorer.score
-        if exact is None:
+        if twin is None:
             own = _of_single_rows(policy, rows, weights)
             try:
-                fast = _Reading.of(policy, fast_way, rows, weights)
+                fast = _Reading.of(policy, _way(policy, scorer), rows, weights)
             except Exception as error:
                 return raised(error)
             return _first(unlike(what, gap) for what, gap in own.apart(fast, largest=False).items())
-        twin, twin_scorer = exact
         twin_weights = weights if twin is policy else _small_ones(twin)
         with exactly(policy):
             truth = _of_single_rows(twin, rows, twin_weights)
             try:
-                twin_way = twin.padded_logprobs if twin_scorer is None else twin_scorer.score
-                fast = _Reading.of(twin, twin_way, rows, twin_weights)
+                fast = _Reading.of(twin, _way(twin, scorer), rows, twin_weights)
             except Exception as error:  # An architecture that nobody has tried may do anything.
                 return raised(error)
         found = _first(wrong(what, gap) for what, gap in truth.apart(fast, largest=True).items())
@@ -214,11 +209,15 @@ def find_fault(policy: CausalLMPolicy, scorer: Scorer | None, rows: Rollout) -> 
         own_errors = truth.apart(
             _Reading.of(policy, policy.single_logprobs, rows, weights, one_by_one=True), largest=False
         )
-        fast_errors = truth.apart(_Reading.of(policy, fast_way, rows, weights), largest=False)
+        fast_errors = truth.apart(_Reading.of(policy, _way(policy, scorer), rows, weights), largest=False)
         return _first(coarse(what, error, fast_errors[what]) for what, error in own_errors.items())
 
 
-def _of_single_rows(policy: CausalLMPolicy, rows: Rollout, weights: Sequence[nn.Parameter]) -> _Reading:
+def _way(policy: ModelForward, scorer: Scorer | None) -> Callable[[Rollout], TokenLogProbs]:
+    return policy.padded_logprobs if scorer is None else partial(scorer.score, policy)
+
+
+def _of_single_rows(policy: ModelForward, rows: Rollout, weights: Sequence[nn.Parameter]) -> _Reading:
     """Return what every way of scoring is held against.
 
     Raises:

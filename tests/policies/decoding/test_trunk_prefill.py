@@ -81,7 +81,7 @@ def test_a_trunk_is_read_once() -> None:
 )
 def test_where_it_cannot_pay_prompts_are_read_apart(asked: list[Prompt]) -> None:
     policy, rollout = make("qwen3"), batch(asked)
-    assert type(policy._scoring.choose(rollout)) is PrefixSharing
+    assert type(policy._scoring.choose(policy, rollout)) is PrefixSharing
     assert_as_padded(policy, rollout, policy.logprobs)
 
 
@@ -94,7 +94,7 @@ def test_prompts_that_are_all_the_same_keep_a_token_each() -> None:
 def test_it_can_be_switched_off() -> None:
     policy = make("qwen3")
     plain = CausalLMPolicy(policy.model, policy.tokenizer, shared_trunk=False)
-    assert type(plain._scoring.choose(batch(prompts(2, 0, 6, 3)))) is PrefixSharing
+    assert type(plain._scoring.choose(plain, batch(prompts(2, 0, 6, 3)))) is PrefixSharing
 
 
 @pytest.mark.parametrize("kind", ["qwen3", "llama", "gpt2", "phi3"])

@@ -157,7 +157,7 @@ def test_a_model_that_attends_otherwise_than_it_says_is_scored_row_by_row(monkey
 
 def test_a_model_that_shows_its_padding_is_scored_row_by_row() -> None:
     policy = make("llama")
-    policy._scoring = Scoring(policy, [])
+    policy._scoring = Scoring([])
     honest = policy.padded_logprobs
 
     def shifted(rollout: Rollout, **options: Any) -> TokenLogProbs:
