@@ -268,14 +268,15 @@ class PolicyGradient(RolloutModule):
         return collected.rollout
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Save also which shortcuts the run has found not to hold: a resumed run must not try them again."""
+        """Save also whether the policy scores rollouts itself: a resumed run must not trust the sampler again."""
         super().on_save_checkpoint(checkpoint)
-        checkpoint["shortcuts"] = self.reuses_sampler_logprobs, self.policy.foresees
+        checkpoint["policy_scores_rollouts"] = not self.reuses_sampler_logprobs
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore which shortcuts the run has found not to hold."""
+        """Restore whether the policy scores rollouts itself."""
         super().on_load_checkpoint(checkpoint)
-        self.reuses_sampler_logprobs, self.policy.foresees = checkpoint.get("shortcuts", (True, True))
+        trusted, _ = checkpoint.get("shortcuts", (True, True))  # as version 0.1 has it
+        self.reuses_sampler_logprobs = not checkpoint.get("policy_scores_rollouts", not trusted)
 
     def _tell(self, moment: str, *arguments: Any) -> None:
         for callback in self.trainer.callbacks:  # type: ignore[attr-defined]

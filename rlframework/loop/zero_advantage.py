@@ -41,8 +41,7 @@ def _merged(idle: Tensor, active: Tensor, learning: Tensor) -> Tensor:
 
 
 def _scored(algorithm: PolicyGradient, batch: Rollout, options: dict[str, Any]) -> TokenLogProbs:
-    with algorithm.policy.anticipating(batch, lambda scored: algorithm.objective(scored, batch).sum()):
-        return algorithm.policy.logprobs(batch, **options)
+    return algorithm.policy.logprobs_for(lambda scored: algorithm.objective(scored, batch).sum(), batch, **options)
 
 
 def learning_rows(algorithm: PolicyGradient, batch: Rollout) -> Tensor:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -53,9 +54,6 @@ class Policy(Checked, nn.Module, ABC):
     only if a frozen copy of the whole policy is not the cheapest reference. `decode` and the token properties serve any
     policy with a Hugging Face tokenizer.
 
-    Attributes:
-        foresees: Whether what was made of a loss known beforehand (`anticipating`) has held so far.
-
     Example:
         A model over a table of logits, without context; real policies differ in size, not in kind.
 
@@ -72,8 +70,6 @@ class Policy(Checked, nn.Module, ABC):
         ...         return self.table.expand(len(ids), -1), None
     """
 
-    foresees: bool = True
-
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         super().__init__()
         self.tokenizer = with_pad_token(tokenizer)
@@ -83,7 +79,8 @@ class Policy(Checked, nn.Module, ABC):
         """Score the completion tokens of a batch, ``(B, T)``, with gradient; padding columns may hold anything finite.
 
         The distribution is that at ``batch.temperature``. Hand ``entropy_gradient`` on to `token_logprobs`: an entropy
-        bonus needs entropies with gradient, and nothing else does.
+        bonus needs entropies with gradient, and nothing else does. An override may have a third argument,
+        ``objective=None``, where knowing the loss saves work (`logprobs_for`).
         """
 
     def single_logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
@@ -99,16 +96,17 @@ class Policy(Checked, nn.Module, ABC):
             )
         )
 
-    def anticipating(self, batch: Rollout, objective: Objective) -> AbstractContextManager[None]:
-        """Enter a context in which the loss is known that the log-probabilities of a batch will go into.
-
-        Override it where that saves work; here it changes nothing.
+    def logprobs_for(self, objective: Objective, batch: Rollout, **options: Any) -> TokenLogProbs:
+        """Score the completions, ``(B, T)``, for a loss that is known: `logprobs` gets it if it has ``objective``.
 
         Args:
-            batch: What `logprobs` will be called with.
             objective: Pure function from what `logprobs` returns to the loss, up to a constant factor.
+            batch: What is scored.
+            **options: Of `logprobs`.
         """
-        return nullcontext()
+        if "objective" in inspect.signature(self.logprobs).parameters:
+            options["objective"] = objective
+        return self.logprobs(batch, **options)
 
     def auxiliary_loss(self) -> Tensor | None:
         """Return what the model itself adds to the loss of the minibatch that was just scored with gradient.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,12 @@ from rlframework.policies.adapters import AdapterReference
 from rlframework.policies.base import Objective, Policy, eval_mode, with_pad_token
 from rlframework.policies.decoding.base import Decoding
 from rlframework.policies.forward import ModelForward
+from rlframework.policies.lm_head import TiledHead
 from rlframework.policies.loading import check_vocabulary, load_model, load_tokenizer, with_adapter
 from rlframework.policies.read_back import Probe
 from rlframework.policies.saving import merged, origin_of, save_adapter
 from rlframework.policies.scoring.base import Scorer, Scoring
-from rlframework.policies.scoring.fused_gradient import Foresight
+from rlframework.policies.scoring.fused_gradient import token_slopes
 from rlframework.policies.scoring.packed import PackedRows
 from rlframework.policies.scoring.shared_prefix import PrefixSharing, TrunkSharing
 from rlframework.rollout import Rollout
@@ -98,22 +98,28 @@ class CausalLMPolicy(ModelForward):
         scorers: list[Scorer] = [TrunkSharing(self.model)] if shared_prefix and shared_trunk else []
         scorers += [PrefixSharing(self.model)] if shared_prefix else []
         self._scoring = Scoring([*scorers, PackedRows()] if packed_rows else scorers, padded)
-        self._foresight = Foresight(self)
         self._decoding = Decoding(shared_prefix and shared_trunk, lean_decode, padded)
 
-    def logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
-        """Score the completions, ``(B, T)``, the fastest way that the model and the minibatch allow."""
+    def logprobs(
+        self, batch: Rollout, *, entropy_gradient: bool = False, objective: Objective | None = None
+    ) -> TokenLogProbs:
+        """Score the completions, ``(B, T)``, the fastest way that the model and the minibatch allow.
+
+        Args:
+            batch: What is scored.
+            entropy_gradient: Let gradients flow through the entropy.
+            objective: The loss that the scores go into, where it is known: its gradient by the logits is then made
+                while they are in memory (`token_slopes`).
+        """
         scorer = self._scoring.choose(self, batch)
         if scorer is None:
             slow = self.padded_logprobs if self._scoring.pads(self, batch) else self.single_logprobs
             if self._router_loss is not None:
                 self._router_loss.clear()  # of what was scored to prove that it is right, and of what nobody took
             return slow(batch, entropy_gradient=entropy_gradient)
-        return scorer.score(self, batch, entropy_gradient=entropy_gradient, forecast=self._foresight.forecast(batch))
-
-    def anticipating(self, batch: Rollout, objective: Objective) -> AbstractContextManager[None]:
-        """Make the gradient of a loss while the head has the logits, where `TiledHead` can."""
-        return self._foresight.of(batch, objective)
+        known = objective is not None and torch.is_grad_enabled() and TiledHead.fits(self.model)
+        slopes = token_slopes(objective, batch) if objective is not None and known else None
+        return scorer.score(self, batch, entropy_gradient=entropy_gradient, slopes=slopes)
 
     def auxiliary_loss(self) -> Tensor | None:
         """Return the router's, where the configuration of a mixture of experts has ``output_router_logits``."""

@@ -60,7 +60,7 @@ class WholeHead(Head):
         return logits[:, -needed:][predicts[:, -needed:]]
 
     def score(self, states: Tensor, ids: Tensor, temperature: float, **options: Any) -> TokenLogProbs:
-        """Score them; a forecast saves nothing here."""
+        """Score them; to know the slopes of the loss saves nothing here."""
         return token_logprobs(states, ids, temperature, entropy_gradient=options.get("entropy_gradient", False))
 
 
