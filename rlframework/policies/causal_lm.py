@@ -50,8 +50,8 @@ class CausalLMPolicy(ModelForward):
         padded: Pad rows that are shorter than others of their batch, where nothing faster is to be had. False reads
             every prompt and scores every row by itself, as is done of its own accord where the model is found to show
             its padding.
-        lean_decode: Sample through `LeanDecoder` where the architecture and the adapter allow it; False calls the model
-            itself.
+        fused_decode: Sample through `FusedDecoder` where the architecture and the adapter allow it; False calls the
+            model itself.
         gguf_file: Name of the GGUF file, where ``model`` is a folder or a hub name with several. Its weights are
             unpacked to ``dtype``; what is saved later are safetensors.
 
@@ -87,7 +87,7 @@ class CausalLMPolicy(ModelForward):
         shared_trunk: bool = True,
         packed_rows: bool = True,
         padded: bool = True,
-        lean_decode: bool = True,
+        fused_decode: bool = True,
         gguf_file: str | None = None,
     ) -> None:
         tokenizer = with_pad_token(load_tokenizer(model, tokenizer, gguf_file))
@@ -98,7 +98,7 @@ class CausalLMPolicy(ModelForward):
         scorers: list[Scorer] = [TrunkSharing(self.model)] if shared_prefix and shared_trunk else []
         scorers += [PrefixSharing(self.model)] if shared_prefix else []
         self._scoring = Scoring([*scorers, PackedRows()] if packed_rows else scorers, padded)
-        self._decoding = Decoding(shared_prefix and shared_trunk, lean_decode, padded)
+        self._decoding = Decoding(shared_prefix and shared_trunk, fused_decode, padded)
 
     def logprobs(
         self, batch: Rollout, *, entropy_gradient: bool = False, objective: Objective | None = None

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
 from rlframework.policies.base import Policy
 from rlframework.policies.lm_head import Head, TiledHead, WholeHead, into_rows
-from rlframework.policies.rope import changing_rotation, shared_rotation
+from rlframework.policies.rope import changing_rotation, rope_depends_on_batch
 from rlframework.policies.router_loss import RouterLoss
 from rlframework.policies.wrappers import unwrapped
 from rlframework.rollout import Rollout
@@ -48,7 +48,7 @@ class ModelForward(Policy):
 
     def scores_rows_apart(self, batch: Rollout) -> bool:
         """Return whether no row is so long that it decides how the others are rotated, and no router counts them."""
-        return self._router_loss is None and shared_rotation(self.model.config.get_text_config(), batch) is None
+        return self._router_loss is None and rope_depends_on_batch(self.model.config.get_text_config(), batch) is None
 
     def single_logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
         """Score each row in a forward pass of its own, ``(B, T)``: what the model itself says of a text.

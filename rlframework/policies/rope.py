@@ -16,7 +16,7 @@ def length_dependent(config: Any) -> dict[str, dict[str, Any]]:
     return {kind: part for kind, part in kinds.items() if "dynamic" in kind or kind == "longrope"}
 
 
-def shared_rotation(config: Any, batch: Rollout) -> str | None:
+def rope_depends_on_batch(config: Any, batch: Rollout) -> str | None:
     """Return why positions are not enough to rotate a row: past some length, the longest row of a call decides."""
     for kind, limit in _limits(config).items():
         if (batch.prompt_mask.sum(1) + batch.completion_mask.sum(1)).max() > limit:

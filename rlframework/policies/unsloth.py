@@ -25,7 +25,7 @@ class UnslothPolicy(CausalLMPolicy):
 
     ``import unsloth`` has to be the first line of the program. Rows are scored right-padded (`RightPadded`), which
     needs no attention mask: on a GPU Unsloth's forward drops it in training, or pays for it. Shared prompts, packed
-    rows and lean decoding are off there: they work inside the attention of transformers, which Unsloth replaces. On a
+    rows and fused decoding are off there: they work inside the attention of transformers, which Unsloth replaces. On a
     CPU Unsloth leaves that as it is, and each prompt is read once for its group while scoring.
 
     Args:
@@ -86,7 +86,7 @@ class UnslothPolicy(CausalLMPolicy):
             loaded = unsloth.get_peft_model(
                 loaded, **adapter, random_state=random_state, use_gradient_checkpointing=gradient_checkpointing
             )
-        super().__init__(loaded, tokenizer, shared_prefix=False, packed_rows=False, lean_decode=False)
+        super().__init__(loaded, tokenizer, shared_prefix=False, packed_rows=False, fused_decode=False)
         sharing = [PrefixSharing(self.model)] if shared_prefix and self.device.type == "cpu" else []
         self._scoring = Scoring([*sharing, RightPadded()] if right_padded else sharing)
         rank_zero_info(

@@ -39,6 +39,7 @@ COUNTERPARTS: dict[str, str] = {
     "group_size": _SAMPLER.format("group_size"),
     "importance_sampling_level": "the class says it: GRPO by token, GSPO by sequence",
     "kl_coef": "kl_coefficient",
+    "lean_decode": _POLICY.format("fused_decode"),
     "load_in_4bit": _POLICY.format("quantization=BitsAndBytesConfig(load_in_4bit=True)"),
     "load_in_8bit": _POLICY.format("quantization=BitsAndBytesConfig(load_in_8bit=True)"),
     "log_completions": "the callback RolloutWriter of rlframework.callbacks, in pl.Trainer(callbacks=[...])",

@@ -9,9 +9,9 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
-from rlframework.policies.decoding.fused_step import LeanDecoder
+from rlframework.policies.decoding.fused_step import FusedDecoder
 from rlframework.policies.decoding.group_cache import GroupCache
-from rlframework.policies.decoding.kv_cache import with_room
+from rlframework.policies.decoding.kv_cache import preallocated
 from rlframework.policies.decoding.rows_apart import RowsApart
 from rlframework.policies.decoding.trunk_prefill import read_behind_trunk, worth_a_trunk
 from rlframework.policies.forward import ModelForward
@@ -32,16 +32,16 @@ class Way(NamedTuple):
     Args:
         trunk: Read what all prompts begin with once.
         shared: Keep each prompt once for its group.
-        roomy: Copy it into a cache with room for what follows; without either, the cache is the model's own.
-        lean: Take steps through `LeanDecoder`, for which the cache has to be one of the two.
+        preallocated: Copy it into buffers that hold what follows, too; without either, the cache is the model's own.
+        fused: Take steps through `FusedDecoder`, for which the cache has to be one of the two.
         padded: Read and decode all prompts as one batch; without it each by itself (`RowsApart`).
         cached: Go on from the model's cache; without it every step reads whole rows again.
     """
 
     trunk: bool = False
     shared: bool = False
-    roomy: bool = False
-    lean: bool = False
+    preallocated: bool = False
+    fused: bool = False
     padded: bool = True
     cached: bool = True
 
@@ -51,10 +51,10 @@ class Way(NamedTuple):
         names = {
             "shared_trunk=True": self.trunk,
             "shared_prefix=True": self.shared,
-            "lean_decode=True": self.lean,
+            "fused_decode=True": self.fused,
         }
         own = "the model's own cache" + (" of padded rows (padded=True)" if self.padded else "")
-        own = "cache with room" if self.roomy else own
+        own = "a preallocated cache" if self.preallocated else own
         return ", ".join(name for name, used in names.items() if used) or own
 
 
@@ -71,13 +71,13 @@ class Decoding:
 
     Args:
         trunk: Read what all prompts begin with once, where the cache allows it.
-        lean: Take steps through `LeanDecoder`, where the cache and the weights allow it.
+        fused: Take steps through `FusedDecoder`, where the cache and the weights allow it.
         padded: Read prompts of unequal length as one batch.
     """
 
-    def __init__(self, trunk: bool, lean: bool, padded: bool = True) -> None:
+    def __init__(self, trunk: bool, fused: bool, padded: bool = True) -> None:
         self._trunk = trunk
-        self._lean = lean
+        self._fused = fused
         self._padded = padded
         self._holds: dict[Way, bool] = {}
         self._prompts: tuple[Tensor, Tensor] | None = None
@@ -96,7 +96,7 @@ class Decoding:
         wanted = [Way(trunk=True)] if trunk else []
         wanted += [Way()] if self._padded and policy.keeps_cache else []
         wanted += [Way(padded=False)] if policy.keeps_cache else []
-        way = next((way for way in wanted if self._proven(policy, way, 1)), _SLOWEST)
+        way = next((way for way in wanted if self._verified(policy, way, 1)), _SLOWEST)
         if way == _SLOWEST:
             self._refuse_what_is_not_causal(policy)
         if not way.padded and is_sharded(policy):
@@ -119,21 +119,18 @@ class Decoding:
         # Latent attention keeps other things than the keys and values that attention meets.
         alike = plain and all(layer.keys.shape == layer.values.shape for layer in cache.layers)
         shared = alike and long and policy.model.config._attn_implementation == TREE_ATTENTION
-        lean = plain and self._lean and not is_sharded(policy) and LeanDecoder.fits(policy.model)
-        copied = (Way(roomy=plain, lean=lean), Way(roomy=plain), Way())
-        wanted = (Way(shared=True, lean=lean), Way(shared=True), *copied) if shared else copied
-        way = next((way for way in wanted if self._proven(policy, way, copies)), Way())
+        fused = plain and self._fused and not is_sharded(policy) and FusedDecoder.fits(policy.model)
+        copied = (Way(preallocated=plain, fused=fused), Way(preallocated=plain), Way())
+        wanted = (Way(shared=True, fused=fused), Way(shared=True), *copied) if shared else copied
+        way = next((way for way in wanted if self._verified(policy, way, copies)), Way())
         return self._branched(policy, way, cache, mask, copies, room)
 
     def next_logits(self, policy: ModelForward, ids: Tensor, mask: Tensor, cache: Any) -> tuple[Tensor, Any]:
         """Decode one token per row, ``(B, V)``, in the way that the cache was branched for."""
-        if isinstance(cache, RowsApart):
-            return cache.append(ids), cache
-        decoder = getattr(cache, "decoder", None)
-        if decoder is None:
-            inputs = cache.inputs if isinstance(cache, GroupCache) else {}
-            return policy.plain_next_logits(ids, mask, cache, **inputs)
-        return decoder.step(ids[:, 0], mask, cache), cache
+        if isinstance(cache, RowsApart | FusedDecoder):
+            return cache.append(ids, mask), cache
+        inputs = cache.inputs if isinstance(cache, GroupCache) else {}
+        return policy.plain_next_logits(ids, mask, cache, **inputs)
 
     def _prefill(self, policy: ModelForward, way: Way, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
         if not way.padded:
@@ -147,13 +144,10 @@ class Decoding:
             cache = GroupCache(cache, mask, copies, room)
         else:
             rows = torch.arange(len(mask), device=mask.device).repeat_interleave(copies)
-            cache = with_room(cache, rows, room) if way.roomy else policy.select_rows(cache, rows, room)
-        if way.lean:
-            # The joined weights live as long as the cache does: no longer than the rollout that they belong to.
-            cache.decoder = LeanDecoder(policy.model, cache.layers[0].capacity)
-        return cache
+            cache = preallocated(cache, rows, room) if way.preallocated else policy.select_rows(cache, rows, room)
+        return FusedDecoder(policy.model, cache) if way.fused else cache
 
-    def _proven(self, policy: ModelForward, way: Way, copies: int) -> bool:
+    def _verified(self, policy: ModelForward, way: Way, copies: int) -> bool:
         """Whether a way decodes as the model scores, found out once."""
         if way not in self._holds:
             if self._prompts is None:
@@ -258,7 +252,7 @@ class Decoding:
 # Tokens that a proof decodes, and when a row leaves.
 _STEPS, _HALFWAY = 6, 3
 # What a proof reads of a prompt: as much of its beginning, and of its end.
-_PROOF_PROMPT = 48
+_CHECKED_PROMPT = 48
 
 
 def _staying(rows: int, device: torch.device) -> Tensor:
@@ -272,7 +266,7 @@ def _two_prompts(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     sizes = mask.sum(1)
     rows = sizes.argsort(stable=True)[[-1, 0]]
     place, size = mask[rows].long().cumsum(1), sizes[rows].unsqueeze(1)
-    kept = mask[rows] & ((place <= _PROOF_PROMPT) | (place > size - _PROOF_PROMPT))
+    kept = mask[rows] & ((place <= _CHECKED_PROMPT) | (place > size - _CHECKED_PROMPT))
     # What is kept, moved to the right.
     order = kept.long().argsort(dim=1, stable=True)[:, -int(kept.sum(1).max()) :]
     return ids[rows].gather(1, order), kept.gather(1, order)

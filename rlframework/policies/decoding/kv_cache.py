@@ -10,7 +10,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
 
-class RoomyLayer(DynamicLayer):
+class PreallocatedLayer(DynamicLayer):
     """One layer's keys and values in buffers that are longer than what is in them.
 
     Args:
@@ -74,7 +74,7 @@ class RoomyLayer(DynamicLayer):
         return self._shown
 
 
-def with_room(cache: DynamicCache, rows: Tensor, room: int) -> DynamicCache:
+def preallocated(cache: DynamicCache, rows: Tensor, room: int) -> DynamicCache:
     """Keep the given rows of a cache of plain layers, in buffers that have room for more tokens.
 
     Args:
@@ -83,5 +83,5 @@ def with_room(cache: DynamicCache, rows: Tensor, room: int) -> DynamicCache:
         room: Tokens to come, at most.
     """
     layers: Any = cache.layers
-    cache.layers = [RoomyLayer(layer.keys[rows], layer.values[rows], room) for layer in layers]
+    cache.layers = [PreallocatedLayer(layer.keys[rows], layer.values[rows], room) for layer in layers]
     return cache

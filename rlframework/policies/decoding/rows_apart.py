@@ -62,8 +62,13 @@ class RowsApart:
         groups = [GroupState(policy, row[real].unsqueeze(0), cached) for row, real in zip(ids, mask, strict=True)]
         return torch.cat([group.next_logits(group.ids) for group in groups]), cls(groups)
 
-    def append(self, ids: Tensor) -> Tensor:
-        """Append a token to every row, ``(B, 1)``, and return what follows, ``(B, V)``."""
+    def append(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Append a token to every row and return ``(B, V)`` logits for the next.
+
+        Args:
+            ids: ``(B, 1)``.
+            mask: ``(B, S)`` bool; of no account here, where nothing is padded.
+        """
         parts = ids.split([len(group.ids) for group in self._groups])
         return torch.cat([group.append(part) for group, part in zip(self._groups, parts, strict=True)])
 

@@ -44,7 +44,7 @@ class Scorer(ABC):
     is_news: ClassVar[bool] = True
 
     @abstractmethod
-    def unfit(self, policy: ModelForward, batch: Rollout) -> str | None:
+    def why_not(self, policy: ModelForward, batch: Rollout) -> str | None:
         """Return why this minibatch cannot be scored so, as far as configuration and shapes tell; None if it can."""
 
     @abstractmethod
@@ -74,7 +74,7 @@ class Scoring:
         self._scorers = scorers
         self._padded = padded
         self._told: set[tuple[Scorer, str]] = set()
-        self._proven: set[tuple[Scorer | None, bool]] = set()
+        self._verified: set[tuple[Scorer | None, bool]] = set()
         self._refuted: set[Scorer] = set()
 
     def choose(self, policy: ModelForward, batch: Rollout) -> Scorer | None:
@@ -86,7 +86,7 @@ class Scoring:
         for scorer in self._scorers:
             if scorer in self._refuted:
                 continue
-            reason = scorer.unfit(policy, batch)
+            reason = scorer.why_not(policy, batch)
             if reason is None and self._holds(policy, scorer, batch):
                 return scorer
             if reason is not None and scorer.is_news and (scorer, reason) not in self._told:
@@ -100,7 +100,7 @@ class Scoring:
         Raises:
             RuntimeError: The model's numbers are NaN.
         """
-        if self._padded and (None, torch.is_grad_enabled()) not in self._proven:
+        if self._padded and (None, torch.is_grad_enabled()) not in self._verified:
             # Rows without a token have nothing to compare, and those without a prompt nothing to compare with.
             blank = not (batch.completion_mask.any() and batch.prompt_mask.any(1).all())
             if not on_any_rank(blank, policy):
@@ -110,7 +110,7 @@ class Scoring:
     def _holds(self, policy: ModelForward, scorer: Scorer | None, batch: Rollout) -> bool:
         """Whether a scorer, or padded rows, score as single rows do; found out once without gradients, once with."""
         case = scorer, torch.is_grad_enabled()
-        if case in self._proven:
+        if case in self._verified:
             return True
         found = find_fault(policy, scorer, _sample(batch))
         if on_any_rank(found is not None, policy):
@@ -122,7 +122,7 @@ class Scoring:
                 "Please report the architecture."
             )
             return False
-        self._proven.add(case)
+        self._verified.add(case)
         return True
 
 
@@ -243,7 +243,7 @@ def _first(found: Iterable[str | None]) -> str | None:
     return next((text for text in found if text is not None), None)
 
 
-def drops_out(policy: nn.Module) -> bool:
+def has_active_dropout(policy: nn.Module) -> bool:
     """Whether dropout acts at present."""
     return policy.training and any(_dropout(part) > 0 for part in policy.modules())
 
@@ -271,10 +271,10 @@ def _sample(batch: Rollout) -> Rollout:
     rows = batch.select(chosen)
     # Of a long prompt the middle is left out: what prompts have in common stays, and what a completion follows.
     place = rows.prompt_mask.long().cumsum(1)
-    middle = (place > _PROOF_PROMPT) & (place <= rows.prompt_mask.sum(1, keepdim=True) - _PROOF_PROMPT)
+    middle = (place > _CHECKED_PROMPT) & (place <= rows.prompt_mask.sum(1, keepdim=True) - _CHECKED_PROMPT)
     prompt, completion = rows.prompt_mask & ~middle, rows.completion_mask.clone()
-    completion[:, _PROOF_COMPLETION:] = False
+    completion[:, _CHECKED_COMPLETION:] = False
     return replace(rows, prompt_mask=prompt, completion_mask=completion, group_size=few).trim()
 
 
-_PROOF_PROMPT, _PROOF_COMPLETION = 128, 32
+_CHECKED_PROMPT, _CHECKED_COMPLETION = 128, 32

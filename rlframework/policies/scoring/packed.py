@@ -13,7 +13,7 @@ from transformers.masking_utils import eager_mask, flash_attention_mask, flex_at
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.policies.forward import ModelForward
 from rlframework.policies.lm_head import Head, into_rows
-from rlframework.policies.rope import shared_rotation
+from rlframework.policies.rope import rope_depends_on_batch
 from rlframework.policies.scoring.base import Scorer
 from rlframework.policies.wrappers import puts_tokens_in_front
 from rlframework.rollout import Rollout
@@ -38,7 +38,7 @@ class PackedRows(Scorer):
         self._tokens_per_sequence = tokens_per_sequence
         self._hides_rows: bool | None = None
 
-    def unfit(self, policy: ModelForward, batch: Rollout) -> str | None:
+    def why_not(self, policy: ModelForward, batch: Rollout) -> str | None:
         """Return why this minibatch cannot be scored so, or None; the first call also tries the model out."""
         model = policy.model
         if missing := {"position_ids", "logits_to_keep"} - policy.forward_arguments:
@@ -50,7 +50,7 @@ class PackedRows(Scorer):
             return "no completion of a minibatch has a token"
         if not batch.prompt_mask.any(1).all():
             return "a prompt has no token"
-        if reason := _unfit_model(model) or shared_rotation(model.config.get_text_config(), batch):
+        if reason := _why_not_model(model) or rope_depends_on_batch(model.config.get_text_config(), batch):
             return reason
         if self._hides_rows is None:
             self._hides_rows = _rows_are_hidden(policy)
@@ -120,7 +120,7 @@ def _mask(model: Any) -> Any:
     return AttentionMaskInterface().get(model.config.get_text_config()._attn_implementation)
 
 
-def _unfit_model(model: Any) -> str | None:
+def _why_not_model(model: Any) -> str | None:
     config = model.config.get_text_config()
     kinds = set(getattr(config, "layer_types", None) or getattr(config, "layers_block_type", None) or [])
     if odd := kinds - {"full_attention", "sliding_attention", "attention"}:  # the last is an older name of the first

@@ -30,7 +30,7 @@ class RightPadded(Scorer):
     name = "right-padded rows"
     switch = "right_padded"
 
-    def unfit(self, policy: ModelForward, batch: Rollout) -> str | None:
+    def why_not(self, policy: ModelForward, batch: Rollout) -> str | None:
         """Return why this minibatch cannot be scored so, or None."""
         if "logits_to_keep" not in policy.forward_arguments:
             return "the model takes no logits_to_keep"

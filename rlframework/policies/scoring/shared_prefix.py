@@ -7,8 +7,8 @@ from typing import Any
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.policies.forward import ModelForward
 from rlframework.policies.lm_head import into_rows
-from rlframework.policies.rope import shared_rotation
-from rlframework.policies.scoring.base import Scorer, drops_out
+from rlframework.policies.rope import rope_depends_on_batch
+from rlframework.policies.scoring.base import Scorer, has_active_dropout
 from rlframework.policies.scoring.prefix_tree import PrefixTree, common_prefix
 from rlframework.policies.scoring.tree_attention import TREE_ATTENTION, TreeAttention
 from rlframework.policies.wrappers import puts_tokens_in_front, unwrapped
@@ -28,21 +28,21 @@ class PrefixSharing(Scorer):
     switch = "shared_prefix"
 
     def __init__(self, model: Any) -> None:
-        self._unfit = _unfit(model)
-        if self._unfit is None:
+        self._why_not = _why_not(model)
+        if self._why_not is None:
             unwrapped(model).set_attn_implementation(TREE_ATTENTION)
 
-    def unfit(self, policy: ModelForward, batch: Rollout) -> str | None:
+    def why_not(self, policy: ModelForward, batch: Rollout) -> str | None:
         """Return why this minibatch cannot be read as trees."""
-        if self._unfit is not None:
-            return self._unfit
-        if drops_out(policy):
+        if self._why_not is not None:
+            return self._why_not
+        if has_active_dropout(policy):
             return "dropout would draw the same for a prompt in every row of its group"
         if len(batch) % batch.group_size or batch.group_size == 1:
             return "the rows are not in groups"
         if not batch.completion_mask.any():
             return "no completion of a minibatch has a token"
-        return shared_rotation(policy.model.config.get_text_config(), batch)
+        return rope_depends_on_batch(policy.model.config.get_text_config(), batch)
 
     def score(self, policy: ModelForward, batch: Rollout, **options: Any) -> TokenLogProbs:
         """Score all groups in one sequence, ``(B, T)``."""
@@ -56,9 +56,9 @@ class TrunkSharing(PrefixSharing):
     switch = "shared_trunk"
     is_news = False
 
-    def unfit(self, policy: ModelForward, batch: Rollout) -> str | None:
+    def why_not(self, policy: ModelForward, batch: Rollout) -> str | None:
         """Return why this minibatch is not read as one tree: it cannot, or its prompts have too little in common."""
-        return super().unfit(policy, batch) or (
+        return super().why_not(policy, batch) or (
             None if _worth_a_trunk(batch) else "the prompts have too little in common"
         )
 
@@ -84,7 +84,7 @@ def _score(policy: ModelForward, tree: PrefixTree, batch: Rollout, options: dict
     return into_rows(scored, tree.scored)
 
 
-def _unfit(model: Any) -> str | None:
+def _why_not(model: Any) -> str | None:
     """Return why an architecture cannot read a tree, as far as its configuration tells."""
     if puts_tokens_in_front(model):
         return "the adapter puts virtual tokens in front of a row"

@@ -1,4 +1,4 @@
-"""The lean decoding step says what the model says, with the weights it has now, or is not taken."""
+"""The fused decoding step says what the model says, with the weights it has now, or is not taken."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
 from rlframework.policies import CausalLMPolicy
-from rlframework.policies.decoding.fused_step import LeanDecoder
+from rlframework.policies.decoding.fused_step import FusedDecoder
 from rlframework.samplers import BatchedSampler, SharedPrefixSampler, UncachedSampler
 from rlframework.testing import letter_prompts, letter_tokenizer
 
@@ -28,7 +28,7 @@ FAMILY: dict[str, dict[str, Any]] = {
 }
 
 
-def make(kind: str, lora: LoraConfig | None = None, lean_decode: bool = True, **changes: Any) -> CausalLMPolicy:
+def make(kind: str, lora: LoraConfig | None = None, fused_decode: bool = True, **changes: Any) -> CausalLMPolicy:
     options = {**SIZES, **HEADS, **ENDS, **FAMILY.get(kind, {}), **changes}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -37,7 +37,7 @@ def make(kind: str, lora: LoraConfig | None = None, lean_decode: bool = True, **
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.add_(0.1 * torch.randn_like(parameter))
-        return CausalLMPolicy(model, TOKENIZER, lora=lora, lean_decode=lean_decode).eval()
+        return CausalLMPolicy(model, TOKENIZER, lora=lora, fused_decode=fused_decode).eval()
 
 
 def ids(policy: CausalLMPolicy) -> list[list[int]]:
@@ -52,11 +52,11 @@ def ids(policy: CausalLMPolicy) -> list[list[int]]:
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Count the rows of every lean step."""
+    """Count the rows of every fused step."""
     taken: list[int] = []
-    step = LeanDecoder.step
+    append = FusedDecoder.append
     monkeypatch.setattr(
-        LeanDecoder, "step", lambda self, tokens, *rest: (taken.append(len(tokens)), step(self, tokens, *rest))[1]
+        FusedDecoder, "append", lambda self, ids, mask: (taken.append(len(ids)), append(self, ids, mask))[1]
     )
     return taken
 
@@ -85,7 +85,7 @@ def test_every_rollout_decodes_with_the_newest_weights(steps: list[int]) -> None
         lambda: make("qwen3", lora=VeraConfig(r=2, target_modules=["q_proj"])),
         lambda: make("qwen3", hidden_act="gelu"),
         lambda: make("olmo2"),
-        lambda: make("qwen3", lean_decode=False),
+        lambda: make("qwen3", fused_decode=False),
     ],
 )
 def test_other_models_decode_through_their_own_forward(build: Callable[[], CausalLMPolicy], steps: list[int]) -> None:
@@ -108,7 +108,7 @@ def test_an_adapter_is_added_to_the_weights(bias: str, steps: list[int]) -> None
 def test_a_model_that_computes_otherwise_decodes_through_its_own_forward(steps: list[int]) -> None:
     policy = make("llama")
     policy.model.model.layers[0].mlp.act_fn = torch.nn.GELU()
-    with pytest.warns(UserWarning, match=r"Left lean_decode=True: distributions differ by .* in float32"):
+    with pytest.warns(UserWarning, match=r"Left fused_decode=True: distributions differ by .* in float32"):
         ids(policy)
     steps.clear()
     ids(policy)

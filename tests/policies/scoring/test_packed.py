@@ -76,7 +76,7 @@ def batch(prompts: tuple[int, ...] = (3, 9, 1, 14), lengths: tuple[int, ...] = (
 
 def assert_same(policy: CausalLMPolicy, rollout: Rollout, tokens_per_sequence: int = 512) -> None:
     packed = PackedRows(tokens_per_sequence)
-    assert packed.unfit(policy, rollout) is None
+    assert packed.why_not(policy, rollout) is None
     assert_as_padded(policy, rollout, partial(packed.score, policy))
 
 
@@ -134,7 +134,7 @@ def test_a_policy_that_reads_trees_can_read_rows_too() -> None:
 def test_half_precision_is_as_near_as_it_can_be() -> None:
     policy, rollout = make("mistral", initializer_range=0.1), batch()
     with torch.autocast("cpu", torch.bfloat16):
-        assert PackedRows().unfit(policy, rollout) is None
+        assert PackedRows().why_not(policy, rollout) is None
         expected, found = (
             score(rollout).logprobs for score in (policy.padded_logprobs, partial(PackedRows().score, policy))
         )
@@ -203,7 +203,7 @@ def test_a_row_does_not_see_its_neighbours(kind: str) -> None:
 def test_dropout_is_drawn_while_training_only() -> None:
     policy, rollout = make("gpt2", resid_pdrop=0.3), batch()
     packed = PackedRows()
-    assert packed.unfit(policy, rollout) is None
+    assert packed.why_not(policy, rollout) is None
     assert not torch.equal(packed.score(policy, rollout).logprobs, packed.score(policy, rollout).logprobs)
     policy.eval()
     assert_same(policy, rollout)
@@ -212,7 +212,7 @@ def test_dropout_is_drawn_while_training_only() -> None:
 def test_the_trial_leaves_no_trace() -> None:
     policy = make("gpt2", resid_pdrop=0.3)
     state = torch.get_rng_state()
-    assert PackedRows().unfit(policy, batch()) is None
+    assert PackedRows().why_not(policy, batch()) is None
     assert torch.equal(torch.get_rng_state(), state)
     assert policy.training
     assert all(parameter.grad is None for parameter in policy.parameters())
@@ -221,10 +221,10 @@ def test_the_trial_leaves_no_trace() -> None:
 def test_the_trial_is_made_once() -> None:
     policy, rollout = make("qwen3"), batch()
     packed, seen = PackedRows(), calls(policy)
-    assert packed.unfit(policy, rollout) is None
+    assert packed.why_not(policy, rollout) is None
     assert seen
     seen.clear()
-    assert packed.unfit(policy, rollout) is None
+    assert packed.why_not(policy, rollout) is None
     assert not seen
 
 
@@ -256,7 +256,7 @@ def with_its_own_attention() -> CausalLMPolicy:
 def test_models_that_cannot_read_packed_rows_are_told_from_those_that_can(
     build: Callable[[], CausalLMPolicy], reason: str
 ) -> None:
-    found = PackedRows().unfit(build(), batch())
+    found = PackedRows().why_not(build(), batch())
     assert found is not None
     assert reason in found
 
@@ -264,19 +264,19 @@ def test_models_that_cannot_read_packed_rows_are_told_from_those_that_can(
 def test_a_model_with_a_state_is_unfit_whatever_it_calls_its_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     policy = make("qwen3")
     monkeypatch.setattr(type(policy.model), "_is_stateful", True)
-    assert PackedRows().unfit(policy, batch()) == "the model hands a state from token to token"
+    assert PackedRows().why_not(policy, batch()) == "the model hands a state from token to token"
 
 
 def test_sharded_weights_are_unfit(monkeypatch: pytest.MonkeyPatch) -> None:
     policy = make("qwen3")
     monkeypatch.setattr(packed_rows, "DTensor", torch.nn.Parameter)
-    assert "sharded" in str(PackedRows().unfit(policy, batch()))
+    assert "sharded" in str(PackedRows().why_not(policy, batch()))
 
 
 def test_minibatches_without_anything_to_predict_or_to_predict_it_from_are_unfit() -> None:
     packed, policy = PackedRows(), make("qwen3")
-    assert packed.unfit(policy, batch(prompts=(3,), lengths=(0, 0))) == "no completion of a minibatch has a token"
-    assert packed.unfit(policy, batch(prompts=(3, 0), lengths=(1, 1, 1, 1))) == "a prompt has no token"
+    assert packed.why_not(policy, batch(prompts=(3,), lengths=(0, 0))) == "no completion of a minibatch has a token"
+    assert packed.why_not(policy, batch(prompts=(3, 0), lengths=(1, 1, 1, 1))) == "a prompt has no token"
 
 
 def test_rotations_that_depend_on_the_longest_row_are_unfit_once_it_is_long() -> None:
@@ -285,7 +285,7 @@ def test_rotations_that_depend_on_the_longest_row_are_unfit_once_it_is_long() ->
     short = batch(prompts=(3, 9), lengths=(7, 2, 1, 4))
     assert_same(policy, short)
     assert "its longrope rotation depends" in str(
-        PackedRows().unfit(policy, batch(prompts=(3, 9), lengths=(7, 2, 1, 8)))
+        PackedRows().why_not(policy, batch(prompts=(3, 9), lengths=(7, 2, 1, 8)))
     )
 
 

@@ -109,4 +109,4 @@ def test_a_model_that_looks_behind_is_found_out() -> None:
 
 @pytest.mark.parametrize(("rows", "reason"), [([(3, 0), (2, 0)], "no completion"), ([(0, 2), (1, 2)], "a prompt")])
 def test_rows_that_predict_nothing_are_left_to_others(rows: list[tuple[int, int]], reason: str) -> None:
-    assert reason in RightPadded().unfit(tiny_policy(), rollout(rows))
+    assert reason in RightPadded().why_not(tiny_policy(), rollout(rows))
