@@ -1,4 +1,4 @@
-"""What is trained: the abstract policy."""
+"""Policy: the abstract language model that samples and is trained."""
 
 from __future__ import annotations
 
@@ -78,13 +78,22 @@ class Policy(Checked, nn.Module, ABC):
     def logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
         """Score the completion tokens of a batch, ``(B, T)``, with gradient; padding columns may hold anything finite.
 
-        The distribution is that at ``batch.temperature``. Hand ``entropy_gradient`` on to `token_logprobs`: an entropy
-        bonus needs entropies with gradient, and nothing else does. An override may have a third argument,
-        ``objective=None``, where knowing the loss saves work (`logprobs_for`).
+        The distribution is that at ``batch.temperature``. An override may have a third argument, ``objective=None``,
+        where knowing the loss saves work (`logprobs_for`).
+
+        Args:
+            batch: What is scored.
+            entropy_gradient: To be handed on to `token_logprobs`: an entropy bonus needs entropies with gradient, and
+                nothing else does.
         """
 
     def single_logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
-        """Score the completions row by row, ``(B, T)``, without padding: what faster ways are held against."""
+        """Score the completions row by row, ``(B, T)``, without padding: faster ways are checked against this.
+
+        Args:
+            batch: What is scored.
+            entropy_gradient: Let gradients flow through the entropy.
+        """
         rows = [batch.select(slice(row, row + 1)).trim() for row in range(len(batch))]
         options = {"entropy_gradient": True} if entropy_gradient else {}
         scored = [self.logprobs(row, **options) for row in rows]
@@ -97,7 +106,7 @@ class Policy(Checked, nn.Module, ABC):
         )
 
     def logprobs_for(self, objective: Objective, batch: Rollout, **options: Any) -> TokenLogProbs:
-        """Score the completions, ``(B, T)``, for a loss that is known: `logprobs` gets it if it has ``objective``.
+        """Score the completions, ``(B, T)``, for a loss that is known: `logprobs` gets it if it takes ``objective``.
 
         Args:
             objective: Pure function from what `logprobs` returns to the loss, up to a constant factor.
@@ -109,7 +118,7 @@ class Policy(Checked, nn.Module, ABC):
         return self.logprobs(batch, **options)
 
     def auxiliary_loss(self) -> Tensor | None:
-        """Return what the model itself adds to the loss of the minibatch that was just scored with gradient.
+        """Return the auxiliary loss that the model itself adds for the minibatch that was just scored with gradient.
 
         A scalar that is asked for once a minibatch, with its coefficient, or None.
         """
@@ -133,7 +142,7 @@ class Policy(Checked, nn.Module, ABC):
         """
 
     def prefill(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
-        """Read prompts before their cache is branched into groups: what `next_logits` returns for them.
+        """Read prompts before their cache is branched into groups; return ``(N, V)`` logits and the cache.
 
         Override it where prompts that begin alike can be read faster together.
 
@@ -144,7 +153,7 @@ class Policy(Checked, nn.Module, ABC):
         return self.next_logits(ids, mask)
 
     def select_rows(self, cache: Any, rows: Tensor, room: int) -> Any:
-        """Keep some rows of what `next_logits` returned as its cache; override it if rows are not dimension 0 in it.
+        """Keep some rows of the cache that `next_logits` returned; override it if rows are not dimension 0 in it.
 
         Args:
             cache: Tensors, or lists, tuples and dictionaries of them.
@@ -154,7 +163,7 @@ class Policy(Checked, nn.Module, ABC):
         return tree_map(lambda part: part[rows] if isinstance(part, Tensor) else part, cache)
 
     def branch(self, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
-        """Make of the cache of ``N`` prompts that of ``N * copies`` rows, group by group.
+        """Branch the cache of ``N`` prompts into one of ``N * copies`` rows, group by group.
 
         Args:
             cache: What `next_logits` returned for the prompts.
@@ -176,7 +185,7 @@ class Policy(Checked, nn.Module, ABC):
         return frozenset()
 
     def origin(self) -> dict[str, Any]:
-        """Return in plain values what this was made of, for whoever makes it anew from a checkpoint; here nothing."""
+        """Return in plain values what this was made of, for whoever makes it again from a checkpoint; here nothing."""
         return {}
 
     @property
@@ -200,7 +209,7 @@ class Policy(Checked, nn.Module, ABC):
         return None
 
     def changing_rotation(self, prompts: Sequence[int], budget: int) -> str | None:
-        """Return why some row would be sampled with other positions than it is scored with; None if none would.
+        """Return why RoPE would rotate a row by other angles when it is sampled than when it is scored, or None.
 
         Args:
             prompts: Lengths in tokens.

@@ -1,4 +1,4 @@
-"""Any Hugging Face causal language model as a policy, whole or through LoRA."""
+"""Policy for any causal language model of Hugging Face, trained whole or through LoRA."""
 
 from __future__ import annotations
 
@@ -122,19 +122,19 @@ class CausalLMPolicy(ModelForward):
         return scorer.score(self, batch, entropy_gradient=entropy_gradient, slopes=slopes)
 
     def auxiliary_loss(self) -> Tensor | None:
-        """Return the router's, where the configuration of a mixture of experts has ``output_router_logits``."""
+        """Return the router's auxiliary loss of a mixture of experts, if configured (``output_router_logits``)."""
         return None if self._router_loss is None else self._router_loss.take()
 
     def prefill(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
-        """Read the prompts, ``(N, V)``, and once what they all begin with."""
+        """Read the prompts, ``(N, V)`` logits and the cache; what they all begin with is read once."""
         return self._decoding.read(self, ids, mask)
 
     def next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
-        """Run the tokens that the key-value cache lacks, ``(B, V)``."""
+        """Run the tokens that the key-value cache lacks; return ``(B, V)`` logits and the cache."""
         return self._decoding.next_logits(self, ids, mask, cache)
 
     def branch(self, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
-        """Branch the key-value cache, with a long prompt kept once for its group."""
+        """Branch the cache of ``N`` prompts into ``N * copies`` rows, with a long prompt kept once for its group."""
         return self._decoding.branch(self, cache, mask, copies, room)
 
     def reference(self) -> Policy:
@@ -147,7 +147,7 @@ class CausalLMPolicy(ModelForward):
 
     @property
     def frozen_base(self) -> frozenset[str]:
-        """Names of the weights under the adapter, which whoever makes this policy anew has; none without an adapter."""
+        """Names of the weights under the adapter, which a checkpoint can leave out; none without an adapter."""
         names = base_weights(self.model) if isinstance(self.model, PeftModel) else frozenset()
         return frozenset(f"model.{name}" for name in names)
 

@@ -43,7 +43,7 @@ class ModelForward(Policy):
 
     @property
     def head(self) -> Head:
-        """The language-model head, as it is now: a strategy may shard the model after the policy was made."""
+        """The language-model head as it is now: a strategy may shard the model after the policy was made."""
         return TiledHead(self.model) if TiledHead.fits(self.model) else WholeHead(self.model)
 
     def scores_rows_apart(self, batch: Rollout) -> bool:
@@ -53,7 +53,7 @@ class ModelForward(Policy):
     def single_logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
         """Score each row in a forward pass of its own, ``(B, T)``: what the model itself says of a text.
 
-        There is no padding, no mask, no cache, and positions are counted by the model. Everything faster is held
+        There is no padding, no mask, no cache, and positions are counted by the model. Everything faster is checked
         against this.
         """
         rows = [batch.select(slice(row, row + 1)) for row in range(len(batch))]
@@ -79,12 +79,22 @@ class ModelForward(Policy):
         return self._call(ids, use_cache=False, logits_to_keep=kept).logits[:, -kept:]
 
     def single_next_logits(self, ids: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
-        """Run the tokens that the cache of rows of one length lacks, ``(B, V)``."""
+        """Run the tokens that the cache of rows of one length lacks; return ``(B, V)`` logits and the cache.
+
+        Args:
+            ids: ``(B, L)`` tokens that the cache has not seen.
+            cache: What the last call returned; None on the first.
+        """
         output = self._call(ids, **{self._cache_name: cache}, use_cache=True, logits_to_keep=1)
         return output.logits[:, -1], output[self._cache_name]
 
     def padded_logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
-        """Score the completions in one padded forward pass, ``(B, T)``, each row with its own prompt."""
+        """Score the completions in one padded forward pass, ``(B, T)``, each row with its own prompt.
+
+        Args:
+            batch: What is scored.
+            entropy_gradient: Let gradients flow through the entropy.
+        """
         ids = torch.cat([batch.prompt_ids, batch.completion_ids], dim=1)  # (B, S)
         mask = torch.cat([batch.prompt_mask, batch.completion_mask], dim=1)
         scored = self.padded_logits(ids, mask, batch.completion_ids.shape[1] + 1)[:, :-1]
@@ -101,7 +111,7 @@ class ModelForward(Policy):
         return self._forward(ids, mask, use_cache=False, logits_to_keep=kept).logits[:, -kept:]
 
     def plain_next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None, **inputs: Any) -> tuple[Tensor, Any]:
-        """Run the tokens that the key-value cache lacks through the model's own forward, ``(B, V)``.
+        """Run the tokens that the cache of padded rows lacks; return ``(B, V)`` logits and the cache.
 
         Args:
             ids: ``(B, L)`` tokens that the cache has not seen.

@@ -1,4 +1,4 @@
-"""Self-checks of shortcuts: a fast way is held against the model's own in float32, where rounding is no excuse.
+"""Self-checks of shortcuts: a fast way is compared with the model's own in float32, where rounding is no excuse.
 
 Half precision hides a fault: rounding alone moves a log-probability by some hundredths, and a missing head by no more.
 So a shortcut is tried twice. In float32, on a copy of the policy, it has to give what the model gives. In the precision
@@ -38,7 +38,7 @@ def rounds(policy: nn.Module) -> bool:
 
 @contextmanager
 def exact_twin(policy: _Policy) -> Iterator[_Policy | None]:
-    """Give the policy with float32 weights: itself if it has them, else a copy; None where none can be made.
+    """Yield the policy with float32 weights: itself if it has them, else a copy; None where none can be made.
 
     A copy, since changing the dtype of a parameter in place cuts it off from what DDP has hung on it. Its memory is
     given back in the end.
@@ -111,7 +111,12 @@ def coarse(what: str, own_error: float, fast_error: float) -> str | None:
 
 
 def unlike(what: str, gap: float) -> str | None:
-    """Return in words that a shortcut is far from the model's own way, where no float32 tells which is right."""
+    """Return in words that a shortcut is far from the model's own way, where no float32 tells which is right.
+
+    Args:
+        what: The quantity.
+        gap: How far the two are apart, in the mean.
+    """
     return None if gap <= BLIND else f"{what} differ by {gap:.2g} in the mean (tolerance {BLIND:g})"
 
 

@@ -1,4 +1,4 @@
-"""A model that Unsloth loads, patches and adapts; what is learned and how stays with the framework."""
+"""Unsloth policy: a model that Unsloth loads, patches and adapts; the loss stays the framework's."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class UnslothPolicy(CausalLMPolicy):
         return TokenLogProbs(*(torch.cat(parts) for parts in zip(*scored, strict=True)))
 
     def next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
-        """Run the tokens that the key-value cache lacks, ``(B, V)``.
+        """Run the tokens that the key-value cache lacks; return ``(B, V)`` logits and the cache.
 
         Raises:
             RuntimeError: The model is not on the CPU.

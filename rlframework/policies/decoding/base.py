@@ -1,4 +1,4 @@
-"""Which prefill, cache and step decode a rollout, and the proof that they decode as the model does."""
+"""Decoding of a rollout: the choice of prefill, cache and step, each checked against the model's own forward."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LONG_PROMPT = 64
 
 
 class Way(NamedTuple):
-    """A combination of shortcuts.
+    """Way of decoding: a combination of shortcuts.
 
     Args:
         trunk: Read what all prompts begin with once.
@@ -58,7 +58,7 @@ class Way(NamedTuple):
         return ", ".join(name for name, used in names.items() if used) or own
 
 
-# Each row read anew at every step, by itself: by definition what the model says of a text.
+# Each row read again at every step, by itself: by definition what the model says of a text.
 _SLOWEST = Way(padded=False, cached=False)
 
 
@@ -83,7 +83,12 @@ class Decoding:
         self._prompts: tuple[Tensor, Tensor] | None = None
 
     def read(self, policy: ModelForward, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
-        """Read the prompts, ``(N, V)`` and their cache.
+        """Read the prompts; return ``(N, V)`` logits and their cache.
+
+        Args:
+            policy: The policy that decodes.
+            ids: ``(N, P)``, left-padded.
+            mask: ``(N, P)`` bool, false on padding.
 
         Raises:
             RuntimeError: The model's logits are NaN.
@@ -109,6 +114,13 @@ class Decoding:
     def branch(self, policy: ModelForward, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
         """Return a cache of ``N * copies`` rows, group by group, that share their prompt if it is long.
 
+        Args:
+            policy: The policy that decodes.
+            cache: Of the prompts, from `read`.
+            mask: ``(N, P)`` bool, that of the prompts.
+            copies: Rows of a group.
+            room: Tokens that are still to come for each row, at most.
+
         Raises:
             RuntimeError: The model's logits are NaN.
         """
@@ -126,7 +138,14 @@ class Decoding:
         return self._branched(policy, way, cache, mask, copies, room)
 
     def next_logits(self, policy: ModelForward, ids: Tensor, mask: Tensor, cache: Any) -> tuple[Tensor, Any]:
-        """Decode one token per row, ``(B, V)``, in the way that the cache was branched for."""
+        """Decode one token per row, ``(B, V)``, in the way that the cache was branched for.
+
+        Args:
+            policy: The policy that decodes.
+            ids: ``(B, 1)``.
+            mask: ``(B, S)`` bool over everything seen and the token itself.
+            cache: From `branch`, or from the last call.
+        """
         if isinstance(cache, RowsApart | FusedDecoder):
             return cache.append(ids, mask), cache
         inputs = cache.inputs if isinstance(cache, GroupCache) else {}
@@ -148,7 +167,7 @@ class Decoding:
         return FusedDecoder(policy.model, cache) if way.fused else cache
 
     def _verified(self, policy: ModelForward, way: Way, copies: int) -> bool:
-        """Whether a way decodes as the model scores, found out once."""
+        """Return whether a way decodes as the model scores, found out once."""
         if way not in self._holds:
             if self._prompts is None:
                 return False  # A cache that was not read here.

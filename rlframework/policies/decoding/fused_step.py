@@ -24,7 +24,7 @@ _FAMILY = frozenset({"llama", "qwen2", "qwen3"})
 
 
 class FusedDecoder:
-    """Decodes a rollout with its cache and with the weights that the model has now, of which it holds joined copies.
+    """Fused decoding of a rollout: owns its cache, and joined copies of the weights that the model has now.
 
     Args:
         model: A transformers model that `fits`.
@@ -47,7 +47,7 @@ class FusedDecoder:
 
     @staticmethod
     def fits(model: Any) -> bool:
-        """Whether the model is of the family as transformers has it, with plain or LoRA layers and no part of others.
+        """Return whether the model is of the family of transformers, with plain or LoRA layers and no other part.
 
         A part that does nothing yet, as new adapters do, would pass any comparison, so each is known by its class.
         """

@@ -1,4 +1,4 @@
-"""A key-value cache that keeps the prompt of a group once, whatever the number of its rows."""
+"""A key-value cache that keeps the prompt of a group once, however many rows it has."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class GroupRows:
 
 
 class PromptLayer(PreallocatedLayer):
-    """One layer: keys and values of the prompts, ``(N, H, P, D)``, and behind them what each row has added.
+    """Cache layer with keys and values of the prompts, ``(N, H, P, D)``, and after them what each row has added.
 
     Args:
         keys: ``(N, H, P, D)`` of the prompts.
@@ -82,7 +82,7 @@ class PromptLayer(PreallocatedLayer):
             self._prompt = keys[groups], values[groups]
 
     def mix(self, query: Tensor, seen: Tensor | None, scale: float | None) -> Tensor:
-        """Attend to the prompts, all rows of a group together, and to what each row has added; join the two.
+        """Attend to the prompts, all rows of a group together, and to what each row has added, ``(B, H_q, D)``.
 
         ``softmax`` over both parts is that over each, weighed by ``sum exp``.
         """
@@ -113,7 +113,7 @@ def _weighed(
 
 
 class GroupCache(DynamicCache):
-    """The cache of ``N`` prompts branched into ``N * copies`` rows that share them.
+    """Key-value cache of ``N`` prompts branched into ``N * copies`` rows that share them.
 
     Args:
         cache: What reading the prompts left, of transformers' plain layers.
@@ -129,7 +129,7 @@ class GroupCache(DynamicCache):
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """What a model's forward is called with, so that `tree_attention` finds the prompts."""
+        """Arguments of the model's forward by which `tree_attention` finds the prompts."""
         # A mask of four dimensions is handed to the attention as it is; there this cache takes its place.
         mask = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=self._rows.group.device)
         return {"attention_mask": mask, "branches": self}

@@ -26,14 +26,14 @@ class GroupState:
         self.ids = ids
 
     def next_logits(self, new: Tensor) -> Tensor:
-        """Return what follows, ``(n, V)``, where ``new``, ``(n, l)``, is what the last call has not seen of ``ids``."""
+        """Return the logits of what follows, ``(n, V)``; ``new``, ``(n, l)``, is what the last call has not seen."""
         if not self._cached:
             return self._policy.single_logits(self.ids, 1)[:, -1]
         logits, self._cache = self._policy.single_next_logits(new, self._cache)
         return logits
 
     def append(self, new: Tensor) -> Tensor:
-        """Append a token to every row, ``(n, 1)``, and return what follows, ``(n, V)``."""
+        """Append a token to every row, ``(n, 1)``, and return ``(n, V)`` logits for the next."""
         self.ids = torch.cat([self.ids, new], dim=1)
         return self.next_logits(new)
 
@@ -45,7 +45,7 @@ class GroupState:
 
 
 class RowsApart:
-    """The state of rows whose prompts are of unequal length, without padding that would make them equal.
+    """Rows decoded without padding: the state of rows whose prompts are of unequal length.
 
     It takes as many calls of the model as there are prompts: for models that look at padding, or that have no cache.
 
@@ -58,7 +58,14 @@ class RowsApart:
 
     @classmethod
     def read(cls, policy: ModelForward, ids: Tensor, mask: Tensor, cached: bool) -> tuple[Tensor, RowsApart]:
-        """Read left-padded prompts, ``(N, P)`` ids and bool mask, one by one; return ``(N, V)`` logits and the rows."""
+        """Read left-padded prompts one by one; return ``(N, V)`` logits and the rows.
+
+        Args:
+            policy: The policy that decodes.
+            ids: ``(N, P)``.
+            mask: ``(N, P)`` bool, false on padding.
+            cached: Whether to go on from the model's cache; otherwise each step reads whole rows again.
+        """
         groups = [GroupState(policy, row[real].unsqueeze(0), cached) for row, real in zip(ids, mask, strict=True)]
         return torch.cat([group.next_logits(group.ids) for group in groups]), cls(groups)
 

@@ -1,4 +1,4 @@
-"""Ways to score a minibatch, from the fastest to single rows, each held against single rows on first use."""
+"""Scoring of minibatches: the choice among ways, each checked against single rows on first use."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from rlframework.utilities.distributed import on_any_rank
 
 
 class Scorer(ABC):
-    """One way to lay a minibatch out and score it.
+    """Way of scoring: lays a minibatch out and scores it.
 
     Attributes:
         name: In messages.
@@ -45,7 +45,12 @@ class Scorer(ABC):
 
     @abstractmethod
     def why_not(self, policy: ModelForward, batch: Rollout) -> str | None:
-        """Return why this minibatch cannot be scored so, as far as configuration and shapes tell; None if it can."""
+        """Return why this minibatch cannot be scored so, as far as configuration and shapes tell; None if it can.
+
+        Args:
+            policy: The policy that scores.
+            batch: Whole groups.
+        """
 
     @abstractmethod
     def score(self, policy: ModelForward, batch: Rollout, **options: Any) -> TokenLogProbs:
@@ -59,10 +64,10 @@ class Scorer(ABC):
 
 
 class Scoring:
-    """Takes the first scorer that fits, then padded rows, then single rows.
+    """Scoring of a policy: by the first scorer that fits, then padded rows, then single rows.
 
     The log says once for each reason why a faster one did not. The first minibatch of a way, and the first one with
-    gradients, are scored for a few rows, and held against the same rows each by itself. A way that differs is left,
+    gradients, are scored for a few rows, and checked against the same rows each by itself. A way that differs is left,
     with a warning that has the figures.
 
     Args:
@@ -78,7 +83,11 @@ class Scoring:
         self._refuted: set[Scorer] = set()
 
     def choose(self, policy: ModelForward, batch: Rollout) -> Scorer | None:
-        """Return what scores this minibatch fastest; None if nothing but padded or single rows can.
+        """Return the scorer that is fastest for a minibatch; None if nothing but padded or single rows can score it.
+
+        Args:
+            policy: The policy that scores.
+            batch: Whole groups.
 
         Raises:
             RuntimeError: The model's numbers are NaN.
@@ -97,6 +106,10 @@ class Scoring:
     def pads(self, policy: ModelForward, batch: Rollout) -> bool:
         """Return whether padded rows score as single ones do; without it each has to be scored by itself.
 
+        Args:
+            policy: The policy that scores.
+            batch: Whole groups.
+
         Raises:
             RuntimeError: The model's numbers are NaN.
         """
@@ -108,7 +121,7 @@ class Scoring:
         return self._padded
 
     def _holds(self, policy: ModelForward, scorer: Scorer | None, batch: Rollout) -> bool:
-        """Whether a scorer, or padded rows, score as single rows do; found out once without gradients, once with."""
+        """Return whether a way scores as single rows do; found out once without gradients, once with."""
         case = scorer, torch.is_grad_enabled()
         if case in self._verified:
             return True
@@ -127,7 +140,7 @@ class Scoring:
 
 
 class _Reading(NamedTuple):
-    """What a way of scoring says of some rows: ``(n,)`` of their tokens, and ``(m,)`` of some weights."""
+    """Result of a way of scoring: ``(n,)`` of the tokens of some rows, and gradients ``(m,)`` of some weights."""
 
     logprobs: Tensor
     entropies: Tensor
@@ -218,7 +231,7 @@ def _way(policy: ModelForward, scorer: Scorer | None) -> Callable[[Rollout], Tok
 
 
 def _of_single_rows(policy: ModelForward, rows: Rollout, weights: Sequence[nn.Parameter]) -> _Reading:
-    """Return what every way of scoring is held against.
+    """Return the result of single rows, which every way of scoring is checked against.
 
     Raises:
         RuntimeError: It cannot be had, or is no number.
@@ -244,7 +257,7 @@ def _first(found: Iterable[str | None]) -> str | None:
 
 
 def has_active_dropout(policy: nn.Module) -> bool:
-    """Whether dropout acts at present."""
+    """Return whether dropout acts at present."""
     return policy.training and any(_dropout(part) > 0 for part in policy.modules())
 
 
@@ -262,7 +275,7 @@ def _small_ones(policy: nn.Module) -> list[nn.Parameter]:
 
 
 def _sample(batch: Rollout) -> Rollout:
-    """Return two rows of each of two groups, cut short: a proof must not take more memory than the steps behind it."""
+    """Return two rows of each of two groups, cut short: a check must not take more memory than the steps after it."""
     size = batch.group_size if len(batch) % batch.group_size == 0 else 1
     tokens = batch.completion_mask.sum(1).view(-1, size)
     groups = tokens.sum(1).topk(min(2, len(tokens))).indices

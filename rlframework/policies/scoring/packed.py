@@ -1,4 +1,4 @@
-"""Rows end to end without padding, for models and minibatches that cannot be read as a tree."""
+"""Packed rows, end to end without padding, for models and minibatches that cannot be read as a tree."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rlframework.rollout import Rollout
 
 
 class PackedRows(Scorer):
-    """Scores rows laid end to end, each with its own prompt: nothing is padded.
+    """Packed rows: scored end to end, each with its own prompt: nothing is padded.
 
     Position ids that start again at 0, without an attention mask or a cache, tell transformers where a row begins. It
     then hides the rows from each other in whatever attention the model has: sliding windows, capped scores, dropout.
@@ -94,7 +94,7 @@ def _states(head: Head, ids: Tensor, positions: Tensor, predicts: Tensor) -> Ten
 
 @torch.no_grad()
 def _rows_are_hidden(policy: ModelForward) -> bool:
-    """Whether a change of tokens in front moves what is predicted by far less if a row begins in between.
+    """Return whether a change of tokens in front moves what is predicted by far less if a row begins in between.
 
     Some architectures take position ids for their embeddings alone, and make the mask without them.
     """

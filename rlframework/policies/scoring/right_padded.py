@@ -1,4 +1,4 @@
-"""Rows that begin in column 0, for models that do not look at an attention mask."""
+"""Right-padded rows, which begin in column 0, for models that do not look at an attention mask."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from rlframework.rollout import Rollout
 
 
 class RightPadded(Scorer):
-    """Scores rows with prompt and completion end to end from column 0, position 0, and all padding behind.
+    """Right-padded rows: prompt and completion end to end from column 0, position 0, and all padding after them.
 
-    What is behind is never looked at by causal attention, so no mask is needed, and attention can take its fastest
+    What comes after is never looked at by causal attention, so no mask is needed, and attention can take its fastest
     way. Logits are made for scored tokens only.
 
     Example:

@@ -1,4 +1,4 @@
-"""When a model can read a group as a tree."""
+"""Shared prefixes: each prompt is read once for its whole group, where the model allows it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rlframework.rollout import Rollout
 
 
 class PrefixSharing(Scorer):
-    """Reads every prompt once for its whole group, and nothing is padded.
+    """Prefix sharing: every prompt is read once for its whole group, and nothing is padded.
 
     It serves models whose every layer is plain attention over all tokens before.
 
@@ -50,7 +50,7 @@ class PrefixSharing(Scorer):
 
 
 class TrunkSharing(PrefixSharing):
-    """Reads once what all prompts of a minibatch begin with, such as a system turn and worked examples."""
+    """Trunk sharing: what all prompts of a minibatch begin with is read once, such as a system turn and examples."""
 
     name = "shared trunk"
     switch = "shared_trunk"
@@ -72,7 +72,7 @@ def _trunk(batch: Rollout) -> int:
 
 
 def _worth_a_trunk(batch: Rollout) -> bool:
-    """Whether a trunk saves more than the attention to it in a piece of its own costs: a tenth of the tokens."""
+    """Return whether a trunk saves more than the attention to it in a piece of its own costs: a tenth of the tokens."""
     prompts, completions = batch.prompt_mask[:: batch.group_size].sum(), batch.completion_mask.sum()
     return _trunk(batch) * (batch.num_groups - 1) > 0.1 * float(prompts + completions)
 

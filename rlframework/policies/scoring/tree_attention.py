@@ -21,7 +21,7 @@ TRUNK = -1
 
 @dataclass(frozen=True)
 class Span:
-    """Some tokens, and what they see: all of what is before them in the tree, and their own part of it up to them.
+    """Span of tokens, and what they see: all of what is before them in the tree, and their own part of it up to them.
 
     Args:
         before: Trunk and prompt in the sequence, as far as there are any.
@@ -36,7 +36,13 @@ class Span:
 
     @classmethod
     def of(cls, before: Sequence[slice], own: slice, sees: Tensor) -> Span:
-        """Make the mask of what is seen before, which is all of it, and ``sees``, ``(C, C)``."""
+        """Make a span with its mask.
+
+        Args:
+            before: Trunk and prompt in the sequence, all of which is seen.
+            own: The tokens in the sequence.
+            sees: ``(C, C)`` bool, what they see of themselves.
+        """
         seen = sum(part.stop - part.start for part in before)
         return cls(tuple(before), own, torch.nn.functional.pad(sees, (seen, 0), value=True))
 
@@ -84,7 +90,14 @@ class TreeAttention:
             start += size
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
-        """Return ``(1, H, L, D)``; keys and values are ``(1, H_kv, L, D)``."""
+        """Attend within each group and return ``(1, H, L, D)``.
+
+        Args:
+            query: ``(1, H, L, D)``.
+            key: ``(1, H_kv, L, D)``.
+            value: ``(1, H_kv, L, D)``.
+            scale: Factor on the scores; None is that of torch.
+        """
         outputs = []
         options: dict[str, Any] = {"scale": scale, "enable_gqa": query.shape[1] != key.shape[1]}
         for call in self._calls:
