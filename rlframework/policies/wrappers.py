@@ -1,4 +1,4 @@
-"""The transformers model inside PEFT and ``torch.compile``."""
+"""Unwrapping: the transformers model inside PEFT and ``torch.compile``."""
 
 from __future__ import annotations
 
