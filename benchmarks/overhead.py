@@ -59,8 +59,7 @@ class BareLoop:
             log_ratio = scored.logprobs - scored.logprobs.detach()
             return (weights * clipped_surrogate(log_ratio, advantages, 0.2, 0.2)).sum()
 
-        with self.policy.anticipating(batch, loss_of):
-            scored = self.policy.logprobs(batch)
+        scored = self.policy.logprobs(batch, objective=loss_of)
         self.optimizer.zero_grad()
         loss_of(scored).backward()
         torch.nn.utils.clip_grad_norm_(self.policy.parameters(), 1.0)

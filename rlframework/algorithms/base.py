@@ -127,7 +127,8 @@ class PolicyGradient(RolloutAlgorithm):
     def surrogate(self, logprobs: Tensor, batch: Rollout) -> Tensor:
         """Return the per-token loss to minimise, ``(B, T)`` or ``(B, 1)``, without any reduction.
 
-        A pure function: it is called more than once for a minibatch. What is to be logged belongs in `diagnostics`.
+        A pure function: it is called more than once for a minibatch, also while only some of its tokens are scored.
+        What is to be logged belongs in `diagnostics`.
 
         Args:
             logprobs: ``(B, T)`` of the present policy, with gradient; 0 outside the loss mask.

@@ -108,8 +108,7 @@ class SFT(Algorithm):
 
     def training_step(self, batch: Rollout, batch_idx: int) -> Tensor:
         """Return the part of the step's loss that this minibatch adds."""
-        with self.policy.anticipating(batch, lambda scored: negative_log_likelihood(scored, batch)):
-            scored = self.policy.logprobs(batch)
+        scored = self.policy.logprobs_for(lambda scored: negative_log_likelihood(scored, batch), batch)
         loss = negative_log_likelihood(scored, batch)
         self._tally.sum("loss", loss)
         self._tally.sum("tokens", batch.loss_mask.sum())

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -12,17 +11,8 @@ from torch.autograd.function import once_differentiable
 
 from rlframework.functional.logprobs import TokenLogProbs
 
-
-class Forecast(ABC):
-    """Knows what a loss will ask of a token as soon as the token is scored."""
-
-    @abstractmethod
-    def slopes(self, tokens: slice, logprobs: Tensor, entropy: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the gradient of the loss with respect to the log-probabilities and entropies of some tokens."""
-
-    @abstractmethod
-    def missed(self) -> None:
-        """Called when another gradient arrived."""
+Slopes = Callable[[slice, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""From some tokens, and their ``(r,)`` log-probabilities and entropies, to the gradient of the loss by both."""
 
 
 def projected_logprobs(
@@ -32,19 +22,20 @@ def projected_logprobs(
     temperature: float = 1.0,
     *,
     entropy_gradient: bool = False,
-    forecast: Forecast | None = None,
+    slopes: Slopes | None = None,
     tile: int = 2**24,
 ) -> TokenLogProbs:
     """Score tokens as `token_logprobs` scores ``hidden @ weight.T``, with one tile of logits in memory at a time.
 
     With ``z = hidden W^T / temperature`` and ``p = softmax(z)``, a loss of slopes ``g = dL/dlog pi(y)`` and
     ``h = dL/dH`` has ``dL/dz_v = g (1[v = y] - p_v) - h p_v (log p_v + H)``. The backward pass makes a tile's logits
-    anew and this gradient from them: four matrix products in all. With a forecast the forward pass makes the gradient
-    while it has the logits: three products. The backward pass then compares the slopes that arrive with those foretold,
-    up to one common factor (a loss scaler's), and starts anew if they differ: a wrong forecast costs time, no more.
+    again and this gradient from them: four matrix products in all. Where the slopes are known beforehand, the forward
+    pass makes the gradient while it has the logits: three products. The backward pass then compares the slopes that
+    arrive with these, up to one common factor (a loss scaler's), and starts again if they differ: wrong ones cost time,
+    no more.
 
     Products are of the dtype of ``hidden`` (of autocast, where that is on), reductions of at least float32. In float16
-    nothing is foretold.
+    slopes are not asked for.
 
     Args:
         hidden: ``(n, D)`` states that predict the tokens.
@@ -52,7 +43,7 @@ def projected_logprobs(
         ids: ``(n,)`` int64 tokens.
         temperature: Greater than 0.
         entropy_gradient: Let gradients flow through the entropy.
-        forecast: What the loss will ask.
+        slopes: The gradient of the loss by the scores of some tokens, where it is known beforehand.
         tile: Most logits at a time.
 
     Returns:
@@ -66,7 +57,7 @@ def projected_logprobs(
         >>> torch.allclose(tiled.logprobs, whole.logprobs, atol=1e-5)
         True
     """
-    settings = _Settings(temperature, tile, forecast if torch.is_grad_enabled() else None)
+    settings = _Settings(temperature, tile, slopes if torch.is_grad_enabled() else None)
     return TokenLogProbs(*_Projection.apply(hidden, weight, ids, settings, entropy_gradient))
 
 
@@ -77,21 +68,21 @@ class _Projection(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, ids: Tensor, settings: _Settings, entropy_gradient: bool
     ) -> tuple[Tensor, Tensor]:
-        forecast = settings.forecast if any(ctx.needs_input_grad[:2]) else None
-        tiles = _Tiles(hidden, weight, ids, settings, ctx.needs_input_grad if forecast else (False, False))
+        slopes_of = settings.slopes if any(ctx.needs_input_grad[:2]) else None
+        tiles = _Tiles(hidden, weight, ids, settings, ctx.needs_input_grad if slopes_of else (False, False))
         if tiles.dtype == torch.float16:
             # Half of the slopes would vanish: the loss scaler multiplies them in the backward pass only.
-            forecast = None
+            slopes_of = None
         ctx.save_for_backward(hidden, weight, ids)
-        ctx.settings, ctx.dtype, ctx.foretold, ctx.gradients = settings, tiles.dtype, None, None
+        ctx.settings, ctx.dtype, ctx.expected, ctx.gradients = settings, tiles.dtype, None, None
         logprobs, entropy, *slopes = torch.zeros(4, len(ids), device=ids.device, dtype=tiles.reduced)
         for span in tiles.spans():
             logprobs[span], entropy[span] = tiles.read(span)
-            if forecast is not None:
-                slopes[0][span], slopes[1][span] = forecast.slopes(span, logprobs[span], entropy[span])
+            if slopes_of is not None:
+                slopes[0][span], slopes[1][span] = slopes_of(span, logprobs[span], entropy[span])
                 tiles.learn(span, slopes[0][span], slopes[1][span], entropy[span])
-        if forecast is not None:
-            ctx.foretold, ctx.gradients = torch.stack(slopes), tiles.gradients
+        if slopes_of is not None:
+            ctx.expected, ctx.gradients = torch.stack(slopes), tiles.gradients
         if not entropy_gradient:
             ctx.mark_non_differentiable(entropy)
         return logprobs, entropy
@@ -99,12 +90,11 @@ class _Projection(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_logprobs: Tensor, of_entropy: Tensor) -> tuple[Tensor | None, ...]:
-        if ctx.foretold is not None:
-            factor = _common_factor(torch.stack([of_logprobs, of_entropy]), ctx.foretold)
-            gradients, ctx.gradients, ctx.foretold = ctx.gradients, None, None
+        if ctx.expected is not None:
+            factor = _common_factor(torch.stack([of_logprobs, of_entropy]), ctx.expected)
+            gradients, ctx.gradients, ctx.expected = ctx.gradients, None, None
             if factor is not None:
                 return *(part if part is None else part.mul_(factor) for part in gradients), None, None, None
-            ctx.settings.forecast.missed()
         hidden, weight, ids = ctx.saved_tensors
         with torch.autocast(hidden.device.type, dtype=ctx.dtype, enabled=ctx.dtype != hidden.dtype):
             tiles = _Tiles(hidden, weight, ids, ctx.settings, ctx.needs_input_grad)
@@ -114,20 +104,20 @@ class _Projection(torch.autograd.Function):
         return *tiles.gradients, None, None, None
 
 
-def _common_factor(arrived: Tensor, foretold: Tensor) -> float | None:
-    """Return the number that turns the foretold slopes into those that arrived, or None if there is none."""
-    size = foretold.square().sum()
-    factor = (arrived * foretold).sum() / size if size > 0 else torch.ones_like(size)
-    error, size = (arrived - factor * foretold).abs(), arrived.abs()
+def _common_factor(arrived: Tensor, expected: Tensor) -> float | None:
+    """Return the number that turns the expected slopes into those that arrived, or None if there is none."""
+    size = expected.square().sum()
+    factor = (arrived * expected).sum() / size if size > 0 else torch.ones_like(size)
+    error, size = (arrived - factor * expected).abs(), arrived.abs()
     return float(factor) if bool((error <= 1e-5 * size + 1e-7 * size.max()).all()) else None
 
 
 class _Settings(NamedTuple):
-    """What both passes need besides tensors."""
+    """Settings of both passes."""
 
     temperature: float
     tile: int
-    forecast: Forecast | None
+    slopes: Slopes | None
 
 
 class _Tiles:

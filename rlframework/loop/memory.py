@@ -14,7 +14,7 @@ from torch.distributed.tensor import DTensor
 from rlframework.functional.memory import DecoderSizes, activation_bytes, rollout_bytes, update_bytes
 from rlframework.policies.base import Policy
 from rlframework.policies.decoding.base import LONG_PROMPT
-from rlframework.policies.decoding.fused_step import LeanDecoder
+from rlframework.policies.decoding.fused_step import FusedDecoder
 from rlframework.policies.scoring.tree_attention import IN_VAIN, TREE_ATTENTION
 from rlframework.prompt import Prompt
 from rlframework.samplers.base import GroupSampler
@@ -88,8 +88,8 @@ def foretell(
     if sampler.samples_policy_itself:
         longest = max(map(len, some))
         columns = budget + (longest / group if shares and longest >= LONG_PROMPT else longest)
-        lean = LeanDecoder.fits(model)
-        rollout = rollout_bytes(sizes, prompts * group, int(columns), int(prompts * length), lean)
+        fused = FusedDecoder.fits(model)
+        rollout = rollout_bytes(sizes, prompts * group, int(columns), int(prompts * length), fused)
         copies = rollout - rollout_bytes(sizes, prompts * group, int(columns), int(prompts * length), False)
 
     groups = prompts / minibatches
@@ -150,7 +150,7 @@ def _in_common(prompts: list[list[int]]) -> int:
 
 
 def _masked(prompt: int, group: int, budget: int) -> int:
-    """Return entries of the masks of a group: of one call, or of one for each completion (`GroupwiseAttention`)."""
+    """Return entries of the masks of a group: of one call, or of one for each completion (`TreeAttention`)."""
     behind = group * budget
     together = behind**2 - group * budget**2 < IN_VAIN
     return behind * (prompt + behind) if together else behind * (prompt + budget)
@@ -166,7 +166,7 @@ def _local(weight: torch.Tensor) -> int:
 
 def _less_rollout(prompts: int, mostly_copies: bool) -> str:
     if mostly_copies:
-        return "lean_decode=False of the policy, which spares the copies of its weights, halves a rollout's"
+        return "fused_decode=False of the policy, which spares the copies of its weights, halves a rollout's"
     if prompts > 1:
         return f"prompts_per_rollout={prompts // 2} halves a rollout's; so does half of max_tokens, nearly"
     return "Half of max_tokens or of group_size halves a rollout's, nearly"

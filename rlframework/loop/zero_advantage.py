@@ -60,8 +60,7 @@ def score_with_gradient_where_needed(
 
 
 def _scored(policy: Policy, batch: Rollout, objective: Objective, options: dict[str, Any]) -> TokenLogProbs:
-    with policy.anticipating(batch, lambda scored: objective(scored, batch)):
-        return policy.logprobs(batch, **options)
+    return policy.logprobs_for(lambda scored: objective(scored, batch), batch, **options)
 
 
 def _merged(idle: Tensor, active: Tensor, learning: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What is trained."""
+"""Policies: language models that sample and are trained."""
 
 from rlframework.policies.base import Policy
 from rlframework.policies.causal_lm import CausalLMPolicy

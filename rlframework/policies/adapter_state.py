@@ -1,4 +1,4 @@
-"""A model's adapter: put another on, tell whether it changes anything, and which weights lie under it."""
+"""Adapters of a model: switch to another, tell whether one changes anything, and name the weights under it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from typing import Any
 
 @contextmanager
 def using_adapter(model: Any, name: str | None) -> Iterator[None]:
-    """Put another adapter on inside the context, or none; what can be trained stays what it was."""
+    """Switch to another adapter inside the context, or to none; what can be trained stays what it was.
+
+    Args:
+        model: The model of PEFT.
+        name: Of the adapter; None is none.
+    """
     if name is None:
         with model.disable_adapter():
             yield
@@ -26,7 +31,7 @@ def using_adapter(model: Any, name: str | None) -> Iterator[None]:
 
 
 def changes_nothing(model: Any) -> bool:
-    """Whether the adapter is new: every ``lora_B`` is 0, or every ``lora_A``, and nothing else is trained beside it.
+    """Return whether the adapter is new: every ``lora_B`` is 0, or every ``lora_A``, and nothing else is trained.
 
     Of another kind of adapter nothing is known.
     """

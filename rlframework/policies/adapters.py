@@ -1,4 +1,4 @@
-"""The reference of a policy that trains an adapter: the same model, with the adapter as it was."""
+"""Reference policy of one that trains an adapter: the same model, with the adapter as it was."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rlframework.rollout import Rollout
 
 
 class AdapterReference(Policy):
-    """The policy itself, with the adapter that it has now in the place of the one that learns.
+    """Reference policy that shares the trained model, with the adapter that it has now in place of the one that learns.
 
     It costs no second model. The copy of the adapter is frozen and lies in the policy's model, as adapter
     ``"reference_1"`` or the next number that is free; while the adapter is new and changes nothing, the model without
@@ -28,7 +28,7 @@ class AdapterReference(Policy):
             its weights are neither saved nor counted twice.
 
     Raises:
-        ValueError: Biases, or whatever else of the model itself, are trained beside the adapter.
+        ValueError: Biases, or other weights of the model itself, are trained beside the adapter.
     """
 
     _policy: Policy
@@ -44,7 +44,7 @@ class AdapterReference(Policy):
             return self._policy.logprobs(batch, entropy_gradient=entropy_gradient)
 
     def prefill(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
-        """Read prompts with the reference."""
+        """Read prompts with the reference, ``(N, V)`` logits and the cache."""
         with using_adapter(self._policy.model, self._name):
             return self._policy.prefill(ids, mask)
 

@@ -1,11 +1,12 @@
-"""What is trained: the abstract policy."""
+"""Policy: the abstract language model that samples and is trained."""
 
 from __future__ import annotations
 
 import copy
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -32,15 +33,26 @@ def eval_mode(module: nn.Module) -> Iterator[None]:
             part.training = training
 
 
+def with_pad_token(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """Return the tokenizer if it has a pad token.
+
+    Raises:
+        ValueError: It has none.
+    """
+    if tokenizer.pad_token_id is None:
+        raise ValueError(
+            "the tokenizer has no pad token; set tokenizer.pad_token = tokenizer.eos_token before passing it "
+            "(safe here: padding is known by masks, so the end token is still trained on)"
+        )
+    return tokenizer
+
+
 class Policy(Checked, nn.Module, ABC):
     """A language model that samples and learns.
 
     Override `logprobs` (what learning needs) and `next_logits` (what in-process sampling needs). Override `reference`
     only if a frozen copy of the whole policy is not the cheapest reference. `decode` and the token properties serve any
     policy with a Hugging Face tokenizer.
-
-    Attributes:
-        foresees: Whether what was made of a loss known beforehand (`anticipating`) has held so far.
 
     Example:
         A model over a table of logits, without context; real policies differ in size, not in kind.
@@ -58,27 +70,30 @@ class Policy(Checked, nn.Module, ABC):
         ...         return self.table.expand(len(ids), -1), None
     """
 
-    foresees: bool = True
-
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         super().__init__()
-        if tokenizer.pad_token_id is None:
-            raise ValueError(
-                "the tokenizer has no pad token; set tokenizer.pad_token = tokenizer.eos_token before passing it "
-                "(safe here: padding is known by masks, so the end token is still trained on)"
-            )
-        self.tokenizer = tokenizer
+        self.tokenizer = with_pad_token(tokenizer)
 
     @abstractmethod
     def logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
         """Score the completion tokens of a batch, ``(B, T)``, with gradient; padding columns may hold anything finite.
 
-        The distribution is that at ``batch.temperature``. Hand ``entropy_gradient`` on to `token_logprobs`: an entropy
-        bonus needs entropies with gradient, and nothing else does.
+        The distribution is that at ``batch.temperature``. An override may have a third argument, ``objective=None``,
+        where knowing the loss saves work (`logprobs_for`).
+
+        Args:
+            batch: What is scored.
+            entropy_gradient: To be handed on to `token_logprobs`: an entropy bonus needs entropies with gradient, and
+                nothing else does.
         """
 
     def single_logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
-        """Score the completions row by row, ``(B, T)``, without padding: what faster ways are held against."""
+        """Score the completions row by row, ``(B, T)``, without padding: faster ways are checked against this.
+
+        Args:
+            batch: What is scored.
+            entropy_gradient: Let gradients flow through the entropy.
+        """
         rows = [batch.select(slice(row, row + 1)).trim() for row in range(len(batch))]
         options = {"entropy_gradient": True} if entropy_gradient else {}
         scored = [self.logprobs(row, **options) for row in rows]
@@ -90,19 +105,20 @@ class Policy(Checked, nn.Module, ABC):
             )
         )
 
-    def anticipating(self, batch: Rollout, objective: Objective) -> AbstractContextManager[None]:
-        """Enter a context in which the loss is known that the log-probabilities of a batch will go into.
-
-        Override it where that saves work; here it changes nothing.
+    def logprobs_for(self, objective: Objective, batch: Rollout, **options: Any) -> TokenLogProbs:
+        """Score the completions, ``(B, T)``, for a loss that is known: `logprobs` gets it if it takes ``objective``.
 
         Args:
-            batch: What `logprobs` will be called with.
             objective: Pure function from what `logprobs` returns to the loss, up to a constant factor.
+            batch: What is scored.
+            **options: Of `logprobs`.
         """
-        return nullcontext()
+        if "objective" in inspect.signature(self.logprobs).parameters:
+            options["objective"] = objective
+        return self.logprobs(batch, **options)
 
     def auxiliary_loss(self) -> Tensor | None:
-        """Return what the model itself adds to the loss of the minibatch that was just scored with gradient.
+        """Return the auxiliary loss that the model itself adds for the minibatch that was just scored with gradient.
 
         A scalar that is asked for once a minibatch, with its coefficient, or None.
         """
@@ -126,7 +142,7 @@ class Policy(Checked, nn.Module, ABC):
         """
 
     def prefill(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
-        """Read prompts before their cache is branched into groups: what `next_logits` returns for them.
+        """Read prompts before their cache is branched into groups; return ``(N, V)`` logits and the cache.
 
         Override it where prompts that begin alike can be read faster together.
 
@@ -137,7 +153,7 @@ class Policy(Checked, nn.Module, ABC):
         return self.next_logits(ids, mask)
 
     def select_rows(self, cache: Any, rows: Tensor, room: int) -> Any:
-        """Keep some rows of what `next_logits` returned as its cache; override it if rows are not dimension 0 in it.
+        """Keep some rows of the cache that `next_logits` returned; override it if rows are not dimension 0 in it.
 
         Args:
             cache: Tensors, or lists, tuples and dictionaries of them.
@@ -147,7 +163,7 @@ class Policy(Checked, nn.Module, ABC):
         return tree_map(lambda part: part[rows] if isinstance(part, Tensor) else part, cache)
 
     def branch(self, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
-        """Make of the cache of ``N`` prompts that of ``N * copies`` rows, group by group.
+        """Branch the cache of ``N`` prompts into one of ``N * copies`` rows, group by group.
 
         Args:
             cache: What `next_logits` returned for the prompts.
@@ -169,7 +185,7 @@ class Policy(Checked, nn.Module, ABC):
         return frozenset()
 
     def origin(self) -> dict[str, Any]:
-        """Return in plain values what this was made of, for whoever makes it anew from a checkpoint; here nothing."""
+        """Return in plain values what this was made of, for whoever makes it again from a checkpoint; here nothing."""
         return {}
 
     @property
@@ -193,7 +209,7 @@ class Policy(Checked, nn.Module, ABC):
         return None
 
     def changing_rotation(self, prompts: Sequence[int], budget: int) -> str | None:
-        """Return why some row would be sampled with other positions than it is scored with; None if none would.
+        """Return why RoPE would rotate a row by other angles when it is sampled than when it is scored, or None.
 
         Args:
             prompts: Lengths in tokens.

@@ -1,40 +1,33 @@
-"""Any Hugging Face causal language model as a policy, whole or through LoRA."""
+"""Policy for any causal language model of Hugging Face, trained whole or through LoRA."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftConfig, PeftModel
 from torch import Tensor
-from transformers import BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import BitsAndBytesConfig, PreTrainedTokenizerBase
 
-from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
+from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.policies.adapter_state import base_weights
 from rlframework.policies.adapters import AdapterReference
-from rlframework.policies.base import Objective, Policy, eval_mode
+from rlframework.policies.base import Objective, Policy, eval_mode, with_pad_token
 from rlframework.policies.decoding.base import Decoding
-from rlframework.policies.decoding.fused_step import LeanDecoder
-from rlframework.policies.decoding.group_cache import GroupCache
-from rlframework.policies.lm_head import Head, TiledHead, WholeHead, into_rows
+from rlframework.policies.forward import ModelForward
+from rlframework.policies.lm_head import TiledHead
 from rlframework.policies.loading import check_vocabulary, load_model, load_tokenizer, with_adapter
 from rlframework.policies.read_back import Probe
-from rlframework.policies.rope import changing_rotation, shared_rotation
-from rlframework.policies.router_loss import RouterLoss
 from rlframework.policies.saving import merged, origin_of, save_adapter
 from rlframework.policies.scoring.base import Scorer, Scoring
-from rlframework.policies.scoring.fused_gradient import Foresight
+from rlframework.policies.scoring.fused_gradient import token_slopes
 from rlframework.policies.scoring.packed import PackedRows
 from rlframework.policies.scoring.shared_prefix import PrefixSharing, TrunkSharing
-from rlframework.policies.scoring.tree_attention import GroupwiseAttention, TreeAttention
 from rlframework.rollout import Rollout
 
 
-class CausalLMPolicy(Policy):
+class CausalLMPolicy(ModelForward):
     """A transformers causal language model with its tokenizer.
 
     Positions are counted from a row's first real token, so left padding changes nothing: neither for rotary models nor
@@ -53,16 +46,12 @@ class CausalLMPolicy(Policy):
             keep its keys and values once while decoding if it is long.
         shared_trunk: Read once what all prompts begin with, such as a system turn and examples, where prompts are
             shared and it pays (`TrunkSharing`).
-        tree_attention: How a group attends while prompts are shared: `GroupwiseAttention` runs anywhere,
-            `FlexTreeAttention` is for long groups on CUDA.
         packed_rows: Lay rows end to end where prompts cannot be shared (`PackedRows`); False pads them.
         padded: Pad rows that are shorter than others of their batch, where nothing faster is to be had. False reads
             every prompt and scores every row by itself, as is done of its own accord where the model is found to show
             its padding.
-        lean_decode: Sample through `LeanDecoder` where the architecture and the adapter allow it; False calls the model
-            itself.
-        graphed_decode: Record its steps as CUDA graphs (`GraphedDecoder`), for models so small, or GPUs so fast, that
-            launching kernels takes longer than running them.
+        fused_decode: Sample through `FusedDecoder` where the architecture and the adapter allow it; False calls the
+            model itself.
         gguf_file: Name of the GGUF file, where ``model`` is a folder or a hub name with several. Its weights are
             unpacked to ``dtype``; what is saved later are safetensors.
 
@@ -70,8 +59,8 @@ class CausalLMPolicy(Policy):
         ImportError: ``quantization`` without bitsandbytes, or a GGUF file without the package ``gguf``.
         FileNotFoundError: There is no such GGUF file.
         ValueError: No tokenizer for a model object, a tokenizer without pad token or with more ids than the model
-            reads, a dtype or a quantization for a model that exists, ``lora`` for a model with an adapter, quantised
-            weights without one, or ``graphed_decode`` for a model that `LeanDecoder` does not serve.
+            reads, a dtype or a quantization for a model that exists, ``lora`` for a model with an adapter, or quantised
+            weights without one.
 
     Example:
         >>> from peft import LoraConfig
@@ -96,145 +85,57 @@ class CausalLMPolicy(Policy):
         gradient_checkpointing: bool = False,
         shared_prefix: bool = True,
         shared_trunk: bool = True,
-        tree_attention: type[TreeAttention] = GroupwiseAttention,
         packed_rows: bool = True,
         padded: bool = True,
-        lean_decode: bool = True,
-        graphed_decode: bool = False,
+        fused_decode: bool = True,
         gguf_file: str | None = None,
     ) -> None:
-        super().__init__(load_tokenizer(model, tokenizer, gguf_file))
-        self.model = with_adapter(load_model(model, dtype, quantization, gguf_file), lora)
+        tokenizer = with_pad_token(load_tokenizer(model, tokenizer, gguf_file))
+        super().__init__(with_adapter(load_model(model, dtype, quantization, gguf_file), lora), tokenizer)
         check_vocabulary(self.model, self.tokenizer)
         if gradient_checkpointing:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
-        self._forward_arguments = _forward_arguments(self.model)
-        self._router_loss = RouterLoss.asked_for(self.model.config)
-        scorers: list[Scorer] = [TrunkSharing(self, tree_attention)] if shared_prefix and shared_trunk else []
-        scorers += [PrefixSharing(self, tree_attention)] if shared_prefix else []
-        self._scoring = Scoring(self, [*scorers, PackedRows(self)] if packed_rows else scorers, padded)
-        self._foresight = Foresight(self)
-        lean = lean_decode and LeanDecoder.fits(self.model)
-        if graphed_decode and not lean:
-            raise ValueError(
-                "graphed_decode records the steps of LeanDecoder, which serves Llama, Qwen2 and Qwen3, plain or LoRA; "
-                f"this is {type(self.model).__name__} with lean_decode={lean_decode}"
-            )
-        self._decoding = Decoding(shared_prefix and shared_trunk, lean, graphed_decode, padded)
+        scorers: list[Scorer] = [TrunkSharing(self.model)] if shared_prefix and shared_trunk else []
+        scorers += [PrefixSharing(self.model)] if shared_prefix else []
+        self._scoring = Scoring([*scorers, PackedRows()] if packed_rows else scorers, padded)
+        self._decoding = Decoding(shared_prefix and shared_trunk, fused_decode, padded)
 
-    def logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
-        """Score the completions, ``(B, T)``, the fastest way that the model and the minibatch allow."""
-        scorer = self._scoring.choose(batch)
+    def logprobs(
+        self, batch: Rollout, *, entropy_gradient: bool = False, objective: Objective | None = None
+    ) -> TokenLogProbs:
+        """Score the completions, ``(B, T)``, the fastest way that the model and the minibatch allow.
+
+        Args:
+            batch: What is scored.
+            entropy_gradient: Let gradients flow through the entropy.
+            objective: The loss that the scores go into, where it is known: its gradient by the logits is then made
+                while they are in memory (`token_slopes`).
+        """
+        scorer = self._scoring.choose(self, batch)
         if scorer is None:
-            slow = self.padded_logprobs if self._scoring.pads(batch) else self.single_logprobs
+            slow = self.padded_logprobs if self._scoring.pads(self, batch) else self.single_logprobs
             if self._router_loss is not None:
                 self._router_loss.clear()  # of what was scored to prove that it is right, and of what nobody took
             return slow(batch, entropy_gradient=entropy_gradient)
-        return scorer.score(batch, entropy_gradient=entropy_gradient, forecast=self._foresight.forecast(batch))
-
-    def anticipating(self, batch: Rollout, objective: Objective) -> AbstractContextManager[None]:
-        """Make the gradient of a loss while the head has the logits, where `TiledHead` can."""
-        return self._foresight.of(batch, objective)
+        known = objective is not None and torch.is_grad_enabled() and TiledHead.fits(self.model)
+        slopes = token_slopes(objective, batch) if objective is not None and known else None
+        return scorer.score(self, batch, entropy_gradient=entropy_gradient, slopes=slopes)
 
     def auxiliary_loss(self) -> Tensor | None:
-        """Return the router's, where the configuration of a mixture of experts has ``output_router_logits``."""
+        """Return the router's auxiliary loss of a mixture of experts, if configured (``output_router_logits``)."""
         return None if self._router_loss is None else self._router_loss.take()
 
-    @property
-    def head(self) -> Head:
-        """The language-model head, as it is now: a strategy may shard the model after the policy was made."""
-        return TiledHead(self.model) if TiledHead.fits(self.model) else WholeHead(self.model)
-
-    def scores_rows_apart(self, batch: Rollout) -> bool:
-        """Return whether no row is so long that it decides how the others are rotated, and no router counts them."""
-        return self._router_loss is None and shared_rotation(self.model.config.get_text_config(), batch) is None
-
-    def single_logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
-        """Score each row in a forward pass of its own, ``(B, T)``: what the model itself says of a text.
-
-        There is no padding, no mask, no cache, and positions are counted by the model. Everything faster is held
-        against this.
-        """
-        rows = [batch.select(slice(row, row + 1)) for row in range(len(batch))]
-        scored = [self._alone(row, entropy_gradient) for row in rows]
-        return TokenLogProbs(*(torch.cat(parts) for parts in zip(*scored, strict=True)))
-
-    def _alone(self, row: Rollout, entropy_gradient: bool) -> TokenLogProbs:
-        if not row.prompt_mask.any():  # There is nothing that its first token could follow.
-            return self.padded_logprobs(row, entropy_gradient=entropy_gradient)
-        tokens = row.completion_ids[row.completion_mask].unsqueeze(0)
-        ids = torch.cat([row.prompt_ids[row.prompt_mask].unsqueeze(0), tokens], dim=1)
-        logits = self.single_logits(ids, tokens.shape[1] + 1)[:, :-1]
-        scored = token_logprobs(logits, tokens, row.temperature, entropy_gradient=entropy_gradient)
-        return into_rows(TokenLogProbs(scored.logprobs[0], scored.entropy[0]), row.completion_mask)
-
-    def single_logits(self, ids: Tensor, kept: int) -> Tensor:
-        """Return the logits of the last columns of rows of one length, ``(B, kept, V)``, as `single_logprobs` does.
-
-        Args:
-            ids: ``(B, L)``, all of it text.
-            kept: How many columns.
-        """
-        return self._call(ids, use_cache=False, logits_to_keep=kept).logits[:, -kept:]
-
-    def single_next_logits(self, ids: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
-        """Run the tokens that the cache of rows of one length lacks, ``(B, V)``."""
-        output = self._call(ids, **{self._cache_name: cache}, use_cache=True, logits_to_keep=1)
-        return output.logits[:, -1], output[self._cache_name]
-
-    def padded_logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
-        """Score the completions in one padded forward pass, ``(B, T)``, each row with its own prompt."""
-        ids = torch.cat([batch.prompt_ids, batch.completion_ids], dim=1)  # (B, S)
-        mask = torch.cat([batch.prompt_mask, batch.completion_mask], dim=1)
-        scored = self.padded_logits(ids, mask, batch.completion_ids.shape[1] + 1)[:, :-1]
-        return token_logprobs(scored, batch.completion_ids, batch.temperature, entropy_gradient=entropy_gradient)
-
-    def padded_logits(self, ids: Tensor, mask: Tensor, kept: int) -> Tensor:
-        """Return the logits of the last columns of padded rows, ``(B, kept, V)``, in one forward pass without cache.
-
-        Args:
-            ids: ``(B, S)``.
-            mask: ``(B, S)`` bool, false on padding.
-            kept: How many columns.
-        """
-        return self._forward(ids, mask, mask, use_cache=False, logits_to_keep=kept).logits[:, -kept:]
-
     def prefill(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
-        """Read the prompts, ``(N, V)``, and once what they all begin with."""
+        """Read the prompts, ``(N, V)`` logits and the cache; what they all begin with is read once."""
         return self._decoding.read(self, ids, mask)
 
     def next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
-        """Run the tokens that the key-value cache lacks, ``(B, V)``."""
+        """Run the tokens that the key-value cache lacks; return ``(B, V)`` logits and the cache."""
         return self._decoding.next_logits(self, ids, mask, cache)
 
-    def plain_next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
-        """Run them through the model's own forward, ``(B, V)``."""
-        # By its index: of a slice torch would multiply every row with a copy of the head of its own.
-        last = torch.tensor([ids.shape[1] - 1], device=ids.device)
-        output = self._forward(ids, mask, mask, **{self._cache_name: cache}, use_cache=True, logits_to_keep=last)
-        return output.logits[:, -1], output[self._cache_name]
-
-    @property
-    def keeps_cache(self) -> bool:
-        """Whether the model's forward takes and returns a cache that it can go on from."""
-        return self._cache_name in self._forward_arguments
-
-    @property
-    def _cache_name(self) -> str:
-        # It is `cache` from transformers 5.24 on.
-        return "cache" if "cache" in self._forward_arguments else "past_key_values"
-
     def branch(self, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
-        """Branch the key-value cache, with a long prompt kept once for its group."""
+        """Branch the cache of ``N`` prompts into ``N * copies`` rows, with a long prompt kept once for its group."""
         return self._decoding.branch(self, cache, mask, copies, room)
-
-    def select_rows(self, cache: Any, rows: Tensor, room: int) -> Any:
-        """Keep some rows of the key-value cache."""
-        if not hasattr(cache, "reorder_cache"):
-            return super().select_rows(cache, rows, room)
-        # As in beam search: it is what every layer knows, whatever it holds, and a row may come several times.
-        cache.reorder_cache(rows)
-        return cache
 
     def reference(self) -> Policy:
         """Return the policy as it is now, frozen: of one with an adapter the same model, and only the adapter's copy.
@@ -246,7 +147,7 @@ class CausalLMPolicy(Policy):
 
     @property
     def frozen_base(self) -> frozenset[str]:
-        """Names of the weights under the adapter, which whoever makes this policy anew has; none without an adapter."""
+        """Names of the weights under the adapter, which a checkpoint can leave out; none without an adapter."""
         names = base_weights(self.model) if isinstance(self.model, PeftModel) else frozenset()
         return frozenset(f"model.{name}" for name in names)
 
@@ -293,43 +194,3 @@ class CausalLMPolicy(Policy):
         configured = getattr(self.model.generation_config, "eos_token_id", None)
         listed = configured if isinstance(configured, (list, tuple)) else [configured]
         return super().eos_ids | frozenset(int(i) for i in listed if i is not None)
-
-    @property
-    def max_positions(self) -> int | None:
-        """``max_position_embeddings`` of the model's configuration."""
-        positions = getattr(self.model.config, "max_position_embeddings", None)
-        return None if positions is None or positions < 1 else positions  # XLNet says -1 for any number
-
-    def changing_rotation(self, prompts: Sequence[int], budget: int) -> str | None:
-        """Return why LongRoPE or dynamic scaling would rotate a row in two ways, with the lengths."""
-        return changing_rotation(self.model.config.get_text_config(), prompts, budget)
-
-    def _forward(self, ids: Tensor, mask: Tensor, seen: Tensor, **options: Any) -> Any:
-        positions = (seen.long().cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
-        cache = next((value for value in options.values() if isinstance(value, GroupCache)), None)
-        inputs = {"attention_mask": mask.long()} if cache is None else cache.inputs
-        return self._call(ids, **inputs, **options, position_ids=positions)
-
-    def _call(self, ids: Tensor, **options: Any) -> Any:
-        """Call the model with what its forward takes, and with outputs that only training wants where it trains."""
-        router = self._router_loss if torch.is_grad_enabled() else None
-        options["output_router_logits"] = router is not None
-        optional = {"position_ids", "logits_to_keep", "output_router_logits"} - self._forward_arguments
-        output = self.model(input_ids=ids, **{name: value for name, value in options.items() if name not in optional})
-        if router is not None:
-            router.observe(output)
-        return output
-
-
-def _forward_arguments(model: torch.nn.Module) -> frozenset[str]:
-    """Names that the architecture's forward takes: some have no position ids, or always return all logits.
-
-    Wrappers (PEFT, ``torch.compile``) take anything and pass it on, so it is the model inside that is asked.
-    """
-    inner = model
-    while not isinstance(inner, PreTrainedModel):
-        wrapped = inner.get_base_model() if isinstance(inner, PeftModel) else getattr(inner, "_orig_mod", None)
-        if wrapped is None:
-            break
-        inner = wrapped
-    return frozenset(inspect.signature(inner.forward).parameters)

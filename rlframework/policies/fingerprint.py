@@ -1,4 +1,4 @@
-"""A name for weights that is made of the weights: whoever changes them, however, it changes too."""
+"""Fingerprint of a policy's weights: a hash that changes whenever they do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rlframework.utilities.distributed import from_all_ranks, is_sharded
 
 
 def fingerprint(policy: Policy) -> str:
-    """Return a name for the present weights of a policy: a hash of every parameter and buffer, and of its adapter.
+    """Return a fingerprint of the present weights: a hash of every parameter and buffer, and of the adapter.
 
     It is computed where the weights are, in whole numbers, so it is the same on a CPU and a GPU, on every rank and in
     every run; only one number for each tensor comes back. Each element is multiplied with an odd number of its own,

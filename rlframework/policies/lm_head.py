@@ -1,4 +1,4 @@
-"""The last matrix of a model: it meets scored positions only, and where it can be taken apart, in tiles."""
+"""The language-model head: it meets scored positions only, and where it can be taken apart, in tiles."""
 
 from __future__ import annotations
 
@@ -6,21 +6,26 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
-from peft import PeftModel
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 
 from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
 from rlframework.functional.projection import projected_logprobs
+from rlframework.policies.wrappers import without_adapter
 
 
 class Head(ABC):
-    """Runs a model up to the states that predict tokens, and scores tokens from such states."""
+    """Head of a model: runs it up to the states that predict tokens, and scores tokens from such states."""
 
     @abstractmethod
     def states(self, inputs: dict[str, Any], predictors: Tensor) -> Tensor:
-        """Run one sequence through the model and return what is kept of its ``(n,)`` predicting positions."""
+        """Run one sequence through the model and return what is kept of its ``(n,)`` predicting positions.
+
+        Args:
+            inputs: Arguments of the model's forward, ``(1, L)``.
+            predictors: ``(n,)`` int64, places in the sequence.
+        """
 
     @abstractmethod
     def states_of_rows(self, ids: Tensor, predicts: Tensor) -> Tensor:
@@ -35,11 +40,18 @@ class Head(ABC):
 
     @abstractmethod
     def score(self, states: Tensor, ids: Tensor, temperature: float, **options: Any) -> TokenLogProbs:
-        """Score the ``(n,)`` tokens that the states predict; options are those of `projected_logprobs`."""
+        """Score the ``(n,)`` tokens that the states predict.
+
+        Args:
+            states: From `states` or `states_of_rows`, in the order of the tokens.
+            ids: ``(n,)`` int64.
+            temperature: Greater than 0.
+            **options: Of `projected_logprobs`.
+        """
 
 
 class WholeHead(Head):
-    """The model's own forward: logits of all scored positions at once.
+    """Whole head, in the model's own forward: logits of all scored positions at once.
 
     Args:
         model: Any causal language model of transformers.
@@ -60,26 +72,26 @@ class WholeHead(Head):
         return logits[:, -needed:][predicts[:, -needed:]]
 
     def score(self, states: Tensor, ids: Tensor, temperature: float, **options: Any) -> TokenLogProbs:
-        """Score them; a forecast saves nothing here."""
+        """Score the ``(n,)`` tokens; to know the slopes of the loss saves nothing here."""
         return token_logprobs(states, ids, temperature, entropy_gradient=options.get("entropy_gradient", False))
 
 
 class TiledHead(Head):
-    """Body and head apart, through `projected_logprobs`.
+    """Tiled head, apart from the body: `projected_logprobs` makes a few logits at a time.
 
     Args:
         model: A model that `fits`.
     """
 
     def __init__(self, model: Any) -> None:
-        inner = _inside(model)
+        inner = without_adapter(model)
         self._body = inner.base_model
         self._projection = inner.get_output_embeddings()
 
     @staticmethod
     def fits(model: Any) -> bool:
-        """Whether logits are a matrix times hidden states and no more, with all of the matrix here (not sharded)."""
-        inner = _inside(model)
+        """Return whether logits are a matrix times hidden states and no more, and that matrix is not sharded."""
+        inner = without_adapter(model)
         if not isinstance(inner, PreTrainedModel) or inner.base_model is inner:
             return False
         head = inner.get_output_embeddings()
@@ -96,7 +108,7 @@ class TiledHead(Head):
         return self._body(input_ids=ids, use_cache=False).last_hidden_state[predicts]
 
     def score(self, states: Tensor, ids: Tensor, temperature: float, **options: Any) -> TokenLogProbs:
-        """Score them tile by tile."""
+        """Score the ``(n,)`` tokens tile by tile."""
         return projected_logprobs(states, self._projection.weight, ids, temperature, **options)
 
 
@@ -104,11 +116,12 @@ class TiledHead(Head):
 _BEHIND_THE_HEAD = ("final_logit_softcapping", "logits_scaling", "logit_scale")
 
 
-def _inside(model: Any) -> Any:
-    return model.get_base_model() if isinstance(model, PeftModel) else model
-
-
 def into_rows(scored: TokenLogProbs, mask: Tensor) -> TokenLogProbs:
-    """Turn ``(n,)`` values, in the order of the mask, into ``(B, T)``; 0 elsewhere."""
+    """Turn the values of ``(n,)`` tokens into rows, ``(B, T)``, with 0 elsewhere.
+
+    Args:
+        scored: ``(n,)`` each, in the order of the mask.
+        mask: ``(B, T)`` bool, true on the tokens.
+    """
     empty = torch.zeros(mask.shape, dtype=scored.logprobs.dtype, device=mask.device)
     return TokenLogProbs(*(empty.masked_scatter(mask, values) for values in scored))

@@ -1,4 +1,4 @@
-"""Models, tokenizers and adapters from folders, hub names or objects."""
+"""Loading of models, tokenizers and adapters from folders, hub names or objects."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ _ANOTHER_TOKENIZER = "save the tokenizer beside the model (tokenizer.save_pretra
 
 def load_tokenizer(model: Any, tokenizer: Any, gguf_file: str | None = None) -> PreTrainedTokenizerBase:
     """Return the tokenizer, by default the one that is saved with the model, in its folder or its GGUF file.
+
+    Args:
+        model: A folder, a hub name, the path of a GGUF file, or a model object.
+        tokenizer: A folder, a hub name, a tokenizer, or None.
+        gguf_file: Name of the GGUF file, where ``model`` is a folder or a hub name with several.
 
     Raises:
         ImportError, FileNotFoundError: Of a GGUF file.
@@ -117,6 +122,12 @@ def load_model(
 ) -> Any:
     """Return the model, loaded if it is a folder, a GGUF file or a name.
 
+    Args:
+        model: A folder, a hub name, the path of a GGUF file, or a model object.
+        dtype: Dtype of the weights that are loaded; None is float32.
+        quantization: How bitsandbytes stores the weights that are loaded.
+        gguf_file: Name of the GGUF file, where ``model`` is a folder or a hub name with several.
+
     Raises:
         ImportError: ``quantization`` without bitsandbytes, a GGUF file without the package ``gguf``.
         FileNotFoundError: There is no such GGUF file.
@@ -193,6 +204,10 @@ def _open_to_gradients(model: Any) -> Any:
 def with_adapter(model: Any, lora: PeftConfig | str | Path | None) -> Any:
     """Return the model with a new adapter, or with one that was saved and is trained on.
 
+    Args:
+        model: A model of transformers, or of PEFT.
+        lora: Settings of a new adapter; a folder or hub name of one that was saved; or None.
+
     Raises:
         ValueError: It has an adapter already, or it is quantised and has none, so that nothing could be trained; the
             saved one cannot be read; or one that is there or wanted cannot be saved and put back (`new_adapter`).
@@ -253,6 +268,10 @@ def saved_adapter_config(folder: str | Path) -> dict[str, Any]:
 
 def known_adapter(config: Any, place: str) -> dict[str, Any]:
     """Return an adapter's settings if PEFT knows such adapters.
+
+    Args:
+        config: The settings.
+        place: Where they were found, for the message.
 
     Raises:
         ValueError: It does not, or they do not say.

@@ -1,4 +1,4 @@
-"""Which precision a machine multiplies fastest in, measured."""
+"""Precision that a machine multiplies fastest in, measured."""
 
 from __future__ import annotations
 

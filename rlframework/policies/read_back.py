@@ -1,4 +1,4 @@
-"""Reading back a model that was saved: it has to score some tokens as the policy that was saved does."""
+"""Read-back check of a saved model: it has to score some tokens as the policy that was saved does."""
 
 from __future__ import annotations
 

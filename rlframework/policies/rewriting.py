@@ -89,6 +89,10 @@ def new_adapter(model: Any, config: PeftConfig) -> Any:
 def check_saved(config: PeftConfig, place: str) -> None:
     """Refuse an adapter that is there already, and fits weights that its initialisation had rewritten.
 
+    Args:
+        config: Settings of the adapter.
+        place: Where it was found, for the message.
+
     Raises:
         ValueError: It is one, or it makes another model of its base.
     """
@@ -106,7 +110,7 @@ def check_saved(config: PeftConfig, place: str) -> None:
 
 
 def original_base(model: Any) -> str | None:
-    """Return what the weights were known by before the initialisation rewrote them; None if they have been cast since.
+    """Return the digest of the weights before the initialisation rewrote them; None if they have been cast since.
 
     Example:
         >>> from rlframework.testing.tiny import tiny_qwen3

@@ -1,4 +1,4 @@
-"""Rotary embeddings whose angles depend on how long the longest row of a call is."""
+"""RoPE variants whose angles depend on the longest row in the batch: detect them, and refuse what they spoil."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from rlframework.rollout import Rollout
 
 
 def length_dependent(config: Any) -> dict[str, dict[str, Any]]:
-    """Return the kinds of such embeddings that a configuration has, with their settings."""
+    """Return the RoPE variants that depend on length (LongRoPE, dynamic) of a configuration, with their settings."""
     rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
     parts = (rope, *(value for value in rope.values() if isinstance(value, dict)))
     kinds = {str(part.get("rope_type") or part.get("type")): part for part in parts}
     return {kind: part for kind, part in kinds.items() if "dynamic" in kind or kind == "longrope"}
 
 
-def shared_rotation(config: Any, batch: Rollout) -> str | None:
-    """Return why positions are not enough to rotate a row: past some length, the longest row of a call decides."""
+def rope_depends_on_batch(config: Any, batch: Rollout) -> str | None:
+    """Return why RoPE would rotate a row by the longest row of its batch; None if by its own positions alone.
+
+    Args:
+        config: Of the model.
+        batch: What is scored, ``(B, P)`` prompts and ``(B, T)`` completions.
+    """
     for kind, limit in _limits(config).items():
         if (batch.prompt_mask.sum(1) + batch.completion_mask.sum(1)).max() > limit:
             return f"with a row of more than {limit} tokens, its {kind} rotation depends on the other rows of a call"
@@ -25,7 +30,7 @@ def shared_rotation(config: Any, batch: Rollout) -> str | None:
 
 
 def changing_rotation(config: Any, prompts: Sequence[int], budget: int) -> str | None:
-    """Return why a row would be sampled with other angles than it is scored with, or None.
+    """Return why RoPE would rotate a row by other angles when it is sampled than when it is scored, or None.
 
     Angles change where a row outgrows the length that the model was pretrained at. The tokens before that place were
     sampled with the old ones, and the whole row is scored with the new ones.
@@ -49,7 +54,7 @@ def changing_rotation(config: Any, prompts: Sequence[int], budget: int) -> str |
 
 
 def _limits(config: Any) -> dict[str, int]:
-    """Return the lengths up to which each of those kinds rotates alike."""
+    """Return the lengths up to which each such variant rotates alike."""
     pretrained, limits = "original_max_position_embeddings", {}
     for kind, part in length_dependent(config).items():
         limits[kind] = part.get(pretrained) or getattr(config, pretrained, None) or config.max_position_embeddings

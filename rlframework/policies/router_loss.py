@@ -1,4 +1,4 @@
-"""The auxiliary loss of a mixture of experts, which keeps its router from sending all tokens to a few of them."""
+"""Auxiliary loss of a mixture of experts, which keeps its router from sending all tokens to a few of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from transformers import PreTrainedConfig
 
 
 class RouterLoss:
-    """Keeps what a model says of its router in the forward passes that learn, until the loss takes it.
+    """Router loss: kept from the forward passes that learn until the loss of the minibatch takes it.
 
     Fedus et al., Switch Transformers (2021), equation 4: the share of tokens that an expert gets times the mean
     probability that it was given, summed over experts. transformers computes it, over all tokens of a minibatch.
@@ -29,7 +29,7 @@ class RouterLoss:
 
     @classmethod
     def asked_for(cls, config: PreTrainedConfig) -> RouterLoss | None:
-        """Return one if ``output_router_logits`` is set and the coefficient is not 0.
+        """Return a router loss if ``output_router_logits`` is set and the coefficient is not 0.
 
         Raises:
             ValueError: It is set, and the configuration has no coefficient.

@@ -25,7 +25,7 @@ def merged(model: Any, in_place: bool = False) -> Any:
 
     Raises:
         ValueError: The adapter is more than a change of weights, so that nothing can take it in; or the weights are
-            quantised, and would be rounded anew.
+            quantised, and would be rounded again.
 
     Example:
         >>> from peft import LoraConfig, get_peft_model
@@ -90,7 +90,7 @@ def say_untied(model: Any) -> None:
 
 
 def portable_adapter(model: Any) -> tuple[Any, dict[str, Tensor]]:
-    """Return settings and weights, by their names in the model, of the adapter that is on: for the model as it was.
+    """Return settings and weights, by their names in the model, of the active adapter: for the model as it was.
 
     Where its initialisation rewrote the model (PiSSA, OLoRA), it is an adapter of twice the rank.
     """
@@ -100,7 +100,12 @@ def portable_adapter(model: Any) -> tuple[Any, dict[str, Tensor]]:
 
 
 def save_adapter(model: Any, folder: str | Path) -> None:
-    """Save the adapter that is on, alone, as PEFT loads it onto the model as it was."""
+    """Save the active adapter alone, as PEFT loads it onto the model as it was.
+
+    Args:
+        model: The model of PEFT.
+        folder: Where to.
+    """
     name = model.active_adapter
     own = model.peft_config[name]
     config, state = portable_adapter(model)

@@ -1,4 +1,4 @@
-"""Self-checks of shortcuts: a fast way is held against the model's own in float32, where rounding is no excuse.
+"""Self-checks of shortcuts: a fast way is compared with the model's own in float32, where rounding is no excuse.
 
 Half precision hides a fault: rounding alone moves a log-probability by some hundredths, and a missing head by no more.
 So a shortcut is tried twice. In float32, on a copy of the policy, it has to give what the model gives. In the precision
@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psutil
 import torch
@@ -37,30 +37,26 @@ def rounds(policy: nn.Module) -> bool:
 
 
 @contextmanager
-def exact_twin(policy: _Policy, held: Any = None) -> Iterator[tuple[_Policy, Any] | None]:
-    """Give the policy with float32 weights: itself if it has them, else a copy; None where none can be made.
+def exact_twin(policy: _Policy) -> Iterator[_Policy | None]:
+    """Yield the policy with float32 weights: itself if it has them, else a copy; None where none can be made.
 
     A copy, since changing the dtype of a parameter in place cuts it off from what DDP has hung on it. Its memory is
     given back in the end.
-
-    Args:
-        policy: What is copied.
-        held: An object that holds the policy, and is copied with it, so that the copy holds the twin.
     """
     halves = [weight for weight in policy.parameters() if _is_half(weight)]
     size = sum(4 * weight.numel() for weight in policy.parameters())
     if _is_quantised(policy):
         yield None
     elif not halves:
-        yield policy, held
+        yield policy
     elif is_sharded(policy) or 1.25 * size > _free_memory(halves[0].device):
         yield None
     else:
-        twin, holder = copy.deepcopy((policy, held))
+        twin = copy.deepcopy(policy)
         try:
-            yield twin.float(), holder
+            yield twin.float()
         finally:
-            # A policy and what scores it hold each other: they stay until the garbage collector comes by.
+            # Parts of a model hold each other: they stay until the garbage collector comes by.
             for weight in twin.parameters():
                 weight.data = weight.data.new_empty(0)
 
@@ -115,7 +111,12 @@ def coarse(what: str, own_error: float, fast_error: float) -> str | None:
 
 
 def unlike(what: str, gap: float) -> str | None:
-    """Return in words that a shortcut is far from the model's own way, where no float32 tells which is right."""
+    """Return in words that a shortcut is far from the model's own way, where no float32 tells which is right.
+
+    Args:
+        what: The quantity.
+        gap: How far the two are apart, in the mean.
+    """
     return None if gap <= BLIND else f"{what} differ by {gap:.2g} in the mean (tolerance {BLIND:g})"
 
 

@@ -1,4 +1,4 @@
-"""A model that Unsloth loads, patches and adapts; what is learned and how stays with the framework."""
+"""Unsloth policy: a model that Unsloth loads, patches and adapts; the loss stays the framework's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class UnslothPolicy(CausalLMPolicy):
 
     ``import unsloth`` has to be the first line of the program. Rows are scored right-padded (`RightPadded`), which
     needs no attention mask: on a GPU Unsloth's forward drops it in training, or pays for it. Shared prompts, packed
-    rows and lean decoding are off there: they work inside the attention of transformers, which Unsloth replaces. On a
+    rows and fused decoding are off there: they work inside the attention of transformers, which Unsloth replaces. On a
     CPU Unsloth leaves that as it is, and each prompt is read once for its group while scoring.
 
     Args:
@@ -86,9 +86,9 @@ class UnslothPolicy(CausalLMPolicy):
             loaded = unsloth.get_peft_model(
                 loaded, **adapter, random_state=random_state, use_gradient_checkpointing=gradient_checkpointing
             )
-        super().__init__(loaded, tokenizer, shared_prefix=False, packed_rows=False, lean_decode=False)
-        sharing = [PrefixSharing(self)] if shared_prefix and self.device.type == "cpu" else []
-        self._scoring = Scoring(self, [*sharing, RightPadded(self)] if right_padded else sharing)
+        super().__init__(loaded, tokenizer, shared_prefix=False, packed_rows=False, fused_decode=False)
+        sharing = [PrefixSharing(self.model)] if shared_prefix and self.device.type == "cpu" else []
+        self._scoring = Scoring([*sharing, RightPadded()] if right_padded else sharing)
         rank_zero_info(
             "Unsloth reads each prompt once for every answer when it "
             + ("samples" if sharing else "samples and when it scores")
@@ -108,7 +108,7 @@ class UnslothPolicy(CausalLMPolicy):
         return TokenLogProbs(*(torch.cat(parts) for parts in zip(*scored, strict=True)))
 
     def next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
-        """Run the tokens that the key-value cache lacks, ``(B, V)``.
+        """Run the tokens that the key-value cache lacks; return ``(B, V)`` logits and the cache.
 
         Raises:
             RuntimeError: The model is not on the CPU.

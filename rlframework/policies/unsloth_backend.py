@@ -92,7 +92,12 @@ def torch_dtype(name: str | None) -> torch.dtype | None:
 
 
 def check_loaded(model: Any, dtype: torch.dtype | None, options: Mapping[str, Any]) -> None:
-    """See that a model is what was asked for: Unsloth says so in a line of output where it decides otherwise.
+    """Check that a loaded model is what was asked for: Unsloth says so in a line of output where it decides otherwise.
+
+    Args:
+        model: As Unsloth loaded it.
+        dtype: That was asked for; None left it to Unsloth.
+        options: That it was loaded with.
 
     Raises:
         RuntimeError: It is not.

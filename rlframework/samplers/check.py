@@ -117,7 +117,7 @@ def _allowed(policy: Policy, rows: Sequence[Rollout]) -> float:
         if not rounds(policy):
             return LEAST
         with exactly(policy):
-            truth = [exact[0].single_logprobs(row).logprobs for row in rows]
+            truth = [exact.single_logprobs(row).logprobs for row in rows]
         errors = [
             _mean(policy.single_logprobs(row).logprobs - exact, row.completion_mask)
             for row, exact in zip(rows, truth, strict=True)

@@ -13,7 +13,7 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 from rlframework.completions import Completions
 from rlframework.policies.base import Policy
 from rlframework.policies.causal_lm import CausalLMPolicy
-from rlframework.policies.scoring.shared_prefix import unwrapped
+from rlframework.policies.wrappers import unwrapped
 from rlframework.prompt import Prompt
 from rlframework.rollout import left_pad
 from rlframework.samplers.batched import BatchedSampler

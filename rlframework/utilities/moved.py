@@ -41,7 +41,6 @@ MOVED = {
         "optional": "utilities.imports",
         "other_names": "utilities.other_names",
         "policies.foresight": "policies.scoring.fused_gradient",
-        "policies.graphed_decode": "policies.decoding.cuda_graph",
         "policies.group_cache": "policies.decoding.group_cache",
         "policies.head": "policies.lm_head",
         "policies.kv_cache": "policies.decoding.kv_cache",

@@ -81,10 +81,15 @@ def test_a_policy_that_is_its_reference_is_not_penalised_for_rounding(grpo: Make
     assert recorder.collected[0].rollout.advantages.count_nonzero() == 0
 
 
-def test_a_resumed_run_does_not_trust_again(grpo: Make, fit: Fit, tmp_path: Any) -> None:
+@pytest.mark.parametrize("version", [0.1, 0.2])
+def test_a_resumed_run_does_not_trust_again(version: float, grpo: Make, fit: Fit, tmp_path: Any) -> None:
     trainer = fit(grpo(sampler=Off(group_size=4, max_tokens=4), passes_per_rollout=2), max_steps=2)
     trainer.save_checkpoint(tmp_path / "last.ckpt")
+    if version == 0.1:
+        saved = torch.load(tmp_path / "last.ckpt", weights_only=False)
+        assert saved.pop("policy_scores_rollouts") is True
+        torch.save({**saved, "shortcuts": (False, True)}, tmp_path / "last.ckpt")
     resumed = grpo(sampler=Off(group_size=4, max_tokens=4), passes_per_rollout=2)
-    assert resumed.reuses_sampler_logprobs
+    assert not resumed.policy_scores_rollouts
     fit(resumed, ckpt_path=tmp_path / "last.ckpt", max_steps=2)
-    assert not resumed.reuses_sampler_logprobs
+    assert resumed.policy_scores_rollouts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from rlframework import SharedPrefixSampler, algorithms
 from rlframework.functional import projection
+from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.policies import CausalLMPolicy
 from rlframework.policies.lm_head import TiledHead, WholeHead
 from rlframework.rewards import CorrectAnswer
@@ -76,12 +78,11 @@ def rollout_for(algorithm: Any, off_policy: bool) -> Rollout:
     return rollout
 
 
-def gradient(algorithm: Any, rollout: Rollout, foretold: bool) -> Tensor:
+def gradient(algorithm: Any, rollout: Rollout, known: bool) -> Tensor:
     algorithm.zero_grad()
     objective = lambda scored: algorithm.objective(scored, rollout).sum()  # noqa: E731
-    if foretold:
-        with algorithm.policy.anticipating(rollout, objective):
-            scored = algorithm.policy.logprobs(rollout, entropy_gradient=True)
+    if known:
+        scored = algorithm.policy.logprobs_for(objective, rollout, entropy_gradient=True)
     else:
         scored = algorithm.policy.padded_logprobs(rollout, entropy_gradient=True)
     (4.0 * objective(scored)).backward()
@@ -94,26 +95,46 @@ TIES_TOKENS = {"GSPO", "LUSPO", "GMPO", "VESPO", "RLOO"}
 
 @pytest.mark.parametrize("off_policy", [False, True])
 @pytest.mark.parametrize("name", algorithms.NAMES)
-def test_every_algorithm_learns_the_same_from_a_loss_foretold(
+def test_every_algorithm_learns_the_same_from_a_loss_known_beforehand(
     name: str, off_policy: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy: CausalLMPolicy = make("qwen3").double()
     options = {"kl_coefficient": 0.1, "entropy_bonus": EntropyBonus(0.01)}
     algorithm = getattr(algorithms, name)(policy, CorrectAnswer(), SharedPrefixSampler(4, 12), **options)
     rollout = rollout_for(algorithm, off_policy)
-    expected = gradient(algorithm, rollout, foretold=False)
-    gradient(algorithm, rollout, foretold=True)  # With the self-check, and the forecast that may fail.
+    expected = gradient(algorithm, rollout, known=False)
+    gradient(algorithm, rollout, known=True)  # With the self-check.
     counted = Counted(monkeypatch)
-    actual = gradient(algorithm, rollout, foretold=True)
+    actual = gradient(algorithm, rollout, known=True)
     assert (actual - expected).norm() <= 1e-6 * expected.norm()
     tiles = -(-int(rollout.completion_mask.sum()) // ROWS)
     assert counted.tiles == tiles * (2 if off_policy and name in TIES_TOKENS else 1)
 
 
-def test_only_the_batch_that_was_announced_is_foretold() -> None:
-    policy, whole = make("qwen3"), batch()
-    ask = lambda scored: policy.logprobs(whole).logprobs.sum() + scored.logprobs.sum()  # noqa: E731
-    with policy.anticipating(whole, lambda scored: pytest.fail("the objective is not of this batch")):
-        policy.logprobs(whole.select(slice(4)))
-    with policy.anticipating(whole, ask):  # A loss that asks the policy itself comes to an end.
-        policy.logprobs(whole).logprobs.sum().backward()
+def test_a_loss_that_ties_tokens_unseen_costs_time_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens that stand two apart are not moved against each other beforehand; the slopes that arrive tell."""
+    policy, rollout = make("qwen3").double(), batch()
+
+    def objective(scored: TokenLogProbs) -> Tensor:
+        logprobs = scored.logprobs.masked_fill(~rollout.completion_mask, 0.0)
+        return (logprobs[:, 2:] * logprobs[:, :-2]).sum()
+
+    policy.logprobs(rollout)  # With the self-check.
+    counted, gradients = Counted(monkeypatch), []
+    for score in (policy.padded_logprobs, partial(policy.logprobs_for, objective)):
+        policy.zero_grad()
+        objective(score(rollout)).backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in policy.parameters() if p.grad is not None]))
+    assert (gradients[1] - gradients[0]).norm() <= 1e-6 * gradients[0].norm()
+    assert counted.tiles == 2 * -(-int(rollout.completion_mask.sum()) // ROWS)
+
+
+def test_a_policy_without_that_argument_is_scored_all_the_same() -> None:
+    class Plain(CausalLMPolicy):
+        def logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
+            return self.padded_logprobs(batch, entropy_gradient=entropy_gradient)
+
+    policy, rollout = make("qwen3"), batch()
+    policy.__class__ = Plain
+    scored = policy.logprobs_for(lambda scored: pytest.fail("nobody asks"), rollout, entropy_gradient=True)
+    assert scored.entropy.requires_grad

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from rlframework.completions import Completions
 from rlframework.policies import CausalLMPolicy
-from rlframework.policies.decoding import fused_step as lean_decode
-from rlframework.policies.decoding.fused_step import LeanDecoder
-from rlframework.policies.decoding.group_cache import PromptLayer, Seats
-from rlframework.policies.decoding.kv_cache import RoomyLayer
+from rlframework.policies.decoding import fused_step
+from rlframework.policies.decoding.fused_step import FusedDecoder
+from rlframework.policies.decoding.group_cache import GroupRows, PromptLayer
+from rlframework.policies.decoding.kv_cache import PreallocatedLayer
 from rlframework.policies.scoring.prefix_tree import PrefixTree
-from rlframework.policies.scoring.tree_attention import GroupwiseAttention, Span
+from rlframework.policies.scoring.tree_attention import Span, TreeAttention
 from rlframework.prompt import Prompt
 from rlframework.rollout import Rollout
 from rlframework.samplers import SharedPrefixSampler
@@ -101,26 +101,26 @@ def a_head_is_missing_in_the_step(patch: pytest.MonkeyPatch) -> None:
             mixed[:, 4] = 0
         return mixed
 
-    wrapped(RoomyLayer, "mix", change, patch)
+    wrapped(PreallocatedLayer, "mix", change, patch)
     wrapped(PromptLayer, "mix", change, patch)
 
 
 def a_column_is_stale(patch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
 
-    def change(update: Callable, layer: RoomyLayer, keys: Tensor, values: Tensor, **named: object) -> object:
+    def change(update: Callable, layer: PreallocatedLayer, keys: Tensor, values: Tensor, **named: object) -> object:
         calls.append(1)
         stale = len(calls) % 30 == LAYER and len(calls) > 60
         return update(layer, 0 * keys if stale else keys, values, **named)
 
-    wrapped(RoomyLayer, "update", change, patch)
+    wrapped(PreallocatedLayer, "update", change, patch)
 
 
 def a_position_is_one_off_in_the_step(patch: pytest.MonkeyPatch) -> None:
-    def change(forward: Callable, decoder: LeanDecoder, tokens: Tensor, positions: Tensor, *rest: object) -> Tensor:
-        return forward(decoder, tokens, positions - (torch.arange(len(positions)) == 0).long(), *rest)
+    def change(rotation: Callable, decoder: FusedDecoder, positions: Tensor) -> tuple[Tensor, Tensor]:
+        return rotation(decoder, positions - (torch.arange(len(positions)) == 0).long())
 
-    wrapped(LeanDecoder, "forward", change, patch)
+    wrapped(FusedDecoder, "_rotation", change, patch)
 
 
 def an_adapter_is_forgotten_in_one_matrix(patch: pytest.MonkeyPatch) -> None:
@@ -130,18 +130,18 @@ def an_adapter_is_forgotten_in_one_matrix(patch: pytest.MonkeyPatch) -> None:
         calls.append(1)
         return part.weight if len(calls) % 210 == 7 * LAYER else weight(part)
 
-    wrapped(lean_decode, "_weight", change, patch)
+    wrapped(fused_step, "_weight", change, patch)
 
 
 def rows_change_places(patch: pytest.MonkeyPatch) -> None:
-    def change(select: Callable, layer: RoomyLayer, rows: Tensor) -> None:
+    def change(select: Callable, layer: PreallocatedLayer, rows: Tensor) -> None:
         select(layer, rows.flip(0) if len(rows) < 4 else rows)
 
-    wrapped(RoomyLayer, "reorder_cache", change, patch)
+    wrapped(PreallocatedLayer, "reorder_cache", change, patch)
 
 
 def padding_is_seen(patch: pytest.MonkeyPatch) -> None:
-    wrapped(Seats, "__init__", lambda make, seats, group, mask: make(seats, group, mask | True), patch)
+    wrapped(GroupRows, "__init__", lambda make, rows, group, mask: make(rows, group, mask | True), patch)
 
 
 def padding_stays_behind_the_trunk(patch: pytest.MonkeyPatch) -> None:
@@ -149,11 +149,11 @@ def padding_stays_behind_the_trunk(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_step_rounds_too_much(patch: pytest.MonkeyPatch) -> None:
-    def change(step: Callable, *given: object) -> Tensor:
-        logits = step(*given)
+    def change(append: Callable, *given: object) -> Tensor:
+        logits = append(*given)
         return (logits / 2).round() * 2 if logits.dtype == torch.bfloat16 else logits
 
-    wrapped(LeanDecoder, "step", change, patch)
+    wrapped(FusedDecoder, "append", change, patch)
 
 
 def a_head_is_missing_in_the_tree(patch: pytest.MonkeyPatch) -> None:
@@ -164,7 +164,7 @@ def a_head_is_missing_in_the_tree(patch: pytest.MonkeyPatch) -> None:
         mixed = attend(*given)
         return mixed.index_fill(1, torch.tensor([4]), 0.0) if len(calls) % 30 == LAYER else mixed
 
-    wrapped(GroupwiseAttention, "attend", change, patch)
+    wrapped(TreeAttention, "attend", change, patch)
 
 
 def a_position_is_one_off_in_the_tree(patch: pytest.MonkeyPatch) -> None:
@@ -240,4 +240,4 @@ def test_rounding_is_no_fault(policy: CausalLMPolicy, asked: list[Prompt], autoc
         assert said(lambda: policy.logprobs(rows)) == []
     assert len(policy._decoding._holds) >= 2, "nothing was checked"
     assert all(policy._decoding._holds.values())
-    assert policy._scoring._proven
+    assert policy._scoring._verified

@@ -147,6 +147,6 @@ def test_it_trains_as_the_plain_sampler_does(grpo: Callable[..., GRPO], fit: Cal
     for kind in (BatchedSampler, GenerateSampler):
         algorithm = grpo(sampler=kind(group_size=4, max_tokens=4), passes_per_rollout=2)
         fit(algorithm)
-        assert algorithm.reuses_sampler_logprobs
+        assert not algorithm.policy_scores_rollouts
         weights.append(torch.nn.utils.parameters_to_vector(algorithm.policy.parameters()).detach())
     torch.testing.assert_close(weights[1], weights[0], atol=1e-5, rtol=0)

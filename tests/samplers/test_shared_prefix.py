@@ -20,7 +20,7 @@ from transformers import (
 from rlframework.policies import CausalLMPolicy, Policy
 from rlframework.policies.decoding import base as decoding
 from rlframework.policies.decoding.group_cache import PromptLayer
-from rlframework.policies.decoding.kv_cache import RoomyLayer
+from rlframework.policies.decoding.kv_cache import PreallocatedLayer
 from rlframework.samplers import BatchedSampler, SharedPrefixSampler
 from rlframework.testing import letter_prompts, letter_tokenizer, tiny_policy
 
@@ -107,10 +107,10 @@ def test_a_prompt_is_read_once_and_rows_that_are_done_are_not_fed() -> None:
         assert needed <= size <= needed / 0.9 + 1
 
 
-def test_a_roomy_layer_holds_what_was_put_in() -> None:
+def test_a_preallocated_layer_holds_what_was_put_in() -> None:
     torch.manual_seed(0)
     keys, values, more = (torch.randn(3, 2, length, 4) for length in (5, 5, 2))
-    layer = RoomyLayer(keys, values, room=3)
+    layer = PreallocatedLayer(keys, values, room=3)
     whole, _ = layer.update(more, -more)
     torch.testing.assert_close(whole, torch.cat([keys, more], 2))
     layer.reorder_cache(torch.tensor([2, 0, 2, 2]))

@@ -6,6 +6,7 @@ import unsloth  # isort: skip  # noqa: F401  # first of all: it replaces parts o
 
 import resource
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -38,7 +39,7 @@ def group(policy: UnslothPolicy, prompt: int = 121, tokens: int = 11) -> Rollout
 def cpu_seconds(policy: UnslothPolicy, way: str) -> float:
     """Return the CPU seconds of scoring a group and of its gradient."""
     rollout = group(policy)
-    score = policy.logprobs if way == "shared" else RightPadded(policy).score
+    score = policy.logprobs if way == "shared" else partial(RightPadded().score, policy)
     for _ in range(2):  # The first one also proves the way.
         before = resource.getrusage(resource.RUSAGE_SELF)
         score(rollout).logprobs.sum().backward()

@@ -10,6 +10,7 @@ import unsloth  # isort: skip  # first of all: it replaces parts of what is impo
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +47,13 @@ def scoring(policy: UnslothPolicy, folder: Path) -> dict[str, Any]:
     """Score in training mode, with gradient checkpointing, both ways; and the reference."""
     policy.save_adapter(folder / ADAPTER)
     policy.train()
-    assert find_fault(policy, RightPadded(policy), batch()) is None
+    assert find_fault(policy, RightPadded(), batch()) is None
     # As on a GPU, where the mask is dropped in training.
     body = policy.model.get_base_model().base_model
     hook = body.register_forward_pre_hook(see_everything, with_kwargs=True)
     without_mask = {
         "shared prefixes": scored(policy, policy.logprobs),
-        "right-padded": scored(policy, RightPadded(policy).score),
+        "right-padded": scored(policy, partial(RightPadded().score, policy)),
         "row by row": scored(policy, policy.padded_logprobs),
         "left-padded": scored(policy, lambda rollout: CausalLMPolicy.padded_logprobs(policy, rollout)),
     }
@@ -63,7 +64,7 @@ def scoring(policy: UnslothPolicy, folder: Path) -> dict[str, Any]:
         **without_mask,
         "reference": policy.reference().logprobs(batch()).logprobs.detach(),
         "positions": policy.max_positions,
-        "scorer": type(policy._scoring.choose(batch())).__name__,
+        "scorer": type(policy._scoring.choose(policy, batch())).__name__,
     }
 
 

@@ -1,28 +1,25 @@
-"""Which prefill, cache and step decode a rollout, and the proof that they decode as the model does."""
+"""Decoding of a rollout: the choice of prefill, cache and step, each checked against the model's own forward."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
-from rlframework.policies.decoding.cuda_graph import GraphedDecoder
-from rlframework.policies.decoding.fused_step import LeanDecoder
+from rlframework.policies.decoding.fused_step import FusedDecoder
 from rlframework.policies.decoding.group_cache import GroupCache
-from rlframework.policies.decoding.kv_cache import with_room
+from rlframework.policies.decoding.kv_cache import preallocated
 from rlframework.policies.decoding.rows_apart import RowsApart
 from rlframework.policies.decoding.trunk_prefill import read_behind_trunk, worth_a_trunk
+from rlframework.policies.forward import ModelForward
 from rlframework.policies.rope import length_dependent
 from rlframework.policies.scoring.prefix_tree import common_prefix
 from rlframework.policies.scoring.tree_attention import TREE_ATTENTION
 from rlframework.policies.self_check import coarse, exact_twin, exactly, raised, rounds, total_variation, unlike, wrong
 from rlframework.utilities.distributed import is_sharded, on_any_rank
-
-if TYPE_CHECKING:
-    from rlframework.policies.causal_lm import CausalLMPolicy
 
 # Prompts of so many tokens are kept once for their group: below, a copy for each row is read faster than the two parts
 # of a row are joined.
@@ -30,21 +27,21 @@ LONG_PROMPT = 64
 
 
 class Way(NamedTuple):
-    """A combination of shortcuts.
+    """Way of decoding: a combination of shortcuts.
 
     Args:
         trunk: Read what all prompts begin with once.
         shared: Keep each prompt once for its group.
-        roomy: Copy it into a cache with room for what follows; without either, the cache is the model's own.
-        lean: Take steps through `LeanDecoder`, for which the cache has to be one of the two.
+        preallocated: Copy it into buffers that hold what follows, too; without either, the cache is the model's own.
+        fused: Take steps through `FusedDecoder`, for which the cache has to be one of the two.
         padded: Read and decode all prompts as one batch; without it each by itself (`RowsApart`).
         cached: Go on from the model's cache; without it every step reads whole rows again.
     """
 
     trunk: bool = False
     shared: bool = False
-    roomy: bool = False
-    lean: bool = False
+    preallocated: bool = False
+    fused: bool = False
     padded: bool = True
     cached: bool = True
 
@@ -54,14 +51,14 @@ class Way(NamedTuple):
         names = {
             "shared_trunk=True": self.trunk,
             "shared_prefix=True": self.shared,
-            "lean_decode=True": self.lean,
+            "fused_decode=True": self.fused,
         }
         own = "the model's own cache" + (" of padded rows (padded=True)" if self.padded else "")
-        own = "cache with room" if self.roomy else own
+        own = "a preallocated cache" if self.preallocated else own
         return ", ".join(name for name, used in names.items() if used) or own
 
 
-# Each row read anew at every step, by itself: by definition what the model says of a text.
+# Each row read again at every step, by itself: by definition what the model says of a text.
 _SLOWEST = Way(padded=False, cached=False)
 
 
@@ -74,21 +71,24 @@ class Decoding:
 
     Args:
         trunk: Read what all prompts begin with once, where the cache allows it.
-        lean: Take steps through `LeanDecoder`, where the cache and the weights allow it.
-        graphed: Record them as graphs, with a copy of the prompt for every row.
+        fused: Take steps through `FusedDecoder`, where the cache and the weights allow it.
         padded: Read prompts of unequal length as one batch.
     """
 
-    def __init__(self, trunk: bool, lean: bool, graphed: bool = False, padded: bool = True) -> None:
+    def __init__(self, trunk: bool, fused: bool, padded: bool = True) -> None:
         self._trunk = trunk
-        self._lean = lean
-        self._graphed = graphed
+        self._fused = fused
         self._padded = padded
         self._holds: dict[Way, bool] = {}
         self._prompts: tuple[Tensor, Tensor] | None = None
 
-    def read(self, policy: CausalLMPolicy, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
-        """Read the prompts, ``(N, V)`` and their cache.
+    def read(self, policy: ModelForward, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
+        """Read the prompts; return ``(N, V)`` logits and their cache.
+
+        Args:
+            policy: The policy that decodes.
+            ids: ``(N, P)``, left-padded.
+            mask: ``(N, P)`` bool, false on padding.
 
         Raises:
             RuntimeError: The model's logits are NaN.
@@ -101,7 +101,7 @@ class Decoding:
         wanted = [Way(trunk=True)] if trunk else []
         wanted += [Way()] if self._padded and policy.keeps_cache else []
         wanted += [Way(padded=False)] if policy.keeps_cache else []
-        way = next((way for way in wanted if self._proven(policy, way, 1)), _SLOWEST)
+        way = next((way for way in wanted if self._verified(policy, way, 1)), _SLOWEST)
         if way == _SLOWEST:
             self._refuse_what_is_not_causal(policy)
         if not way.padded and is_sharded(policy):
@@ -111,8 +111,15 @@ class Decoding:
             )
         return self._prefill(policy, way, ids, mask)
 
-    def branch(self, policy: CausalLMPolicy, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
+    def branch(self, policy: ModelForward, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
         """Return a cache of ``N * copies`` rows, group by group, that share their prompt if it is long.
+
+        Args:
+            policy: The policy that decodes.
+            cache: Of the prompts, from `read`.
+            mask: ``(N, P)`` bool, that of the prompts.
+            copies: Rows of a group.
+            room: Tokens that are still to come for each row, at most.
 
         Raises:
             RuntimeError: The model's logits are NaN.
@@ -120,46 +127,47 @@ class Decoding:
         if isinstance(cache, RowsApart):
             return self._branched(policy, _SLOWEST, cache, mask, copies, room)
         plain = isinstance(cache, DynamicCache) and all(type(layer) is DynamicLayer for layer in cache.layers)
-        long = copies > 1 and mask.shape[1] >= LONG_PROMPT and not self._graphed
+        long = copies > 1 and mask.shape[1] >= LONG_PROMPT
         # Latent attention keeps other things than the keys and values that attention meets.
         alike = plain and all(layer.keys.shape == layer.values.shape for layer in cache.layers)
         shared = alike and long and policy.model.config._attn_implementation == TREE_ATTENTION
-        lean = plain and self._lean and not is_sharded(policy) and LeanDecoder.fits(policy.model)
-        copied = (Way(roomy=plain, lean=lean), Way(roomy=plain), Way())
-        wanted = (Way(shared=True, lean=lean), Way(shared=True), *copied) if shared else copied
-        way = next((way for way in wanted if self._proven(policy, way, copies)), Way())
+        fused = plain and self._fused and not is_sharded(policy) and FusedDecoder.fits(policy.model)
+        copied = (Way(preallocated=plain, fused=fused), Way(preallocated=plain), Way())
+        wanted = (Way(shared=True, fused=fused), Way(shared=True), *copied) if shared else copied
+        way = next((way for way in wanted if self._verified(policy, way, copies)), Way())
         return self._branched(policy, way, cache, mask, copies, room)
 
-    def next_logits(self, policy: CausalLMPolicy, ids: Tensor, mask: Tensor, cache: Any) -> tuple[Tensor, Any]:
-        """Decode one token per row, ``(B, V)``, in the way that the cache was branched for."""
-        if isinstance(cache, RowsApart):
-            return cache.append(ids), cache
-        decoder = getattr(cache, "decoder", None)
-        if decoder is None:
-            return policy.plain_next_logits(ids, mask, cache)
-        return decoder.step(ids[:, 0], mask, cache), cache
+    def next_logits(self, policy: ModelForward, ids: Tensor, mask: Tensor, cache: Any) -> tuple[Tensor, Any]:
+        """Decode one token per row, ``(B, V)``, in the way that the cache was branched for.
 
-    def _prefill(self, policy: CausalLMPolicy, way: Way, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
+        Args:
+            policy: The policy that decodes.
+            ids: ``(B, 1)``.
+            mask: ``(B, S)`` bool over everything seen and the token itself.
+            cache: From `branch`, or from the last call.
+        """
+        if isinstance(cache, RowsApart | FusedDecoder):
+            return cache.append(ids, mask), cache
+        inputs = cache.inputs if isinstance(cache, GroupCache) else {}
+        return policy.plain_next_logits(ids, mask, cache, **inputs)
+
+    def _prefill(self, policy: ModelForward, way: Way, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
         if not way.padded:
             return RowsApart.read(policy, ids, mask, way.cached)
         if not way.trunk:
             return policy.next_logits(ids, mask)
         return read_behind_trunk(policy.next_logits, ids, mask, common_prefix(ids, mask))
 
-    def _branched(self, policy: CausalLMPolicy, way: Way, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
+    def _branched(self, policy: ModelForward, way: Way, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
         if way.shared:
             cache = GroupCache(cache, mask, copies, room)
         else:
             rows = torch.arange(len(mask), device=mask.device).repeat_interleave(copies)
-            cache = with_room(cache, rows, room) if way.roomy else policy.select_rows(cache, rows, room)
-        if way.lean:
-            # The joined weights live as long as the cache does: no longer than the rollout that they belong to.
-            decoder = LeanDecoder(policy.model, cache.layers[0].capacity)
-            cache.decoder = GraphedDecoder(decoder) if self._graphed else decoder
-        return cache
+            cache = preallocated(cache, rows, room) if way.preallocated else policy.select_rows(cache, rows, room)
+        return FusedDecoder(policy.model, cache) if way.fused else cache
 
-    def _proven(self, policy: CausalLMPolicy, way: Way, copies: int) -> bool:
-        """Whether a way decodes as the model scores, found out once."""
+    def _verified(self, policy: ModelForward, way: Way, copies: int) -> bool:
+        """Return whether a way decodes as the model scores, found out once."""
         if way not in self._holds:
             if self._prompts is None:
                 return False  # A cache that was not read here.
@@ -172,7 +180,7 @@ class Decoding:
                 )
         return self._holds[way]
 
-    def _refuse_what_is_not_causal(self, policy: CausalLMPolicy) -> None:
+    def _refuse_what_is_not_causal(self, policy: ModelForward) -> None:
         """Refuse a model that predicts a token otherwise once others follow it, found out once.
 
         Raises:
@@ -190,22 +198,21 @@ class Decoding:
         self._holds[_SLOWEST] = True
 
     @torch.no_grad()
-    def _fault(self, policy: CausalLMPolicy, way: Way, ids: Tensor, mask: Tensor, copies: int) -> str | None:
+    def _fault(self, policy: ModelForward, way: Way, ids: Tensor, mask: Tensor, copies: int) -> str | None:
         """Return how a way differs from the model's own forward pass; None if it does not.
 
         Raises:
             RuntimeError: The logits of that are NaN.
         """
         forced = self._sampled(policy, ids, mask, copies)
-        with exact_twin(policy) as exact:
-            if exact is None:
+        with exact_twin(policy) as twin:
+            if twin is None:
                 own = _whole(policy, ids, mask, copies, forced)
                 try:
                     fast = self._replay(policy, way, ids, mask, copies, forced)
                 except Exception as error:
                     return raised(error)
                 return unlike("distributions", float(total_variation(own, fast).mean()))
-            twin, _ = exact
             with exactly(policy):
                 truth = _whole(twin, ids, mask, copies, forced)
                 try:
@@ -224,9 +231,7 @@ class Decoding:
             )
             return coarse("distributions", own_error, fast_error)
 
-    def _replay(
-        self, policy: CausalLMPolicy, way: Way, ids: Tensor, mask: Tensor, copies: int, forced: Tensor
-    ) -> Tensor:
+    def _replay(self, policy: ModelForward, way: Way, ids: Tensor, mask: Tensor, copies: int, forced: Tensor) -> Tensor:
         """Decode tokens that are given, ``(B, T)``, one row ending halfway; return logits, ``(n, V)``."""
         logits, cache = self._prefill(policy, way, ids, mask)
         cache = self._branched(policy, way, cache, mask, copies, room=forced.shape[1])
@@ -238,11 +243,10 @@ class Decoding:
                 mask, forced = mask[kept], forced[kept]
             mask = torch.nn.functional.pad(mask, (0, 1), value=True)
             step, cache = self.next_logits(policy, forced[:, position : position + 1], mask, cache)
-            # A recorded step writes into the same buffer again.
-            steps.append(step.clone())
+            steps.append(step)
         return torch.cat(steps)
 
-    def _sampled(self, policy: CausalLMPolicy, ids: Tensor, mask: Tensor, copies: int) -> Tensor:
+    def _sampled(self, policy: ModelForward, ids: Tensor, mask: Tensor, copies: int) -> Tensor:
         """Return tokens that the model samples in its slowest way, ``(B, T)``; no random stream of the run is touched.
 
         Raises:
@@ -267,7 +271,7 @@ class Decoding:
 # Tokens that a proof decodes, and when a row leaves.
 _STEPS, _HALFWAY = 6, 3
 # What a proof reads of a prompt: as much of its beginning, and of its end.
-_PROOF_PROMPT = 48
+_CHECKED_PROMPT = 48
 
 
 def _staying(rows: int, device: torch.device) -> Tensor:
@@ -281,13 +285,13 @@ def _two_prompts(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     sizes = mask.sum(1)
     rows = sizes.argsort(stable=True)[[-1, 0]]
     place, size = mask[rows].long().cumsum(1), sizes[rows].unsqueeze(1)
-    kept = mask[rows] & ((place <= _PROOF_PROMPT) | (place > size - _PROOF_PROMPT))
+    kept = mask[rows] & ((place <= _CHECKED_PROMPT) | (place > size - _CHECKED_PROMPT))
     # What is kept, moved to the right.
     order = kept.long().argsort(dim=1, stable=True)[:, -int(kept.sum(1).max()) :]
     return ids[rows].gather(1, order), kept.gather(1, order)
 
 
-def _whole(policy: CausalLMPolicy, ids: Tensor, mask: Tensor, copies: int, forced: Tensor) -> Tensor:
+def _whole(policy: ModelForward, ids: Tensor, mask: Tensor, copies: int, forced: Tensor) -> Tensor:
     """Return the logits that forward passes over whole rows give where `Decoding._replay` gives some, ``(n, V)``."""
     rows = torch.arange(len(ids), device=ids.device).repeat_interleave(copies)
     logits = torch.cat(

@@ -1,8 +1,8 @@
-"""One decoding step of the Llama family in a dozen calls a layer, for models so small or so fast that calls cost most.
+"""A fused decoding step of the Llama family: a dozen calls a layer, since calls cost most in small or fast models.
 
 The arithmetic is that of transformers' Llama, Qwen2 and Qwen3. Projections that read the same input are joined into one
 matrix, LoRA is added to the weights, norms are the fused ones of torch, and keys and values go straight into a
-`RoomyLayer`.
+`PreallocatedLayer`.
 """
 
 from __future__ import annotations
@@ -18,39 +18,42 @@ from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache
 
 from rlframework.policies.rope import length_dependent
+from rlframework.policies.wrappers import without_adapter
 
 _FAMILY = frozenset({"llama", "qwen2", "qwen3"})
 
 
-class LeanDecoder:
-    """Decodes with the weights that the model has now; made anew for every rollout, since it holds joined copies.
+class FusedDecoder:
+    """Fused decoding of a rollout: owns its cache, and joined copies of the weights that the model has now.
 
     Args:
         model: A transformers model that `fits`.
-        positions: How many positions will be asked for at most.
+        cache: Of the prompts, in layers of `PreallocatedLayer`.
     """
 
-    def __init__(self, model: Any, positions: int) -> None:
-        model = _inside(model)
+    def __init__(self, model: Any, cache: DynamicCache) -> None:
+        model = without_adapter(model)
+        self._cache: Any = cache
         body = model.model
         self._embedding = body.embed_tokens
         self._layers = [_Layer(layer, model.config) for layer in body.layers]
         self._norm = body.norm
         self._head = model.lm_head
-        places = torch.arange(positions, device=self._embedding.weight.device).unsqueeze(0)
+        states: Any = cache.layers[0]
+        places = torch.arange(states.capacity, device=self._embedding.weight.device).unsqueeze(0)
         self._cosines, sines = (part[0] for part in body.rotary_emb(self._embedding.weight, places))
         first, second = sines.chunk(2, dim=-1)
         self._sines = torch.cat([-first, second], dim=-1)
 
     @staticmethod
     def fits(model: Any) -> bool:
-        """Whether the model is of the family as transformers has it, with plain or LoRA layers and no part of others.
+        """Return whether the model is of the family of transformers, with plain or LoRA layers and no other part.
 
         A part that does nothing yet, as new adapters do, would pass any comparison, so each is known by its class.
         """
         if isinstance(model, PeftModel) and type(model.base_model) is not LoraModel:
             return False
-        model = _inside(model)
+        model = without_adapter(model)
         if not isinstance(model, PreTrainedModel) or model.config.model_type not in _FAMILY:
             return False
         if model.config.hidden_act != "silu" or length_dependent(model.config):
@@ -62,24 +65,27 @@ class LeanDecoder:
         plain = type(body.embed_tokens) is nn.Embedding and type(model.lm_head) is nn.Linear
         return plain and all(type(part) is nn.Linear or _adds_weights(part) for part in parts)
 
-    def step(self, tokens: Tensor, mask: Tensor, cache: DynamicCache) -> Tensor:
-        """Read one token per row and return ``(B, V)`` logits for the next.
+    def append(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Append a token to every row and return ``(B, V)`` logits for the next.
 
         Args:
-            tokens: ``(B,)``.
+            ids: ``(B, 1)``.
             mask: ``(B, S)`` bool over everything seen and the token itself.
-            cache: Of `RoomyLayer`.
         """
         seen = None if bool(mask.all()) else mask[:, None, None, :]
-        return self.forward(tokens, mask.sum(1) - 1, seen, cache.layers)
-
-    def forward(self, tokens: Tensor, positions: Tensor, seen: Tensor | None, states_of_layers: Any) -> Tensor:
-        """Do the same for positions ``(B,)`` and a mask ``(B, 1, 1, S)``, None where nothing is padded."""
-        rotation = self._cosines[positions].unsqueeze(1), self._sines[positions].unsqueeze(1)  # (B, 1, D) each
-        hidden = self._embedding(tokens)
-        for layer, states in zip(self._layers, states_of_layers, strict=True):
+        rotation = self._rotation(mask.sum(1) - 1)
+        hidden = self._embedding(ids[:, 0])
+        for layer, states in zip(self._layers, self._cache.layers, strict=True):
             hidden = layer(hidden, rotation, seen, states)
         return self._head(_normalised(hidden, self._norm))
+
+    def reorder_cache(self, beam_idx: Tensor) -> None:
+        """Keep these rows, in this order."""
+        self._cache.reorder_cache(beam_idx)
+
+    def _rotation(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Return cosines and sines of the positions ``(B,)``, ``(B, 1, D)`` each."""
+        return self._cosines[positions].unsqueeze(1), self._sines[positions].unsqueeze(1)
 
 
 class _Layer:
@@ -155,10 +161,6 @@ def _adds_weights(part: Any) -> bool:
         return False
     variants = any(part.use_dora.values()) or bool(getattr(part, "lora_variant", None))
     return not variants and not any(getattr(part, "lora_bias", {}).values())
-
-
-def _inside(model: Any) -> Any:
-    return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
 def _normalised(states: Tensor, norm: Any) -> Tensor:

@@ -1,4 +1,4 @@
-"""A key-value cache with room set aside, so that a decoding step writes one column instead of copying all of them."""
+"""Preallocated key-value cache: a decoding step writes one column instead of copying all of them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
 
-class RoomyLayer(DynamicLayer):
-    """One layer's keys and values in buffers that are longer than what is in them.
+class PreallocatedLayer(DynamicLayer):
+    """Cache layer with keys and values in buffers that are longer than what is in them.
 
     Args:
         keys: ``(B, H, L, D)`` to start with.
@@ -35,17 +35,19 @@ class RoomyLayer(DynamicLayer):
         return self.buffers[0].shape[2]
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        """Write behind what is there; return everything, ``(B, H, L', D)`` twice."""
+        """Write after what is there; return all keys and values, ``(B, H, L', D)`` each.
+
+        Args:
+            key_states: ``(B, H, l, D)`` of new tokens.
+            value_states: ``(B, H, l, D)``.
+            *args: Of other layers.
+            **kwargs: Of other layers.
+        """
         end = self._length + key_states.shape[-2]
         for buffer, states in zip(self.buffers, (key_states, value_states), strict=True):
             buffer[:, :, self._length : end] = states
         self._length = end
         return self._show()
-
-    def advance(self) -> None:
-        """Take note of a token that was written into the buffers."""
-        self._length += 1
-        self._show()
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None, scale: float) -> Tensor:
         """Append a token to every row and attend from it, ``(B, H_q, D)``.
@@ -61,7 +63,13 @@ class RoomyLayer(DynamicLayer):
         return self.mix(query, seen, scale)
 
     def mix(self, query: Tensor, seen: Tensor | None, scale: float | None) -> Tensor:
-        """Attend to everything that is there, ``(B, H_q, D)``."""
+        """Attend to everything that is there, ``(B, H_q, D)``.
+
+        Args:
+            query: ``(B, H_q, D)``.
+            seen: ``(B, 1, 1, S)`` bool over everything, or None where nothing is padded.
+            scale: Factor on the scores.
+        """
         keys, values = self._shown
         # The heads that share keys as so many queries of one head: a sixth of the time in bfloat16 on a CPU.
         rows = query.unflatten(1, (keys.shape[1], -1))
@@ -79,7 +87,7 @@ class RoomyLayer(DynamicLayer):
         return self._shown
 
 
-def with_room(cache: DynamicCache, rows: Tensor, room: int) -> DynamicCache:
+def preallocated(cache: DynamicCache, rows: Tensor, room: int) -> DynamicCache:
     """Keep the given rows of a cache of plain layers, in buffers that have room for more tokens.
 
     Args:
@@ -88,5 +96,5 @@ def with_room(cache: DynamicCache, rows: Tensor, room: int) -> DynamicCache:
         room: Tokens to come, at most.
     """
     layers: Any = cache.layers
-    cache.layers = [RoomyLayer(layer.keys[rows], layer.values[rows], room) for layer in layers]
+    cache.layers = [PreallocatedLayer(layer.keys[rows], layer.values[rows], room) for layer in layers]
     return cache

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from rlframework.policies.causal_lm import CausalLMPolicy
+from rlframework.policies.forward import ModelForward
 
 
 class GroupState:
@@ -20,21 +19,21 @@ class GroupState:
         cached: Whether to go on from the model's cache; otherwise each step reads whole rows again.
     """
 
-    def __init__(self, policy: CausalLMPolicy, ids: Tensor, cached: bool) -> None:
+    def __init__(self, policy: ModelForward, ids: Tensor, cached: bool) -> None:
         self._policy = policy
         self._cached = cached
         self._cache: Any = None
         self.ids = ids
 
     def next_logits(self, new: Tensor) -> Tensor:
-        """Return what follows, ``(n, V)``, where ``new``, ``(n, l)``, is what the last call has not seen of ``ids``."""
+        """Return the logits of what follows, ``(n, V)``; ``new``, ``(n, l)``, is what the last call has not seen."""
         if not self._cached:
             return self._policy.single_logits(self.ids, 1)[:, -1]
         logits, self._cache = self._policy.single_next_logits(new, self._cache)
         return logits
 
     def append(self, new: Tensor) -> Tensor:
-        """Append a token to every row, ``(n, 1)``, and return what follows, ``(n, V)``."""
+        """Append a token to every row, ``(n, 1)``, and return ``(n, V)`` logits for the next."""
         self.ids = torch.cat([self.ids, new], dim=1)
         return self.next_logits(new)
 
@@ -46,7 +45,7 @@ class GroupState:
 
 
 class RowsApart:
-    """The state of rows whose prompts are of unequal length, without padding that would make them equal.
+    """Rows decoded without padding: the state of rows whose prompts are of unequal length.
 
     It takes as many calls of the model as there are prompts: for models that look at padding, or that have no cache.
 
@@ -58,13 +57,25 @@ class RowsApart:
         self._groups = groups
 
     @classmethod
-    def read(cls, policy: CausalLMPolicy, ids: Tensor, mask: Tensor, cached: bool) -> tuple[Tensor, RowsApart]:
-        """Read left-padded prompts, ``(N, P)`` ids and bool mask, one by one; return ``(N, V)`` logits and the rows."""
+    def read(cls, policy: ModelForward, ids: Tensor, mask: Tensor, cached: bool) -> tuple[Tensor, RowsApart]:
+        """Read left-padded prompts one by one; return ``(N, V)`` logits and the rows.
+
+        Args:
+            policy: The policy that decodes.
+            ids: ``(N, P)``.
+            mask: ``(N, P)`` bool, false on padding.
+            cached: Whether to go on from the model's cache; otherwise each step reads whole rows again.
+        """
         groups = [GroupState(policy, row[real].unsqueeze(0), cached) for row, real in zip(ids, mask, strict=True)]
         return torch.cat([group.next_logits(group.ids) for group in groups]), cls(groups)
 
-    def append(self, ids: Tensor) -> Tensor:
-        """Append a token to every row, ``(B, 1)``, and return what follows, ``(B, V)``."""
+    def append(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Append a token to every row and return ``(B, V)`` logits for the next.
+
+        Args:
+            ids: ``(B, 1)``.
+            mask: ``(B, S)`` bool; of no account here, where nothing is padded.
+        """
         parts = ids.split([len(group.ids) for group in self._groups])
         return torch.cat([group.append(part) for group, part in zip(self._groups, parts, strict=True)])
 

@@ -1,4 +1,4 @@
-"""Prompts that begin alike: what they have in common is read once, and then what follows in each."""
+"""Prefill of prompts that begin alike: their common trunk is read once, and then what follows in each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Read = Callable[..., tuple[Tensor, Any]]
 
 
 def worth_a_trunk(ids: Tensor, mask: Tensor) -> bool:
-    """Whether a pass of its own for the common tokens pays: it saves a quarter of the prompts' tokens.
+    """Return whether a pass of its own for the common tokens pays: it saves a quarter of the prompts' tokens.
 
     Args:
         ids: ``(N, P)`` left-padded prompts.

@@ -1,1 +1,1 @@
-"""Scoring: log-probabilities of a minibatch, each way faster than the last and held against it."""
+"""Scoring: log-probabilities of a minibatch, by faster and slower ways that are checked against each other."""

@@ -1,12 +1,13 @@
-"""Ways to score a minibatch, from the fastest to single rows, each held against single rows on first use."""
+"""Scoring of minibatches: the choice among ways, each checked against single rows on first use."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
@@ -15,6 +16,7 @@ from torch.distributed.tensor import DTensor
 
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.policies.base import eval_mode
+from rlframework.policies.forward import ModelForward
 from rlframework.policies.self_check import (
     coarse,
     exact_twin,
@@ -27,12 +29,9 @@ from rlframework.policies.self_check import (
 from rlframework.rollout import Rollout
 from rlframework.utilities.distributed import on_any_rank
 
-if TYPE_CHECKING:
-    from rlframework.policies.causal_lm import CausalLMPolicy
-
 
 class Scorer(ABC):
-    """One way to lay a minibatch out and score it.
+    """Way of scoring: lays a minibatch out and scores it.
 
     Attributes:
         name: In messages.
@@ -45,42 +44,50 @@ class Scorer(ABC):
     is_news: ClassVar[bool] = True
 
     @abstractmethod
-    def unfit(self, batch: Rollout) -> str | None:
-        """Return why this minibatch cannot be scored so, as far as configuration and shapes tell; None if it can."""
-
-    @abstractmethod
-    def score(self, batch: Rollout, **options: Any) -> TokenLogProbs:
-        """Return what `CausalLMPolicy.single_logprobs` returns, ``(B, T)``, 0 on padding.
+    def why_not(self, policy: ModelForward, batch: Rollout) -> str | None:
+        """Return why this minibatch cannot be scored so, as far as configuration and shapes tell; None if it can.
 
         Args:
+            policy: The policy that scores.
+            batch: Whole groups.
+        """
+
+    @abstractmethod
+    def score(self, policy: ModelForward, batch: Rollout, **options: Any) -> TokenLogProbs:
+        """Return what `ModelForward.single_logprobs` returns, ``(B, T)``, 0 on padding.
+
+        Args:
+            policy: The policy that scores.
             batch: Whole groups.
             **options: Of `Head.score`.
         """
 
 
 class Scoring:
-    """Takes the first scorer that fits, then padded rows, then single rows.
+    """Scoring of a policy: by the first scorer that fits, then padded rows, then single rows.
 
     The log says once for each reason why a faster one did not. The first minibatch of a way, and the first one with
-    gradients, are scored for a few rows, and held against the same rows each by itself. A way that differs is left,
+    gradients, are scored for a few rows, and checked against the same rows each by itself. A way that differs is left,
     with a warning that has the figures.
 
     Args:
-        policy: Whose single rows are right.
         scorers: The fastest first.
         padded: Whether rows may be padded where no scorer fits.
     """
 
-    def __init__(self, policy: CausalLMPolicy, scorers: Sequence[Scorer], padded: bool = True) -> None:
-        self._policy = policy
+    def __init__(self, scorers: Sequence[Scorer], padded: bool = True) -> None:
         self._scorers = scorers
         self._padded = padded
         self._told: set[tuple[Scorer, str]] = set()
-        self._proven: set[tuple[Scorer | None, bool]] = set()
+        self._verified: set[tuple[Scorer | None, bool]] = set()
         self._refuted: set[Scorer] = set()
 
-    def choose(self, batch: Rollout) -> Scorer | None:
-        """Return what scores this minibatch fastest; None if nothing but padded or single rows can.
+    def choose(self, policy: ModelForward, batch: Rollout) -> Scorer | None:
+        """Return the scorer that is fastest for a minibatch; None if nothing but padded or single rows can score it.
+
+        Args:
+            policy: The policy that scores.
+            batch: Whole groups.
 
         Raises:
             RuntimeError: The model's numbers are NaN.
@@ -88,34 +95,38 @@ class Scoring:
         for scorer in self._scorers:
             if scorer in self._refuted:
                 continue
-            reason = scorer.unfit(batch)
-            if reason is None and self._holds(scorer, batch):
+            reason = scorer.why_not(policy, batch)
+            if reason is None and self._holds(policy, scorer, batch):
                 return scorer
             if reason is not None and scorer.is_news and (scorer, reason) not in self._told:
                 self._told.add((scorer, reason))
                 rank_zero_info(f"No {scorer.name}: {reason}.")
         return None
 
-    def pads(self, batch: Rollout) -> bool:
+    def pads(self, policy: ModelForward, batch: Rollout) -> bool:
         """Return whether padded rows score as single ones do; without it each has to be scored by itself.
+
+        Args:
+            policy: The policy that scores.
+            batch: Whole groups.
 
         Raises:
             RuntimeError: The model's numbers are NaN.
         """
-        if self._padded and (None, torch.is_grad_enabled()) not in self._proven:
+        if self._padded and (None, torch.is_grad_enabled()) not in self._verified:
             # Rows without a token have nothing to compare, and those without a prompt nothing to compare with.
             blank = not (batch.completion_mask.any() and batch.prompt_mask.any(1).all())
-            if not on_any_rank(blank, self._policy):
-                self._padded = self._holds(None, batch)
+            if not on_any_rank(blank, policy):
+                self._padded = self._holds(policy, None, batch)
         return self._padded
 
-    def _holds(self, scorer: Scorer | None, batch: Rollout) -> bool:
-        """Whether a scorer, or padded rows, score as single rows do; found out once without gradients, once with."""
+    def _holds(self, policy: ModelForward, scorer: Scorer | None, batch: Rollout) -> bool:
+        """Return whether a way scores as single rows do; found out once without gradients, once with."""
         case = scorer, torch.is_grad_enabled()
-        if case in self._proven:
+        if case in self._verified:
             return True
-        found = find_fault(self._policy, scorer, _sample(batch))
-        if on_any_rank(found is not None, self._policy):
+        found = find_fault(policy, scorer, _sample(batch))
+        if on_any_rank(found is not None, policy):
             if scorer is not None:
                 self._refuted.add(scorer)
             rank_zero_warn(
@@ -124,12 +135,12 @@ class Scoring:
                 "Please report the architecture."
             )
             return False
-        self._proven.add(case)
+        self._verified.add(case)
         return True
 
 
 class _Reading(NamedTuple):
-    """What a way of scoring says of some rows: ``(n,)`` of their tokens, and ``(m,)`` of some weights."""
+    """Result of a way of scoring: ``(n,)`` of the tokens of some rows, and gradients ``(m,)`` of some weights."""
 
     logprobs: Tensor
     entropies: Tensor
@@ -177,35 +188,32 @@ class _Reading(NamedTuple):
         return found | {"gradients (relative)": float((self.gradients - other.gradients).norm() / size)}
 
 
-def find_fault(policy: CausalLMPolicy, scorer: Scorer | None, rows: Rollout) -> str | None:
+def find_fault(policy: ModelForward, scorer: Scorer | None, rows: Rollout) -> str | None:
     """Return how a scorer, or padded rows, differ from single rows; None if they do not.
 
     Args:
         policy: The policy as it is used.
-        scorer: One of its own; None is padded rows.
+        scorer: A way of scoring; None is padded rows.
         rows: A few rows in whole groups, with tokens.
 
     Raises:
         RuntimeError: Single rows score NaN.
     """
-    with exact_twin(policy, scorer) as exact:
+    with exact_twin(policy) as twin:
         # Chosen before anything runs: a sharded model may keep its weights gathered after a pass.
         weights = _small_ones(policy)
-        fast_way = policy.padded_logprobs if scorer is None else scorer.score
-        if exact is None:
+        if twin is None:
             own = _of_single_rows(policy, rows, weights)
             try:
-                fast = _Reading.of(policy, fast_way, rows, weights)
+                fast = _Reading.of(policy, _way(policy, scorer), rows, weights)
             except Exception as error:
                 return raised(error)
             return _first(unlike(what, gap) for what, gap in own.apart(fast, largest=False).items())
-        twin, twin_scorer = exact
         twin_weights = weights if twin is policy else _small_ones(twin)
         with exactly(policy):
             truth = _of_single_rows(twin, rows, twin_weights)
             try:
-                twin_way = twin.padded_logprobs if twin_scorer is None else twin_scorer.score
-                fast = _Reading.of(twin, twin_way, rows, twin_weights)
+                fast = _Reading.of(twin, _way(twin, scorer), rows, twin_weights)
             except Exception as error:  # An architecture that nobody has tried may do anything.
                 return raised(error)
         found = _first(wrong(what, gap) for what, gap in truth.apart(fast, largest=True).items())
@@ -214,12 +222,16 @@ def find_fault(policy: CausalLMPolicy, scorer: Scorer | None, rows: Rollout) -> 
         own_errors = truth.apart(
             _Reading.of(policy, policy.single_logprobs, rows, weights, one_by_one=True), largest=False
         )
-        fast_errors = truth.apart(_Reading.of(policy, fast_way, rows, weights), largest=False)
+        fast_errors = truth.apart(_Reading.of(policy, _way(policy, scorer), rows, weights), largest=False)
         return _first(coarse(what, error, fast_errors[what]) for what, error in own_errors.items())
 
 
-def _of_single_rows(policy: CausalLMPolicy, rows: Rollout, weights: Sequence[nn.Parameter]) -> _Reading:
-    """Return what every way of scoring is held against.
+def _way(policy: ModelForward, scorer: Scorer | None) -> Callable[[Rollout], TokenLogProbs]:
+    return policy.padded_logprobs if scorer is None else partial(scorer.score, policy)
+
+
+def _of_single_rows(policy: ModelForward, rows: Rollout, weights: Sequence[nn.Parameter]) -> _Reading:
+    """Return the result of single rows, which every way of scoring is checked against.
 
     Raises:
         RuntimeError: It cannot be had, or is no number.
@@ -244,8 +256,8 @@ def _first(found: Iterable[str | None]) -> str | None:
     return next((text for text in found if text is not None), None)
 
 
-def drops_out(policy: nn.Module) -> bool:
-    """Whether dropout acts at present."""
+def has_active_dropout(policy: nn.Module) -> bool:
+    """Return whether dropout acts at present."""
     return policy.training and any(_dropout(part) > 0 for part in policy.modules())
 
 
@@ -263,7 +275,7 @@ def _small_ones(policy: nn.Module) -> list[nn.Parameter]:
 
 
 def _sample(batch: Rollout) -> Rollout:
-    """Return two rows of each of two groups, cut short: a proof must not take more memory than the steps behind it."""
+    """Return two rows of each of two groups, cut short: a check must not take more memory than the steps after it."""
     size = batch.group_size if len(batch) % batch.group_size == 0 else 1
     tokens = batch.completion_mask.sum(1).view(-1, size)
     groups = tokens.sum(1).topk(min(2, len(tokens))).indices
@@ -272,10 +284,10 @@ def _sample(batch: Rollout) -> Rollout:
     rows = batch.select(chosen)
     # Of a long prompt the middle is left out: what prompts have in common stays, and what a completion follows.
     place = rows.prompt_mask.long().cumsum(1)
-    middle = (place > _PROOF_PROMPT) & (place <= rows.prompt_mask.sum(1, keepdim=True) - _PROOF_PROMPT)
+    middle = (place > _CHECKED_PROMPT) & (place <= rows.prompt_mask.sum(1, keepdim=True) - _CHECKED_PROMPT)
     prompt, completion = rows.prompt_mask & ~middle, rows.completion_mask.clone()
-    completion[:, _PROOF_COMPLETION:] = False
+    completion[:, _CHECKED_COMPLETION:] = False
     return replace(rows, prompt_mask=prompt, completion_mask=completion, group_size=few).trim()
 
 
-_PROOF_PROMPT, _PROOF_COMPLETION = 128, 32
+_CHECKED_PROMPT, _CHECKED_COMPLETION = 128, 32

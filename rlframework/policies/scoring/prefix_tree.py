@@ -1,4 +1,4 @@
-"""A minibatch as a tree: what all prompts begin with, each prompt, and its completions as branches; each read once."""
+"""Prefix tree of a minibatch: the common trunk, each prompt, and its completions as branches; each read once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rlframework.rollout import Rollout
 
 @dataclass(frozen=True)
 class PrefixTree:
-    """A minibatch laid out for one forward pass. The last token of a completion predicts nothing and is left out.
+    """Prefix tree of a minibatch, laid out for one forward pass. The last token of a completion is left out.
 
     Args:
         ids: ``(1, L)`` tokens: the trunk if there is one, then prompt, completion, completion, ..., the next group.
@@ -67,7 +67,7 @@ class PrefixTree:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """What a model's forward is called with, but for the attention."""
+        """Arguments of the model's forward, but for the attention."""
         # A mask of four dimensions is handed to the attention as it is; there the tree takes its place.
         mask = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=self.ids.device)
         return {"input_ids": self.ids, "attention_mask": mask, "position_ids": self.positions, "use_cache": False}

@@ -1,29 +1,24 @@
-"""Rows that begin in column 0, for models that do not look at an attention mask."""
+"""Right-padded rows, which begin in column 0, for models that do not look at an attention mask."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from rlframework.functional.logprobs import TokenLogProbs
+from rlframework.policies.forward import ModelForward
 from rlframework.policies.lm_head import into_rows
 from rlframework.policies.scoring.base import Scorer
 from rlframework.rollout import Rollout
 
-if TYPE_CHECKING:
-    from rlframework.policies.causal_lm import CausalLMPolicy
-
 
 class RightPadded(Scorer):
-    """Scores rows with prompt and completion end to end from column 0, position 0, and all padding behind.
+    """Right-padded rows: prompt and completion end to end from column 0, position 0, and all padding after them.
 
-    What is behind is never looked at by causal attention, so no mask is needed, and attention can take its fastest
+    What comes after is never looked at by causal attention, so no mask is needed, and attention can take its fastest
     way. Logits are made for scored tokens only.
-
-    Args:
-        policy: The policy that scores.
 
     Example:
         >>> import torch
@@ -35,12 +30,9 @@ class RightPadded(Scorer):
     name = "right-padded rows"
     switch = "right_padded"
 
-    def __init__(self, policy: CausalLMPolicy) -> None:
-        self._policy = policy
-
-    def unfit(self, batch: Rollout) -> str | None:
+    def why_not(self, policy: ModelForward, batch: Rollout) -> str | None:
         """Return why this minibatch cannot be scored so, or None."""
-        if "logits_to_keep" not in self._policy._forward_arguments:
+        if "logits_to_keep" not in policy.forward_arguments:
             return "the model takes no logits_to_keep"
         if not batch.completion_mask.any():
             return "no completion of a minibatch has a token"
@@ -48,9 +40,9 @@ class RightPadded(Scorer):
             return "a prompt has no token"
         return None
 
-    def score(self, batch: Rollout, **options: Any) -> TokenLogProbs:
+    def score(self, policy: ModelForward, batch: Rollout, **options: Any) -> TokenLogProbs:
         """Score all rows in one pass, ``(B, T)``."""
-        scored, head = batch.completion_mask, self._policy.head
+        scored, head = batch.completion_mask, policy.head
         real = torch.cat([batch.prompt_mask, scored], dim=1)  # (B, P + T)
         predicts = torch.zeros_like(real)
         predicts[:, -scored.shape[1] - 1 : -1] = scored

@@ -1,83 +1,70 @@
-"""When a model can read a group as a tree."""
+"""Shared prefixes: each prompt is read once for its whole group, where the model allows it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from peft import PeftModel
-from transformers import PreTrainedModel
+from typing import Any
 
 from rlframework.functional.logprobs import TokenLogProbs
+from rlframework.policies.forward import ModelForward
 from rlframework.policies.lm_head import into_rows
-from rlframework.policies.rope import shared_rotation
-from rlframework.policies.scoring.base import Scorer, drops_out
+from rlframework.policies.rope import rope_depends_on_batch
+from rlframework.policies.scoring.base import Scorer, has_active_dropout
 from rlframework.policies.scoring.prefix_tree import PrefixTree, common_prefix
-from rlframework.policies.scoring.tree_attention import TREE_ATTENTION, GroupwiseAttention, TreeAttention
+from rlframework.policies.scoring.tree_attention import TREE_ATTENTION, TreeAttention
+from rlframework.policies.wrappers import puts_tokens_in_front, unwrapped
 from rlframework.rollout import Rollout
-
-if TYPE_CHECKING:
-    from rlframework.policies.causal_lm import CausalLMPolicy
 
 
 class PrefixSharing(Scorer):
-    """Reads every prompt once for its whole group, and nothing is padded.
+    """Prefix sharing: every prompt is read once for its whole group, and nothing is padded.
 
     It serves models whose every layer is plain attention over all tokens before.
 
     Args:
-        policy: The policy that scores.
-        attention: How a tree attends.
+        model: The model that will be read so: its attention is replaced by `tree_attention`, if it fits.
     """
 
     name = "shared prefixes"
     switch = "shared_prefix"
 
-    def __init__(self, policy: CausalLMPolicy, attention: type[TreeAttention] = GroupwiseAttention) -> None:
-        self._policy = policy
-        self._attention = attention
-        self._unfit = _unfit(policy.model)
-        if self._unfit is None:
-            model: Any = unwrapped(policy.model)
-            model.set_attn_implementation(TREE_ATTENTION)
+    def __init__(self, model: Any) -> None:
+        self._why_not = _why_not(model)
+        if self._why_not is None:
+            unwrapped(model).set_attn_implementation(TREE_ATTENTION)
 
-    def unfit(self, batch: Rollout) -> str | None:
+    def why_not(self, policy: ModelForward, batch: Rollout) -> str | None:
         """Return why this minibatch cannot be read as trees."""
-        if self._unfit is not None:
-            return self._unfit
-        if drops_out(self._policy):
+        if self._why_not is not None:
+            return self._why_not
+        if has_active_dropout(policy):
             return "dropout would draw the same for a prompt in every row of its group"
         if len(batch) % batch.group_size or batch.group_size == 1:
             return "the rows are not in groups"
         if not batch.completion_mask.any():
             return "no completion of a minibatch has a token"
-        return shared_rotation(self._policy.model.config.get_text_config(), batch)
+        return rope_depends_on_batch(policy.model.config.get_text_config(), batch)
 
-    def score(self, batch: Rollout, **options: Any) -> TokenLogProbs:
+    def score(self, policy: ModelForward, batch: Rollout, **options: Any) -> TokenLogProbs:
         """Score all groups in one sequence, ``(B, T)``."""
-        return self._score(PrefixTree.of(batch), batch, options)
-
-    def _score(self, tree: PrefixTree, batch: Rollout, options: dict[str, Any]) -> TokenLogProbs:
-        head = self._policy.head
-        attention = self._attention(tree.group, tree.owner)
-        states = head.states({**tree.inputs, "tree": attention}, tree.predictors)
-        scored = head.score(states, batch.completion_ids[tree.scored], batch.temperature, **options)
-        return into_rows(scored, tree.scored)
+        return _score(policy, PrefixTree.of(batch), batch, options)
 
 
 class TrunkSharing(PrefixSharing):
-    """Reads once what all prompts of a minibatch begin with, such as a system turn and worked examples."""
+    """Trunk sharing: what all prompts of a minibatch begin with is read once, such as a system turn and examples."""
 
     name = "shared trunk"
     switch = "shared_trunk"
     is_news = False
 
-    def unfit(self, batch: Rollout) -> str | None:
+    def why_not(self, policy: ModelForward, batch: Rollout) -> str | None:
         """Return why this minibatch is not read as one tree: it cannot, or its prompts have too little in common."""
-        return super().unfit(batch) or (None if _worth_a_trunk(batch) else "the prompts have too little in common")
+        return super().why_not(policy, batch) or (
+            None if _worth_a_trunk(batch) else "the prompts have too little in common"
+        )
 
-    def score(self, batch: Rollout, **options: Any) -> TokenLogProbs:
+    def score(self, policy: ModelForward, batch: Rollout, **options: Any) -> TokenLogProbs:
         """Score all groups in one sequence behind their trunk, ``(B, T)``."""
-        return self._score(PrefixTree.of(batch, _trunk(batch)), batch, options)
+        return _score(policy, PrefixTree.of(batch, _trunk(batch)), batch, options)
 
 
 def _trunk(batch: Rollout) -> int:
@@ -85,25 +72,19 @@ def _trunk(batch: Rollout) -> int:
 
 
 def _worth_a_trunk(batch: Rollout) -> bool:
-    """Whether a trunk saves more than the attention to it in a piece of its own costs: a tenth of the tokens."""
+    """Return whether a trunk saves more than the attention to it in a piece of its own costs: a tenth of the tokens."""
     prompts, completions = batch.prompt_mask[:: batch.group_size].sum(), batch.completion_mask.sum()
     return _trunk(batch) * (batch.num_groups - 1) > 0.1 * float(prompts + completions)
 
 
-def puts_tokens_in_front(model: Any) -> bool:
-    """Return whether a PEFT adapter lengthens the prompt of every row."""
-    adapters = model.peft_config.values() if isinstance(model, PeftModel) else ()
-    return any(adapter.is_prompt_learning or adapter.is_adaption_prompt for adapter in adapters)
+def _score(policy: ModelForward, tree: PrefixTree, batch: Rollout, options: dict[str, Any]) -> TokenLogProbs:
+    head = policy.head
+    states = head.states({**tree.inputs, "tree": TreeAttention(tree.group, tree.owner)}, tree.predictors)
+    scored = head.score(states, batch.completion_ids[tree.scored], batch.temperature, **options)
+    return into_rows(scored, tree.scored)
 
 
-def unwrapped(model: Any) -> PreTrainedModel:
-    """Return the transformers model inside PEFT and ``torch.compile``."""
-    while not isinstance(model, PreTrainedModel):
-        model = model.get_base_model() if isinstance(model, PeftModel) else model._orig_mod
-    return model
-
-
-def _unfit(model: Any) -> str | None:
+def _why_not(model: Any) -> str | None:
     """Return why an architecture cannot read a tree, as far as its configuration tells."""
     if puts_tokens_in_front(model):
         return "the adapter puts virtual tokens in front of a row"

@@ -1,17 +1,14 @@
-"""Attention within a tree: a completion sees the trunk, its prompt and itself. Group by group, or in one kernel."""
+"""Attention within a tree of prompts and completions: a completion sees the trunk, its prompt and itself."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
@@ -22,25 +19,9 @@ PROMPT = -1
 TRUNK = -1
 
 
-class TreeAttention(ABC):
-    """Attends in a sequence of groups, each a prompt with its completions behind it, and perhaps a trunk before all.
-
-    Args:
-        group: ``(L,)`` int64 ascending, which group a token belongs to; `TRUNK` for what all prompts begin with.
-        owner: ``(L,)`` int64, which completion of the group; `PROMPT` for the prompt's.
-    """
-
-    @abstractmethod
-    def __init__(self, group: Tensor, owner: Tensor) -> None: ...
-
-    @abstractmethod
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
-        """Return ``(1, H, L, D)``; keys and values are ``(1, H_kv, L, D)``."""
-
-
 @dataclass(frozen=True)
 class Span:
-    """Some tokens, and what they see: all of what is before them in the tree, and their own part of it up to them.
+    """Span of tokens, and what they see: all of what is before them in the tree, and their own part of it up to them.
 
     Args:
         before: Trunk and prompt in the sequence, as far as there are any.
@@ -55,7 +36,13 @@ class Span:
 
     @classmethod
     def of(cls, before: Sequence[slice], own: slice, sees: Tensor) -> Span:
-        """Make the mask of what is seen before, which is all of it, and ``sees``, ``(C, C)``."""
+        """Make a span with its mask.
+
+        Args:
+            before: Trunk and prompt in the sequence, all of which is seen.
+            own: The tokens in the sequence.
+            sees: ``(C, C)`` bool, what they see of themselves.
+        """
         seen = sum(part.stop - part.start for part in before)
         return cls(tuple(before), own, torch.nn.functional.pad(sees, (seen, 0), value=True))
 
@@ -73,10 +60,15 @@ class Span:
         return torch.cat([states[:, :, part] for part in parts], dim=2)
 
 
-class GroupwiseAttention(TreeAttention):
-    """A few calls of torch's attention for each group, on any device: the prompt's, and its completions'.
+class TreeAttention:
+    """Attention in a sequence of groups, each a prompt with its completions after it, and perhaps a trunk before all.
 
-    All completions go into one call, with a dense mask, unless so much of it is hidden that a call each is faster.
+    It is a few calls of torch's attention for each group: the prompt's, and its completions'. All completions go into
+    one call, with a dense mask, unless so much of it is hidden that a call each is faster.
+
+    Args:
+        group: ``(L,)`` int64 ascending, which group a token belongs to; `TRUNK` for what all prompts begin with.
+        owner: ``(L,)`` int64, which completion of the group; `PROMPT` for the prompt's.
     """
 
     def __init__(self, group: Tensor, owner: Tensor) -> None:
@@ -98,7 +90,14 @@ class GroupwiseAttention(TreeAttention):
             start += size
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
-        """Attend call by call."""
+        """Attend within each group and return ``(1, H, L, D)``.
+
+        Args:
+            query: ``(1, H, L, D)``.
+            key: ``(1, H_kv, L, D)``.
+            value: ``(1, H_kv, L, D)``.
+            scale: Factor on the scores; None is that of torch.
+        """
         outputs = []
         options: dict[str, Any] = {"scale": scale, "enable_gqa": query.shape[1] != key.shape[1]}
         for call in self._calls:
@@ -129,38 +128,6 @@ def _spans(before: Sequence[slice], owners: Tensor) -> list[Span]:
         spans.append(Span.of(before, own, (part.unsqueeze(1) == part).tril()))
         start += size
     return spans
-
-
-class FlexTreeAttention(TreeAttention):
-    """One compiled kernel for all groups that skips what is hidden; nothing dense is kept. For CUDA.
-
-    On a CPU it runs uncompiled and without gradients, which is what torch offers there.
-    """
-
-    def __init__(self, group: Tensor, owner: Tensor) -> None:
-        self._mask = _flex_mask(group, owner)
-
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
-        """Attend in all groups at once."""
-        grouped = query.shape[1] != key.shape[1]
-        attend: Any = _compiled(flex_attention) if query.is_cuda else flex_attention
-        return attend(query, key, value, block_mask=self._mask, scale=scale, enable_gqa=grouped)
-
-
-def _flex_mask(group: Tensor, owner: Tensor) -> BlockMask:
-    def sees(batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        near = ((group[query] == group[key]) | (group[key] == TRUNK)) & (query >= key)
-        return near & ((owner[key] == PROMPT) | (owner[query] == owner[key]))
-
-    size = len(group)
-    make: Any = _compiled(create_block_mask) if group.is_cuda else create_block_mask
-    return make(sees, None, None, size, size, device=group.device)
-
-
-@cache
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    # Every minibatch has another length.
-    return torch.compile(function, dynamic=True)
 
 
 def tree_attention(

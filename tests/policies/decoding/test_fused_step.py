@@ -1,4 +1,4 @@
-"""The lean decoding step says what the model says, with the weights it has now, or is not taken."""
+"""The fused decoding step says what the model says, with the weights it has now, or is not taken."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
 from rlframework.policies import CausalLMPolicy
-from rlframework.policies.decoding import cuda_graph as graphed_decode
-from rlframework.policies.decoding.fused_step import LeanDecoder
+from rlframework.policies.decoding.fused_step import FusedDecoder
 from rlframework.samplers import BatchedSampler, SharedPrefixSampler, UncachedSampler
 from rlframework.testing import letter_prompts, letter_tokenizer
 
@@ -29,9 +28,7 @@ FAMILY: dict[str, dict[str, Any]] = {
 }
 
 
-def make(
-    kind: str, lora: LoraConfig | None = None, lean_decode: bool = True, graphed: bool = False, **changes: Any
-) -> CausalLMPolicy:
+def make(kind: str, lora: LoraConfig | None = None, fused_decode: bool = True, **changes: Any) -> CausalLMPolicy:
     options = {**SIZES, **HEADS, **ENDS, **FAMILY.get(kind, {}), **changes}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -40,7 +37,7 @@ def make(
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.add_(0.1 * torch.randn_like(parameter))
-        return CausalLMPolicy(model, TOKENIZER, lora=lora, lean_decode=lean_decode, graphed_decode=graphed).eval()
+        return CausalLMPolicy(model, TOKENIZER, lora=lora, fused_decode=fused_decode).eval()
 
 
 def ids(policy: CausalLMPolicy) -> list[list[int]]:
@@ -55,11 +52,11 @@ def ids(policy: CausalLMPolicy) -> list[list[int]]:
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Count the rows of every lean step."""
+    """Count the rows of every fused step."""
     taken: list[int] = []
-    step = LeanDecoder.step
+    append = FusedDecoder.append
     monkeypatch.setattr(
-        LeanDecoder, "step", lambda self, tokens, *rest: (taken.append(len(tokens)), step(self, tokens, *rest))[1]
+        FusedDecoder, "append", lambda self, ids, mask: (taken.append(len(ids)), append(self, ids, mask))[1]
     )
     return taken
 
@@ -88,7 +85,7 @@ def test_every_rollout_decodes_with_the_newest_weights(steps: list[int]) -> None
         lambda: make("qwen3", lora=VeraConfig(r=2, target_modules=["q_proj"])),
         lambda: make("qwen3", hidden_act="gelu"),
         lambda: make("olmo2"),
-        lambda: make("qwen3", lean_decode=False),
+        lambda: make("qwen3", fused_decode=False),
     ],
 )
 def test_other_models_decode_through_their_own_forward(build: Callable[[], CausalLMPolicy], steps: list[int]) -> None:
@@ -111,7 +108,7 @@ def test_an_adapter_is_added_to_the_weights(bias: str, steps: list[int]) -> None
 def test_a_model_that_computes_otherwise_decodes_through_its_own_forward(steps: list[int]) -> None:
     policy = make("llama")
     policy.model.model.layers[0].mlp.act_fn = torch.nn.GELU()
-    with pytest.warns(UserWarning, match=r"Left lean_decode=True: distributions differ by .* in float32"):
+    with pytest.warns(UserWarning, match=r"Left fused_decode=True: distributions differ by .* in float32"):
         ids(policy)
     steps.clear()
     ids(policy)
@@ -149,28 +146,6 @@ def test_a_copy_of_the_policy_decodes_with_its_own_weights(steps: list[int]) -> 
         policy.model.lm_head.weight.mul_(2.0)
     assert ids(reference) != ids(policy)
     assert steps
-
-
-@pytest.mark.parametrize("span", [256, 4])
-@pytest.mark.parametrize("kind", FAMILY)
-def test_the_step_that_is_recorded_samples_the_same(kind: str, span: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
-    static = graphed_decode._StaticStep
-    monkeypatch.setattr(graphed_decode, "SPAN", span)
-    monkeypatch.setattr(graphed_decode, "_StaticStep", lambda *given: (made.append(given[1:3]), static(*given))[1])
-    policy = make(kind, graphed=True)
-    ids(policy)  # proves itself once
-    made.clear()
-    ids(policy)
-    rows = [count for count, _ in made]
-    assert rows[0] == 4 * len(PROMPTS) > rows[-1], "no row left the batch"
-    assert len(set(made)) == len(made) < 16 * 2
-    assert span == 256 or len(made) > len(set(rows)), "no span was outgrown"
-
-
-def test_graphs_of_other_models_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"graphed_decode records .* Olmo2ForCausalLM"):
-        make("olmo2", graphed=True)
 
 
 class Memory(nn.Module):

@@ -11,8 +11,7 @@ from rlframework.policies.decoding import base as decoding
 from rlframework.policies.decoding.trunk_prefill import read_behind_trunk
 from rlframework.policies.scoring import tree_attention
 from rlframework.policies.scoring.prefix_tree import PrefixTree, common_prefix
-from rlframework.policies.scoring.shared_prefix import PrefixSharing, TrunkSharing
-from rlframework.policies.scoring.tree_attention import FlexTreeAttention
+from rlframework.policies.scoring.shared_prefix import PrefixSharing
 from rlframework.prompt import Prompt
 from rlframework.rollout import Rollout
 from rlframework.samplers import BatchedSampler, SharedPrefixSampler
@@ -68,17 +67,6 @@ def test_a_trunk_is_read_once() -> None:
     assert together.ids[0, : len(TRUNK)].tolist() == TRUNK
 
 
-@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
-def test_one_kernel_for_all_groups_sees_the_trunk() -> None:
-    policy, rollout = make("qwen3", attention=FlexTreeAttention), batch(prompts(2, 0, 6, 3))
-    with torch.no_grad():
-        assert isinstance(policy._scoring.choose(rollout), TrunkSharing)
-        padded, shared = (
-            score(rollout).logprobs * rollout.completion_mask for score in (policy.padded_logprobs, policy.logprobs)
-        )
-    torch.testing.assert_close(shared, padded, atol=1e-5, rtol=0)
-
-
 @pytest.mark.parametrize(
     "asked",
     [
@@ -91,7 +79,7 @@ def test_one_kernel_for_all_groups_sees_the_trunk() -> None:
 )
 def test_where_it_cannot_pay_prompts_are_read_apart(asked: list[Prompt]) -> None:
     policy, rollout = make("qwen3"), batch(asked)
-    assert type(policy._scoring.choose(rollout)) is PrefixSharing
+    assert type(policy._scoring.choose(policy, rollout)) is PrefixSharing
     assert_as_padded(policy, rollout, policy.logprobs)
 
 
@@ -104,7 +92,7 @@ def test_prompts_that_are_all_the_same_keep_a_token_each() -> None:
 def test_it_can_be_switched_off() -> None:
     policy = make("qwen3")
     plain = CausalLMPolicy(policy.model, policy.tokenizer, shared_trunk=False)
-    assert type(plain._scoring.choose(batch(prompts(2, 0, 6, 3)))) is PrefixSharing
+    assert type(plain._scoring.choose(plain, batch(prompts(2, 0, 6, 3)))) is PrefixSharing
 
 
 @pytest.mark.parametrize("kind", ["qwen3", "llama", "gpt2", "phi3"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -72,9 +73,9 @@ def batch(prompts: tuple[int, ...] = (3, 9, 1, 14), lengths: tuple[int, ...] = (
 
 
 def assert_same(policy: CausalLMPolicy, rollout: Rollout, tokens_per_sequence: int = 512) -> None:
-    packed = PackedRows(policy, tokens_per_sequence)
-    assert packed.unfit(rollout) is None
-    assert_as_padded(policy, rollout, packed.score)
+    packed = PackedRows(tokens_per_sequence)
+    assert packed.why_not(policy, rollout) is None
+    assert_as_padded(policy, rollout, partial(packed.score, policy))
 
 
 def calls(policy: CausalLMPolicy) -> list[Tensor]:
@@ -131,8 +132,10 @@ def test_a_policy_that_reads_trees_can_read_rows_too() -> None:
 def test_half_precision_is_as_near_as_it_can_be() -> None:
     policy, rollout = make("mistral", initializer_range=0.1), batch()
     with torch.autocast("cpu", torch.bfloat16):
-        assert PackedRows(policy).unfit(rollout) is None
-        expected, found = (score(rollout).logprobs for score in (policy.padded_logprobs, PackedRows(policy).score))
+        assert PackedRows().why_not(policy, rollout) is None
+        expected, found = (
+            score(rollout).logprobs for score in (policy.padded_logprobs, partial(PackedRows().score, policy))
+        )
     error = (found - expected).masked_fill(~rollout.completion_mask, 0.0)
     assert found.dtype == torch.float32
     assert error.abs().max() < 0.05
@@ -140,7 +143,7 @@ def test_half_precision_is_as_near_as_it_can_be() -> None:
 
 def test_padding_is_0_and_gets_no_gradient() -> None:
     rollout = batch()
-    logprobs, entropy = PackedRows(make("qwen3")).score(rollout)
+    logprobs, entropy = PackedRows().score(make("qwen3"), rollout)
     assert logprobs.shape == entropy.shape == rollout.completion_mask.shape
     assert logprobs.requires_grad
     assert not entropy.requires_grad
@@ -151,7 +154,7 @@ def test_padding_is_0_and_gets_no_gradient() -> None:
 def test_only_tokens_that_matter_are_read() -> None:
     policy, rollout = make("qwen3"), batch(prompts=(3, 9), lengths=(7, 2, 1, 0))
     seen = calls(policy)
-    PackedRows(policy).score(rollout)
+    PackedRows().score(policy, rollout)
     # A prompt for each row that answers, and each answer but for its last token.
     assert [ids.shape for ids in seen] == [(1, (3 + 6) + (3 + 1) + (9 + 0))]
     expected = [*rollout.prompt_ids[0, -3:], *rollout.completion_ids[0, :6], *rollout.prompt_ids[1, -3:]]
@@ -162,44 +165,44 @@ def test_only_tokens_that_matter_are_read() -> None:
 def test_sequences_are_bounded_and_a_longer_row_is_alone() -> None:
     policy = make("qwen3")
     seen = calls(policy)
-    PackedRows(policy, 20).score(batch(prompts=(5, 5, 5), lengths=(6, 6, 1, 31, 1, 11)))
+    PackedRows(20).score(policy, batch(prompts=(5, 5, 5), lengths=(6, 6, 1, 31, 1, 11)))
     # (5 + 5) + (5 + 5) is 20, but the longest row, 5 + 30, makes room for 35: three rows, then it alone, then the rest.
     assert [ids.shape[1] for ids in seen] == [25, 35, 20]
 
 
 def test_no_sequence_is_longer_than_the_model_has_positions() -> None:
     policy = make("qwen3", max_position_embeddings=40)
-    assert PackedRows(policy, 100)._deal([15, 15, 15, 15]) == [30, 30]
-    assert PackedRows(make("qwen3"), 100)._deal([15, 15, 15, 15]) == [60]
+    assert PackedRows(100)._deal(policy, [15, 15, 15, 15]) == [30, 30]
+    assert PackedRows(100)._deal(make("qwen3"), [15, 15, 15, 15]) == [60]
 
 
 def test_flash_attention_reads_all_rows_at_once() -> None:
     policy = make("qwen3")
     policy.model.config._attn_implementation = "flash_attention_2"
-    assert PackedRows(policy, 1)._deal([15, 15, 15, 15]) == [60]
+    assert PackedRows(1)._deal(policy, [15, 15, 15, 15]) == [60]
 
 
 @pytest.mark.parametrize("kind", ["qwen3", "mistral", "gemma2", "gemma3_text", "gpt2"])
 def test_a_row_does_not_see_its_neighbours(kind: str) -> None:
     policy, rollout = make(kind), batch(prompts=(6, 8), lengths=(5, 7, 4, 9))
-    packed = PackedRows(policy)
+    packed = PackedRows()
     with torch.no_grad():
-        before = packed.score(rollout).logprobs
+        before = packed.score(policy, rollout).logprobs
         for row in range(4):
             others = torch.arange(4) != row
             ids = rollout.completion_ids.clone(), rollout.prompt_ids.clone()
             for part in ids:
                 part[others] = 3 + (part[others] + 11) % (V - 3)
-            after = packed.score(replace(rollout, completion_ids=ids[0], prompt_ids=ids[1])).logprobs
+            after = packed.score(policy, replace(rollout, completion_ids=ids[0], prompt_ids=ids[1])).logprobs
             torch.testing.assert_close(after[row], before[row], atol=1e-5, rtol=0)
             assert (after[others] - before[others]).abs().max() > 0.1
 
 
 def test_dropout_is_drawn_while_training_only() -> None:
     policy, rollout = make("gpt2", resid_pdrop=0.3), batch()
-    packed = PackedRows(policy)
-    assert packed.unfit(rollout) is None
-    assert not torch.equal(packed.score(rollout).logprobs, packed.score(rollout).logprobs)
+    packed = PackedRows()
+    assert packed.why_not(policy, rollout) is None
+    assert not torch.equal(packed.score(policy, rollout).logprobs, packed.score(policy, rollout).logprobs)
     policy.eval()
     assert_same(policy, rollout)
 
@@ -207,7 +210,7 @@ def test_dropout_is_drawn_while_training_only() -> None:
 def test_the_trial_leaves_no_trace() -> None:
     policy = make("gpt2", resid_pdrop=0.3)
     state = torch.get_rng_state()
-    assert PackedRows(policy).unfit(batch()) is None
+    assert PackedRows().why_not(policy, batch()) is None
     assert torch.equal(torch.get_rng_state(), state)
     assert policy.training
     assert all(parameter.grad is None for parameter in policy.parameters())
@@ -215,11 +218,11 @@ def test_the_trial_leaves_no_trace() -> None:
 
 def test_the_trial_is_made_once() -> None:
     policy, rollout = make("qwen3"), batch()
-    packed, seen = PackedRows(policy), calls(policy)
-    assert packed.unfit(rollout) is None
+    packed, seen = PackedRows(), calls(policy)
+    assert packed.why_not(policy, rollout) is None
     assert seen
     seen.clear()
-    assert packed.unfit(rollout) is None
+    assert packed.why_not(policy, rollout) is None
     assert not seen
 
 
@@ -251,7 +254,7 @@ def with_its_own_attention() -> CausalLMPolicy:
 def test_models_that_cannot_read_packed_rows_are_told_from_those_that_can(
     build: Callable[[], CausalLMPolicy], reason: str
 ) -> None:
-    found = PackedRows(build()).unfit(batch())
+    found = PackedRows().why_not(build(), batch())
     assert found is not None
     assert reason in found
 
@@ -259,19 +262,19 @@ def test_models_that_cannot_read_packed_rows_are_told_from_those_that_can(
 def test_a_model_with_a_state_is_unfit_whatever_it_calls_its_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     policy = make("qwen3")
     monkeypatch.setattr(type(policy.model), "_is_stateful", True)
-    assert PackedRows(policy).unfit(batch()) == "the model hands a state from token to token"
+    assert PackedRows().why_not(policy, batch()) == "the model hands a state from token to token"
 
 
 def test_sharded_weights_are_unfit(monkeypatch: pytest.MonkeyPatch) -> None:
     policy = make("qwen3")
     monkeypatch.setattr(packed_rows, "DTensor", torch.nn.Parameter)
-    assert "sharded" in str(PackedRows(policy).unfit(batch()))
+    assert "sharded" in str(PackedRows().why_not(policy, batch()))
 
 
 def test_minibatches_without_anything_to_predict_or_to_predict_it_from_are_unfit() -> None:
-    packed = PackedRows(make("qwen3"))
-    assert packed.unfit(batch(prompts=(3,), lengths=(0, 0))) == "no completion of a minibatch has a token"
-    assert packed.unfit(batch(prompts=(3, 0), lengths=(1, 1, 1, 1))) == "a prompt has no token"
+    packed, policy = PackedRows(), make("qwen3")
+    assert packed.why_not(policy, batch(prompts=(3,), lengths=(0, 0))) == "no completion of a minibatch has a token"
+    assert packed.why_not(policy, batch(prompts=(3, 0), lengths=(1, 1, 1, 1))) == "a prompt has no token"
 
 
 def test_rotations_that_depend_on_the_longest_row_are_unfit_once_it_is_long() -> None:
@@ -279,11 +282,13 @@ def test_rotations_that_depend_on_the_longest_row_are_unfit_once_it_is_long() ->
     policy = make("phi3", rope_parameters=rope, original_max_position_embeddings=16)
     short = batch(prompts=(3, 9), lengths=(7, 2, 1, 4))
     assert_same(policy, short)
-    assert "its longrope rotation depends" in str(PackedRows(policy).unfit(batch(prompts=(3, 9), lengths=(7, 2, 1, 8))))
+    assert "its longrope rotation depends" in str(
+        PackedRows().why_not(policy, batch(prompts=(3, 9), lengths=(7, 2, 1, 8)))
+    )
 
 
 def test_rows_without_padding_in_any_order_are_the_same_rows() -> None:
     policy, rollout = make("mistral"), batch()
     order = torch.tensor([5, 2, 7, 0, 1, 6, 3, 4])
-    scores = [PackedRows(policy, 30).score(part).logprobs for part in (rollout, rollout.select(order))]
+    scores = [PackedRows(30).score(policy, part).logprobs for part in (rollout, rollout.select(order))]
     torch.testing.assert_close(scores[1], scores[0][order], atol=1e-5, rtol=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -77,7 +78,7 @@ def test_it_scores_as_padded_rows_do(
 ) -> None:
     torch.manual_seed(0)
     policy = make().to(precision)
-    assert_as_padded(policy, rollout(rows), RightPadded(policy).score, atol=tolerance, rtol=tolerance)
+    assert_as_padded(policy, rollout(rows), partial(RightPadded().score, policy), atol=tolerance, rtol=tolerance)
 
 
 @pytest.mark.parametrize("make", [tiny_policy, capped])
@@ -86,7 +87,7 @@ def test_the_model_gets_no_mask_and_no_padding_in_front(make: Callable[[], Causa
     body = policy.model.base_model
     body.register_forward_pre_hook(lambda _, args, named: seen.append((args, named)), with_kwargs=True)
     batch = rollout(RAGGED)
-    RightPadded(policy).score(batch)
+    RightPadded().score(policy, batch)
     [(_, named)] = seen
     assert named.get("attention_mask") is None
     ids = named["input_ids"]
@@ -101,9 +102,9 @@ def test_a_model_that_looks_behind_is_found_out() -> None:
     policy = tiny_policy()
     norm = policy.model.model.norm
     norm.register_forward_hook(lambda _, __, states: states + states.mean(1, keepdim=True))
-    assert "log-probabilities differ by" in find_fault(policy, RightPadded(policy), rollout([(2, 3), (6, 2)]))
+    assert "log-probabilities differ by" in find_fault(policy, RightPadded(), rollout([(2, 3), (6, 2)]))
 
 
 @pytest.mark.parametrize(("rows", "reason"), [([(3, 0), (2, 0)], "no completion"), ([(0, 2), (1, 2)], "a prompt")])
 def test_rows_that_predict_nothing_are_left_to_others(rows: list[tuple[int, int]], reason: str) -> None:
-    assert reason in RightPadded(tiny_policy()).unfit(rollout(rows))
+    assert reason in RightPadded().why_not(tiny_policy(), rollout(rows))

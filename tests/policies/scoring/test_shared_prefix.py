@@ -17,7 +17,7 @@ from rlframework.policies import CausalLMPolicy
 from rlframework.policies.scoring import tree_attention
 from rlframework.policies.scoring.base import Scoring
 from rlframework.policies.scoring.prefix_tree import PrefixTree
-from rlframework.policies.scoring.tree_attention import FlexTreeAttention, GroupwiseAttention, TreeAttention
+from rlframework.policies.scoring.tree_attention import TreeAttention
 from rlframework.prompt import Prompt
 from rlframework.rollout import Rollout
 from rlframework.testing import letter_tokenizer
@@ -48,7 +48,6 @@ def make(
     kind: str,
     shared_prefix: bool = True,
     lora: LoraConfig | None = None,
-    attention: type[TreeAttention] = GroupwiseAttention,
     **changes: Any,
 ) -> CausalLMPolicy:
     special = {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": None}
@@ -61,8 +60,7 @@ def make(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = AutoModelForCausalLM.from_config(CONFIG_MAPPING[kind](**options))
-        options = {"lora": lora, "shared_prefix": shared_prefix, "tree_attention": attention}
-        return CausalLMPolicy(model, TOKENIZER, **options).train()
+        return CausalLMPolicy(model, TOKENIZER, lora=lora, shared_prefix=shared_prefix).train()
 
 
 def batch() -> Rollout:
@@ -149,15 +147,15 @@ def test_what_cannot_share_is_scored_row_by_row_and_says_so_once(
 
 def test_a_model_that_attends_otherwise_than_it_says_is_scored_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
     policy, rollout = make("llama"), batch()
-    honest = GroupwiseAttention.attend
-    monkeypatch.setattr(GroupwiseAttention, "attend", lambda self, q, k, v, scale: honest(self, q, k, 1.1 * v, scale))
+    honest = TreeAttention.attend
+    monkeypatch.setattr(TreeAttention, "attend", lambda self, q, k, v, scale: honest(self, q, k, 1.1 * v, scale))
     with pytest.warns(UserWarning, match=r"Left shared_prefix=True: .* differ by .* in float32"):
         assert_same(policy, rollout)
 
 
 def test_a_model_that_shows_its_padding_is_scored_row_by_row() -> None:
     policy = make("llama")
-    policy._scoring = Scoring(policy, [])
+    policy._scoring = Scoring([])
     honest = policy.padded_logprobs
 
     def shifted(rollout: Rollout, **options: Any) -> TokenLogProbs:
@@ -179,17 +177,6 @@ def test_weights_that_are_no_numbers_are_named_as_such() -> None:
         policy.model.lm_head.weight[3] = float("nan")
     with pytest.raises(RuntimeError, match="log-probabilities are NaN"):
         policy.logprobs(batch())
-
-
-@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
-@pytest.mark.parametrize("kind", ARCHITECTURES)
-def test_one_kernel_for_all_groups_attends_as_one_for_each(kind: str) -> None:
-    policy, rollout = make(kind, attention=FlexTreeAttention), batch()
-    with torch.no_grad():  # On a CPU it has no backward pass; elsewhere the first minibatch proves it.
-        padded, shared = (
-            score(rollout).logprobs * rollout.completion_mask for score in (policy.padded_logprobs, policy.logprobs)
-        )
-    torch.testing.assert_close(shared, padded, atol=1e-5, rtol=0)
 
 
 def test_it_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
