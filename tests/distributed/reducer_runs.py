@@ -1,7 +1,6 @@
 """The gradient of an optimizer step of any algorithm with any option, the step cut in any way.
 
-``python reducer_runs.py <folder> drawn`` takes a set of pairs on two processes; Lightning starts this script again for
-the second.
+``python reducer_runs.py <folder> drawn`` takes a set of pairs on two processes, of which it is one.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ a rollout are left out (test_loader.py).
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ from tests.distributed import reducer_runs
 from tests.distributed.reducer_runs import DRAWN, OPTIONS, PAIRS, REFUSED, SETS, Cut
 from tests.distributed.two_ranks import launch
 
-SCRIPT = Path(reducer_runs.__file__)
 CUTS = [Cut(2), Cut(4, seed=1, left=2, right=3), Cut(8)]
 # What its mean over the tokens of each minibatch leaves.
 CUTS_OF_BNPO = [Cut(1, seed=1, left=2, right=3)]
@@ -77,8 +75,7 @@ def test_bnpo_in_one_minibatch_is_the_token_mean() -> None:
 
 def on_two_ranks(folder: Path, pairs: str) -> list[dict[tuple[str, str], Tensor]]:
     """Return the gradients of a set of pairs on two processes, as either rank has them."""
-    command = [sys.executable, str(SCRIPT), str(folder), pairs]
-    return launch(command, folder, PYTHONPATH=str(SCRIPT.parents[2]), OMP_NUM_THREADS="1")
+    return launch(folder, reducer_runs.__file__, folder, pairs)
 
 
 def assert_as_on_one(ranks: list[dict[tuple[str, str], Tensor]], pairs: str) -> None:
