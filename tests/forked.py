@@ -50,7 +50,8 @@ def _server() -> Any:
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     server = subprocess.Popen([sys.executable, "-m", "tests.forked"], cwd=ROOT, env=environment, **pipes)
-    atexit.register(server.kill)
+    atexit.register(server.wait)
+    atexit.register(server.kill)  # the last that is registered comes first
     return server
 
 
