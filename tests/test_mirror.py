@@ -87,7 +87,7 @@ ELSEWHERE = {
 # Tests of no file in particular, by folder: whole folders first.
 FOLDERS = ("benchmarks", "distributed", "real", "trl", "unsloth")
 OTHERS = {
-    "": "docs import_order lazy mirror public_names qwen3_math recipes",
+    "": "docs import_order lazy mirror public_names qwen3_math recipes rooms",
     "data": "openings",
     "loop": "golds lightning logging old_logprobs precision",
     "policies": "architectures lora own_model qlora vocabulary",
