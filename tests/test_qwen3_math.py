@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from safetensors.torch import load_file
 from rlframework import CausalLMPolicy
 from rlframework.tasks import create_base
 from rlframework.tasks.sums_dataset import write_openr1_sums
+from tests import forked
 from tests.tasks.quick import QUICK
 
 ROOT = Path(__file__).parents[1]
@@ -30,9 +29,7 @@ def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def run(*arguments: Any, folder: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=300
-    )
+    done = forked.run(*arguments, cwd=folder)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 

@@ -135,6 +135,7 @@ class MovedModules(MetaPathFinder, Loader):
             f"{spec.name} has moved to {new}; the old path goes with version 0.2", DeprecationWarning, stacklevel=2
         )
         module = ModuleType(spec.name, importlib.import_module(new).__doc__)
+        module.__path__ = []  # or what is below a package would be found in its new folder, and made once more
         module.__getattr__ = importlib.import_module(new).__getattribute__  # type: ignore[method-assign]
         return module
 

@@ -14,7 +14,7 @@ from rlframework.prompt import Prompt
 from rlframework.rewards import Scores, SoftOverlong
 from rlframework.rollout import Rollout
 from rlframework.samplers import BatchedSampler
-from tests.distributed.reducer_runs import Bigrams
+from rlframework.testing import TablePolicy
 
 # pi / pi_old of every token, N = 2 groups of G = 3 completions; the last has no tokens.
 RATIOS = [[1.5], [0.5, 1.1, 0.9], [1.0, 2.0], [0.7, 0.8, 1.25, 3.0], [1.0, 1.0002], []]
@@ -35,7 +35,7 @@ class Step(NamedTuple):
 def make(kind: type[PolicyGradient], **options: Any) -> PolicyGradient:
     """Return an algorithm; nothing of it samples."""
     sampler: GroupSampler = BatchedSampler(group_size=3, max_tokens=MAX_TOKENS)
-    return kind(Bigrams(), SoftOverlong(8, 4), sampler, **options)
+    return kind(TablePolicy(), SoftOverlong(8, 4), sampler, **options)
 
 
 def step(

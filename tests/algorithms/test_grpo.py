@@ -7,46 +7,19 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from rlframework import GRPO, BatchedSampler, Policy, PolicyGradient, PromptDataModule, Rollout, RolloutCallback
+from rlframework import GRPO, BatchedSampler, PolicyGradient, Rollout
 from rlframework.completions import Completion, Completions
-from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
-from rlframework.loop.callback import RolloutRecord
 from rlframework.prompt import Prompt
 from rlframework.rewards import RowReward
-from rlframework.testing import letter_tokenizer
+from rlframework.testing import TablePolicy
+from rlframework.testing.algorithms.script import Identity
+from rlframework.testing.algorithms.trial import V, WatchedTable, random_table, train
+from rlframework.testing.table import LETTERS
 
-TOKENIZER = letter_tokenizer()
-LETTERS = "abcde"
-FIRST = TOKENIZER.convert_tokens_to_ids("a")  # pad, end and unknown come before it
-V = FIRST + len(LETTERS)
-
-
-class Table(Policy):
-    """A row of logits for each prompt, a single letter; every token of its completions comes from that row."""
-
-    def __init__(self, table: Tensor | None = None) -> None:
-        super().__init__(TOKENIZER)
-        self.table = torch.nn.Parameter(torch.zeros(len(LETTERS), V) if table is None else table.clone())
-
-    def logprobs(self, batch: Rollout) -> TokenLogProbs:
-        logits = self.table[batch.prompt_ids[:, -1] - FIRST].unsqueeze(1)  # (B, 1, V)
-        logits = logits.expand(-1, batch.completion_ids.shape[1], -1)
-        return token_logprobs(logits, batch.completion_ids, batch.temperature)
-
-    def next_logits(self, ids: Tensor, mask: Tensor, cache: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        letters = ids[:, -1] - FIRST if cache is None else cache
-        return self.table[letters], letters
-
-
-class Identity(RowReward):
-    """Pays a completion that opens with the letter of the prompt."""
-
-    def score_row(self, completion: Completion) -> float:
-        return float(completion.text[:1] == completion.prompt.text)
+FIRST = V - len(LETTERS)  # the pad token, the end and the unknown come before the letters
 
 
 class Alphabet(RowReward):
@@ -56,18 +29,9 @@ class Alphabet(RowReward):
         return len(completion.ids) - 0.1 * sum(completion.ids)
 
 
-class Recorder(RolloutCallback):
-    def __init__(self) -> None:
-        self.rollouts: list[Rollout] = []
-        self.rewards: list[float] = []
-        self.gradients: list[np.ndarray] = []
-
-    def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, collected: RolloutRecord) -> None:
-        self.rollouts.append(collected.rollout)
-        self.rewards.append(collected.scores.total.mean().item())
-
-    def on_before_optimizer_step(self, trainer, pl_module, optimizer) -> None:
-        self.gradients.append(pl_module.policy.table.grad.double().numpy().copy())
+def blank() -> WatchedTable:
+    """Return a policy without preferences."""
+    return WatchedTable(torch.zeros(V, V))
 
 
 class Watched(GRPO):
@@ -77,26 +41,6 @@ class Watched(GRPO):
         ratio = self.log_ratio(logprobs, batch).exp()
         self.ratios = [*getattr(self, "ratios", []), ratio[batch.completion_mask]]
         return super().diagnostics(logprobs, batch)
-
-
-def fit(algorithm: PolicyGradient, steps: int) -> Recorder:
-    recorder = Recorder()
-    trainer = pl.Trainer(
-        max_steps=steps,
-        accelerator="cpu",
-        logger=False,
-        callbacks=[recorder],
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    rows = [{"prompt": letter} for letter in LETTERS] * 20
-    trainer.fit(algorithm, PromptDataModule(rows))
-    return recorder
-
-
-def random_table(seed: int) -> Tensor:
-    return torch.randn(len(LETTERS), V, generator=torch.Generator().manual_seed(seed))
 
 
 def closed_form(rollout: Rollout, rows: slice, table: Tensor, reference: Tensor, kl_coefficient: float) -> np.ndarray:
@@ -111,34 +55,33 @@ def closed_form(rollout: Rollout, rows: slice, table: Tensor, reference: Tensor,
     gradient = np.zeros(table.shape)
     chosen = range(len(rollout))[rows]
     for i in chosen:
-        letter = int(rollout.prompt_ids[i, -1]) - FIRST
-        p, q = (np.exp(t[letter].double().numpy() / tau) for t in (table, reference))
-        p, q = p / p.sum(), q / q.sum()
         tokens = rollout.completion_ids[i][rollout.completion_mask[i]].tolist()
-        for y in tokens:
+        for x, y in zip([int(rollout.prompt_ids[i, -1]), *tokens], tokens, strict=False):
+            p, q = (np.exp(t[x].numpy() / tau) for t in (table, reference))
+            p, q = p / p.sum(), q / q.sum()
             slope = -advantages.flat[i] + kl_coefficient * (1 - q[y] / p[y])
-            gradient[letter] += slope * (np.eye(V)[y] - p) / tau / (len(chosen) * len(tokens))
+            gradient[x] += slope * (np.eye(V)[y] - p) / tau / (len(chosen) * len(tokens))
     return gradient
 
 
 @pytest.mark.parametrize("kl_coefficient", [0.0, 0.3])
 @pytest.mark.parametrize("minibatches", [1, 2])
 def test_the_first_gradient_is_the_closed_form(kl_coefficient: float, minibatches: int) -> None:
-    policy, table, reference = Table(random_table(0)), random_table(1), random_table(0)
+    policy, table, reference = WatchedTable(random_table(0)), random_table(1), random_table(0)
     sampler = BatchedSampler(group_size=6, max_tokens=4, temperature=0.7)
     sizes = {"prompts_per_rollout": 4, "minibatches_per_rollout": minibatches}
     algorithm = GRPO(policy, Alphabet(), sampler, kl_coefficient=kl_coefficient, schedule="constant", **sizes)
     with torch.no_grad():
         policy.table.copy_(table)  # so that policy and reference differ
 
-    recorder = fit(algorithm, steps=1)
+    record = train(algorithm)
 
-    rollout = recorder.rollouts[0]
+    rollout = record.collected[0].rollout
     assert len(set(rollout.completion_mask.sum(1).tolist())) > 1
     first = slice(0, 24 // minibatches)
     expected = closed_form(rollout, first, table, reference, kl_coefficient)
     assert np.abs(expected).max() > 0.01
-    np.testing.assert_allclose(recorder.gradients[0], expected, atol=1e-6)
+    np.testing.assert_allclose(record.gradient, expected, atol=1e-6)
     # A KL term moves the gradient by more than the tolerance: the test sees it.
     if kl_coefficient:
         assert np.abs(expected - closed_form(rollout, first, table, reference, 0.0)).max() > 1e-3
@@ -147,19 +90,19 @@ def test_the_first_gradient_is_the_closed_form(kl_coefficient: float, minibatche
 def test_it_learns_to_repeat_the_prompt() -> None:
     sampler = BatchedSampler(group_size=8, max_tokens=1)
     algorithm = GRPO(
-        Table(), Identity(), sampler, prompts_per_rollout=5, learning_rate=0.2, schedule="constant", kl_coefficient=0.0
+        blank(), Identity(), sampler, prompts_per_rollout=5, learning_rate=0.2, schedule="constant", kl_coefficient=0.0
     )
-    rewards = fit(algorithm, steps=80).rewards
+    rewards = train(algorithm, steps=80, rollouts_per_epoch=20).rewards
     assert len(rewards) == 80
     assert np.mean(rewards[:3]) < 0.3  # chance is 1 in 8
     assert np.mean(rewards[-10:]) > 0.95
-    assert algorithm.policy.table[:, FIRST:].argmax(1).tolist() == list(range(len(LETTERS)))
+    assert algorithm.policy.table[FIRST:, FIRST:].argmax(1).tolist() == list(range(len(LETTERS)))
 
 
 def test_one_step_on_a_rollout_is_on_policy() -> None:
-    algorithm = Watched(Table(), Identity(), BatchedSampler(4, 3), prompts_per_rollout=5, learning_rate=0.5)
-    recorder = fit(algorithm, steps=3)
-    assert all(rollout.old_logprobs is None for rollout in recorder.rollouts)
+    algorithm = Watched(blank(), Identity(), BatchedSampler(4, 3), prompts_per_rollout=5, learning_rate=0.5)
+    record = train(algorithm, steps=3, rollouts_per_epoch=20)
+    assert all(collected.rollout.old_logprobs is None for collected in record.collected)
     assert len(algorithm.ratios) == 3
     assert all(torch.equal(ratio, torch.ones_like(ratio)) for ratio in algorithm.ratios)
 
@@ -168,12 +111,11 @@ def test_one_step_on_a_rollout_is_on_policy() -> None:
 def test_only_the_first_of_several_steps_is(sizes: dict[str, int]) -> None:
     options = {"prompts_per_rollout": 4, "learning_rate": 0.5, "schedule": "constant", **sizes}
     # At temperature 0.7, so that log-probabilities at another temperature would show as a ratio.
-    algorithm = Watched(Table(random_table(0)), Alphabet(), BatchedSampler(4, 3, temperature=0.7), **options)
-    recorder = fit(algorithm, steps=4)
-    assert len(recorder.rollouts) == 2
+    algorithm = Watched(WatchedTable(random_table(0)), Alphabet(), BatchedSampler(4, 3, temperature=0.7), **options)
+    assert len(train(algorithm, steps=4, rollouts_per_epoch=20).collected) == 2
     first, second, third, fourth = algorithm.ratios
     for fresh in (first, third):
-        torch.testing.assert_close(fresh, torch.ones_like(fresh))
+        torch.testing.assert_close(fresh, torch.ones_like(fresh), rtol=1e-6, atol=1e-6)  # the old ones are float32
     if "passes_per_rollout" in sizes:  # the same prompts again, whose rows of the table have moved
         assert (second - 1).abs().max() > 0.1
         assert (fourth - 1).abs().max() > 0.1
@@ -189,7 +131,7 @@ def batch(ratios: Sequence[Sequence[float]], advantages: Sequence[float]) -> tup
 
 
 def test_clipping_and_its_diagnostics() -> None:
-    algorithm = GRPO(Table(), Identity(), BatchedSampler(2, 3), clip_low=0.2, clip_high=0.5)
+    algorithm = GRPO(TablePolicy(), Identity(), BatchedSampler(2, 3), clip_low=0.2, clip_high=0.5)
     logprobs, rollout = batch([[0.7, 1.3, 1.6], [0.7, 1.3, 1.6]], advantages=[1.0, -1.0])
     losses = algorithm.surrogate(logprobs, rollout)
     torch.testing.assert_close(losses, torch.tensor([[-0.7, -1.3, -1.5], [0.8, 1.3, 1.6]]))
@@ -199,10 +141,10 @@ def test_clipping_and_its_diagnostics() -> None:
 
 
 def test_the_upper_bound_is_by_default_as_far_as_the_lower() -> None:
-    algorithm = GRPO(Table(), Identity(), BatchedSampler(2, 3), clip_low=0.1)
+    algorithm = GRPO(TablePolicy(), Identity(), BatchedSampler(2, 3), clip_low=0.1)
     assert (algorithm.clip_low, algorithm.clip_high) == (0.1, 0.1)
-    assert GRPO(Table(), Identity(), BatchedSampler(2, 3)).clip_high == 0.2
-    assert GRPO(Table(), Identity(), BatchedSampler(2, 3), clip_high=0.0).clip_high == 0.0
+    assert GRPO(TablePolicy(), Identity(), BatchedSampler(2, 3)).clip_high == 0.2
+    assert GRPO(TablePolicy(), Identity(), BatchedSampler(2, 3), clip_high=0.0).clip_high == 0.0
 
 
 def test_the_example_of_the_docstring_trains() -> None:
@@ -210,28 +152,28 @@ def test_the_example_of_the_docstring_trains() -> None:
     for example in doctest.DocTestParser().get_examples(GRPO.__doc__):
         exec(example.source, namespace)
     options = {"prompts_per_rollout": 5, "learning_rate": 0.2, "schedule": "constant"}
-    algorithm = namespace["Unscaled"](Table(), Identity(), BatchedSampler(8, 4), **options)
-    recorder = fit(algorithm, steps=40)
-    rollout = recorder.rollouts[0]
+    algorithm = namespace["Unscaled"](blank(), Identity(), BatchedSampler(8, 4), **options)
+    record = train(algorithm, steps=40, rollouts_per_epoch=20)
+    rollout = record.collected[0].rollout
     rewards = rollout.rewards.view(5, 8)
     torch.testing.assert_close(rollout.advantages.view(5, 8), rewards - rewards.mean(1, keepdim=True))
-    assert np.mean(recorder.rewards[-5:]) > np.mean(recorder.rewards[:3]) + 0.5
+    assert np.mean(record.rewards[-5:]) > np.mean(record.rewards[:3]) + 0.5
 
 
 def test_a_reference_is_kept_only_for_a_kl_term() -> None:
-    assert GRPO(Table(), Identity(), BatchedSampler(2, 3)).reference is None
-    assert GRPO(Table(), Identity(), BatchedSampler(2, 3), kl_coefficient=0.1).reference is not None
+    assert GRPO(TablePolicy(), Identity(), BatchedSampler(2, 3)).reference is None
+    assert GRPO(TablePolicy(), Identity(), BatchedSampler(2, 3), kl_coefficient=0.1).reference is not None
 
 
 def test_refusals() -> None:
-    arguments = Table(), Identity(), BatchedSampler(2, 3)
+    arguments = TablePolicy(), Identity(), BatchedSampler(2, 3)
     with pytest.raises(TypeError, match="abstract"):
         PolicyGradient(*arguments)
     with pytest.raises(TypeError, match="loss_type"):
         GRPO(*arguments, loss_type="grpo")
     with pytest.raises(ValueError, match="group_size=1"):
-        GRPO(Table(), Identity(), BatchedSampler(1, 3))
+        GRPO(TablePolicy(), Identity(), BatchedSampler(1, 3))
     with pytest.raises(ValueError, match="temperature=0"):
-        GRPO(Table(), Identity(), BatchedSampler(2, 3, temperature=0.0))
+        GRPO(TablePolicy(), Identity(), BatchedSampler(2, 3, temperature=0.0))
     with pytest.raises(ValueError, match=r"must not be negative, got -0\.1"):
         GRPO(*arguments, kl_coefficient=-0.1)

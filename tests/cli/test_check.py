@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from rlframework import GRPO
 from rlframework.cli.check import find, main
+from tests import forked
 
 MINE = """
 from rlframework import GRPO
+from tests import forked
 
 class Mine(GRPO):
     def token_weights(self, mask):
@@ -22,9 +22,7 @@ class Mine(GRPO):
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "rlframework.testing", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return forked.run("-m", "rlframework.testing", *arguments, cwd=folder)
 
 
 def test_a_module_that_passes_exits_with_0(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from rlframework.data.gym_items import UNREPRODUCIBLE, GymItems
 from rlframework.rewards import AnswerTemplate
 from rlframework.tasks import tiny_tokenizer
 from rlframework.testing import tiny_policy
+from tests import forked
 
 TASKS = {"chain_sum": 2.0, "gcd": 1.0}
 
@@ -35,8 +36,9 @@ print(json.dumps([GymItems({"chain_sum": 2.0, "gcd": 1.0}, seed=5).item(i)["prom
 """
 
 
-def test_other_processes_make_the_same_items():
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+def test_other_processes_make_the_same_items(tmp_path):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    done = forked.run(tmp_path / "program.py")
     items = GymItems(TASKS, seed=5)
     assert json.loads(done.stdout) == [items.item(3)["prompt"], items.item(11)["prompt"]]
 

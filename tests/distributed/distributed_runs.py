@@ -1,6 +1,6 @@
 """Runs on one or two processes for test_distributed.py: ``python distributed_runs.py <folder> <kind> ...``.
 
-Lightning starts this script again for the second process. Every rank leaves what it ended with in the folder.
+Every rank leaves what it ended with in the folder.
 """
 
 from __future__ import annotations

@@ -1,14 +1,12 @@
 """The gradient of an optimizer step of any algorithm with any option, the step cut in any way.
 
-``python reducer_runs.py <folder>`` takes every one on two processes; Lightning starts this script again for the second.
+``python reducer_runs.py <folder> drawn`` takes a set of pairs on two processes, of which it is one.
 """
 
 from __future__ import annotations
 
 import copy
-import logging
 import sys
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -22,7 +20,7 @@ from torch import Tensor
 from rlframework import GroupSampler, Policy, PolicyGradient, PromptDataModule, RefreshReference, Rollout, algorithms
 from rlframework.completions import Completion, Completions
 from rlframework.functional.divergences import k1, k2
-from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
+from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.prompt import Prompt
 from rlframework.rewards import RowReward
 from rlframework.terms import (
@@ -35,7 +33,8 @@ from rlframework.terms import (
     TokenMask,
     TokenTruncation,
 )
-from rlframework.testing import letter_tokenizer
+from rlframework.testing import TablePolicy
+from rlframework.testing.algorithms.trial import quiet
 
 V, G, MAX_TOKENS = 11, 4, 6
 PROMPTS = ["a", "bb", "ccc", "d", "ee", "f", "ggg", "h"]  # ids 3 to 10
@@ -44,25 +43,19 @@ ORDER = np.random.default_rng((0, 0)).permutation(len(PROMPTS)).tolist()  # of t
 KINDS = {name: getattr(algorithms, name) for name in algorithms.NAMES}
 
 
-class Bigrams(Policy):
-    """A table of logits by the token before; in double precision, so that rounding hides nothing."""
+class Bigrams(TablePolicy):
+    """A table in double precision, so that rounding hides nothing; it leaves garbage on padding, as a model does."""
 
     def __init__(self, seed: int = 0) -> None:
-        super().__init__(letter_tokenizer())
         generator = torch.Generator().manual_seed(seed)
-        self.table = torch.nn.Parameter(torch.randn(V, V, generator=generator, dtype=torch.float64))
+        super().__init__(torch.randn(V, V, generator=generator, dtype=torch.float64), letters="abcdefgh")
 
     def logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
-        before = torch.cat([batch.prompt_ids[:, -1:], batch.completion_ids[:, :-1]], 1)
-        scores = token_logprobs(
-            self.table[before], batch.completion_ids, batch.temperature, entropy_gradient=entropy_gradient
-        )
-        # What a real policy leaves on padding.
+        scores = super().logprobs(batch, entropy_gradient=entropy_gradient)
         garbage = torch.where(batch.completion_mask, 0.0, 50.0)
         return TokenLogProbs(scores.logprobs + garbage, scores.entropy + garbage)
 
-    def next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None) -> tuple[Tensor, Any]:
-        return self.table[ids[:, -1]], None
+    reference = Policy.reference  # with its garbage
 
 
 class Scripted(GroupSampler):
@@ -177,6 +170,11 @@ REFUSED = {
     },
 }
 PAIRS = [(kind, option) for kind in KINDS for option in OPTIONS if (kind, option) not in REFUSED]
+# Options act in the base class, algorithms in what they override: every option on a clip, on a weighted log-probability
+# and on a ratio of whole completions; every algorithm alone, with a ratio that moves, and with all that goes together.
+FAMILIES, EVERYWHERE = ("GRPO", "CISPO", "GSPO"), ("plain", "two passes", "together")
+DRAWN = [(kind, option) for kind, option in PAIRS if kind in FAMILIES or option in EVERYWHERE]
+SETS = {"drawn": DRAWN, "rest": [pair for pair in PAIRS if pair not in DRAWN]}
 
 
 class Cut(NamedTuple):
@@ -256,32 +254,25 @@ def learn(
 ) -> Tensor:
     """Take the optimizer steps of some rollouts and return the gradient of the last."""
     watch, steps = Watch(cut), rollouts * algorithm.passes_per_rollout
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        strategy="ddp" if cut.devices > 1 else "auto",
-        devices=cut.devices,
-        max_steps=steps,
-        accumulate_grad_batches=cut.parts,
-        gradient_clip_val=CLIP,
-        callbacks=[watch, *callbacks],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Total length of .list. across ranks is zero")  # nothing is held out
+    with quiet():
+        trainer = pl.Trainer(
+            accelerator="cpu",
+            strategy="ddp" if cut.devices > 1 else "auto",
+            devices=cut.devices,
+            max_steps=steps,
+            accumulate_grad_batches=cut.parts,
+            gradient_clip_val=CLIP,
+            callbacks=[watch, *callbacks],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
         trainer.fit(algorithm, PromptDataModule([{"prompt": prompt} for prompt in PROMPTS]))
     assert trainer.global_step == steps
     return watch.gradient
 
 
-def quiet() -> None:
-    warnings.simplefilter("ignore")
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-
-
 if __name__ == "__main__":
-    quiet()
-    gradients = {pair: gradient(*pair, Cut(devices=2)) for pair in PAIRS}
+    gradients = {pair: gradient(*pair, Cut(devices=2)) for pair in SETS[sys.argv[2]]}
     torch.save(gradients, Path(sys.argv[1]) / f"rank{torch.distributed.get_rank()}.pt")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import runpy
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,9 @@ SCRIPT = Path(__file__).with_name("distributed_runs.py")
 Results = dict[str, Any]
 
 
-def launch(folder: Path, *kinds: str, seconds: float = 300) -> list[Results]:
+def launch(folder: Path, *kinds: str, seconds: int = 300) -> list[Results]:
     """Run some kinds on two processes; return what either rank ended with."""
-    return two_ranks.launch([sys.executable, str(SCRIPT), str(folder), *kinds], folder, seconds)
+    return two_ranks.launch(folder, SCRIPT, folder, *kinds, seconds=seconds)
 
 
 def alone(folder: Path, kind: str) -> Results:

@@ -1,5 +1,6 @@
-"""The gradient of an optimizer step does not depend on how the step is cut: every algorithm with every option.
+"""The gradient of an optimizer step does not depend on how the step is cut: every algorithm and every option.
 
+Every algorithm with every option is part of make test-long; make test has the pairs of `reducer_runs.DRAWN`.
 There is no ragged last step: an epoch that ends inside one is refused (test_lightning.py), and prompts that do not fill
 a rollout are left out (test_loader.py).
 """
@@ -7,9 +8,9 @@ a rollout are left out (test_loader.py).
 from __future__ import annotations
 
 import functools
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,10 +19,9 @@ from torch import Tensor
 
 from rlframework.functional.advantages import batch_scaled
 from tests.distributed import reducer_runs
-from tests.distributed.reducer_runs import OPTIONS, PAIRS, REFUSED, Cut
+from tests.distributed.reducer_runs import DRAWN, OPTIONS, PAIRS, REFUSED, SETS, Cut
 from tests.distributed.two_ranks import launch
 
-SCRIPT = Path(reducer_runs.__file__)
 CUTS = [Cut(2), Cut(4, seed=1, left=2, right=3), Cut(8)]
 # What its mean over the tokens of each minibatch leaves.
 CUTS_OF_BNPO = [Cut(1, seed=1, left=2, right=3)]
@@ -31,21 +31,16 @@ NO_EFFECT = {("GSPO", "off-policy threshold"), ("LUSPO", "off-policy threshold")
 gradient = functools.cache(reducer_runs.gradient)
 
 
-@pytest.fixture(autouse=True)
-def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    with caplog.at_level("ERROR", "pytorch_lightning"):
-        yield
-
-
 def distance(first: Tensor, second: Tensor) -> float:
     return float((first - second).norm() / second.norm())
 
 
-def named(pair: tuple[str, str]) -> str:
-    return "-".join(pair)
+def drawn(pairs: Iterable[tuple[str, str]]) -> list[Any]:
+    """Return parameters of which those that are not drawn are for make test-long."""
+    return [pytest.param(pair, id="-".join(pair), marks=() if pair in DRAWN else pytest.mark.slow) for pair in pairs]
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids=named)
+@pytest.mark.parametrize("pair", drawn(PAIRS))
 def test_the_gradient_does_not_depend_on_the_cut(pair: tuple[str, str]) -> None:
     whole = gradient(*pair)
     assert whole.norm() > 1e-3
@@ -53,23 +48,23 @@ def test_the_gradient_does_not_depend_on_the_cut(pair: tuple[str, str]) -> None:
         assert distance(reducer_runs.gradient(*pair, cut), whole) < 1e-6, cut
 
 
-@pytest.mark.parametrize("pair", [pair for pair in PAIRS if pair[1] != "plain"], ids=named)
+@pytest.mark.parametrize("pair", drawn(pair for pair in PAIRS if pair[1] != "plain"))
 def test_an_option_changes_the_gradient(pair: tuple[str, str]) -> None:
     change = distance(gradient(*pair), gradient(pair[0], OPTIONS[pair[1]].against))
     assert change == 0.0 if pair in NO_EFFECT else change > 1e-3
 
 
-@pytest.mark.parametrize("pair", REFUSED, ids=named)
+@pytest.mark.parametrize("pair", REFUSED, ids="-".join)
 def test_a_pair_without_a_meaning_is_refused(pair: tuple[str, str]) -> None:
     with pytest.raises(ValueError, match=REFUSED[pair]):
         reducer_runs.make(*pair)
 
 
-@pytest.mark.parametrize("option", [option for option in OPTIONS if ("BNPO", option) in PAIRS])
-def test_bnpo_is_the_stated_exception(option: str) -> None:
+@pytest.mark.parametrize("pair", drawn(pair for pair in PAIRS if pair[0] == "BNPO"))
+def test_bnpo_is_the_stated_exception(pair: tuple[str, str]) -> None:
     assert "depends on how a step is cut" in " ".join(reducer_runs.KINDS["BNPO"].__doc__.split())
     for cut in (Cut(2), Cut(8)):
-        assert distance(gradient("BNPO", option, cut), gradient("BNPO", option)) > 1e-3
+        assert distance(gradient(*pair, cut), gradient(*pair)) > 1e-3
 
 
 def test_bnpo_in_one_minibatch_is_the_token_mean() -> None:
@@ -78,23 +73,35 @@ def test_bnpo_in_one_minibatch_is_the_token_mean() -> None:
     assert distance(gradient("BNPO", "two passes"), reducer_runs.learn(dapo)) < 1e-12
 
 
-@pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> list[dict[tuple[str, str], Tensor]]:
-    """Every gradient on two processes, as either rank has it."""
-    folder = tmp_path_factory.mktemp("two")
-    command = [sys.executable, str(SCRIPT), str(folder)]
-    return launch(command, folder, PYTHONPATH=str(SCRIPT.parents[2]), OMP_NUM_THREADS="1")
+def on_two_ranks(folder: Path, pairs: str) -> list[dict[tuple[str, str], Tensor]]:
+    """Return the gradients of a set of pairs on two processes, as either rank has them."""
+    return launch(folder, reducer_runs.__file__, folder, pairs)
 
 
-@pytest.mark.distributed
-def test_two_ranks_have_the_gradient_of_one(two) -> None:
-    assert two[0].keys() == two[1].keys() == set(PAIRS)
-    for pair in PAIRS:
-        first, second = (rank[pair] for rank in two)
+def assert_as_on_one(ranks: list[dict[tuple[str, str], Tensor]], pairs: str) -> None:
+    assert ranks[0].keys() == ranks[1].keys() == set(SETS[pairs])
+    for pair in SETS[pairs]:
+        first, second = (rank[pair] for rank in ranks)
         # Two ranks are two minibatches to it.
         alone = gradient(*pair, Cut(2)) if pair[0] == "BNPO" else gradient(*pair)
         assert torch.equal(first, second), pair
         assert distance(first, alone) < 1e-6, pair
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> list[dict[tuple[str, str], Tensor]]:
+    return on_two_ranks(tmp_path_factory.mktemp("two"), "drawn")
+
+
+@pytest.mark.distributed
+def test_two_ranks_have_the_gradient_of_one(two) -> None:
+    assert_as_on_one(two, "drawn")
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_two_ranks_have_the_gradient_of_one_in_every_other_pair(tmp_path: Path) -> None:
+    assert_as_on_one(on_two_ranks(tmp_path, "rest"), "rest")
 
 
 @pytest.mark.distributed

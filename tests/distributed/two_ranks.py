@@ -1,36 +1,23 @@
-"""Starts a command that runs on two processes, and reads what either of them left."""
+"""Runs a program on two processes, and reads what either of them left."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
+import socket
 from pathlib import Path
 from typing import Any
 
 import torch
 
-ROOT = Path(__file__).parents[2]
+from tests import forked
 
 
-def launch(command: list[str], folder: Path, seconds: float = 300, **environment: str) -> list[dict[Any, Any]]:
-    """Run a command that leaves ``rank0.pt`` and ``rank1.pt`` in the folder; return what they hold."""
-    output = folder / "output.txt"
-    with output.open("w") as file:
-        # A session of its own, since the command starts processes itself: one signal ends them all.
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            code = process.wait(seconds)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-    assert code == 0, output.read_text()[-4000:]
+def launch(folder: Path, *arguments: object, seconds: int = 300) -> list[dict[Any, Any]]:
+    """Run a program that leaves ``rank0.pt`` and ``rank1.pt`` in the folder; return what they hold."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    # As torch.distributed.run has it. Lightning, which finds a rank, starts no process itself.
+    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    ranks = [{**common, "RANK": rank, "LOCAL_RANK": rank} for rank in "01"]
+    for done in forked.run_together(arguments, ranks, seconds=seconds):
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return [torch.load(folder / f"rank{rank}.pt") for rank in range(2)]

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 
@@ -34,3 +35,26 @@ def _deaf():
         signal.signal(number, signal.SIG_IGN)
     while True:
         time.sleep(1)
+
+
+def compute(seconds, how="python"):
+    """Take processor time, then say that it is done."""
+    if how == "no signals":
+        signal.signal(signal.SIGPROF, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPROF})
+    if how == "in C":
+        return sum(range(10**11))
+    if how == "threads":
+        threads = [threading.Thread(target=compute, args=(seconds,)) for _ in range(2)]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+    return "done"
+
+
+def start_and_compute(seconds=60):
+    """Leave a process behind, and end over the limit or below it."""
+    os.posix_spawn(sys.executable, [sys.executable, "-c", "import time; time.sleep(60)"], os.environ)
+    return compute(seconds)

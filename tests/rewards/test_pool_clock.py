@@ -2,10 +2,10 @@
 
 import os
 import signal
-import sys
 import threading
 import time
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from importlib import import_module
 from itertools import count
 
@@ -14,7 +14,7 @@ import pytest
 from rlframework.rewards.function import FunctionReward
 from rlframework.rewards.math import grade_answer, math_verify_worker
 from rlframework.rewards.pool import WorkerPool
-from tests.rewards.pool_functions import act
+from tests.rewards.pool_functions import act, compute, start_and_compute
 from tests.rewards.test_pool import gone
 
 IMPORT_S, LIMIT_S = 0.6, 0.25
@@ -58,12 +58,16 @@ def slow_function(tmp_path, monkeypatch):
     return made
 
 
-@pytest.mark.parametrize("place", PLACES)
-def test_imports_are_done_before_the_clock_starts(slow_function, place):
-    pool = WorkerPool(slow_function(PLACES[place]), limit_s=LIMIT_S)
-    found = [outcome.failure or outcome.value.rpartition("_")[0] or outcome.value for outcome in pool.map([(0,)])]
-    pool.close()
-    assert found == ["inner" if "package" in place else "slow"]
+def test_imports_are_done_before_the_clock_starts(slow_function):
+    def imported(function):
+        with closing(WorkerPool(function, limit_s=LIMIT_S)) as pool:
+            [outcome] = pool.map([(0,)])
+        return outcome.failure or outcome.value.rpartition("_")[0] or outcome.value
+
+    functions = [slow_function(source) for source in PLACES.values()]
+    with ThreadPoolExecutor(3) as at_once:
+        found = dict(zip(PLACES, at_once.map(imported, functions), strict=True))
+    assert found == {place: "inner" if "package" in place else "slow" for place in PLACES}
 
 
 def test_a_killed_workers_successor_imports_before_its_clock_starts(slow_function):
@@ -93,23 +97,6 @@ def test_what_no_call_can_reach_is_not_imported(slow_function):
     pool.warm()
     pool.close()
     assert time.monotonic() - started < IMPORT_S
-
-
-def compute(seconds, how="python"):
-    """Take processor time, then say that it is done."""
-    if how == "no signals":
-        signal.signal(signal.SIGPROF, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPROF})
-    if how == "in C":
-        return sum(range(10**11))
-    if how == "threads":
-        threads = [threading.Thread(target=compute, args=(seconds,)) for _ in range(2)]
-        [thread.start() for thread in threads]
-        [thread.join() for thread in threads]
-    end = time.process_time() + seconds
-    while time.process_time() < end:
-        pass
-    return "done"
 
 
 @pytest.fixture
@@ -150,12 +137,6 @@ def test_a_worker_out_of_processor_time_takes_its_children_along():
     group = pool._idle[0].process.pid
     assert pool.map([()])[0].failure == "processor"
     assert gone(group)
-
-
-def start_and_compute(seconds=60):
-    """Leave a process behind, and end over the limit or below it."""
-    os.posix_spawn(sys.executable, [sys.executable, "-c", "import time; time.sleep(60)"], os.environ)
-    return compute(seconds)
 
 
 def test_the_children_of_a_worker_that_has_ended_by_itself_go_too():

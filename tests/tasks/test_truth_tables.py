@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import re
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -20,6 +18,7 @@ from rlframework.tasks import BaseRecipe, create_base, truth_tables
 from rlframework.tasks.tiny import base as tiny_base
 from rlframework.tasks.tiny import training as tiny_training
 from rlframework.tasks.tiny.tokenizer import tiny_tokenizer
+from tests import forked
 from tests.rewards.logic.rows import verdict
 from tests.tasks.quick import QUICK
 
@@ -142,9 +141,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(cache: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, *map(str, arguments)]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, env=environment)
+    return forked.run(*arguments, XDG_CACHE_HOME=str(cache))
 
 
 def test_the_recipe_runs_and_leaves_what_it_promises(cache: Path, tmp_path: Path) -> None:

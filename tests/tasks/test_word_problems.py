@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import string
 import subprocess
-import sys
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from rlframework.tasks.smollm2 import VERSION
 from rlframework.tasks.tiny.tokenizer import tiny_tokenizer
 from rlframework.tasks.word_problems import EXAMPLES, NEW, TRAINED
 from rlframework.testing.tiny import tiny_qwen3
+from tests import forked
 
 ROOT = Path(__file__).parents[2]
 
@@ -131,9 +130,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(cache: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, *map(str, arguments)]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, env=environment)
+    return forked.run(*arguments, XDG_CACHE_HOME=str(cache))
 
 
 def test_the_recipe_runs_and_leaves_what_it_promises(cache: Path, tmp_path: Path) -> None:
@@ -188,12 +185,11 @@ def test_the_way_of_ones_own_file_leads_to_a_model_that_transformers_loads(
     rows = [f"Sam has {a} beads and strings {b} more. How many beads is that?,{a + b}\n" for a, b in sums]
     (tmp_path / "mine.csv").write_text(block("question,answer") + "".join(rows))
     (tmp_path / "mine.yaml").write_text(block("seed_everything").replace("max_steps: 40", "max_steps: 2"))
-    environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
     for line in block("rlframework probe").splitlines():
         words = line.partition("#")[0].split()
         options = ["--prompts", "4"] if "probe" in words else []
-        command = [sys.executable, "-m", "rlframework.cli.main", *words[1:], *options]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, env=environment)
+        command = ["-m", "rlframework.cli.main", *words[1:], *options]
+        done = forked.run(*command, cwd=tmp_path, XDG_CACHE_HOME=str(cache))
         # A model of random weights has nothing to reinforce, and the probe says so.
         assert done.returncode == int("probe" in words), f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""Both sides on two processes, for test_trl_distributed.py: ``torchrun -m tests.trl.ddp_runs <folder>``."""
+"""Both sides on two processes, for test_distributed.py: ``torchrun -m tests.trl.ddp_runs <folder>``."""
 
 import sys
 from itertools import chain

@@ -1,7 +1,5 @@
 """Two processes here against two of TRL's, run live: gradients, losses and weights after six steps."""
 
-import sys
-
 import pytest
 import torch
 
@@ -17,8 +15,7 @@ pytestmark = pytest.mark.distributed
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> list:
     """Run all cases on both sides in one pair of processes; return what either ended with."""
     folder = tmp_path_factory.mktemp("ddp")
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    return launch([*launcher, "-m", "tests.trl.ddp_runs", str(folder)], folder, OMP_NUM_THREADS="1")
+    return launch(folder, "-m", "tests.trl.ddp_runs", folder)
 
 
 @pytest.mark.parametrize("name", CASES)

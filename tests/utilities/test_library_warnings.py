@@ -12,6 +12,7 @@ import yaml
 
 from rlframework.testing import letter_rows
 from rlframework.utilities.library_warnings import LEAF_SPEC, LOFTQ, NO_VALIDATION, leave_out, without
+from tests import forked
 
 RUN = """
 import pytorch_lightning as pl
@@ -23,13 +24,8 @@ pl.Trainer(max_steps=1, **quiet).fit(algorithm, PromptDataModule(letter_rows(4))
 """
 
 
-def started(*arguments: object) -> str:
-    command = [sys.executable, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stderr
-
-
 def test_a_plain_run_warns_of_nothing() -> None:
-    said = started("-c", RUN)
+    said = subprocess.run([sys.executable, "-c", RUN], capture_output=True, text=True, check=True).stderr
     assert "Warning" not in said
     assert "deprecated" not in said
     assert "Total length" not in said
@@ -57,7 +53,9 @@ def test_a_recipe_with_an_adapter_says_nothing_of_defaults(tmp_path: Path) -> No
         "trainer": {**trainer, "default_root_dir": str(tmp_path)},
     }
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(config))
-    assert "loftq" not in started("-m", "rlframework.cli", "fit", "--config", tmp_path / "recipe.yaml")
+    done = forked.run("-m", "rlframework.cli", "fit", "--config", tmp_path / "recipe.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "loftq" not in done.stderr
 
 
 def warn(message: str, category: type[Warning], module: str) -> None:

@@ -15,19 +15,19 @@ from tests.rewards.math.labelled_attacks import GOLD_FAULTS, INJECTIONS, RESOURC
 from tests.rewards.math.labelled_layout import LAYOUT_BROKEN, LAYOUT_KEPT
 from tests.rewards.math.labelled_open import OPEN_RIGHT
 from tests.rewards.math.labelled_right import RIGHT
-from tests.rewards.math.labelled_right_fifth import RIGHT_FIFTH
+from tests.rewards.math.labelled_right_blind_sets import RIGHT_BLIND_SETS
+from tests.rewards.math.labelled_right_contests import RIGHT_CONTESTS
 from tests.rewards.math.labelled_right_forms import RIGHT_FORMS
-from tests.rewards.math.labelled_right_fourth import RIGHT_FOURTH
-from tests.rewards.math.labelled_right_more import RIGHT_MORE
-from tests.rewards.math.labelled_right_second import RIGHT_SECOND
-from tests.rewards.math.labelled_right_third import RIGHT_THIRD
+from tests.rewards.math.labelled_right_second_author import RIGHT_SECOND_AUTHOR
+from tests.rewards.math.labelled_right_second_draw import RIGHT_SECOND_DRAW
+from tests.rewards.math.labelled_right_third_reader import RIGHT_THIRD_READER
 from tests.rewards.math.labelled_wrong import WRONG
-from tests.rewards.math.labelled_wrong_fifth import WRONG_FIFTH
+from tests.rewards.math.labelled_wrong_blind_sets import WRONG_BLIND_SETS
+from tests.rewards.math.labelled_wrong_contests import WRONG_CONTESTS
 from tests.rewards.math.labelled_wrong_forms import WRONG_FORMS
-from tests.rewards.math.labelled_wrong_fourth import WRONG_FOURTH
-from tests.rewards.math.labelled_wrong_more import WRONG_MORE
-from tests.rewards.math.labelled_wrong_second import WRONG_SECOND
-from tests.rewards.math.labelled_wrong_third import WRONG_THIRD
+from tests.rewards.math.labelled_wrong_second_author import WRONG_SECOND_AUTHOR
+from tests.rewards.math.labelled_wrong_second_draw import WRONG_SECOND_DRAW
+from tests.rewards.math.labelled_wrong_third_reader import WRONG_THIRD_READER
 
 LIMIT_S = 5.0
 REFUSED = (Verdict.INCORRECT, Verdict.MALFORMED)
@@ -37,21 +37,21 @@ Tables = dict[str, dict[str, list[tuple[str, str]]]]
 RIGHT_ANSWERS: Tables = {
     "number": RIGHT,
     "form": RIGHT_FORMS,
-    "more": RIGHT_MORE,
-    "second": RIGHT_SECOND,
-    "third": RIGHT_THIRD,
-    "fourth": RIGHT_FOURTH,
-    "fifth": RIGHT_FIFTH,
+    "second draw": RIGHT_SECOND_DRAW,
+    "second author": RIGHT_SECOND_AUTHOR,
+    "third reader": RIGHT_THIRD_READER,
+    "blind sets": RIGHT_BLIND_SETS,
+    "contests": RIGHT_CONTESTS,
     "unicode": UNICODE_RIGHT,
 }
 WRONG_ANSWERS: Tables = {
     "number": WRONG,
     "form": WRONG_FORMS,
-    "more": WRONG_MORE,
-    "second": WRONG_SECOND,
-    "third": WRONG_THIRD,
-    "fourth": WRONG_FOURTH,
-    "fifth": WRONG_FIFTH,
+    "second draw": WRONG_SECOND_DRAW,
+    "second author": WRONG_SECOND_AUTHOR,
+    "third reader": WRONG_THIRD_READER,
+    "blind sets": WRONG_BLIND_SETS,
+    "contests": WRONG_CONTESTS,
     "unicode": UNICODE_WRONG,
     "resources": RESOURCES,
     "injection": INJECTIONS,

@@ -1,4 +1,4 @@
-"""What every rank of test_ranks.py does: ``ranks.py <url> <folder> <kind>``, started by torch.distributed.run."""
+"""What every rank of test_ranks.py does: ``ranks.py <url> <folder> <kind>``."""
 
 from __future__ import annotations
 

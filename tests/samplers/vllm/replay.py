@@ -128,6 +128,7 @@ class Replay:
 def handler(replay: Replay) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # or the body waits 40 ms for the client to acknowledge the headers
 
         def do_GET(self) -> None:
             self.serve("GET")

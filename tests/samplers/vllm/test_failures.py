@@ -9,9 +9,15 @@ from itertools import pairwise
 import pytest
 
 from rlframework.samplers import DiskSync, LoRASync, ServerError
-from rlframework.samplers.vllm import BadAnswerError, DisagreementError, StaleWeightsError
+from rlframework.samplers.vllm import BadAnswerError, DisagreementError, StaleWeightsError, patience
 from tests.samplers.vllm.recording import PROMPTS
 from tests.samplers.vllm.replay import key
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    """A server is asked again ten times as soon, so that no test waits for the attempts that it is not about."""
+    monkeypatch.setattr(patience, "_FIRST_DELAY", 0.01)
 
 
 @pytest.fixture
@@ -50,7 +56,8 @@ def test_a_server_in_trouble_is_asked_again(status, replay, sampler, adapted, ex
     assert not left
 
 
-def test_attempts_are_further_and_further_apart(replay, sampler, adapted):
+def test_attempts_are_further_and_further_apart(replay, sampler, adapted, monkeypatch):
+    monkeypatch.setattr(patience, "_FIRST_DELAY", 0.1)
     made, times, left = sampler(concurrency=1), [], []
     made.sample(adapted, PROMPTS[:1])
     left = [(503, {})] * 5
@@ -125,7 +132,7 @@ def test_a_prompt_that_meets_the_loading_waits_for_it(replay, sampler, whole, ex
     made = sampler(concurrency=2, patience=0.0)
     made.sample(whole, PROMPTS[:1])
     replay.forget()
-    lock, asked, loading, met = threading.Lock(), [], threading.Event(), threading.Event()
+    lock, asked, both, loading, met = threading.Lock(), [], threading.Event(), threading.Event(), threading.Event()
 
     def before(path, body):
         if path == "/collective_rpc":
@@ -136,8 +143,11 @@ def test_a_prompt_that_meets_the_loading_waits_for_it(replay, sampler, whole, ex
         with lock:
             asked.append(path)
             turn = len(asked)
+        if turn == 1:
+            assert both.wait(10)
         if turn != 2:
             return None
+        both.set()
         assert loading.wait(10)
         answer = 200, {"weight_version": replay.version}
         met.set()
@@ -217,10 +227,11 @@ def test_after_a_failure_the_other_prompts_are_not_asked_for(replay, sampler, ad
     made = sampler(concurrency=1)
     made.sample(adapted, PROMPTS[:1])
     before = len(group_requests(replay))
-    replay.change = lambda body, answer: {**answer, "choices": []}
+    # Sampling takes a while: what is asked before the failure is known is another matter.
+    replay.change = lambda body, answer: time.sleep(0.1) or {**answer, "choices": []}
     with pytest.raises(BadAnswerError):
         made.sample(adapted, PROMPTS)
-    time.sleep(0.3)
+    time.sleep(0.5)
     assert len(group_requests(replay)) - before <= 2
 
 
@@ -307,7 +318,7 @@ def test_after_a_failure_nobody_goes_on_waiting(replay, sampler, adapted):
         made.sample(adapted, PROMPTS[:2])
     time.sleep(0.2)
     asked = len(replay.log)
-    time.sleep(2.0)
+    time.sleep(1.0)
     assert len(replay.log) == asked
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -17,9 +15,7 @@ pytestmark = pytest.mark.distributed
 
 
 def on_two_ranks(replay, folder, kind):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    module = ["-m", "tests.samplers.vllm.ranks", replay.url, str(folder), kind]
-    return launch([*command, *module], folder, OMP_NUM_THREADS="1")
+    return launch(folder, "-m", "tests.samplers.vllm.ranks", replay.url, folder, kind)
 
 
 def test_the_first_rank_brings_the_weights_over_for_both(replay, sampler, adapted, tmp_path):

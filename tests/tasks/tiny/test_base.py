@@ -89,6 +89,23 @@ def test_a_primed_model_that_never_succeeds_is_an_error(tmp_path: Path) -> None:
     assert _folders(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("closed", "opens"),
+    [((0.5, 0.9), {"slips": 0.0, "blurted": 0.85, "right": 0.0}), ((0.1, 0.3), {"slips": 0.0})],
+    ids=["answers too well", "works too badly"],
+)
+def test_a_closed_gate_is_opened_by_other_demonstrations(
+    closed: tuple[float, float], opens: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures, asked = iter([closed, (0.1, 0.9)]), []
+    draw = tiny_base.demonstrations
+    monkeypatch.setattr(tiny_base, "gate", lambda *_: next(figures))
+    monkeypatch.setattr(tiny_base, "demonstrations", lambda *given: asked.append(given[-1]) or draw(*given))
+    gates = {"most_greedy": 0.27, "least_worked": 0.7, "corrections": 1, "correction_steps": 3}
+    create_base(0, cache_dir=tmp_path, recipe=replace(QUICK, **gates), progress=False)
+    assert asked == [CARELESS] * QUICK.priming_steps + [CARELESS._replace(**opens)] * 3
+
+
 class PrimedWith:
     """The chain sums, whose demonstrations are at first of another care than they should be."""
 
@@ -102,6 +119,7 @@ class PrimedWith:
         return chain_sums.sloppy_demonstration(row, random, template, self.care if care == CARELESS else care)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("care", "closed"),
     [(Care(blurted=0.0, slips=0.0), "greedy"), (Care(slips=0.6), "worked")],

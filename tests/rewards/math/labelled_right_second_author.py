@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.rewards.math.labelled import table
 
-RIGHT_SECOND = table(r"""
+RIGHT_SECOND_AUTHOR = table(r"""
 # of a second author
 18 :: x = 18 ;; The answer is 18. ;; \text{18} ;; **18** dollars ;; **Answer:** 18 ;; The answer is **18**.
 18 :: 18 dollars per day ;; $18 per day ;; 18$ ;; US$18 ;; 18 US dollars ;; 18 eggs ;; 18 (dollars)

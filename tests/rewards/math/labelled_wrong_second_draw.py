@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.rewards.math.labelled import table
 
-WRONG_MORE = table(r"""
+WRONG_SECOND_DRAW = table(r"""
 # more numbers and forms
 7 :: 8 ;; 7 or 9 ;; 7, 9 ;; x^3=7 ;; 6=7 ;; 7 cents ;; 7 hundred ;; 7e1 ;; 7_8 ;; \sqrt{7} ;; 7\boxed{7} ;; 6 + 2
 7 :: 7 < x ;; {7, 8} ;; seven or eight ;; 7 percent of 3 ;; 7 minus 1 ;; half of 7

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.rewards.math.labelled import table
 
-RIGHT_MORE = table(r"""
+RIGHT_SECOND_DRAW = table(r"""
 # more numbers and forms
 7 :: 7 ;; 7 km ;; 7 kids ;; 7. ;; **7** ;; \boxed{7} ;; \textbf{7} ;; \text{7 boxes} ;; $7$ boxes ;; t = 7 ;; \$7
 7 :: 7 pounds ;; 7\text{ ways} ;; 7.000

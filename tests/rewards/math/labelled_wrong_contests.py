@@ -1,10 +1,10 @@
-"""Wrong answers beside the writings of `labelled_right_fifth`: category -> list of (answer, gold)."""
+"""Wrong answers beside the writings of `labelled_right_contests`: category -> list of (answer, gold)."""
 
 from __future__ import annotations
 
 from tests.rewards.math.labelled import table
 
-WRONG_FIFTH = table(r"""
+WRONG_CONTESTS = table(r"""
 # subscripts that are letters or words
 \frac{m_a}{m_b} :: 1 ;; \frac{m_b}{m_a}
 m_a - m_b :: 0 ;; m_b - m_a

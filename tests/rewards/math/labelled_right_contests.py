@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.rewards.math.labelled import table
 
-RIGHT_FIFTH = table(r"""
+RIGHT_CONTESTS = table(r"""
 # subscripts that are letters or words
 \frac{r_a r_b}{r_c} :: \frac{r_b r_{a}}{r_{c}} ;; r_ar_b/r_c
 x_{\text{max}} :: x_{max} ;; x_{\max} ;; x_{\mathrm{max}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.rewards.math.labelled import table
 
-WRONG_SECOND = table(r"""
+WRONG_SECOND_AUTHOR = table(r"""
 # of a second author
 18 :: 181 ;; 9*2=18=19 ;; 18?19 ;; eighteen thousand ;; 18! ;; 18% ;; 2x=18 ;; 18x ;; 18 \pm 1 ;; 18_9
 18 :: x > 18 ;; 18 + C ;; the answer ;; 18/0 ;; $18 or $19 ;; 0x12 0 ;; 18</SOLUTION> ;; <start_working_out>18

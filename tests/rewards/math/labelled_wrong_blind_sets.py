@@ -1,10 +1,10 @@
-"""Wrong answers beside the writings of `labelled_right_fourth`: category -> list of (answer, gold)."""
+"""Wrong answers beside the writings of `labelled_right_blind_sets`: category -> list of (answer, gold)."""
 
 from __future__ import annotations
 
 from tests.rewards.math.labelled import table
 
-WRONG_FOURTH = table(r"""
+WRONG_BLIND_SETS = table(r"""
 # letters that may have any name
 x = k\pi, k \in \mathbb{Z} :: x = 2n\pi, n\in\mathbb{Z} ;; x = n\pi, n\in\mathbb{N} ;; x = n\pi, k\in\mathbb{Z}
 x = k\pi, k \in \mathbb{Z} :: y = n, n\in\mathbb{Z} ;; x = n\pi ;; \pi ;; x=\pi ;; n\in\mathbb{Z}

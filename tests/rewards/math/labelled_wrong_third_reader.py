@@ -1,10 +1,10 @@
-"""Wrong answers near those of `labelled_right_third`: category -> list of (answer, gold). None may be accepted."""
+"""Wrong answers near those of `labelled_right_third_reader`: category -> list of (answer, gold). All are refused."""
 
 from __future__ import annotations
 
 from tests.rewards.math.labelled import table
 
-WRONG_THIRD = table(r"""
+WRONG_THIRD_READER = table(r"""
 # names of several values
 n=2,3,4 :: n=2,3 ;; n=2,3,4,5 ;; m=2,3,4 ;; (2,3,4) ;; 2
 (a,b,c)=(1,2,3) :: (3,2,1) ;; a=1,b=3,c=2 ;; 1,2,3 ;; \{1,2,3\} ;; (b,a,c)=(1,2,3) ;; a=1,b=2

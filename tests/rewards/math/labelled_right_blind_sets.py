@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.rewards.math.labelled import table
 
-RIGHT_FOURTH = table(r"""
+RIGHT_BLIND_SETS = table(r"""
 # letters that may have any name
 x = k\pi, k \in \mathbb{Z} :: x = n\pi, n\in\mathbb{Z} ;; x=\pi k where k is any integer ;; x = m\pi (m\in\mathbb{Z})
 x = k\pi, k \in \mathbb{Z} :: n\pi,\ n\in\mathbb{Z} ;; x = n\pi \text{ for some integer } n

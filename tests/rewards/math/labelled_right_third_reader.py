@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.rewards.math.labelled import table
 
-RIGHT_THIRD = table(r"""
+RIGHT_THIRD_READER = table(r"""
 # names of several values
 n=2,3,4 :: n=4,3,2 ;; 2,3,4 ;; n=2,n=3,n=4 ;; n\in\{2,3,4\} ;; \{2,3,4\} ;; n=2 or n=3 or n=4 ;; n=2, 3 and 4
 (a,b,c)=(1,2,3) :: (1,2,3) ;; a=1,b=2,c=3 ;; c=3,b=2,a=1 ;; a=1, \ b=2,\ c=3 ;; a=1, b=2 and c=3 ;; (b,a,c)=(2,1,3)
