@@ -1,0 +1,142 @@
+"""Constructor arguments as fields: what signatures, help, subclasses of every style and modules make of them."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pydoc
+from dataclasses import field
+from typing import Any, ClassVar
+
+import pytest
+import pytorch_lightning as pl
+from torch import nn
+
+from rlframework import CISPO, DAPO, GRPO, RLOO, SFT, PromptDataModule, SharedPrefixSampler
+from rlframework.algorithms import NAMES
+from rlframework.data import GSM8K
+from rlframework.rewards import FunctionReward
+from rlframework.testing import tiny_policy
+from rlframework.utilities.fields import Fields, derived
+
+
+class Learner(Fields, pl.LightningModule):
+    depends: ClassVar[bool] = False
+    model: nn.Module = field(kw_only=False)
+    """What learns."""
+    head: nn.Module = derived(default=None)
+    """By default a line."""
+    rate: float = 0.5
+    """How fast,
+    on the whole."""
+    steps: int = field(init=False, default=3)
+
+    def before_fields(self) -> None:
+        if "_modules" not in self.__dict__:
+            pl.LightningModule.__init__(self)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.head = nn.Linear(1, 1) if self.head is None else self.head
+
+
+class Slow(Learner):
+    rate: float = 0.1
+
+
+class Bare(Learner):
+    rate = 0.1
+
+
+class Wide(Learner):
+    def __init__(self, *args: Any, width: int = 2, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.width = width
+
+
+class Deep(Wide):
+    depth: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.seen = self.depth
+
+
+class Same(Wide):
+    pass
+
+
+LINE = nn.Linear(1, 1)
+
+
+def arguments() -> tuple[Any, ...]:
+    return tiny_policy(), FunctionReward(len), SharedPrefixSampler(group_size=2, max_tokens=4)
+
+
+def test_a_signature_has_every_argument_with_its_default() -> None:
+    assert str(inspect.signature(Slow)) == (
+        "(model: torch.nn.modules.module.Module, *, head: torch.nn.modules.module.Module | None = None, "
+        "rate: float = 0.1) -> None"
+    )
+    taken = inspect.signature(GRPO).parameters
+    assert len(taken) == 26
+    assert list(taken)[:3] == ["policy", "reward", "sampler"]
+    assert (taken["clip_low"].default, inspect.signature(DAPO).parameters["clip_high"].default) == (0.2, 0.28)
+    assert "prompts_per_rollout" not in inspect.signature(SFT).parameters
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_says_what_every_argument_is(name: str) -> None:
+    kind = getattr(__import__("rlframework.algorithms", fromlist=[name]), name)
+    text = pydoc.plain(pydoc.render_doc(kind))
+    for argument in inspect.signature(kind).parameters:
+        [line] = [line for line in kind.__init__.__doc__.splitlines() if line.startswith(f"    {argument}: ")]
+        assert len(line) > len(argument) + 8
+        assert line.strip() in text
+
+
+def test_a_variant_is_another_default_with_or_without_its_annotation() -> None:
+    assert (Slow(LINE).rate, Bare(LINE).rate, Bare(LINE, rate=0.3).rate, Learner(LINE).rate) == (0.1, 0.1, 0.3, 0.5)
+    assert CISPO(*arguments()).ratio_cap == 5.0
+    assert RLOO(*arguments()).kl_coefficient == 0.05
+
+
+def test_a_module_as_a_value_is_a_submodule_and_not_hidden_by_its_default() -> None:
+    made = Learner(LINE, head=nn.Linear(2, 3))
+    assert made.head.out_features == 3
+    assert {name for name, _ in made.named_parameters()} == {"model.weight", "model.bias", "head.weight", "head.bias"}
+    assert isinstance(copy.deepcopy(Learner(LINE)).head, nn.Linear)
+
+
+def test_what_is_derived_or_of_the_class_is_no_argument() -> None:
+    assert Learner(LINE).steps == 3
+    assert Learner(LINE).depends is False
+    for name in ("steps", "depends"):
+        with pytest.raises(TypeError, match=f"Learner has no argument '{name}'"):
+            Learner(LINE, **{name: 1})
+
+
+@pytest.mark.parametrize("kind", [Wide, Same, Deep])
+def test_a_constructor_written_by_hand_is_called(kind: type[Wide]) -> None:
+    made = kind(LINE, width=7, rate=0.2)
+    assert (made.width, made.rate, kind(LINE).width) == (7, 0.2, 2)
+
+
+def test_fields_below_a_constructor_written_by_hand_are_taken_before_it() -> None:
+    assert (Deep(LINE, depth=9, width=1).seen, Deep(LINE).depth) == (9, 4)
+    with pytest.raises(TypeError, match="Deep has no argument 'dept': did you mean depth"):
+        Deep(LINE, dept=1)
+
+
+def test_rows_of_a_named_data_set_are_no_arguments_of_its_class() -> None:
+    assert {"path", "heldout_share", "max_prompt_tokens"} <= set(inspect.signature(GSM8K).parameters)
+    assert not {"train", "source", "columns"} & set(inspect.signature(GSM8K).parameters)
+    with pytest.raises(TypeError, match="GSM8K has no argument 'heldout_shar': did you mean heldout_share"):
+        GSM8K(heldout_shar=0.1)
+
+
+def test_a_class_made_in_a_function_takes_its_fields_too() -> None:
+    class Local(PromptDataModule):
+        extra: int = 1
+
+    assert Local([{"prompt": "a"}], extra=3).extra == 3
