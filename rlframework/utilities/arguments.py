@@ -239,7 +239,8 @@ def resolved(hint: Any, names: Mapping[str, Any]) -> Any:
         (int | None, 'Nowhere')
     """
     try:
-        return typing.get_type_hints(types.SimpleNamespace(__annotations__={"it": hint}), dict(names))["it"]
+        # In a class, where alone a ``ClassVar`` may stand.
+        return typing.get_type_hints(type("", (), {"__annotations__": {"it": hint}}), dict(names))["it"]
     except Exception:
         return hint
 

@@ -6,10 +6,11 @@ import ast
 import inspect
 import sys
 from collections.abc import Callable
+from copy import copy
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import cache, wraps
 from textwrap import indent
-from typing import Any, dataclass_transform
+from typing import Any, ClassVar, dataclass_transform, get_origin
 
 from pytorch_lightning.core.mixins.hparams_mixin import _given_hyperparameters
 from pytorch_lightning.utilities.parsing import collect_init_args, save_hyperparameters
@@ -44,23 +45,13 @@ class Fields(Checked):
     """
 
     def __init_subclass__(cls, **options: Any) -> None:
-        own = inspect.get_annotations(cls)
-        inherited: tuple[Field[Any], ...] = fields(cls) if is_dataclass(cls) else ()
-        for known in inherited:
-            # ``clip_high = 0.28`` without annotation would be overwritten by the constructor.
-            if known.init and known.name in cls.__dict__ and known.name not in own:
-                own[known.name] = known.type
-        # In the module that names them: a subclass elsewhere would not find these names.
-        cls.__annotations__ = {name: resolved(hint, vars(sys.modules[cls.__module__])) for name, hint in own.items()}
-        for name, value in vars(cls).items():
-            if isinstance(value, Field) and value.default is None and value.init:
-                cls.__annotations__[name] = _or_none(cls.__annotations__[name])
+        _declare(cls)
         by_hand = _constructor_by_hand(cls)
         dataclass(eq=False, repr=False, kw_only=True, init=by_hand is None)(cls)
-        if "__init__" not in cls.__dict__ and by_hand is not None and own:
-            cls.__init__ = _before(by_hand, cls)  # type: ignore[method-assign]
-        elif by_hand is None:
+        if by_hand is None:
             cls.__init__ = _made_of_fields(cls)  # type: ignore[method-assign]
+        elif "__init__" not in cls.__dict__ and cls.__annotations__:
+            cls.__init__ = _before(by_hand, cls)  # type: ignore[method-assign]
         if issubclass(cls, nn.Module):
             # A module as the value of a field is no plain attribute, and its default on the class would hide it.
             for one in fields(cls):  # type: ignore[arg-type]
@@ -94,9 +85,37 @@ class Fields(Checked):
         save_hyperparameters(self, *names, ignore=ignore, frame=frame, given_hparams=given)
 
 
-def _or_none(hint: Any) -> Any:
-    """Return an annotation that admits None: YAML files write defaults down, and read them again."""
-    return hint if isinstance(hint, str) else hint | None
+def _declare(cls: type) -> None:
+    """Put a class into the form in which `dataclass` reads what was meant.
+
+    - An annotation is resolved in its module: a subclass in another one would not find its names.
+    - ``clip_high = 0.28``, without annotation, is another default.
+    - ``policy: CausalLMPolicy``, without value, narrows the type of a field, and of a name that is none it makes none.
+    - Of ``class C(Mixin, Algorithm)`` `dataclass` would take all that ``Mixin`` inherits for ``Mixin``'s own.
+    """
+    inherited: dict[str, Field[Any]] = {}
+    known: dict[str, Field[Any]] = {}
+    for base in reversed(cls.__mro__[1:]):
+        its = {one.name: one for one in fields(base)} if is_dataclass(base) else {}
+        inherited |= its
+        known |= {name: its[name] for name in inspect.get_annotations(base) if name in its}
+    names = vars(sys.modules[cls.__module__])
+    own = {name: resolved(hint, names) for name, hint in inspect.get_annotations(cls).items()}
+    for name, one in known.items():
+        if name in own or name in cls.__dict__:
+            own.setdefault(name, one.type)
+        elif one is not inherited[name]:
+            own[name] = one.type
+        if name in own and name not in cls.__dict__:
+            setattr(cls, name, copy(one))
+    for name, hint in own.items():
+        if name not in cls.__dict__ and get_origin(hint) is not ClassVar and hint is not ClassVar:
+            setattr(cls, name, field(init=False))
+        value = cls.__dict__.get(name)
+        if isinstance(value, Field) and value.default is None and value.init and not isinstance(hint, str):
+            # YAML files write defaults down, and read them again.
+            own[name] = hint | None
+    cls.__annotations__ = own
 
 
 def _constructor_by_hand(cls: type) -> Callable[..., None] | None:

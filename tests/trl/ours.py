@@ -90,7 +90,7 @@ class AlongTheGradient(PolicyModule):
             return super().configure_optimizers()
         optimizer = torch.optim.SGD([p for p in self.policy.parameters() if p.requires_grad], self.optimization["lr"])
         steps = int(self.trainer.estimated_stepping_batches)
-        scheduler = get_scheduler(optimizer=optimizer, num_training_steps=steps, **self.schedule)
+        scheduler = get_scheduler(self.schedule, optimizer, self.warmup_steps, num_training_steps=steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 

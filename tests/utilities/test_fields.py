@@ -13,7 +13,7 @@ import pytorch_lightning as pl
 from torch import nn
 
 from rlframework import CISPO, DAPO, GRPO, RLOO, SFT, PromptDataModule, SharedPrefixSampler
-from rlframework.algorithms import NAMES
+from rlframework.algorithms import NAMES, Algorithm
 from rlframework.data import GSM8K
 from rlframework.rewards import FunctionReward
 from rlframework.testing import tiny_policy
@@ -133,6 +133,41 @@ def test_rows_of_a_named_data_set_are_no_arguments_of_its_class() -> None:
     assert not {"train", "source", "columns"} & set(inspect.signature(GSM8K).parameters)
     with pytest.raises(TypeError, match="GSM8K has no argument 'heldout_shar': did you mean heldout_share"):
         GSM8K(heldout_shar=0.1)
+
+
+class Narrowed(Learner):
+    model: nn.Linear
+    history: list[float]
+
+
+def test_an_annotation_alone_narrows_a_field_and_makes_no_other() -> None:
+    assert Narrowed(LINE).model is LINE
+    with pytest.raises(TypeError, match=r"Narrowed got model=.* where Linear belongs"):
+        Narrowed(nn.ReLU())
+    assert "history" not in inspect.signature(Narrowed).parameters
+
+
+class Steered(Learner):
+    gain: float = 1.0
+
+
+class Noted(Learner):
+    note: str = ""
+
+
+class Both(Noted, Steered, Slow):
+    pass
+
+
+def test_a_mixin_in_front_brings_its_own_fields_and_no_others() -> None:
+    assert Both(LINE, note="a", gain=2.0).rate == 0.1
+    assert next(iter(inspect.signature(Both).parameters)) == "model"
+
+    class Front(Algorithm):
+        """Goes in front of an algorithm, and is one itself."""
+
+    made = type("Made", (Front, GRPO), {})(*arguments(), prompts_per_rollout=4)
+    assert made.prompts_per_rollout == 4
 
 
 def test_a_class_made_in_a_function_takes_its_fields_too() -> None:
