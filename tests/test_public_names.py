@@ -39,7 +39,7 @@ def arguments(value: Callable[..., Any]) -> list[str]:
             break
         for one in parameters[inspect.isclass(value) :]:
             if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD):
-                default = "" if one.default is one.empty else f"={one.default!r}".split(" at 0x")[0]
+                default = "" if one.default is one.empty else f"={one.default!r}".split(" at 0x")[0].split(" from ")[0]
                 found.setdefault(one.name, one.name + default)
         if not any(one.kind is one.VAR_KEYWORD for one in parameters):
             break

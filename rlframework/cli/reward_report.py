@@ -78,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Only now, so that --help does not wait for torch.
     from rlframework.data.columns import ColumnMap
     from rlframework.data.golds import with_readable_golds
+    from rlframework.reward_report.saving import save_reward_report
     from rlframework.reward_report.scoring import reward_report
     from rlframework.reward_report.sources import find, read_layout, read_reward, read_rows
     from rlframework.reward_report.table import print_reward_report
@@ -105,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             max_rows=asked.rows,
             limits=None if asked.max_unverifiable is None else RewardLimits(unverifiable=asked.max_unverifiable),
         )
-        paths = report.save(asked.out)
+        paths = save_reward_report(report, asked.out)
     except (KeyError, TypeError, ValueError, PermissionError) as error:
         options.error(" ".join(str(error.args[0] if isinstance(error, KeyError) else error).split()))
     print_reward_report(report, asked.max_false_refusals)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from rlframework.reward_report.probes import Expects
-from rlframework.utilities.paths import writable_folder
 
 KEPT_MISTAKES = 20
 
@@ -248,29 +245,6 @@ class RewardReport:
             "seconds": round(self.seconds, 3),
             "probes": probes,
         }
-
-    def table(self) -> Any:
-        """Return a ``rich.table.Table`` of the probes.
-
-        Raises:
-            ImportError: rich is not installed.
-        """
-        from rlframework.reward_report.table import table_of
-
-        return table_of(self)
-
-    def save(self, folder: str | Path) -> tuple[Path, Path]:
-        """Write ``reward_report.json`` and ``reward_report.html``, a page that needs nothing else; return the paths.
-
-        Raises:
-            PermissionError: The folder cannot be written to.
-        """
-        from rlframework.reward_report.page import page_of
-
-        data, page = (writable_folder(folder) / f"reward_report.{kind}" for kind in ("json", "html"))
-        data.write_text(json.dumps(self.as_dict(), indent=1) + "\n", encoding="utf-8")
-        page.write_text(page_of(self), encoding="utf-8", errors="backslashreplace")
-        return data, page
 
     def __str__(self) -> str:
         problems = list(self.problems())

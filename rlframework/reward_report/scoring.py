@@ -18,11 +18,12 @@ from rlframework.reward_report.result import KEPT_MISTAKES, Mistake, ProbeResult
 from rlframework.reward_report.right_probes import RIGHT
 from rlframework.reward_report.wrong_probes import HEDGED, WRONG
 from rlframework.rewards.answer import same_answer
-from rlframework.rewards.base import RewardModel, Scores
+from rlframework.rewards.base import RewardModel, Scores, full_name
 from rlframework.rewards.failure_limits import RewardLimits
+from rlframework.rewards.function import Source, as_reward
 from rlframework.rewards.gold import gold_text
-from rlframework.rewards.template import AnswerTemplate
-from rlframework.testing.rewards.subject import Source, Subject, described, reported_failures
+from rlframework.rewards.template import AnswerTemplate, template_of
+from rlframework.utilities.errors import described
 
 PROBES: tuple[Probe, ...] = (*RIGHT, *WRONG, *HEDGED, *LAYOUT)
 """All probes that the framework ships."""
@@ -79,16 +80,16 @@ def reward_report(
         (0, 0, 2)
     """
     started = time.perf_counter()
-    subject = Subject(reward, cases=[])
-    layout = _layout(template or subject.template)
+    judge = as_reward(reward)
+    layout = _layout(template or template_of(judge))
     questions, unusable = _read(_spaced(list(rows), max_rows), layout, prompt_column, answer_column)
-    scored = [scored for probe in probes if (scored := _score(subject.reward, probe, questions))]
+    scored = [scored for probe in probes if (scored := _score(judge, probe, questions))]
     right, wrong = _medians(scored)
     edge, threshold = (accept_above, "as given") if accept_above is not None else _halfway(right, wrong, scored)
     results = [one.result(edge) for one in scored]
     seconds = time.perf_counter() - started
     return RewardReport(
-        subject.name,
+        full_name(judge),
         len(questions),
         unusable,
         edge,
@@ -235,7 +236,7 @@ def _score(reward: RewardModel, probe: Probe, questions: Sequence[Question]) -> 
 def _silenced(scores: Scores) -> dict[int, str]:
     """Return the failures that leave a row without a score."""
     total = scores.total.flatten()
-    return {row: why for row, why in reported_failures(scores) if math.isnan(total[row].item())}
+    return {row: why for row, why in scores.failures() if math.isnan(total[row].item())}
 
 
 def _without_gold(scores: Scores, rows: Sequence[Completion]) -> dict[str, set[int]]:

@@ -122,7 +122,7 @@ def read_reward(names: Iterable[str]) -> RewardModel:
 
 
 def _made(name: str) -> RewardModel:
-    from rlframework.testing.rewards.subject import as_reward
+    from rlframework.rewards.function import as_reward
 
     found = find(name)
     if inspect.isfunction(found) and not inspect.signature(found).parameters:

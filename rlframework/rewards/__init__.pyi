@@ -5,7 +5,7 @@ from .code import CodeTests
 from .equation import EquationLayout, EquationReward, EquationSetup, RightEquation
 from .failure_limits import RewardLimits
 from .format import ApproximateFormat, ExactFormat
-from .function import BatchFunctionReward, FunctionReward, TRLReward
+from .function import BatchFunctionReward, FunctionReward, TRLReward, as_reward
 from .judgement import Judgement
 from .length import SoftOverlong
 from .math import MathAnywhere, MathCheck
@@ -45,6 +45,7 @@ __all__ = [
     "WeightedSum",
     "Where",
     "WorkerPool",
+    "as_reward",
     "code",
     "logic",
     "math",

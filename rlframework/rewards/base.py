@@ -58,6 +58,14 @@ class Scores:
         """``(N, G)`` bool: the rows that any component with a say is for."""
         return self._any([judgement.applies_flags for judgement in self._voices().values()])
 
+    def failures(self) -> list[tuple[int, str]]:
+        """Return the rows, counted through ``(N * G)``, whose check failed, each with the component's reason."""
+        found = []
+        for name, judgement in self.judgements.items():
+            rows = judgement.error_flags.flatten().nonzero().flatten().tolist()
+            found += [(row, f"{name}: {judgement.detail or 'no reason given'}") for row in rows]
+        return found
+
     def as_judgement(self) -> Judgement:
         """Return them as what a single reward says: for a reward around others, so that no failure is lost in it."""
         # Where all that is for a row is optional and absent, it is so for whoever is around, too.
@@ -253,6 +261,20 @@ def optional(reward: RewardModel) -> RewardModel:
         (tensor([[nan]]), tensor([[1.]]))
     """
     return WeightedSum([part._replace(required=False) for part in reward.components()], name=reward.name)
+
+
+def full_name(reward: RewardModel) -> str:
+    """Return the name of a reward; of a sum, the weights and names of its terms.
+
+    Example:
+        >>> class Brevity(RowReward):
+        ...     def score_row(self, completion):
+        ...         return -len(completion.ids)
+        >>> full_name(Brevity() + 0.5 * Brevity(name="again"))
+        'brevity + 0.5 * again'
+    """
+    parts = reward.components()
+    return " + ".join(part.name if part.weight == 1 else f"{part.weight:g} * {part.name}" for part in parts)
 
 
 def added_up(parts: Sequence[Component], judgements: Mapping[str, Judgement]) -> Tensor:

@@ -23,6 +23,7 @@ from rlframework.utilities.ways_out import named
 Score: TypeAlias = float | None
 NAN = float("nan")
 LIMIT_S, BATCH_LIMIT_S = 10.0, 120.0
+Source: TypeAlias = RewardModel | type[RewardModel] | Callable[..., Any]
 
 
 class FunctionReward(RewardModel):
@@ -222,6 +223,35 @@ class TRLReward(RewardModel):
 
     def _messages(self, text: str, role: str) -> Any:
         return [{"role": role, "content": text}] if self.chat else text
+
+
+def as_reward(source: Source) -> RewardModel:
+    """Return a reward from whatever there is: a reward, its class, or a plain function.
+
+    A function of ``completions`` becomes a `BatchFunctionReward`, one that also takes ``**kwargs`` a `TRLReward`, and
+    any other a `FunctionReward`, which is called with one completion at a time.
+
+    Raises:
+        TypeError: It is none of these.
+
+    Example:
+        >>> def short(completion):
+        ...     return float(len(completion) < 10)
+        >>> as_reward(short).name
+        'short'
+    """
+    if isinstance(source, RewardModel):
+        return source
+    if isinstance(source, type):
+        if not issubclass(source, RewardModel):
+            raise TypeError(f"{source.__name__} is no RewardModel; give a reward, its class, or a plain function")
+        return source()
+    if not callable(source):
+        raise TypeError(f"expected a reward, its class, or a plain function; got {source!r}")
+    parameters = inspect.signature(source).parameters
+    if "completions" not in parameters:
+        return FunctionReward(source)
+    return TRLReward(source) if _open_ended(parameters) else BatchFunctionReward(source)
 
 
 def _of_batch(name: str, result: Any, limit_s: float, rows: int) -> Judgement:

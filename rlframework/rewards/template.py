@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import permutations
+from typing import TYPE_CHECKING
 
 from rlframework.completions import Completion
+
+if TYPE_CHECKING:
+    from rlframework.rewards.base import RewardModel
 
 
 @dataclass(frozen=True)
@@ -153,3 +157,9 @@ class AnswerTemplate:
     def answer_of(self, completion: Completion) -> str | None:
         """Return the parsed answer of a completion that the policy ended itself; None for one that was cut."""
         return None if completion.truncated else self.parse(completion.text)
+
+
+def template_of(reward: RewardModel) -> AnswerTemplate:
+    """Return the template that a reward, or a term of a sum, reads answers by; the default one if there is none."""
+    templates = [getattr(part.reward, "template", None) for part in reward.components()]
+    return next((template for template in templates if isinstance(template, AnswerTemplate)), AnswerTemplate())

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rlframework.rewards.base import full_name
+from rlframework.rewards.function import Source
 from rlframework.testing.report import CheckError, CheckReport
 from rlframework.testing.rewards.cases import Given, read_cases
 from rlframework.testing.rewards.checks import CHECKS
-from rlframework.testing.rewards.subject import Source, Subject, described
+from rlframework.testing.rewards.subject import Subject
 from rlframework.testing.running import chosen_checks, run_check
+from rlframework.utilities.errors import described
 
 
 def check_reward(
@@ -59,7 +62,9 @@ def check_reward(
     checks = chosen_checks(CHECKS, only)
     remedy = "score whatever text comes; return None (or NaN) where the row cannot be judged"
     try:
-        report = CheckReport(subject.name, [run_check(check, subject, described, remedy) for check in checks])
+        report = CheckReport(
+            full_name(subject.reward), [run_check(check, subject, described, remedy) for check in checks]
+        )
     finally:
         subject.elsewhere.close()
     if raise_on_failure and not report.ok:

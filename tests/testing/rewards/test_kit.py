@@ -35,7 +35,7 @@ def test_every_check_has_a_fault_that_it_has_to_catch() -> None:
 def test_a_failure_is_told_with_the_text_and_the_place() -> None:
     finding = check_reward(LooksUp, CASES, only="failures", raise_on_failure=False)["failures"]
     assert "KeyError: 'Two'" in finding.finding
-    assert "test_check_reward.py" in finding.finding
+    assert "test_kit.py" in finding.finding
     assert "'Two and two." in finding.finding
 
 

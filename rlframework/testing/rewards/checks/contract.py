@@ -12,7 +12,8 @@ from rlframework.completions import Completion, Completions
 from rlframework.rewards.judgement import Judgement
 from rlframework.testing.report import Violation
 from rlframework.testing.rewards.cases import Expectation, answered, in_groups, shortened
-from rlframework.testing.rewards.subject import Subject, described, reported_failures
+from rlframework.testing.rewards.subject import Subject
+from rlframework.utilities.errors import described
 
 
 def failures(subject: Subject) -> str:
@@ -20,7 +21,7 @@ def failures(subject: Subject) -> str:
     for case in subject.cases:
         alone = copy.deepcopy(Completions([case.completion], 1))
         try:
-            failed = [why for _, why in reported_failures(subject.judge(alone))]
+            failed = [why for _, why in subject.judge(alone).failures()]
         except Exception as error:
             failed = [described(error)]
         if failed:

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from rlframework.completions import Completion, Completions
 from rlframework.testing.report import Violation
-from rlframework.testing.rewards.subject import Subject, described, difference, same
+from rlframework.testing.rewards.subject import Subject, difference, same
+from rlframework.utilities.errors import described
 
 MISSING = object()
 SPOILED = {"missing": MISSING, "None": None, "empty": "", "blank": " \n", "nan": float("nan")}
