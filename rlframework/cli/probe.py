@@ -12,9 +12,7 @@ from typing import Any, NoReturn
 from pytorch_lightning.cli import LightningArgumentParser
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from rlframework.algorithms import PolicyModule
-from rlframework.cli.recipe import RecipeCLI
-from rlframework.data import PromptDataModule
+from rlframework.cli.lightning import RecipeCLI
 from rlframework.report.probing.measure import probe
 from rlframework.report.probing.table import print_probe
 from rlframework.utilities.imports import require
@@ -25,7 +23,7 @@ class ProbeCLI(RecipeCLI):
     """Reads what ``rlframework fit`` reads; of the Trainer only device and precision are used."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add what a probe can be told, and what ``fit`` takes besides."""
+        """Add the options of a probe, and those that ``fit`` takes as well."""
         add = parser.add_argument
         add("--prompts", type=int, default=64, help="how many prompts to ask (by default 64)")
         add("--group_size", type=int | None, default=None, help="answers to a prompt (by default the sampler's)")
@@ -98,13 +96,9 @@ def main(arguments: list[str] | None = None) -> int:
     require("rich", "report")
     try:
         cli: Any = ProbeCLI(
-            PolicyModule,
-            PromptDataModule,
-            subclass_mode_model=True,
-            subclass_mode_data=True,
+            arguments,
             save_config_callback=None,
             run=False,
-            args=arguments,
             parser_kwargs={"prog": "rlframework probe", "description": __doc__},
         )
         asked = cli.config

@@ -80,20 +80,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from rlframework.data.golds import with_readable_golds
     from rlframework.reward_report.saving import save_reward_report
     from rlframework.reward_report.scoring import reward_report
-    from rlframework.reward_report.sources import find, read_layout, read_reward, read_rows
+    from rlframework.reward_report.sources import read_layout, read_reward, read_rows
     from rlframework.reward_report.table import print_reward_report
     from rlframework.rewards.failure_limits import RewardLimits
+    from rlframework.utilities.imports import find_attribute
     from rlframework.utilities.paths import writable_folder
 
     try:
         template = read_layout(asked.layout) if asked.layout else None
         prompt, answer, columns = asked.prompt_column, asked.answer_column, None
         if asked.splitter:
-            columns = ColumnMap(prompt, answer, find(asked.splitter, "rlframework.data"), keep=None)
+            columns = ColumnMap(prompt, answer, find_attribute(asked.splitter, "rlframework.data"), keep=None)
             prompt, answer = "prompt", "answer"
         rows = read_rows(asked.data, columns)
         if asked.verifiable:
-            rows = with_readable_golds(rows, find(asked.verifiable, "rlframework.data"), answer, "given")
+            rows = with_readable_golds(rows, find_attribute(asked.verifiable, "rlframework.data"), answer, "given")
         reward = read_reward(asked.reward)
         writable_folder(asked.out)
         report = reward_report(

@@ -55,7 +55,7 @@ MOVED = {
         "policies.tree_attention": "policies.scoring.tree_attention",
         "policies.trunk_prefill": "policies.decoding.trunk_prefill",
         "quiet": "utilities.library_warnings",
-        "recipe_cli": "cli.recipe",
+        "recipe_cli": "cli.lightning",
         "report.divergence": "report.hacking",
         "report.equation_layouts": "reward_report.equation_layouts",
         "report.probe_command": "cli.probe",

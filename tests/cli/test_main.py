@@ -38,6 +38,14 @@ def test_help_waits_for_nothing_large(arguments: list[str], words: list[str], st
         assert word in done.stdout
 
 
+@pytest.mark.parametrize("module", ["rlframework.cli", "rlframework.commands", "rlframework.testing"])
+def test_other_names_of_the_command(module: str) -> None:
+    command = [sys.executable, "-m", module, "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert ("rlframework check" if module == "rlframework.testing" else "reward-report") in done.stdout
+
+
 def test_an_unknown_command_is_an_error_of_usage(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["train"])
