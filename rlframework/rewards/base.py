@@ -187,20 +187,52 @@ class WeightedSum(RewardModel):
     """Several rewards added up; made by ``a + 0.5 * b``. What becomes of rows that lack a score: `added_up`.
 
     Args:
-        terms: The rewards, each with its name and weight, and whether a row can do without it.
+        terms: The same as components, as `RewardModel.components` gives them, or tuples of name, weight and reward.
         name: What the sum is called where it is a factor or a term itself.
+        rewards: The rewards, each under the name that its figures are logged by.
+        weights: The factor that each enters the total with, by name; 1 for those that are left out.
+        optional: Names of those that a row can do without; their absence counts as 0.
 
     Raises:
-        ValueError: Two components have one name, so that their logs could not be told apart; or a weight is no number.
+        TypeError: Neither rewards nor terms, or both.
+        ValueError: Two components have one name, so that their logs could not be told apart; a weight is no number; or
+            a name is given a weight, or called optional, that is none of the rewards.
+
+    Example:
+        >>> class Brevity(RowReward):
+        ...     def score_row(self, completion):
+        ...         return -len(completion.ids)
+        >>> class Polite(RowReward):
+        ...     def score_row(self, completion):
+        ...         return float("please" in completion.text)
+        >>> full_name(WeightedSum(rewards={"short": Brevity(), "polite": Polite()}, weights={"short": 0.5}))
+        '0.5 * short + polite'
     """
 
-    def __init__(self, terms: Sequence[Component], name: str | None = None) -> None:
+    def __init__(
+        self,
+        terms: Sequence[Component] | None = None,
+        name: str | None = None,
+        *,
+        rewards: Mapping[str, RewardModel] | None = None,
+        weights: Mapping[str, float] | None = None,
+        optional: Sequence[str] = (),
+    ) -> None:
         super().__init__(name)
-        terms = [Component(*term) for term in terms]
+        weights = weights or {}
+        if (terms is None) is (rewards is None):
+            raise TypeError("WeightedSum takes rewards={name: reward}, with weights={name: number}, or else terms")
+        if rewards is None:
+            terms = [Component(*term) for term in terms or ()]
+        else:
+            terms = [Component(key, weights.get(key, 1.0), one, key not in optional) for key, one in rewards.items()]
         names = [term.name for term in terms]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(f"several reward components are named {repeated}; give each its own name=...")
+        unknown = [name for name in (*weights, *optional) if rewards is None or name not in names]
+        if unknown:
+            raise ValueError(f"WeightedSum got weights or optional for {unknown}; rewards names {names}")
         endless = {term.name: term.weight for term in terms if not math.isfinite(term.weight)}
         if endless:
             raise ValueError(f"reward components enter a sum with finite weights, got {endless}")
