@@ -11,7 +11,7 @@ from rlframework.utilities.imports import require
 SHOWN_CHARACTERS = 160
 
 
-def table_of(report: RewardReport) -> Any:
+def report_table(report: RewardReport) -> Any:
     """Return a table with a row for every probe, by family.
 
     Raises:
@@ -72,7 +72,7 @@ def print_reward_report(report: RewardReport, max_false_refusals: float = 0.0, e
     """
     console = require("rich.console", "report").Console()
     escape = require("rich.markup", "report").escape
-    console.print(table_of(report))
+    console.print(report_table(report))
     wrong = sorted((result for result in report.results if result.mistakes), key=lambda result: -result.rate)
     for result in wrong[:examples]:
         deed = "refused" if result.expects is Expects.ACCEPT else "accepted"

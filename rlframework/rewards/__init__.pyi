@@ -8,9 +8,9 @@ from .format import ApproximateFormat, ExactFormat
 from .function import BatchFunctionReward, FunctionReward, TRLReward, as_reward
 from .judgement import Judgement
 from .length import SoftOverlong
-from .math import MathAnywhere, MathCheck
+from .math import LenientMathCheck, MathAnywhere, MathCheck
 from .number_check import NumberCheck
-from .pool import Outcome, WorkerPool
+from .pool import CallResult, Outcome, WorkerPool
 from .template import AnswerTemplate
 from .verdict import Verdict
 from .verified import VerifiedReward
@@ -21,6 +21,7 @@ __all__ = [
     "AnswerTemplate",
     "ApproximateFormat",
     "BatchFunctionReward",
+    "CallResult",
     "CodeTests",
     "CorrectAnswer",
     "EquationLayout",
@@ -29,6 +30,7 @@ __all__ = [
     "ExactFormat",
     "FunctionReward",
     "Judgement",
+    "LenientMathCheck",
     "MathAnywhere",
     "MathCheck",
     "NumberCheck",

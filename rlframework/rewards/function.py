@@ -14,7 +14,7 @@ from rlframework.completions import Completion, Completions
 from rlframework.rewards.base import RewardModel, as_scores
 from rlframework.rewards.event_loop import EventLoop, run_async
 from rlframework.rewards.judgement import Judgement
-from rlframework.rewards.pool import Outcome, WorkerPool
+from rlframework.rewards.pool import CallResult, WorkerPool
 from rlframework.rewards.template import AnswerTemplate
 from rlframework.rewards.worker import called
 from rlframework.utilities.arguments import at_least
@@ -266,18 +266,18 @@ def _of_batch(name: str, result: Any, limit_s: float, rows: int) -> Judgement:
     return Judgement(as_scores(name, outcome.value))
 
 
-def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...] | Mapping[str, Any]) -> Outcome:
+def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...] | Mapping[str, Any]) -> CallResult:
     try:
-        return Outcome(called(function, arguments))
+        return CallResult(called(function, arguments))
     except Exception as error:
         return _raised(error)
 
 
-def _raised(error: Exception) -> Outcome:
-    return Outcome(failure="exception", detail=f"{type(error).__name__}: {error}")
+def _raised(error: Exception) -> CallResult:
+    return CallResult(failure="exception", detail=f"{type(error).__name__}: {error}")
 
 
-def _judgement(name: str, outcomes: Sequence[Outcome]) -> Judgement:
+def _judgement(name: str, outcomes: Sequence[CallResult]) -> Judgement:
     return Judgement(
         as_scores(name, [outcome.value for outcome in outcomes]),
         errors=torch.tensor([outcome.failure is not None for outcome in outcomes]),

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Verdict(Enum):
+class CheckStatus(Enum):
     """How a check ended."""
 
     PASSED = "passed"
     FAILED = "FAILED"
     STATED = "stated"
     """The subject says of itself that it does not have the property."""
+
+
+Verdict = CheckStatus  # Its name until 0.1.
 
 
 class Violation(Exception):  # noqa: N818 - what a check found, not an error of the kit
@@ -46,14 +49,14 @@ class Finding:
 
     check: str
     question: str
-    verdict: Verdict
+    verdict: CheckStatus
     finding: str
     remedy: str
     seconds: float
 
     def __str__(self) -> str:
         line = f"  {self.verdict.value:<7} {self.check:<23} {self.finding}"
-        if self.verdict is not Verdict.FAILED:
+        if self.verdict is not CheckStatus.FAILED:
             return line
         indent = "\n" + " " * 34
         return f"{line}{indent}property: {self.question}{indent}mend:     {self.remedy}"
@@ -68,7 +71,7 @@ class CheckReport:
         findings: One for each check that ran, in their order.
 
     Example:
-        >>> finding = Finding("padding", "Padding changes nothing.", Verdict.PASSED, "nothing changed", "", 0.1)
+        >>> finding = Finding("padding", "Padding changes nothing.", CheckStatus.PASSED, "nothing changed", "", 0.1)
         >>> report = CheckReport("MyAlgorithm", [finding])
         >>> report.ok, report.failed, report["padding"].finding
         (True, [], 'nothing changed')
@@ -80,7 +83,7 @@ class CheckReport:
     @property
     def failed(self) -> list[str]:
         """Names of the checks that failed."""
-        return [finding.check for finding in self.findings if finding.verdict is Verdict.FAILED]
+        return [finding.check for finding in self.findings if finding.verdict is CheckStatus.FAILED]
 
     @property
     def ok(self) -> bool:

@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 from pytorch_lightning.utilities.seed import isolate_rng
 
-from rlframework.testing.report import Finding, Verdict, Violation
+from rlframework.testing.report import CheckStatus, Finding, Violation
 
 Subject = TypeVar("Subject")
 
@@ -43,16 +43,16 @@ def run_check(
         remedy: How to mend a subject that raises.
     """
     started = time.perf_counter()
-    verdict, mend = Verdict.PASSED, ""
+    verdict, mend = CheckStatus.PASSED, ""
     with isolate_rng():
         torch.manual_seed(0)
         try:
             seen = check(subject)
         except Violation as violation:
-            verdict = Verdict.STATED if violation.stated else Verdict.FAILED
+            verdict = CheckStatus.STATED if violation.stated else CheckStatus.FAILED
             seen, mend = violation.finding, violation.remedy
         except Exception as error:
-            verdict, seen, mend = Verdict.FAILED, f"it raised {described(error)}", remedy
+            verdict, seen, mend = CheckStatus.FAILED, f"it raised {described(error)}", remedy
     question = (inspect.getdoc(check) or "").partition("\n")[0]
     name = getattr(check, "__name__", repr(check))
     return Finding(name, question, verdict, seen, mend, time.perf_counter() - started)

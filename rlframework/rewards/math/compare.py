@@ -13,7 +13,7 @@ from rlframework.rewards.math.intervals import infinite_sign, interval_of, order
 from rlframework.rewards.math.parameters import with_names_of, without_declarations
 from rlframework.rewards.math.plus_minus import both_values
 from rlframework.rewards.math.real_sets import real_set
-from rlframework.rewards.math.solutions import OF_ANGLES, Solution, holds, is_name, solutions, without_indices
+from rlframework.rewards.math.solutions import OF_ANGLES, Solution, holds, is_name, solutions_of, without_indices
 from rlframework.rewards.math.syntax import (
     SCALARS,
     Collection,
@@ -143,7 +143,7 @@ def _named_value(answer: Node) -> Node:
 
 def _same_solutions(gold: Node, answer: Node) -> bool | None:
     """Whether the names stand for the same; None if that does not settle it."""
-    wanted, given = solutions(gold), solutions(answer)
+    wanted, given = solutions_of(gold), solutions_of(answer)
     if wanted and given:
         settled = all(_is_constant(value) for case in (*wanted, *given) for value in case.values)
         return _same_cases(wanted, given) or (False if settled else None)

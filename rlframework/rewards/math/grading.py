@@ -9,11 +9,11 @@ from typing import TypeAlias
 
 from rlframework.rewards.math.answers import Answer, Letter, Words, read_answer
 from rlframework.rewards.math.compare import same
-from rlframework.rewards.math.math_verify_worker import ask, is_at_fault, may_ask
+from rlframework.rewards.math.math_verify_worker import ask_math_verify, is_at_fault, suits_math_verify
 from rlframework.rewards.math.parser import read
 from rlframework.rewards.math.syntax import SCALARS, Quantity, Relation, has_variables
 from rlframework.rewards.numerals import parse_number
-from rlframework.rewards.pool import Outcome
+from rlframework.rewards.pool import CallResult
 from rlframework.rewards.template import AnswerTemplate
 from rlframework.rewards.verdict import Verdict
 
@@ -83,7 +83,7 @@ def _judged(answer: str | None, gold: str) -> Verdict | Question:
         wanted = read_answer(gold, letters_are_units=True) if isinstance(given, Quantity) else wanted
     except (ValueError, RecursionError):
         return Verdict.MALFORMED
-    if isinstance(wanted, Words) and isinstance(given, Words) and wanted != given and may_ask(wanted, given):
+    if isinstance(wanted, Words) and isinstance(given, Words) and wanted != given and suits_math_verify(wanted, given):
         return wanted.text, given.text
     return Verdict.CORRECT if _right(wanted, given) else Verdict.INCORRECT
 
@@ -97,15 +97,15 @@ def _is_measure(gold: Answer) -> bool:
 def _resolved(found: Sequence[Verdict | Question]) -> list[Verdict]:
     """Return the verdicts, with the open questions answered all at once."""
     questions = [entry for entry in found if not isinstance(entry, Verdict)]
-    answers = iter(map(_verdict, questions, ask(questions))) if questions else iter(())
+    answers = iter(map(_verdict, questions, ask_math_verify(questions))) if questions else iter(())
     return [entry if isinstance(entry, Verdict) else next(answers) for entry in found]
 
 
-def _verdict(question: Question, outcome: Outcome) -> Verdict:
+def _verdict(question: Question, outcome: CallResult) -> Verdict:
     gold, _ = question
     if outcome.failure and outcome.failure != "timeout":
         # A machine out of memory strikes a call, too; what is the answer's doing happens again.
-        [outcome] = ask([question])
+        [outcome] = ask_math_verify([question])
     if outcome.failure and not is_at_fault(gold, outcome):
         return Verdict.ERROR
     # For what it cannot digest math-verify does not vouch.

@@ -46,7 +46,7 @@ class Solution:
         return dict(zip(self.names, self.values, strict=True))
 
 
-def solutions(node: Node) -> tuple[Solution, ...] | None:
+def solutions_of(node: Node) -> tuple[Solution, ...] | None:
     r"""Return what the names of an answer stand for, one solution for each case; None if it says nothing of the kind.
 
     A value without a name has the name of the one before it, as in ``n = 2, 3``. A name that comes again begins the
@@ -54,8 +54,8 @@ def solutions(node: Node) -> tuple[Solution, ...] | None:
 
     Example:
         >>> from rlframework.rewards.math.parser import read
-        >>> len(solutions(read("n = 2, 3, 4"))), len(solutions(read("a = 1, b = 2"))), solutions(read("2x = 6"))
-        (3, 1, None)
+        >>> [len(solutions_of(read(text)) or ()) for text in ("n = 2, 3, 4", "a = 1, b = 2", "2x = 6")]
+        [3, 1, 0]
     """
     if isinstance(node, Relation):
         return _of_relation(node)

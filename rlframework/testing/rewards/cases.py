@@ -31,7 +31,7 @@ class Case:
     expected: Expectation = None
 
 
-def read_cases(given: Sequence[Given]) -> list[Case]:
+def as_cases(given: Sequence[Given]) -> list[Case]:
     """Return cases from tuples of a completion, its row, and maybe what is expected of it.
 
     Rows that are equal become one prompt, so that their completions stand in one group.
@@ -41,7 +41,7 @@ def read_cases(given: Sequence[Given]) -> list[Case]:
         ValueError: There is none, or an expectation is not one of the words nor a number.
 
     Example:
-        >>> cases = read_cases([("4", {"answer": "4"}, "accept"), ("5", {"answer": "4"}, -1.0)])
+        >>> cases = as_cases([("4", {"answer": "4"}, "accept"), ("5", {"answer": "4"}, -1.0)])
         >>> cases[0].completion.prompt is cases[1].completion.prompt, cases[1].expected
         (True, -1.0)
     """

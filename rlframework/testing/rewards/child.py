@@ -27,7 +27,7 @@ class Judged(NamedTuple):
     failures: list[tuple[int, str]]
 
 
-def judge(content: bytes, by_value: bool, completions: Completions) -> Judged:
+def judge_pickled(content: bytes, by_value: bool, completions: Completions) -> Judged:
     """Return the scores of a pickled reward.
 
     Args:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rlframework.rewards.base import full_name
 from rlframework.rewards.function import Source
 from rlframework.testing.report import CheckError, CheckReport
-from rlframework.testing.rewards.cases import Given, read_cases
+from rlframework.testing.rewards.cases import Given, as_cases
 from rlframework.testing.rewards.checks import CHECKS
 from rlframework.testing.rewards.subject import Subject
 from rlframework.testing.running import chosen_checks, run_check
@@ -58,7 +58,7 @@ def check_reward(
         >>> check_reward(first_letter, [*cases, ("", {"answer": "4"})], raise_on_failure=False, only="failures").failed
         ['failures']
     """
-    subject = Subject(reward, read_cases(cases), limit_s, compares_rows, accept_above)
+    subject = Subject(reward, as_cases(cases), limit_s, compares_rows, accept_above)
     checks = chosen_checks(CHECKS, only)
     remedy = "score whatever text comes; return None (or NaN) where the row cannot be judged"
     try:

@@ -59,14 +59,14 @@ class Subject:
         return Elsewhere(self.source)
 
 
-def same(one: Tensor, other: Tensor) -> Tensor:
+def same_scores(one: Tensor, other: Tensor) -> Tensor:
     """Return where two tensors of scores agree; two abstentions do."""
     return torch.isclose(one, other, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True)
 
 
-def difference(one: Tensor, other: Tensor, completions: Completions) -> str:
+def first_difference(one: Tensor, other: Tensor, completions: Completions) -> str:
     """Return the first row that got another score, in words; ``""`` if none did."""
-    apart = ~same(one, other).flatten()
+    apart = ~same_scores(one, other).flatten()
     if not apart.any():
         return ""
     row = int(apart.nonzero()[0])

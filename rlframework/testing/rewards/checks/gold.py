@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rlframework.completions import Completion, Completions
 from rlframework.testing.report import Violation
-from rlframework.testing.rewards.subject import Subject, difference, same
+from rlframework.testing.rewards.subject import Subject, first_difference, same_scores
 from rlframework.utilities.errors import described
 
 MISSING = object()
@@ -56,7 +56,7 @@ def _spoil(subject: Subject, completions: Completions, plain: Tensor, column: st
             f"where {column!r} is {what} it gives {score:g}, as if the policy had been right or wrong",
             "return None (or NaN) where the expected answer cannot be used; a number would teach the policy nonsense",
         )
-    apart = difference(
+    apart = first_difference(
         plain[~spoiled], scores[~spoiled], Completions([row for row, bad in _marked(changed, spoiled) if not bad], 1)
     )
     if apart:
@@ -80,7 +80,7 @@ def _matters(subject: Subject, completions: Completions, plain: Tensor, column: 
             scores = subject.scores(_with_column(completions, other, column))
         except Exception:
             return True
-        if not same(plain, scores).all():
+        if not same_scores(plain, scores).all():
             return True
     return False
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rlframework.completions import Completions
 from rlframework.testing.report import Violation
-from rlframework.testing.rewards.subject import Subject, difference
+from rlframework.testing.rewards.subject import Subject, first_difference
 from rlframework.utilities.errors import described
 
 THREADS = 8
@@ -34,7 +34,7 @@ def thread_safety(subject: Subject) -> str:
     for result in (alone, *results):
         if isinstance(result, str):
             raise Violation(f"with {THREADS} threads at once it failed: {result}", _UNSHARED)
-        apart = difference(plain, result, completions)
+        apart = first_difference(plain, result, completions)
         if apart:
             raise Violation(f"with {THREADS} threads at once, {apart}", _UNSHARED)
     return f"the same scores in {THREADS} threads at once, and in one beside the main one"
