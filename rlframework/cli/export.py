@@ -1,4 +1,4 @@
-"""``rlframework export``: what a run has learned, for other libraries."""
+"""``rlframework export``: the policy of a run as adapter, merged model and GGUF."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class RecipeCLI(LightningCLI):
 
 
 def main(args: list[str] | None = None, **options: Any) -> RecipeCLI:
-    """Run Lightning's command line; the configuration is saved beside the logs.
+    """Run Lightning's command line; the configuration is saved next to the logs.
 
     Args:
         args: Arguments instead of those of the process: a subcommand, then its options.

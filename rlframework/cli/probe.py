@@ -1,4 +1,4 @@
-"""``rlframework probe``: what there is to reinforce, before any training."""
+"""``rlframework probe``: is there something to reinforce? Measured before any training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``rlframework reward-report``: what a reward pays for, before any training."""
+"""``rlframework reward-report``: the answers that a reward accepts, tried before any training."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from rlframework.samplers.base import GroupSampler
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One row of a comparison.
+    """An evaluation of a policy: one row of a comparison.
 
     Args:
         name: What was measured, such as ``"base"``.

@@ -17,7 +17,7 @@ WORKING = "I read the problem twice and work it out step by step."
 
 
 class Expects(StrEnum):
-    """What a right reward does with a probe."""
+    """The decision of a right reward on a probe: accept or refuse."""
 
     ACCEPT = "accept"
     REFUSE = "refuse"
@@ -81,7 +81,7 @@ class Answer(NamedTuple):
 
 
 class Probe(ABC):
-    """One way to be right, or to seem so.
+    """A kind of completion of which it is known whether it is right.
 
     Override `make`; give ``expects``, and ``family``, under which the report lists it. The name comes from the class. A
     function will do as well: `AnswerProbe` and `CompletionProbe`.

@@ -1,4 +1,4 @@
-"""What a reward report holds: a count for every probe, and the mistakes themselves."""
+"""`RewardReport`, the result of a reward report: a count for every probe, and the mistakes themselves."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Mistake:
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """How the completions of one probe fared.
+    """The counts of one probe: completions accepted, refused and without a score.
 
     Args:
         probe: Its name.
@@ -74,7 +74,7 @@ class ProbeResult:
 
     @property
     def wrong(self) -> int:
-        """Wrong verdicts."""
+        """The number of wrong decisions."""
         return self.refused if self.expects is Expects.ACCEPT else self.accepted
 
     @property
@@ -85,7 +85,7 @@ class ProbeResult:
 
 @dataclass(frozen=True)
 class RewardReport:
-    """What a reward pays for, measured before a policy finds out.
+    """Report of the answers that a reward accepts and refuses, before a policy finds out.
 
     Args:
         reward: Its name.
@@ -94,10 +94,10 @@ class RewardReport:
         accept_above: A score above it accepts.
         threshold: How that number came about.
         right_score: Median of what the expected answer gets, or None if it got no score.
-        wrong_score: Median of what another row's answer gets, likewise.
+        wrong_score: Median of what another row's answer gets, or None in the same case.
         results: One for each probe.
         seconds: How long scoring took.
-        unjudged: Rows whose right answers got no score, in whatever writing.
+        unjudged: Rows whose right answers got no score, in any writing.
         unverifiable: Rows whose expected answer a component says that it cannot check, by its name.
         max_unverifiable: Largest share of either to put up with.
 

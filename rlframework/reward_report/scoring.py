@@ -1,4 +1,4 @@
-"""What a reward pays for, before any training: right answers, wrong ones, and what a policy would try instead."""
+"""`reward_report`: the answers that a reward accepts, right ones, wrong ones, and tricks that a policy would try."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def reward_report(
     Every probe makes one completion for each row. A reward is a score and not a verdict, so there has to be a number
     above which it accepts. By default it is halfway between what the expected answer gets and what the answer of
     another row gets in the same layout (medians over the rows): 0.5 for a reward of 0 and 1, and for a sum with format
-    rewards the middle of what the answer is worth. If both get the same, whatever scores as high is accepted. The mean
+    rewards the middle of what the answer is worth. If both get the same, all that scores as high is accepted. The mean
     score of each probe is in the report, too: what is refused may still be paid in part.
 
     Args:
@@ -280,11 +280,11 @@ def _halfway(right: float | None, wrong: float | None, scored: Sequence[_Scored]
         raise ValueError(
             "the expected answers got no scores to find a threshold by"
             + (f"; the first failure: {failure}" if failure else ", the reward abstains on all of them")
-            + "; mend the reward or the columns, or give accept_above"
+            + "; correct the reward or the columns, or give accept_above"
         )
     if wrong is None:
         raise ValueError("all rows expect the same answer, so there is no wrong one to compare with; give accept_above")
     if wrong < right:
         return (right + wrong) / 2, f"halfway between {right:g} for the expected answer and {wrong:g} for another one"
-    # Just below, so that whatever gets as much is accepted.
+    # Just below, so that all that gets as much is accepted.
     return math.nextafter(right, -math.inf), f"{right:g} for the expected answer, and {wrong:g} for another one as well"

@@ -1,4 +1,4 @@
-"""Where a reward and its data come from on the command line: names and files."""
+"""Rewards, layouts and rows from the names and files of a command line."""
 
 from __future__ import annotations
 

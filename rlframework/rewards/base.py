@@ -1,4 +1,4 @@
-"""What judges: the abstract reward, its composition, and the scores of a rollout."""
+"""`RewardModel`, the abstract reward: its composition, as in ``a + 0.5 * b``, and the scores of a rollout."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class RewardModel(Checked, ABC):
 
     Rewards compose: ``a + 0.5 * b`` is a reward with two named components, and ``a * b`` pays the product of two
     (use it to gate one by another). A score of NaN (or None from `RowReward`) is an abstention: the row is not taken
-    for a wrong answer. In a sum it abstains as a whole, whatever the other components say of it; those that a row can
+    for a wrong answer. In a sum it abstains as a whole, even if others have a score for it; those that a row can
     do without are marked, ``a + optional(b)``. Rewards for other rows each are `Where`.
 
     A reward around others hands on what they said: ``self.inner.evaluate(completions).as_judgement()``.
@@ -184,7 +184,7 @@ class RowReward(RewardModel):
 
 
 class WeightedSum(RewardModel):
-    """Several rewards added up; made by ``a + 0.5 * b``. What becomes of rows that lack a score: `added_up`.
+    """A weighted sum of rewards, made by ``a + 0.5 * b``; `added_up` says what becomes of rows that lack a score.
 
     Args:
         terms: The same as components, as `RewardModel.components` gives them, or tuples of name, weight and reward.

@@ -226,7 +226,7 @@ class TRLReward(RewardModel):
 
 
 def as_reward(source: Source) -> RewardModel:
-    """Return a reward from whatever there is: a reward, its class, or a plain function.
+    """Return a reward made of what is given: a reward, its class, or a plain function.
 
     A function of ``completions`` becomes a `BatchFunctionReward`, one that also takes ``**kwargs`` a `TRLReward`, and
     any other a `FunctionReward`, which is called with one completion at a time.

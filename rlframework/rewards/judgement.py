@@ -1,4 +1,4 @@
-"""All that a reward has to say of some completions: scores, and why there is none, and what else it wants recorded."""
+"""`Judgement`: the scores of a reward, the rows whose check failed, and further columns and figures to record."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rlframework.rewards.verdict import Verdict
 
 @dataclass
 class Judgement:
-    """What `RewardModel.score` may return in place of bare scores.
+    """Scores with failed checks, columns and figures: `RewardModel.score` may return it in place of bare scores.
 
     Args:
         scores: ``(N, G)`` or ``(B,)``; NaN abstains.
@@ -60,7 +60,7 @@ class Judgement:
 
     @property
     def checked(self) -> Tensor:
-        """Where there was something to check: its own rows, and whatever it scored or failed on."""
+        """Where there was something to check: its own rows, and all that it scored or failed on."""
         return self.applies_flags | ~self.scores.isnan() | self.error_flags | self.unverifiable_flags
 
     @classmethod

@@ -26,7 +26,7 @@ START_LIMIT_S = 600.0
 
 @dataclass(frozen=True)
 class CallResult:
-    """What became of one call.
+    """The result of one call of a `WorkerPool`, or the reason why there is none.
 
     Args:
         value: What the function returned, if it did.
@@ -160,7 +160,7 @@ class WorkerPool:
 
 
 class Worker:
-    """One process and the pipe to it."""
+    """One worker process and the pipe to it."""
 
     def __init__(self, setup: dict[str, Any]) -> None:
         self.name, self.cpu_limit_s = setup["name"], setup["cpu_limit_s"]
@@ -235,7 +235,7 @@ class Worker:
             self.poll()
 
     def kill(self) -> None:
-        """End the process and whatever it has started."""
+        """End the process and all that it has started."""
         # Until it is waited for the number is its own, also of a process that has ended and left children.
         if self.process.returncode is None:
             with suppress(ProcessLookupError):

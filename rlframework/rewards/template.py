@@ -81,7 +81,7 @@ class AnswerTemplate:
 
     @property
     def generation_prompt(self) -> str:
-        """What the prompt ends with: the opening tag of the working, or nothing if the policy writes that itself."""
+        """The end of the prompt: the opening tag of the working, or nothing if the policy writes that itself."""
         return self.start_working if self.working_opened_by_prompt else ""
 
     @property
@@ -113,7 +113,7 @@ class AnswerTemplate:
         return self._strictly(self._without_copied_opening(text))
 
     def keeps(self, text: str) -> bool:
-        """Whether a completion has the exact layout: `parse` reads an answer, and no tag is there that need not be."""
+        """Return whether a completion has the exact layout: `parse` reads an answer, and no other tag is there."""
         return self._strictly(text) is not None
 
     def _without_copied_opening(self, text: str) -> str:

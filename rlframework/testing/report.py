@@ -1,4 +1,4 @@
-"""What a proof kit says of its subject: one finding per check, and how to mend what failed."""
+"""`CheckReport`, the result of a proof kit: one finding per check, and the remedy for what failed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class CheckStatus(Enum):
-    """How a check ended."""
+    """The status of a check: passed, failed, or stated by the subject itself."""
 
     PASSED = "passed"
     FAILED = "FAILED"
@@ -23,7 +23,7 @@ class Violation(Exception):  # noqa: N818 - what a check found, not an error of 
 
     Args:
         finding: What is wrong, in one line with the numbers.
-        remedy: How to mend it.
+        remedy: How to correct it.
         stated: The subject declares this as its nature.
     """
 
@@ -43,7 +43,7 @@ class Finding:
         question: What it proves, in one sentence.
         verdict: How it ended.
         finding: What was seen, in one line.
-        remedy: How to mend it; empty unless it failed.
+        remedy: How to correct it; empty unless it failed.
         seconds: How long it took.
     """
 

@@ -1,4 +1,4 @@
-"""Running the checks of a proof kit, whatever their subject: which of them, and what becomes of what they raise."""
+"""Running the checks of a proof kit: choosing them, and making a finding of what they return or raise."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run_check(
             other checks still have something to say.
         subject: What is checked.
         described: Puts an exception of the subject into words.
-        remedy: How to mend a subject that raises.
+        remedy: How to correct a subject that raises.
     """
     started = time.perf_counter()
     verdict, mend = CheckStatus.PASSED, ""

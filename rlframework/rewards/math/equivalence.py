@@ -1,4 +1,4 @@
-"""Whether two expressions are the same function: their values at many points, to many digits.
+"""Equivalence of two expressions as functions: their values at many points, to many digits.
 
 Two different expressions that a short answer can hold agree to 50 digits at a dozen random points only if they are
 built to; a second look at several hundred digits takes care of those.
@@ -50,7 +50,7 @@ _OWN = _Precision()
 
 
 def same_function(left: Node, right: Node) -> bool:
-    """Whether two scalars have the same value wherever both have one.
+    """Return whether two scalars have the same value wherever both have one.
 
     Raises:
         UnreadableError: One of them is no scalar.

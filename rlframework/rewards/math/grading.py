@@ -1,4 +1,4 @@
-"""From a completion and a gold to a verdict."""
+"""Grading: the verdict on a mathematical answer, from a completion and the gold."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _judged(answer: str | None, gold: str) -> Verdict | Question:
 
 
 def _is_measure(gold: Answer) -> bool:
-    """Whether a letter behind a number can be nothing but a unit: the gold has a unit or no variable."""
+    """Return whether a letter behind a number can be nothing but a unit: the gold has a unit or no variable."""
     value = gold.sides[-1] if isinstance(gold, Relation) else gold
     return isinstance(value, Quantity) or (isinstance(value, SCALARS) and not has_variables(value))
 
@@ -113,7 +113,7 @@ def _verdict(question: Question, outcome: CallResult) -> Verdict:
 
 
 def gold_is_verifiable(gold: str) -> bool:
-    r"""Whether some answer could be right: the gold is short and something that can be read.
+    r"""Return whether some answer could be right: the gold is short and something that can be read.
 
     Example:
         >>> [gold_is_verifiable(gold) for gold in (r"\frac{1}{2}", "ellipse", "", "?", "See the proof above. " * 9)]
@@ -145,7 +145,7 @@ def _right(gold: Answer, answer: Answer) -> bool:
 
 
 def _same_ratio(gold: Answer, answer: Answer) -> bool:
-    """Whether ``6:8`` is given for ``3:4``; a gold of 3:45 may be a time, which is no other."""
+    """Return whether ``6:8`` is given for ``3:4``; a gold of 3:45 may be a time, which is no other."""
     texts = [side.text if isinstance(side, Words) else "" for side in (gold, answer)]
     if not all(map(_RATIO.fullmatch, texts)) or _TIME.fullmatch(texts[0]):
         return False
@@ -156,7 +156,7 @@ def _same_ratio(gold: Answer, answer: Answer) -> bool:
 
 
 def _same_choice(gold: Letter, answer: Answer) -> bool:
-    """Whether it is the letter, the value behind it, or both: a gold of (C) 24 may be answered by 24."""
+    """Return whether it is the letter, the value behind it, or both: a gold of (C) 24 may be answered by 24."""
     if isinstance(answer, Letter):
         values = None in (gold.value, answer.value) or same(gold.value, answer.value)  # type: ignore[arg-type]
         return gold.letter == answer.letter and values

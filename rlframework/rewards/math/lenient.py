@@ -1,4 +1,4 @@
-"""Mathematical answers wherever a completion has them, for models that were not asked for a layout."""
+"""The lenient maths check: an answer inside the layout or outside of it, for models that were not asked for one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class LenientMathCheck(MathCheck):
 
     It reads the answer of the layout; without one the last ``\boxed{}``; without that the last number. So it credits a
     base model that solves a problem and does not know the tags, and what remains of a comparison is what is solved. A
-    policy that is paid by it learns to end with whatever looks like an answer.
+    policy that is paid by it learns to end with anything that looks like an answer.
 
     Args:
         **options: Of `MathCheck`.

@@ -1,4 +1,4 @@
-"""What the names in an answer stand for: ``x = 1 or x = 2``, ``n = 2, 3``, ``(a, b) = (1, 2)``, ``a = 1, b = 2``."""
+"""Solutions, the values of the names in an answer: ``x = 1 or x = 2``, ``n = 2, 3``, ``(a, b) = (1, 2)``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OF_ANGLES = ("sin", "cos", "tan", "cot")
 
 @dataclass(frozen=True)
 class Solution:
-    """One value for each of some names.
+    """A solution: one value for each of some names.
 
     Args:
         names: Different ones.
@@ -120,7 +120,7 @@ def _joined(cases: list[tuple[Solution, ...]]) -> tuple[Solution, ...]:
 
 
 def is_name(node: Node) -> bool:
-    """Whether it names one thing: x, x_1, f(x), f(-2), f'(x), f^{-1}(x), P(A), AB, |AB|, cos A, a tuple of such."""
+    """Return whether it names one thing: x, x_1, f(x), f(-2), f'(x), f^{-1}(x), P(A), |AB|, cos A, a tuple of such."""
     if isinstance(node, Symbol):
         return node.name not in CONSTANTS
     if isinstance(node, Sequence):
@@ -149,7 +149,7 @@ def _without_bars(name: Node) -> Node:
 
 
 def holds(node: Node, name: Node) -> bool:
-    """Whether a name occurs in a node."""
+    """Return whether a name occurs in a node."""
     if node == name:
         return True
     return isinstance(node, Operation) and any(holds(part, name) for part in node.parts)

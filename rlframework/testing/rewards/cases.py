@@ -24,7 +24,7 @@ class Case:
 
     Args:
         completion: What is judged; its prompt carries the row.
-        expected: ``"accept"``, ``"refuse"``, ``"abstain"``, an exact score, or None for whatever it gets.
+        expected: ``"accept"``, ``"refuse"``, ``"abstain"``, an exact score, or None for any.
     """
 
     completion: Completion

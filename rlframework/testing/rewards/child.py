@@ -1,4 +1,4 @@
-"""What a fresh process does for the proof kit: it makes the reward once, and judges what it is sent."""
+"""The fresh process of the proof kit: it makes the reward once, and judges the completions that it is sent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rlframework.rewards.function import as_reward
 
 
 class Judged(NamedTuple):
-    """What a reward said in another process.
+    """The scores of a reward in another process.
 
     Args:
         scores: ``B`` totals; NaN abstains.

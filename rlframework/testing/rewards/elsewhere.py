@@ -71,7 +71,7 @@ class Elsewhere:
 
     @cached_property
     def parcel(self) -> Parcel:
-        """The reward as bytes; raises whatever pickling raises."""
+        """The reward as bytes; raises what pickling raises."""
         return pack(self.source)
 
     @property

@@ -30,10 +30,10 @@ def check_reward(
     answers that it should not pay for.
 
     Args:
-        reward: A reward, its class (made anew without arguments where a process needs one), or a plain function.
+        reward: A reward, its class (made without arguments in each process that needs one), or a plain function.
         cases: Tuples of a completion (a text or a `Completion`), its row of data, and optionally what it should get:
             ``"accept"``, ``"refuse"``, ``"abstain"``, or an exact score. A dozen will do; take some of each kind.
-        limit_s: Seconds that one completion may take, whatever its text.
+        limit_s: Seconds that one completion may take, for any text.
         compares_rows: Say True if a score depends on the other completions of the group.
         accept_above: A score above it accepts.
         only: Name or names of the checks to run, as in ``rlframework.testing.rewards.checks.CHECKS``; by default all.
@@ -43,7 +43,7 @@ def check_reward(
         What each check found.
 
     Raises:
-        CheckError: Some checks fail; an AssertionError that names them and says how to mend each.
+        CheckError: Some checks fail; an AssertionError that names them and says how to correct each.
         TypeError: It is no reward, or a case is no such tuple.
         ValueError: There is no such check, there are no cases, or an expectation is unknown.
 

@@ -1,4 +1,4 @@
-"""What a run asks of every reward: a finite score for each completion, and hands off the completions."""
+"""The contract of a reward: a finite score for each completion, and completions that stay as they are."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def expectations(subject: Subject) -> str:
         raise Violation(
             f"{shortened(case.completion.text)} should get {_said(case.expected, subject.accept_above)} and gets "
             f"{score:g} ({len(wrong)} of {len(asked)} expectations are not met)",
-            "mend the reward, or the expectation; accept_above says where accepting begins",
+            "correct the reward, or the expectation; accept_above says where accepting begins",
         )
     return f"all {len(asked)} are met" if asked else "no case has one; add 'accept', 'refuse' or a score to some"
 

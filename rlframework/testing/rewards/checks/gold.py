@@ -1,4 +1,4 @@
-"""What becomes of rows whose expected answer is missing or makes no sense."""
+"""Abstention from rows whose expected answer is missing or makes no sense."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a score must not depend on: chance, the order of rows and groups, and who else is in the batch."""
+"""Independence of a score from chance, from the order of rows and groups, and from the rest of the batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a reward has to work: in any thread, in several at once, and in another process."""
+"""Thread and process safety: a reward works in any thread, in several at once, and in another process."""
 
 from __future__ import annotations
 

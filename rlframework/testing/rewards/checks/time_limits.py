@@ -1,4 +1,4 @@
-"""How long a reward may take, whatever the policy writes."""
+"""Time limits: how long a reward may take for any text that a policy writes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rlframework.utilities.errors import described
 
 
 class Timed(NamedTuple):
-    """How one completion fared.
+    """The time that one completion took, or the reason why it has no score.
 
     Args:
         seconds: How long it took.
