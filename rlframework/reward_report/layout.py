@@ -12,7 +12,12 @@ class Layout(Protocol):
     """Writes the completions of probes."""
 
     def write(self, working: str, answer: str) -> str:
-        """Return a completion with its working and its answer in place."""
+        """Return a completion with its working and its answer in place.
+
+        Args:
+            working: Text of the working.
+            answer: Text of the answer.
+        """
 
     def block(self, answer: str) -> str | None:
         """Return the answer block alone, or None if the layout has none."""

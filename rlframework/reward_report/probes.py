@@ -60,7 +60,12 @@ class Question:
         return self.other_gold or f"not {self.gold}"
 
     def write(self, answer: str, working: str = WORKING) -> str:
-        """Return a completion with this answer."""
+        """Return a completion with this answer.
+
+        Args:
+            answer: Text of the answer.
+            working: Text of the working before it.
+        """
         return self.layout.write(working, answer)
 
     def block(self, answer: str) -> str:

@@ -252,7 +252,13 @@ class WeightedSum(RewardModel):
 
 
 class Product(RewardModel):
-    """Two rewards multiplied; made by ``a * b``. It abstains where either does, and fails where either fails."""
+    """Two rewards multiplied; made by ``a * b``. It abstains where either does, and fails where either fails.
+
+    Args:
+        left: A reward.
+        right: The other.
+        name: Name of the component in logs; by default both names with a star between them.
+    """
 
     def __init__(self, left: RewardModel, right: RewardModel, name: str | None = None) -> None:
         super().__init__(name or f"{left.name}*{right.name}")
@@ -383,6 +389,11 @@ def _refuse_large(what: str, scores: Tensor) -> None:
 
 def judged(name: str, result: Tensor | Judgement, completions: Completions) -> Judgement:
     """Return what a reward said with every part in shape: ``(N, G)`` on the CPU, float32 or bool.
+
+    Args:
+        name: Of the reward, for messages.
+        result: What its ``score`` returned.
+        completions: What was judged, ``N`` groups of ``G``.
 
     Raises:
         TypeError: What is no scores.

@@ -113,7 +113,12 @@ class EquationReward(VerifiedReward):
 
     @abstractmethod
     def holds(self, equation: Equation, expected: Fraction) -> bool:
-        """Return whether an equation is paid, given the expected number."""
+        """Return whether an equation is paid, given the expected number.
+
+        Args:
+            equation: The equation of the completion.
+            expected: The expected answer.
+        """
 
     def can_judge(self, prompt: Prompt) -> bool:
         """Return whether the expected number is there."""

@@ -50,6 +50,12 @@ class EventLoop:
         count. Where the loop does not turn for twice the limit, since some call blocks it, every call that is not back
         is made again in a loop of its own, so that only the one that blocks is lost; unless they share a client, which
         belongs to the loop that is blocked.
+
+        Args:
+            function: What is called.
+            calls: The arguments of each call, by position.
+            limit_s: Seconds for one call.
+            at_once: How many calls run together.
         """
         outcomes: dict[int, CallResult] = {}
         self.turned = time.monotonic()

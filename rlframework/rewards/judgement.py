@@ -85,7 +85,13 @@ class Judgement:
 
     @classmethod
     def of_verdicts(cls, verdicts: Sequence[Verdict], scores: Mapping[Verdict, float], detail: str = "") -> Judgement:
-        """Score ``B`` verdicts; those that abstain become NaN. The column ``verdict`` has them in words."""
+        """Score ``B`` verdicts; those that abstain become NaN. The column ``verdict`` has them in words.
+
+        Args:
+            verdicts: One for each of ``B`` completions.
+            scores: The score of each verdict that does not abstain.
+            detail: The first failure in words.
+        """
         return cls(
             torch.tensor([float("nan") if verdict.abstains else scores[verdict] for verdict in verdicts]),
             errors=torch.tensor([verdict is Verdict.ERROR for verdict in verdicts]),

@@ -141,6 +141,10 @@ class AnswerTemplate:
     def written(self, working: str, answer: str) -> str:
         """Return the completion that has this working and this answer in the layout: what `parse` reads back.
 
+        Args:
+            working: Text of the working, without tags.
+            answer: Text of the answer, without tags.
+
         Raises:
             ValueError: The working or the answer holds a tag, or the answer is blank.
 

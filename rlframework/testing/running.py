@@ -20,6 +20,10 @@ def chosen_checks(
 ) -> list[Callable[[Subject], str]]:
     """Return the checks of these names; all of them for None.
 
+    Args:
+        checks: All checks by name.
+        only: The name or names of those to run.
+
     Raises:
         ValueError: There is no check of a name.
     """

@@ -162,6 +162,11 @@ class CodeTests(VerifiedReward):
 def judge(sandbox: Sandbox, program: str, cases: Sequence[Case]) -> ProgramResult:
     """Run one program against its cases, to the first that it gets wrong.
 
+    Args:
+        sandbox: Where it runs.
+        program: Source text in Python.
+        cases: What it is given, and what is expected of it.
+
     Raises:
         SandboxError: The sandbox did not start.
     """

@@ -51,7 +51,12 @@ class LogicReward(VerifiedReward):
 
     @abstractmethod
     def compare(self, answer: str, gold: Any) -> Verdict:
-        """Return the verdict on an answer; a `FormulaError` that it raises makes it malformed."""
+        """Return the verdict on an answer; a `FormulaError` that it raises makes it malformed.
+
+        Args:
+            answer: Text of the answer section.
+            gold: What `gold` returned for the row.
+        """
 
     def can_judge(self, prompt: Prompt) -> bool:
         """Return whether the row can be worked out."""

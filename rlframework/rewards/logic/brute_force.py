@@ -56,6 +56,10 @@ def count_models(formulas: Sequence[Formula], variables: Sequence[str] | None = 
 def entails(premises: Sequence[Formula], conclusion: Formula) -> bool:
     """Return whether no assignment makes all premises true and the conclusion false.
 
+    Args:
+        premises: Formulas that are taken for true; may be empty.
+        conclusion: The formula that may follow from them.
+
     Raises:
         FormulaError: Together they have too many variables.
 
@@ -74,6 +78,10 @@ def entails(premises: Sequence[Formula], conclusion: Formula) -> bool:
 
 def equivalent(first: Formula, second: Formula) -> bool:
     """Return whether two formulas have the same value under every assignment.
+
+    Args:
+        first: A formula.
+        second: The other, which may have other variables.
 
     Example:
         >>> from rlframework.rewards.logic.formula import parse_formula

@@ -50,13 +50,22 @@ def grade(completion: str, gold: str, *, template: AnswerTemplate = DEFAULT_TEMP
 
 
 def grade_all(pairs: Sequence[tuple[str, str]], *, template: AnswerTemplate = DEFAULT_TEMPLATE) -> list[Verdict]:
-    """Judge several (completion, gold) pairs, in order."""
+    """Judge several (completion, gold) pairs, in order.
+
+    Args:
+        pairs: Completions with their expected answers.
+        template: The layout that the answers are read by.
+    """
     answers = [(template.parse(_without_end_token(completion)), gold) for completion, gold in pairs]
     return _resolved([_judged(answer, gold) for answer, gold in answers])
 
 
 def grade_answer(answer: str, gold: str) -> Verdict:
     r"""Judge an answer that no layout is about.
+
+    Args:
+        answer: The answer alone, without tags.
+        gold: The expected answer.
 
     Example:
         >>> [str(grade_answer(answer, "(3, 4]")) for answer in (r"3 < \lambda \le 4", "[3, 4]", "")]

@@ -84,6 +84,10 @@ def in_groups(cases: Sequence[Case], group_size: int) -> tuple[Completions, list
     """Return every case once, among the completions of its prompt, in whole groups; and the row of each case.
 
     What is missing to a group is filled up with the texts of other cases: any text may be an answer to any prompt.
+
+    Args:
+        cases: What to put in groups.
+        group_size: Completions in a group.
     """
     by_prompt: dict[int, list[int]] = {}
     for number, case in enumerate(cases):

@@ -60,12 +60,23 @@ class Subject:
 
 
 def same_scores(one: Tensor, other: Tensor) -> Tensor:
-    """Return where two tensors of scores agree; two abstentions do."""
+    """Return where two tensors of scores agree; two abstentions do.
+
+    Args:
+        one: Scores of any shape.
+        other: Scores of the same shape.
+    """
     return torch.isclose(one, other, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True)
 
 
 def first_difference(one: Tensor, other: Tensor, completions: Completions) -> str:
-    """Return the first row that got another score, in words; ``""`` if none did."""
+    """Return the first row that got another score, in words; ``""`` if none did.
+
+    Args:
+        one: Scores, ``B`` of them in any shape.
+        other: Scores of the same shape.
+        completions: The ``B`` rows that were scored.
+    """
     apart = ~same_scores(one, other).flatten()
     if not apart.any():
         return ""
