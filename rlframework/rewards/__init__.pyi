@@ -2,13 +2,13 @@ from . import code, logic, math
 from .answer import AnswerCheck, CorrectAnswer
 from .base import RewardModel, RowReward, Scores, WeightedSum, optional
 from .code import CodeTests
-from .equation import EquationLayout, EquationReward, EquationSetup, RightEquation
 from .failure_limits import RewardLimits
 from .format import ApproximateFormat, ExactFormat
 from .function import BatchFunctionReward, FunctionReward, TRLReward, as_reward
 from .judgement import Judgement
 from .length import SoftOverlong
 from .math import LenientMathCheck, MathAnywhere, MathCheck
+from .math.equation import EquationLayout, EquationReward, EquationSetup, RightEquation
 from .number_check import NumberCheck
 from .pool import CallResult, Outcome, WorkerPool
 from .template import AnswerTemplate

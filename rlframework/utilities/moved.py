@@ -75,6 +75,7 @@ MOVED = {
         "report.reward_wrong": "reward_report.wrong_probes",
         "resume": "loop.resume",
         "rewards.code.limits": "rewards.code.resource_limits",
+        "rewards.equation": "rewards.math.equation",
         "rewards.limits": "rewards.failure_limits",
         "rewards.math.anywhere": "rewards.math.lenient",
         "rewards.math.boxes": "rewards.math.boxed",
