@@ -183,14 +183,14 @@ class _Scored:
     unverifiable: dict[str, set[int]] = field(default_factory=dict)
 
     @property
-    def known(self) -> list[float]:
+    def numbers(self) -> list[float]:
         return [score for score in self.scores if not math.isnan(score)]
 
     def result(self, accept_above: float) -> ProbeResult:
         accepted = [score > accept_above for score in self.scores]  # NaN is above nothing.
         judged = [not math.isnan(score) for score in self.scores]
         should = self.probe.expects is Expects.ACCEPT
-        wrong = [place for place, known in enumerate(judged) if known and accepted[place] is not should]
+        wrong = [place for place, has_score in enumerate(judged) if has_score and accepted[place] is not should]
         wrong.sort(key=lambda place: self.scores[place], reverse=not should)
         return ProbeResult(
             self.probe.name,
@@ -201,7 +201,7 @@ class _Scored:
             refused=sum(judged) - sum(accepted),
             abstained=len(judged) - sum(judged) - len(self.failures),
             failed=len(self.failures),
-            mean_score=statistics.fmean(self.known) if self.known else None,
+            mean_score=statistics.fmean(self.numbers) if self.numbers else None,
             mistakes=[self._mistake(place) for place in wrong[:KEPT_MISTAKES]],
             failure=next(iter(self.failures.values()), ""),
         )
@@ -213,7 +213,7 @@ class _Scored:
 
 
 def _score(reward: RewardModel, probe: Probe, questions: Sequence[Question]) -> _Scored | None:
-    asked: list[Question] = []
+    tried: list[Question] = []
     rows: list[Completion] = []
     for index, question in enumerate(questions):
         made = probe.make(question)
@@ -221,16 +221,16 @@ def _score(reward: RewardModel, probe: Probe, questions: Sequence[Question]) -> 
             answer = made if isinstance(made, Answer) else Answer(made)
             prompt = Prompt([ord(letter) for letter in question.prompt], question.prompt, question.row, index)
             ids = [ord(letter) for letter in answer.text]
-            asked.append(question)
+            tried.append(question)
             rows.append(Completion(prompt, ids, answer.text, "length" if answer.truncated else "stop"))
     if not rows:
         return None
     try:
         scores = reward.evaluate(Completions(rows, 1))
         totals = scores.total.flatten().tolist()
-        return _Scored(probe, asked, rows, totals, _silenced(scores), _without_gold(scores, rows))
+        return _Scored(probe, tried, rows, totals, _silenced(scores), _without_gold(scores, rows))
     except Exception:
-        return _one_by_one(reward, probe, asked, rows)
+        return _one_by_one(reward, probe, tried, rows)
 
 
 def _silenced(scores: Scores) -> dict[int, str]:
@@ -249,9 +249,9 @@ def _without_gold(scores: Scores, rows: Sequence[Completion]) -> dict[str, set[i
     }
 
 
-def _one_by_one(reward: RewardModel, probe: Probe, asked: list[Question], rows: list[Completion]) -> _Scored:
+def _one_by_one(reward: RewardModel, probe: Probe, questions: list[Question], rows: list[Completion]) -> _Scored:
     """Score row after row, to learn which ones make the reward raise."""
-    done = _Scored(probe, asked, rows, [], {})
+    done = _Scored(probe, questions, rows, [], {})
     for place, row in enumerate(rows):
         try:
             scores = reward.evaluate(Completions([row], 1))
@@ -260,16 +260,16 @@ def _one_by_one(reward: RewardModel, probe: Probe, asked: list[Question], rows: 
             done.failures[place] = described(error)
             continue
         done.scores.append(scores.total.item())
-        for name, questions in _without_gold(scores, [row]).items():
-            done.unverifiable.setdefault(name, set()).update(questions)
+        for name, numbers in _without_gold(scores, [row]).items():
+            done.unverifiable.setdefault(name, set()).update(numbers)
         done.failures |= dict.fromkeys([place] * len(_silenced(scores)), next(iter(_silenced(scores).values()), ""))
     return done
 
 
 def _medians(scored: Sequence[_Scored]) -> tuple[float | None, float | None]:
     """Return what the expected answer gets, and what another row's answer does."""
-    known = {one.probe.name: one.known for one in scored}
-    right, wrong = (known.get(name) for name in REFERENCE)
+    by_probe = {one.probe.name: one.numbers for one in scored}
+    right, wrong = (by_probe.get(name) for name in REFERENCE)
     return statistics.median(right) if right else None, statistics.median(wrong) if wrong else None
 
 

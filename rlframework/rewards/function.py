@@ -105,15 +105,15 @@ class FunctionReward(RewardModel):
 
     def _arguments(self, row: Completion) -> tuple[Any, ...] | dict[str, Any]:
         """Return what one call gets: by name, or by place where the function takes it no other way."""
-        known: dict[str, Any] = {
+        available: dict[str, Any] = {
             "completion": row.text,
             "prompt": row.prompt.text,
             "ids": row.ids,
             "stop_reason": row.stop_reason,
         }
         if _open_ended(self.parameters) or "parsed" in self.parameters:
-            known["parsed"] = self.template.answer_of(row)
-        arguments = _asked_for(self.parameters, {**row.prompt.row, **known}, row.prompt.column)
+            available["parsed"] = self.template.answer_of(row)
+        arguments = _arguments_of(self.parameters, {**row.prompt.row, **available}, row.prompt.column)
         if any(parameter.kind is parameter.POSITIONAL_ONLY for parameter in self.parameters.values()):
             return tuple(arguments.values())
         return arguments
@@ -151,14 +151,14 @@ class BatchFunctionReward(RewardModel):
 
     def score(self, completions: Completions) -> Judgement:
         """Call the function once."""
-        known = {
+        available = {
             "completions": [row.text for row in completions],
             "prompts": [row.prompt.text for row in completions],
             "ids": [row.ids for row in completions],
             "stop_reason": [row.stop_reason for row in completions],
         }
         columns = {name: completions.column(name) for name in _shared_columns(completions)}
-        arguments = _asked_for(self.parameters, {**columns, **known}, completions.column)
+        arguments = _arguments_of(self.parameters, {**columns, **available}, completions.column)
         return _of_batch(self.name, self.function(**arguments), self.limit_s, len(completions))
 
 
@@ -217,7 +217,7 @@ class TRLReward(RewardModel):
             "log_extra": columns.__setitem__,
             "log_metric": log_metric,
         }
-        arguments = _asked_for(self.parameters, arguments, completions.column)
+        arguments = _arguments_of(self.parameters, arguments, completions.column)
         judgement = _of_batch(self.name, self.function(**arguments), self.limit_s, len(completions))
         return replace(judgement, columns=columns, metrics=metrics)
 
@@ -291,25 +291,25 @@ def _shared_columns(completions: Completions) -> list[str]:
     return [name for name in rows[0] if all(name in row for row in rows)] if rows else []
 
 
-def _asked_for(
-    parameters: Mapping[str, inspect.Parameter], known: Mapping[str, Any], column: Callable[[str], Any]
+def _arguments_of(
+    parameters: Mapping[str, inspect.Parameter], available: Mapping[str, Any], column: Callable[[str], Any]
 ) -> dict[str, Any]:
     """Return what a function's parameters name, and with ``**kwargs`` all there is.
 
     Args:
         parameters: Of the function.
-        known: What there is, by name.
+        available: What there is, by name.
         column: Says what there is where a name is missing, by raising.
     """
     found: dict[str, Any] = {}
     for name, parameter in parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
-        if name in known:
-            found[name] = known[name]
+        if name in available:
+            found[name] = available[name]
         elif parameter.default is parameter.empty:
             found[name] = column(name)
-    return {**found, **known} if _open_ended(parameters) else found
+    return {**found, **available} if _open_ended(parameters) else found
 
 
 def _open_ended(parameters: Mapping[str, inspect.Parameter]) -> bool:

@@ -40,6 +40,11 @@ def test_a_file_that_fails_exits_with_1(tmp_path: Path) -> None:
     assert "passed  direction" in done.stdout
 
 
+def test_a_name_without_a_module_is_one_of_the_framework_s(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["GRPO", "--only", "direction"]) == 0
+    assert "GRPO: no check failed (1 ran" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", ["NoSuch", "rlframework:Nothing", "no_such_module:X", "no_such_file.py:X"])
 def test_a_wrong_name_is_an_error_of_usage(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:

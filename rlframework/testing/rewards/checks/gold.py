@@ -22,7 +22,7 @@ SPOILED = {"missing": MISSING, "None": None, "empty": "", "blank": " \n", "nan":
 def abstention(subject: Subject) -> str:
     """Where the expected answer is missing or blank it abstains or says so, and other rows keep their scores."""
     completions = subject.batch()
-    said: list[str] = []
+    found: list[str] = []
     # Component by component: in a sum one abstention hides what the others did.
     for name, weight, reward, required in subject.reward.components():
         part = replace(subject, source=reward)
@@ -31,9 +31,9 @@ def abstention(subject: Subject) -> str:
             if _matters(part, completions, plain, column):
                 deeds = {_spoil(part, completions, plain, column, what, value) for what, value in SPOILED.items()}
                 counted = ", which counts as 0 in the sum" if weight and not required and "abstains" in deeds else ""
-                said.append(f"{name} {' or '.join(sorted(deeds))} without {column!r}{counted}")
+                found.append(f"{name} {' or '.join(sorted(deeds))} without {column!r}{counted}")
     rest = "" if completions.num_groups == 1 else "; other groups keep their scores"
-    return "; ".join(said) + rest if said else "no column of the rows changes a score"
+    return "; ".join(found) + rest if found else "no column of the rows changes a score"
 
 
 def _spoil(subject: Subject, completions: Completions, plain: Tensor, column: str, what: str, value: Any) -> str:

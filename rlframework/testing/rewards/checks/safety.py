@@ -48,14 +48,14 @@ def _from_threads(subject: Subject, completions: Completions, count: int) -> lis
     results: list[Tensor | str] = [f"no scores after {PATIENCE_S:g} s"] * count
     together = threading.Barrier(count)
     own = [copy.deepcopy(completions) for _ in range(count)]
-    known = {row for row, _ in subject.judge(copy.deepcopy(completions)).failures()}
+    failing = {row for row, _ in subject.judge(copy.deepcopy(completions)).failures()}
 
     def body(number: int) -> None:
         try:
             together.wait()
             scores = subject.judge(own[number])
             # A row that fails everywhere is a finding of another check.
-            failed = [why for row, why in scores.failures() if row not in known]
+            failed = [why for row, why in scores.failures() if row not in failing]
             results[number] = failed[0] if failed else scores.total
         except BaseException as error:
             results[number] = described(error)
