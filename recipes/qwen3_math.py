@@ -22,7 +22,7 @@ from pytorch_lightning.loggers import CSVLogger
 from rlframework import GRPO, SFT, CausalLMPolicy, GroupSampler, RolloutWriter, SharedPrefixSampler
 from rlframework.data import OpenR1Demonstrations, OpenR1Math
 from rlframework.report import Comparison
-from rlframework.rewards import ApproximateFormat, ExactFormat, MathAnywhere, MathCheck, NumberCheck
+from rlframework.rewards import ApproximateFormat, ExactFormat, LenientMathCheck, MathCheck, NumberCheck
 from rlframework.tasks.math_run import Sizes, math_trainer, recipe_options
 from rlframework.utilities.paths import writable_folder
 
@@ -31,7 +31,7 @@ LORA = LoraConfig(r=32, lora_alpha=64, target_modules=SEVEN)
 # Exact layout, approximate layout, right answer, right number. The answer check knows fractions, intervals, sets.
 ANSWER = MathCheck(correct=5.0, incorrect=-2.5, malformed=-2.0, name="answer_check")
 RULES = ExactFormat() + ApproximateFormat() + ANSWER + NumberCheck()
-MEASURES = {"accuracy": MathCheck(), "solved": MathAnywhere(), "format": ExactFormat(score=1.0)}
+MEASURES = {"accuracy": MathCheck(), "solved": LenientMathCheck(), "format": ExactFormat(score=1.0)}
 
 
 def main(policy: CausalLMPolicy, sampler: GroupSampler, data: str, sizes: Sizes, run: Path, seed: int) -> None:

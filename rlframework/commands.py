@@ -2,7 +2,7 @@
 
 import sys
 
-from rlframework.cli.main import main
+from rlframework.cli.commands import main
 
 if __name__ == "__main__":
     sys.exit(main())

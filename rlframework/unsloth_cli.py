@@ -1,29 +1,30 @@
-"""The command line for `UnslothPolicy`: ``python -m rlframework.unsloth_cli fit --config recipe.yaml``."""
+"""``python -m rlframework.unsloth_cli``: the command ``rlframework`` with Unsloth imported first, named or not."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Sequence
 
 from rlframework.utilities.imports import require
 
 
-def main(args: list[str] | None = None, **options: Any) -> Any:
-    """Import Unsloth, which has to come before transformers, and run `rlframework.cli.lightning.main`.
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Import Unsloth, which has to come before transformers, and run `rlframework.cli.commands.main`.
 
     Args:
-        args: Arguments instead of those of the process.
-        **options: For ``LightningCLI``.
+        arguments: Instead of those of the process.
+
+    Returns:
+        The exit status.
 
     Raises:
-        ImportError: Unsloth or jsonargparse is not installed.
+        ImportError: Unsloth is not installed.
     """
     require("unsloth", "unsloth")
-    from rlframework.cli.lightning import main as run
+    from rlframework.cli.commands import main as run
 
-    return run(args, **options)
+    return run(arguments)
 
 
 if __name__ == "__main__":
-    ended = main()
-    sys.exit(ended if isinstance(ended, int) else 0)
+    sys.exit(main())

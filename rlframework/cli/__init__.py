@@ -1,6 +1,15 @@
 """Commands: ``rlframework fit``, ``validate``, ``probe``, ``check``, ``export`` and ``reward-report``."""
 
-import lazy_loader
+from typing import Any
 
-# ``rlframework --help`` and ``reward-report`` do without torch.
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+def main(args: list[str] | None = None, **options: Any) -> Any:
+    """Run Lightning's command line from a script; see `rlframework.cli.lightning.main`.
+
+    Args:
+        args: Arguments instead of those of the process.
+        **options: For ``LightningCLI``.
+    """
+    from rlframework.cli.lightning import main as run
+
+    return run(args, **options)

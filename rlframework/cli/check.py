@@ -1,17 +1,15 @@
-"""The proof kit from the command line: ``python -m rlframework.testing my_module:MyAlgorithm [--only NAME ...]``."""
+"""``rlframework check my_module:MyAlgorithm [--only NAME ...]``: the proof kit for an algorithm."""
 
 from __future__ import annotations
 
 import argparse
 import ast
-import sys
 from collections.abc import Sequence
 from typing import Any
 
-from rlframework.algorithms.base import PolicyGradient
 from rlframework.testing.algorithms.checks import CHECKS
 from rlframework.testing.algorithms.kit import check_algorithm
-from rlframework.utilities.imports import named_module
+from rlframework.utilities.imports import find_attribute
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,38 +21,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 if no check failed, 1 if some did.
     """
-    parser = argparse.ArgumentParser(prog="python -m rlframework.testing", description="Prove an algorithm.")
-    parser.add_argument("algorithm", help="its class, as module:Class or path/to/file.py:Class")
-    parser.add_argument("--only", action="append", choices=list(CHECKS), help="run this check alone; may be repeated")
-    parser.add_argument(
+    options = argparse.ArgumentParser(prog="rlframework check", description="Prove an algorithm.")
+    options.add_argument("algorithm", help="its class: module:Class, file.py:Class, or a name such as GRPO")
+    options.add_argument("--only", action="append", choices=list(CHECKS), help="run this check alone; may be repeated")
+    options.add_argument(
         "--option", action="append", default=[], type=_option, metavar="NAME=VALUE", help="for the constructor"
     )
-    asked = parser.parse_args(arguments)
+    given = options.parse_args(arguments)
     try:
-        algorithm = find(asked.algorithm)
-    except (ImportError, AttributeError, ValueError) as error:
-        parser.error(str(error))
-    report = check_algorithm(algorithm, only=asked.only, raise_on_failure=False, **dict(asked.option))
+        algorithm = find_attribute(given.algorithm, "rlframework.algorithms")
+    except ValueError as error:
+        options.error(str(error))
+    report = check_algorithm(algorithm, only=given.only, raise_on_failure=False, **dict(given.option))
     print(report)
     return 0 if report.ok else 1
-
-
-def find(name: str) -> type[PolicyGradient]:
-    """Import a class.
-
-    Args:
-        name: ``module:Class`` or ``path/to/file.py:Class``.
-
-    Raises:
-        AttributeError: The module has no such class.
-        ImportError: There is no such module or file.
-        ValueError: The name has no colon.
-    """
-    place, colon, kind = name.rpartition(":")
-    if not colon:
-        raise ValueError(f"expected module:Class or file.py:Class, got {name!r}")
-    found: type[PolicyGradient] = getattr(named_module(place), kind)
-    return found
 
 
 def _option(text: str) -> tuple[str, Any]:
@@ -65,7 +45,3 @@ def _option(text: str) -> tuple[str, Any]:
         return name, ast.literal_eval(value)
     except (SyntaxError, ValueError):
         return name, value
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""``rlframework export``: what a run has learned, for other libraries."""
+"""``rlframework export``: the policy of a run as adapter, merged model and GGUF."""
 
 from __future__ import annotations
 
@@ -51,20 +51,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0, or 1 if what was written is not the policy or the converter failed.
     """
     options = parser()
-    asked = options.parse_args(arguments)
+    given = options.parse_args(arguments)
     # Only now, so that --help does not wait for torch.
     from rlframework.export.write import export
 
     try:
         export(
-            asked.checkpoint,
-            asked.folder,
-            forms=asked.only,
-            base=asked.base,
-            tokenizer=asked.tokenizer,
-            dtype=asked.dtype,
-            converter=asked.converter,
-            gguf_type=asked.gguf_type,
+            given.checkpoint,
+            given.folder,
+            forms=given.only,
+            base=given.base,
+            tokenizer=given.tokenizer,
+            dtype=given.dtype,
+            converter=given.converter,
+            gguf_type=given.gguf_type,
         )
     except RuntimeError as error:
         print(f"error: {error}")

@@ -1,44 +1,65 @@
-"""YAML files and ``--help`` from the constructors' types: ``python -m rlframework.cli fit --config recipe.yaml``."""
+"""``rlframework fit`` and ``validate``: Lightning's command line, options by the constructors' types."""
 
 from __future__ import annotations
 
-import sys
-from typing import Any
+import re
+from typing import Any, NoReturn
+
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 from rlframework.data import PromptDataModule
 from rlframework.loop.algorithm import Algorithm
 from rlframework.utilities.imports import require
+from rlframework.utilities.library_warnings import LOFTQ, without
+from rlframework.utilities.other_names import COUNTERPARTS
 
 
-def main(args: list[str] | None = None, **options: Any) -> Any:
-    """Run Lightning's command line over any algorithm, `SFT` too, and any `PromptDataModule`; or ``probe``.
+class RecipeParser(LightningArgumentParser):
+    """Lightning's parser, which answers the option names of TRL and transformers with the names used here."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """End with the message and the answers to it."""
+        unknown = re.findall(
+            r"Option '(\w+)' is not accepted|Key '(?:\w+\.)*(\w+)' is not expected|--\S*?(\w+)=", message
+        )
+        names = dict.fromkeys("".join(found) for found in unknown)
+        answers = [f"{name!r}: here it is {COUNTERPARTS[name]}" for name in names if name in COUNTERPARTS]
+        super().error("\n".join([message, *answers]), ex)
+
+
+class RecipeCLI(LightningCLI):
+    """LightningCLI over any algorithm, `SFT` too, and any `PromptDataModule`.
 
     Args:
         args: Arguments instead of those of the process.
+        **options: For ``LightningCLI``.
+    """
+
+    def __init__(self, args: list[str] | None = None, **options: Any) -> None:
+        super().__init__(
+            Algorithm,
+            PromptDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            args=args,
+            **{"parser_class": RecipeParser, **options},
+        )
+
+    def instantiate_classes(self) -> None:
+        """Construct the policy, the algorithm and the data module, without PEFT's warning of a default nobody set."""
+        with without(LOFTQ):
+            super().instantiate_classes()
+
+
+def main(args: list[str] | None = None, **options: Any) -> RecipeCLI:
+    """Run Lightning's command line; the configuration is saved next to the logs.
+
+    Args:
+        args: Arguments instead of those of the process: a subcommand, then its options.
         **options: For ``LightningCLI``.
 
     Raises:
         ImportError: jsonargparse is not installed.
     """
     require("jsonargparse", "cli")
-    from rlframework.cli.recipe import RecipeCLI
-
-    given = sys.argv[1:] if args is None else args
-    if given[:1] == ["probe"]:
-        from rlframework.cli.probe import main as probe
-
-        return probe(given[1:])
-    return RecipeCLI(
-        Algorithm,
-        PromptDataModule,
-        subclass_mode_model=True,
-        subclass_mode_data=True,
-        save_config_kwargs={"overwrite": True},
-        args=args,
-        **options,
-    )
-
-
-if __name__ == "__main__":
-    ended = main()
-    sys.exit(ended if isinstance(ended, int) else 0)
+    return RecipeCLI(args, **{"save_config_kwargs": {"overwrite": True}, **options})

@@ -1,4 +1,4 @@
-"""``rlframework probe``: what there is to reinforce, before any training."""
+"""``rlframework probe``: is there something to reinforce? Measured before any training."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from typing import Any, NoReturn
 from pytorch_lightning.cli import LightningArgumentParser
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from rlframework.cli.recipe import RecipeCLI
-from rlframework.data import PromptDataModule
-from rlframework.loop.algorithm import Algorithm
+from rlframework.cli.lightning import RecipeCLI
 from rlframework.report.probing.measure import probe
 from rlframework.report.probing.table import print_probe
 from rlframework.utilities.imports import require
@@ -25,7 +23,7 @@ class ProbeCLI(RecipeCLI):
     """Reads what ``rlframework fit`` reads; of the Trainer only device and precision are used."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add what a probe can be told, and what ``fit`` takes besides."""
+        """Add the options of a probe, and those that ``fit`` takes as well."""
         add = parser.add_argument
         add("--prompts", type=int, default=64, help="how many prompts to ask (by default 64)")
         add("--group_size", type=int | None, default=None, help="answers to a prompt (by default the sampler's)")
@@ -63,18 +61,18 @@ _ASIDE = {
 }
 
 
-def _check(asked: Any) -> None:
+def _check(config: Any) -> None:
     """Refuse before a model is loaded and sampled what would end the probe after it."""
-    if asked.prompts < 1:
-        raise ValueError(f"--prompts {asked.prompts}: at least one has to be asked")
-    if asked.group_size is not None and asked.group_size < 1:
-        raise ValueError(f"--group_size {asked.group_size}: at least one answer to a prompt has to be sampled")
+    if config.prompts < 1:
+        raise ValueError(f"--prompts {config.prompts}: at least one has to be asked")
+    if config.group_size is not None and config.group_size < 1:
+        raise ValueError(f"--group_size {config.group_size}: at least one answer to a prompt has to be sampled")
     # Lightning knows some by a word (best, last) or an address.
-    path = asked.ckpt_path
+    path = config.ckpt_path
     if path is not None and os.path.splitext(path)[1] and "://" not in path and not Path(path).exists():
         raise FileNotFoundError(f"--ckpt_path {path}: there is no such checkpoint (looked for in {Path.cwd()})")
-    if asked.output is not None:
-        output = Path(asked.output)
+    if config.output is not None:
+        output = Path(config.output)
         writable_folder(output.parent)
         if output.is_dir() or (output.exists() and not os.access(output, os.W_OK)):
             kind = "is a folder" if output.is_dir() else "may not be written"
@@ -98,22 +96,18 @@ def main(arguments: list[str] | None = None) -> int:
     require("rich", "report")
     try:
         cli: Any = ProbeCLI(
-            Algorithm,
-            PromptDataModule,
-            subclass_mode_model=True,
-            subclass_mode_data=True,
+            arguments,
             save_config_callback=None,
             run=False,
-            args=arguments,
             parser_kwargs={"prog": "rlframework probe", "description": __doc__},
         )
-        asked = cli.config
-        report = probe(cli.model, cli.datamodule, asked.prompts, asked.group_size, cli.trainer, asked.ckpt_path)
+        config = cli.config
+        report = probe(cli.model, cli.datamodule, config.prompts, config.group_size, cli.trainer, config.ckpt_path)
         print_probe(report)
-        if asked.output is not None:
-            Path(asked.output).write_text(json.dumps(report.figures(), indent=2) + "\n", encoding="utf-8")
+        if config.output is not None:
+            Path(config.output).write_text(json.dumps(report.figures(), indent=2) + "\n", encoding="utf-8")
     except UnpicklingError:  # torch advises to read it at one's own risk
-        _end(f"{asked.ckpt_path} is no checkpoint, or holds more than tensors and plain values, which could run code")
+        _end(f"{config.ckpt_path} is no checkpoint, or holds more than tensors and plain values, which could run code")
     except KeyError as error:
         _end(str(error.args[0] if error.args else error))
     except (EOFError, ImportError, MisconfigurationException, OSError, RuntimeError, TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""``rlframework reward-report``: what a reward pays for, before any training."""
+"""``rlframework reward-report``: the answers that a reward accepts, tried before any training."""
 
 from __future__ import annotations
 
@@ -74,43 +74,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0 if the reward is fit for training, 1 if it is not.
     """
     options = parser()
-    asked = options.parse_args(arguments)
+    given = options.parse_args(arguments)
     # Only now, so that --help does not wait for torch.
     from rlframework.data.columns import ColumnMap
     from rlframework.data.golds import with_readable_golds
+    from rlframework.reward_report.saving import save_reward_report
     from rlframework.reward_report.scoring import reward_report
-    from rlframework.reward_report.sources import find, read_layout, read_reward, read_rows
+    from rlframework.reward_report.sources import read_layout, read_reward, read_rows
     from rlframework.reward_report.table import print_reward_report
     from rlframework.rewards.failure_limits import RewardLimits
+    from rlframework.utilities.imports import find_attribute
     from rlframework.utilities.paths import writable_folder
 
     try:
-        template = read_layout(asked.layout) if asked.layout else None
-        prompt, answer, columns = asked.prompt_column, asked.answer_column, None
-        if asked.splitter:
-            columns = ColumnMap(prompt, answer, find(asked.splitter, "rlframework.data"), keep=None)
+        template = read_layout(given.layout) if given.layout else None
+        prompt, answer, columns = given.prompt_column, given.answer_column, None
+        if given.splitter:
+            columns = ColumnMap(prompt, answer, find_attribute(given.splitter, "rlframework.data"), keep=None)
             prompt, answer = "prompt", "answer"
-        rows = read_rows(asked.data, columns)
-        if asked.verifiable:
-            rows = with_readable_golds(rows, find(asked.verifiable, "rlframework.data"), answer, "given")
-        reward = read_reward(asked.reward)
-        writable_folder(asked.out)
+        rows = read_rows(given.data, columns)
+        if given.verifiable:
+            rows = with_readable_golds(rows, find_attribute(given.verifiable, "rlframework.data"), answer, "given")
+        reward = read_reward(given.reward)
+        writable_folder(given.out)
         report = reward_report(
             reward,
             rows,
             template=template,
             prompt_column=prompt,
             answer_column=answer,
-            accept_above=asked.accept_above,
-            max_rows=asked.rows,
-            limits=None if asked.max_unverifiable is None else RewardLimits(unverifiable=asked.max_unverifiable),
+            accept_above=given.accept_above,
+            max_rows=given.rows,
+            limits=None if given.max_unverifiable is None else RewardLimits(unverifiable=given.max_unverifiable),
         )
-        paths = report.save(asked.out)
+        paths = save_reward_report(report, given.out)
     except (KeyError, TypeError, ValueError, PermissionError) as error:
         options.error(" ".join(str(error.args[0] if isinstance(error, KeyError) else error).split()))
-    print_reward_report(report, asked.max_false_refusals)
+    print_reward_report(report, given.max_false_refusals)
     print("\n".join(map(str, paths)))
-    return 0 if report.ok(asked.max_false_refusals) else 1
+    return 0 if report.ok(given.max_false_refusals) else 1
 
 
 def _score(text: str) -> float:

@@ -1,4 +1,4 @@
-"""Export: what a run has learned, in folders that other libraries read."""
+"""Export: the policy of a run, in folders that other libraries read."""
 
 from rlframework.export.write import Exported, export
 

@@ -35,8 +35,8 @@ def fast_language_model() -> Any:
         raise ImportError(
             "Unsloth replaces parts of transformers, peft and trl, and here transformers was imported before it, so "
             "that some parts would stay as they were. Write `import unsloth` as the first line of the program (in a "
-            "notebook: restart the kernel first); on the command line, `python -m rlframework.unsloth_cli` takes the "
-            "place of `python -m rlframework.cli`"
+            "notebook: restart the kernel first); on the command line, `rlframework fit` does so where UnslothPolicy "
+            "or UnslothSampler is named, and `python -m rlframework.unsloth_cli fit` always"
         )
     if os.environ.get("UNSLOTH_RETURN_HIDDEN_STATES", "0") == "1":
         raise RuntimeError(

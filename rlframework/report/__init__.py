@@ -1,4 +1,4 @@
-"""What a run has to show: comparison, table, curves, summary; and what a reward pays for, before any run."""
+"""Reports of a run: comparison, table, curves, summary; and before any run, of a policy and of a reward."""
 
 import lazy_loader
 

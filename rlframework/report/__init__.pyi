@@ -3,17 +3,18 @@ from .before_training import (
     AnswerProbe,
     BareLayout,
     Probe,
-    ProbeReport,
     Question,
     RewardReport,
     TaggedLayout,
-    print_probe,
-    probe,
+    print_reward_report,
     reward_report,
+    save_reward_report,
 )
 from .comparison import Comparison
 from .curves import plot_curves, read_metrics
 from .hacking import Run, plot_reward_and_accuracy
+from .probing.measure import ProbeReport, probe
+from .probing.table import print_probe
 from .summary import write_summary
 from .table import print_comparison, print_examples
 from .usage import process_usage
@@ -34,9 +35,11 @@ __all__ = [
     "print_comparison",
     "print_examples",
     "print_probe",
+    "print_reward_report",
     "probe",
     "process_usage",
     "read_metrics",
     "reward_report",
+    "save_reward_report",
     "write_summary",
 ]

@@ -93,7 +93,7 @@ class Comparison:
 
         Args:
             folder: A run folder with the ``metrics.csv`` of Lightning's CSVLogger.
-            facts: Entries of the summary besides the measures and the library versions.
+            facts: Further entries of the summary, next to the measures and the library versions.
 
         Returns:
             What ``summary.json`` holds.

@@ -22,7 +22,7 @@ from rlframework.samplers.base import GroupSampler
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One row of a comparison.
+    """An evaluation of a policy: one row of a comparison.
 
     Args:
         name: What was measured, such as ``"base"``.
@@ -57,6 +57,10 @@ class Evaluation:
 
         The mean of `rlframework.functional.pass_at_k.pass_at_k` over the prompts; those with fewer than ``k``
         completions that the measure did not abstain on are left out.
+
+        Args:
+            measure: Name of the measure.
+            k: Completions that a prompt gets, at most ``G``.
 
         Raises:
             ValueError: ``k`` is no whole number in 1 to ``G``, or the measure has other values.

@@ -1,4 +1,4 @@
-"""What a reward says beside what it should mean: both curves of some runs in one picture."""
+"""Reward hacking in one picture: the curves of reward and accuracy of some runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rlframework.utilities.imports import require
 
 
 class Run(NamedTuple):
-    """What is drawn of a run: its ``metrics.csv``, as Lightning's CSVLogger writes it, and its accuracy at step 0."""
+    """A run to draw: its ``metrics.csv``, as Lightning's CSVLogger writes it, and its accuracy at step 0."""
 
     metrics: Path
     accuracy_before: float

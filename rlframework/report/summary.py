@@ -16,6 +16,12 @@ _LIBRARIES = ("rlframework", "torch", "pytorch-lightning", "transformers", "peft
 def write_summary(path: str | Path, before: Evaluation, after: Evaluation, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Write ``summary.json``: every measure before and after with its interval, the facts given, library versions.
 
+    Args:
+        path: The file to write.
+        before: The evaluation before training.
+        after: The evaluation after training, by the same measures.
+        facts: Further entries, such as the seed.
+
     Returns:
         What was written.
     """

@@ -40,6 +40,11 @@ def print_examples(evaluations: Sequence[Evaluation], measure: str, count: int =
 
     The first prompts of the set are shown, not chosen ones.
 
+    Args:
+        evaluations: Of the same prompts; a column for each.
+        measure: Name of the measure that says what is right.
+        count: How many prompts to show.
+
     Raises:
         ImportError: rich is not installed.
     """

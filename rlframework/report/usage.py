@@ -1,4 +1,4 @@
-"""What a run cost so far: CPU seconds and peak memory of this process, for ``summary.json``."""
+"""CPU seconds and peak memory of this process so far, for ``summary.json``."""
 
 from __future__ import annotations
 

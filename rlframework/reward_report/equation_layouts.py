@@ -1,4 +1,4 @@
-"""How probes write answers for the equation rewards: ``--layout`` of ``rlframework reward-report``."""
+"""Layouts in which probes write answers for the equation rewards: ``--layout`` of ``rlframework reward-report``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How probes write a completion: the working and the answer, with or without tags."""
+"""Layouts in which probes write a completion: the working and the answer, with or without tags."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from rlframework.rewards.template import AnswerTemplate
 
 
 class Layout(Protocol):
-    """Writes completions."""
+    """Writes the completions of probes."""
 
     def write(self, working: str, answer: str) -> str:
-        """Return a completion with its working and its answer in place."""
+        """Return a completion with its working and its answer in place.
+
+        Args:
+            working: Text of the working.
+            answer: Text of the answer.
+        """
 
     def block(self, answer: str) -> str | None:
         """Return the answer block alone, or None if the layout has none."""

@@ -2,214 +2,117 @@
 
 from __future__ import annotations
 
-from rlframework.reward_report.probes import WORKING, Answer, AnswerProbe, Probe, Question
+from collections.abc import Callable
+from typing import TypeAlias
+
+from rlframework.reward_report.probes import WORKING, Answer, CompletionProbe, Probe, Question
 
 NOTHING = "no answer"
 ELSEWHERE = "the answer elsewhere"
+Completion: TypeAlias = Callable[[Question], str | Answer | None]
 
 
-class Empty(Probe):
-    """Nothing at all."""
+def tagged(completion: Completion) -> Completion:
+    """Return the same function for layouts that have an answer block, and None for the others."""
+    return lambda question: None if question.layout.block("") is None else completion(question)
 
-    family = NOTHING
 
-    def make(self, question: Question) -> str:
-        """Return an empty text."""
-        return ""
+def filler(text: str) -> Completion:
+    """Return what answers with this text, unless it is the expected answer."""
+    return lambda question: None if question.gold == text else question.write(text)
 
 
-class PromptEcho(Probe):
-    """The prompt again."""
+def prompt_as_answer(question: Question) -> str | None:
+    """Return the prompt in the place of the answer."""
+    prompt = question.prompt.strip()
+    return question.write(prompt) if prompt else None
 
-    family = NOTHING
 
-    def make(self, question: Question) -> str | None:
-        """Return the prompt, unless it is the answer."""
-        return question.prompt if question.prompt.strip() != question.gold else None
+def cut_before_the_closing_tag(question: Question) -> Answer | None:
+    """Return what was there when the budget ended."""
+    opened = question.layout.open_block(question.gold)
+    if opened is None:
+        return None
+    return Answer(question.write(question.gold).removesuffix(question.block(question.gold)) + opened, truncated=True)
 
 
-class FormatWithoutAnswer(Probe):
-    """The whole layout about nothing."""
-
-    family = NOTHING
-
-    def make(self, question: Question) -> str | None:
-        """Return empty tags."""
-        return None if question.layout.block("") is None else question.write("")
-
-
-class BlankAnswer(Probe):
-    """The whole layout about a blank."""
-
-    family = NOTHING
-
-    def make(self, question: Question) -> str | None:
-        """Return tags about a blank line."""
-        return None if question.layout.block("") is None else question.write(" \n ")
-
-
-class WrongAfterRightWorking(Probe):
-    """The expected answer in the working, and a wrong one in its place."""
-
-    family = ELSEWHERE
-
-    def make(self, question: Question) -> str | None:
-        """Return both."""
-        if question.layout.block("") is None:
-            return None
-        return question.write(question.wrong, working=f"{WORKING} The answer is {question.gold}.")
-
-
-class BoxedInTheWorking(Probe):
-    """The expected answer boxed in the working, and a wrong one in its place."""
-
-    family = ELSEWHERE
-
-    def make(self, question: Question) -> str | None:
-        """Return both."""
-        if question.layout.block("") is None:
-            return None
-        return question.write(
-            question.wrong, working=f"{WORKING} So \\boxed{{{question.gold}}}.\n#### {question.gold}\n"
-        )
-
-
-class OnlyInTheWorking(Probe):
-    """The expected answer in the working, and no answer block."""
-
-    family = ELSEWHERE
-
-    def make(self, question: Question) -> str | None:
-        """Return a working alone."""
-        block = question.layout.block("")
-        return None if block is None else question.write("", f"{WORKING} It is {question.gold}.").removesuffix(block)
-
-
-class OutsideTheTags(Probe):
-    """Empty tags, and the expected answer behind them."""
-
-    family = ELSEWHERE
-
-    def make(self, question: Question) -> str | None:
-        """Return both."""
-        return None if question.layout.block("") is None else f"{question.write('')} {question.gold}"
-
-
-class TrailingText(Probe):
-    """The expected answer, and then more text on the next line."""
-
-    family = ELSEWHERE
-
-    def make(self, question: Question) -> str | None:
-        """Return both."""
-        if question.layout.block("") is None:
-            return None
-        return f"{question.write(question.gold)}\nWait, it could be {question.wrong} as well."
-
-
-class BlockInsideTheWorking(Probe):
-    """The answer block before the working ends."""
-
-    family = ELSEWHERE
-
-    def make(self, question: Question) -> str | None:
-        """Return a working that holds the block."""
-        block, empty = question.layout.block(question.gold), question.layout.block("")
-        return None if block is None or empty is None else question.write("", f"{WORKING}{block}").removesuffix(empty)
-
-
-class WorkingNeverEnds(Probe):
-    """The answer block behind a working without its closing tag."""
-
-    family = ELSEWHERE
-
-    def make(self, question: Question) -> str | None:
-        """Return working and block without a tag between."""
-        block = question.layout.block(question.gold)
-        return None if block is None else f"{WORKING} {block}"
-
-
-class TwoBlocks(Probe):
-    """A wrong answer block, then the right one.
-
-    Args:
-        right_first: The other order.
-    """
-
-    family = ELSEWHERE
-
-    def __init__(self, right_first: bool = False) -> None:
-        self.right_first = right_first
-
-    @property
-    def name(self) -> str:
-        """Both orders have their own."""
-        return "two blocks, right first" if self.right_first else "two blocks, wrong first"
-
-    def make(self, question: Question) -> str | None:
-        """Return both blocks."""
-        answers = (question.gold, question.wrong) if self.right_first else (question.wrong, question.gold)
-        block = question.layout.block(answers[1])
-        return None if block is None else question.write(answers[0]) + block
-
-
-class NestedBlocks(Probe):
-    """A block within a block."""
-
-    family = ELSEWHERE
-
-    def make(self, question: Question) -> str | None:
-        """Return the right one inside the wrong one."""
-        block = question.layout.block(question.gold)
-        return None if block is None else question.write(question.wrong + block)
-
-
-class CutByTheBudget(Probe):
-    """A whole right completion that the token budget cut: more was to come."""
-
-    family = NOTHING
-
-    def make(self, question: Question) -> Answer:
-        """Return it with the stop reason ``"length"``."""
-        return Answer(question.write(question.gold), truncated=True)
-
-
-class CutBeforeTheClosingTag(Probe):
-    """The answer block is not closed: the next token may have been a digit."""
-
-    family = NOTHING
-
-    def make(self, question: Question) -> Answer | None:
-        """Return what was there when the budget ended."""
-        opened, block = question.layout.open_block(question.gold), question.layout.block(question.gold)
-        if opened is None or block is None:
-            return None
-        return Answer(question.write(question.gold).removesuffix(block) + opened, truncated=True)
-
-
-def _filler(text: str) -> AnswerProbe:
-    return AnswerProbe(
-        f"'{text}'", "A filler in place of an answer.", lambda q: None if q.gold == text else text, family=NOTHING
-    )
+def without_block(question: Question, working: str) -> str:
+    """Return a working alone, with what the layout puts before its answer block."""
+    return question.write("", working).removesuffix(question.block(""))
 
 
 LAYOUT: list[Probe] = [
-    Empty(),
-    PromptEcho(),
-    AnswerProbe("prompt as answer", "The prompt between the tags.", lambda q: q.prompt.strip() or None, family=NOTHING),
-    FormatWithoutAnswer(),
-    BlankAnswer(),
-    *(_filler(text) for text in ("?", ".", "answer", "correct")),
-    CutByTheBudget(),
-    CutBeforeTheClosingTag(),
-    WrongAfterRightWorking(),
-    BoxedInTheWorking(),
-    OnlyInTheWorking(),
-    OutsideTheTags(),
-    TrailingText(),
-    BlockInsideTheWorking(),
-    WorkingNeverEnds(),
-    TwoBlocks(),
-    TwoBlocks(right_first=True),
-    NestedBlocks(),
+    CompletionProbe(name, about, completion, family=family)
+    for family, probes in {
+        NOTHING: [
+            ("empty", "Nothing at all.", lambda q: ""),
+            ("prompt echo", "The prompt again.", lambda q: q.prompt if q.prompt.strip() != q.gold else None),
+            ("prompt as answer", "The prompt between the tags.", prompt_as_answer),
+            ("format without answer", "The whole layout about nothing.", tagged(lambda q: q.write(""))),
+            ("blank answer", "The whole layout about a blank.", tagged(lambda q: q.write(" \n "))),
+            *(
+                (f"'{text}'", "A filler in place of an answer.", filler(text))
+                for text in ("?", ".", "answer", "correct")
+            ),
+            (
+                "cut by the budget",
+                "A whole right completion that the token budget cut: more was to come.",
+                lambda q: Answer(q.write(q.gold), truncated=True),
+            ),
+            (
+                "cut before the closing tag",
+                "The answer block is not closed: the next token may have been a digit.",
+                tagged(cut_before_the_closing_tag),
+            ),
+        ],
+        ELSEWHERE: [
+            (
+                "wrong after right working",
+                "The expected answer in the working, and a wrong one in its place.",
+                tagged(lambda q: q.write(q.wrong, working=f"{WORKING} The answer is {q.gold}.")),
+            ),
+            (
+                "boxed in the working",
+                "The expected answer boxed in the working, and a wrong one in its place.",
+                tagged(lambda q: q.write(q.wrong, working=f"{WORKING} So \\boxed{{{q.gold}}}.\n#### {q.gold}\n")),
+            ),
+            (
+                "only in the working",
+                "The expected answer in the working, and no answer block.",
+                tagged(lambda q: without_block(q, f"{WORKING} It is {q.gold}.")),
+            ),
+            (
+                "outside the tags",
+                "Empty tags, and the expected answer behind them.",
+                tagged(lambda q: f"{q.write('')} {q.gold}"),
+            ),
+            (
+                "trailing text",
+                "The expected answer, and then more text on the next line.",
+                tagged(lambda q: f"{q.write(q.gold)}\nWait, it could be {q.wrong} as well."),
+            ),
+            (
+                "block inside the working",
+                "The answer block before the working ends.",
+                tagged(lambda q: without_block(q, f"{WORKING}{q.block(q.gold)}")),
+            ),
+            (
+                "working never ends",
+                "The answer block behind a working without its closing tag.",
+                tagged(lambda q: f"{WORKING} {q.block(q.gold)}"),
+            ),
+            (
+                "two blocks, wrong first",
+                "A wrong answer block, then the right one.",
+                tagged(lambda q: q.write(q.wrong) + q.block(q.gold)),
+            ),
+            (
+                "two blocks, right first",
+                "A wrong answer block, then the right one.",
+                tagged(lambda q: q.write(q.gold) + q.block(q.wrong)),
+            ),
+            ("nested blocks", "A block within a block.", tagged(lambda q: q.write(q.wrong + q.block(q.gold)))),
+        ],
+    }.items()
+    for name, about, completion in probes
 ]

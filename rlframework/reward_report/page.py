@@ -107,8 +107,8 @@ def _row(result: ProbeResult) -> str:
 def _examples(result: ProbeResult) -> str:
     if not result.mistakes:
         return ""
-    shown = "".join(map(_example, result.mistakes[:SHOWN_MISTAKES]))
-    return f"<details><summary>worst: score {result.mistakes[0].score:g}</summary>{shown}</details>"
+    examples = "".join(map(_example, result.mistakes[:SHOWN_MISTAKES]))
+    return f"<details><summary>worst: score {result.mistakes[0].score:g}</summary>{examples}</details>"
 
 
 def _example(mistake: Mistake) -> str:

@@ -17,7 +17,7 @@ WORKING = "I read the problem twice and work it out step by step."
 
 
 class Expects(StrEnum):
-    """What a right reward does with a probe."""
+    """The decision of a right reward on a probe: accept or refuse."""
 
     ACCEPT = "accept"
     REFUSE = "refuse"
@@ -60,8 +60,17 @@ class Question:
         return self.other_gold or f"not {self.gold}"
 
     def write(self, answer: str, working: str = WORKING) -> str:
-        """Return a completion that answers so."""
+        """Return a completion with this answer.
+
+        Args:
+            answer: Text of the answer.
+            working: Text of the working before it.
+        """
         return self.layout.write(working, answer)
+
+    def block(self, answer: str) -> str:
+        """Return the answer block alone; empty if the layout has none."""
+        return self.layout.block(answer) or ""
 
 
 class Answer(NamedTuple):
@@ -77,9 +86,10 @@ class Answer(NamedTuple):
 
 
 class Probe(ABC):
-    """One way to be right, or to seem so.
+    """A kind of completion of which it is known whether it is right.
 
-    Override `make`; give ``expects``, and ``family``, under which the report lists it. The name comes from the class.
+    Override `make`; give ``expects``, and ``family``, under which the report lists it. The name comes from the class. A
+    function will do as well: `AnswerProbe` and `CompletionProbe`.
 
     Example:
         >>> class Shouted(Probe):
@@ -108,13 +118,56 @@ class Probe(ABC):
         """Return a completion, or None where the probe makes no sense."""
 
 
-class AnswerProbe(Probe):
-    """A probe that differs in the answer alone.
+class CompletionProbe(Probe):
+    """A probe made of a function, which writes the whole completion.
 
     Args:
         name: What the report calls it.
         about: What it tries, in a sentence.
-        answer: Makes the answer from the question, or None.
+        completion: Makes the completion from the question; None where the probe makes no sense.
+        expects: What a right reward does with it.
+        family: Under which the report lists it.
+
+    Example:
+        >>> CompletionProbe("empty", "Nothing at all.", lambda question: "").name
+        'empty'
+    """
+
+    def __init__(
+        self,
+        name: str,
+        about: str,
+        completion: Callable[[Question], str | Answer | None],
+        expects: Expects = Expects.REFUSE,
+        family: str = "wrong answers",
+    ) -> None:
+        self._name, self._about = name, about
+        self.completion = completion
+        self.expects = expects
+        self.family = family
+
+    @property
+    def name(self) -> str:
+        """What the report calls it."""
+        return self._name
+
+    @property
+    def about(self) -> str:
+        """What it tries."""
+        return self._about
+
+    def make(self, question: Question) -> str | Answer | None:
+        """Return the completion."""
+        return self.completion(question)
+
+
+class AnswerProbe(CompletionProbe):
+    """A probe made of a function, which gives the answer alone.
+
+    Args:
+        name: What the report calls it.
+        about: What it tries, in a sentence.
+        answer: Makes the answer from the question; None where the probe makes no sense.
         expects: What a right reward does with it.
         family: Under which the report lists it.
 
@@ -131,23 +184,10 @@ class AnswerProbe(Probe):
         expects: Expects = Expects.REFUSE,
         family: str = "wrong answers",
     ) -> None:
-        self._name, self._about = name, about
+        super().__init__(name, about, self._write, expects, family)
         self.answer = answer
-        self.expects = expects
-        self.family = family
 
-    @property
-    def name(self) -> str:
-        """What the report calls it."""
-        return self._name
-
-    @property
-    def about(self) -> str:
-        """What it tries."""
-        return self._about
-
-    def make(self, question: Question) -> str | None:
-        """Return a completion with that answer in place."""
+    def _write(self, question: Question) -> str | None:
         answer = self.answer(question)
         return None if answer is None else question.write(answer)
 

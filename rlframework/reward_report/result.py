@@ -1,15 +1,12 @@
-"""What a reward report holds: a count for every probe, and the mistakes themselves."""
+"""`RewardReport`, the result of a reward report: a count for every probe, and the mistakes themselves."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from rlframework.reward_report.probes import Expects
-from rlframework.utilities.paths import writable_folder
 
 KEPT_MISTAKES = 20
 
@@ -37,7 +34,7 @@ class Mistake:
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """How the completions of one probe fared.
+    """The counts of one probe: completions accepted, refused and without a score.
 
     Args:
         probe: Its name.
@@ -77,7 +74,7 @@ class ProbeResult:
 
     @property
     def wrong(self) -> int:
-        """Wrong verdicts."""
+        """The number of wrong decisions."""
         return self.refused if self.expects is Expects.ACCEPT else self.accepted
 
     @property
@@ -88,7 +85,7 @@ class ProbeResult:
 
 @dataclass(frozen=True)
 class RewardReport:
-    """What a reward pays for, measured before a policy finds out.
+    """Report of the answers that a reward accepts and refuses, before a policy finds out.
 
     Args:
         reward: Its name.
@@ -97,10 +94,10 @@ class RewardReport:
         accept_above: A score above it accepts.
         threshold: How that number came about.
         right_score: Median of what the expected answer gets, or None if it got no score.
-        wrong_score: Median of what another row's answer gets, likewise.
+        wrong_score: Median of what another row's answer gets, or None in the same case.
         results: One for each probe.
         seconds: How long scoring took.
-        unjudged: Rows whose right answers got no score, in whatever writing.
+        unjudged: Rows whose right answers got no score, in any writing.
         unverifiable: Rows whose expected answer a component says that it cannot check, by its name.
         max_unverifiable: Largest share of either to put up with.
 
@@ -248,29 +245,6 @@ class RewardReport:
             "seconds": round(self.seconds, 3),
             "probes": probes,
         }
-
-    def table(self) -> Any:
-        """Return a ``rich.table.Table`` of the probes.
-
-        Raises:
-            ImportError: rich is not installed.
-        """
-        from rlframework.reward_report.table import table_of
-
-        return table_of(self)
-
-    def save(self, folder: str | Path) -> tuple[Path, Path]:
-        """Write ``reward_report.json`` and ``reward_report.html``, a page that needs nothing else; return the paths.
-
-        Raises:
-            PermissionError: The folder cannot be written to.
-        """
-        from rlframework.reward_report.page import page_of
-
-        data, page = (writable_folder(folder) / f"reward_report.{kind}" for kind in ("json", "html"))
-        data.write_text(json.dumps(self.as_dict(), indent=1) + "\n", encoding="utf-8")
-        page.write_text(page_of(self), encoding="utf-8", errors="backslashreplace")
-        return data, page
 
     def __str__(self) -> str:
         problems = list(self.problems())

@@ -3,51 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
-from rlframework.reward_report.probes import WORKING, AnswerProbe, Expects, Probe, Question, written
+from rlframework.reward_report.probes import WORKING, AnswerProbe, CompletionProbe, Expects, Probe, Question, written
 
 FAMILY = "right answers"
-
-
-class Gold(Probe):
-    """The expected answer as the data writes it."""
-
-    family, expects = FAMILY, Expects.ACCEPT
-
-    def make(self, question: Question) -> str:
-        """Return it."""
-        return question.write(question.gold)
-
-
-class LongWorking(Probe):
-    """The expected answer after a long working."""
-
-    family, expects = FAMILY, Expects.ACCEPT
-
-    def make(self, question: Question) -> str:
-        """Return it after 4,000 characters."""
-        return question.write(question.gold, working=f"{WORKING}\n" * 72)
-
-
-class SlipInTheWorking(Probe):
-    """The expected answer after a working that first had another one."""
-
-    family, expects = FAMILY, Expects.ACCEPT
-
-    def make(self, question: Question) -> str:
-        """Return it."""
-        return question.write(question.gold, working=f"First I got {question.wrong}, but that was a slip.")
-
-
-class BlankLineAtTheEnd(Probe):
-    """The expected answer, then a line end."""
-
-    family, expects = FAMILY, Expects.ACCEPT
-
-    def make(self, question: Question) -> str:
-        """Return it."""
-        return question.write(question.gold) + "\n"
 
 
 def without_separators(question: Question) -> str | None:
@@ -83,19 +42,33 @@ def other_fraction(question: Question) -> str | None:
     return f"{plain[1]}\\frac{{{plain[2]}}}{{{plain[3]}}}" if plain else None
 
 
-def _writing(name: str, about: str, answer: Callable[[Question], str | None]) -> AnswerProbe:
-    return AnswerProbe(name, about, answer, Expects.ACCEPT, FAMILY)
-
-
 RIGHT: list[Probe] = [
-    Gold(),
-    LongWorking(),
-    SlipInTheWorking(),
-    BlankLineAtTheEnd(),
-    _writing("blanks about it", "The expected answer between blanks.", lambda q: f" {q.gold} "),
-    _writing("zeros after the point", "The number as 18.0 or 2.50.", with_zeros),
-    _writing("no zeros after the point", "The number as 18 for 18.00.", without_zeros),
-    _writing("thousands separators", "The number as 2,125 for 2125.", with_separators),
-    _writing("no thousands separators", "The number as 2125 for 2,125.", without_separators),
-    _writing("other writing of a fraction", r"1/2 for \frac{1}{2}, or so.", other_fraction),
+    *(
+        CompletionProbe(name, about, completion, Expects.ACCEPT, FAMILY)
+        for name, about, completion in [
+            ("gold", "The expected answer as the data writes it.", lambda q: q.write(q.gold)),
+            (
+                "long working",
+                "The expected answer after a long working.",
+                lambda q: q.write(q.gold, working=f"{WORKING}\n" * 72),
+            ),
+            (
+                "slip in the working",
+                "The expected answer after a working that first had another one.",
+                lambda q: q.write(q.gold, working=f"First I got {q.wrong}, but that was a slip."),
+            ),
+            ("blank line at the end", "The expected answer, then a line end.", lambda q: q.write(q.gold) + "\n"),
+        ]
+    ),
+    *(
+        AnswerProbe(name, about, answer, Expects.ACCEPT, FAMILY)
+        for name, about, answer in [
+            ("blanks about it", "The expected answer between blanks.", lambda q: f" {q.gold} "),
+            ("zeros after the point", "The number as 18.0 or 2.50.", with_zeros),
+            ("no zeros after the point", "The number as 18 for 18.00.", without_zeros),
+            ("thousands separators", "The number as 2,125 for 2125.", with_separators),
+            ("no thousands separators", "The number as 2125 for 2,125.", without_separators),
+            ("other writing of a fraction", r"1/2 for \frac{1}{2}, or so.", other_fraction),
+        ]
+    ),
 ]

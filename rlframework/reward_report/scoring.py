@@ -1,4 +1,4 @@
-"""What a reward pays for, before any training: right answers, wrong ones, and what a policy would try instead."""
+"""`reward_report`: the answers that a reward accepts, right ones, wrong ones, and tricks that a policy would try."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from rlframework.reward_report.result import KEPT_MISTAKES, Mistake, ProbeResult
 from rlframework.reward_report.right_probes import RIGHT
 from rlframework.reward_report.wrong_probes import HEDGED, WRONG
 from rlframework.rewards.answer import same_answer
-from rlframework.rewards.base import RewardModel, Scores
+from rlframework.rewards.base import RewardModel, Scores, full_name
 from rlframework.rewards.failure_limits import RewardLimits
+from rlframework.rewards.function import Source, as_reward
 from rlframework.rewards.gold import gold_text
-from rlframework.rewards.template import AnswerTemplate
-from rlframework.testing.rewards.subject import Source, Subject, described, reported_failures
+from rlframework.rewards.template import AnswerTemplate, template_of
+from rlframework.utilities.errors import described
 
 PROBES: tuple[Probe, ...] = (*RIGHT, *WRONG, *HEDGED, *LAYOUT)
 """All probes that the framework ships."""
@@ -47,7 +48,7 @@ def reward_report(
     Every probe makes one completion for each row. A reward is a score and not a verdict, so there has to be a number
     above which it accepts. By default it is halfway between what the expected answer gets and what the answer of
     another row gets in the same layout (medians over the rows): 0.5 for a reward of 0 and 1, and for a sum with format
-    rewards the middle of what the answer is worth. If both get the same, whatever scores as high is accepted. The mean
+    rewards the middle of what the answer is worth. If both get the same, all that scores as high is accepted. The mean
     score of each probe is in the report, too: what is refused may still be paid in part.
 
     Args:
@@ -79,16 +80,16 @@ def reward_report(
         (0, 0, 2)
     """
     started = time.perf_counter()
-    subject = Subject(reward, cases=[])
-    layout = _layout(template or subject.template)
+    judge = as_reward(reward)
+    layout = _layout(template or template_of(judge))
     questions, unusable = _read(_spaced(list(rows), max_rows), layout, prompt_column, answer_column)
-    scored = [scored for probe in probes if (scored := _score(subject.reward, probe, questions))]
+    scored = [scored for probe in probes if (scored := _score(judge, probe, questions))]
     right, wrong = _medians(scored)
     edge, threshold = (accept_above, "as given") if accept_above is not None else _halfway(right, wrong, scored)
     results = [one.result(edge) for one in scored]
     seconds = time.perf_counter() - started
     return RewardReport(
-        subject.name,
+        full_name(judge),
         len(questions),
         unusable,
         edge,
@@ -182,14 +183,14 @@ class _Scored:
     unverifiable: dict[str, set[int]] = field(default_factory=dict)
 
     @property
-    def known(self) -> list[float]:
+    def numbers(self) -> list[float]:
         return [score for score in self.scores if not math.isnan(score)]
 
     def result(self, accept_above: float) -> ProbeResult:
         accepted = [score > accept_above for score in self.scores]  # NaN is above nothing.
         judged = [not math.isnan(score) for score in self.scores]
         should = self.probe.expects is Expects.ACCEPT
-        wrong = [place for place, known in enumerate(judged) if known and accepted[place] is not should]
+        wrong = [place for place, has_score in enumerate(judged) if has_score and accepted[place] is not should]
         wrong.sort(key=lambda place: self.scores[place], reverse=not should)
         return ProbeResult(
             self.probe.name,
@@ -200,7 +201,7 @@ class _Scored:
             refused=sum(judged) - sum(accepted),
             abstained=len(judged) - sum(judged) - len(self.failures),
             failed=len(self.failures),
-            mean_score=statistics.fmean(self.known) if self.known else None,
+            mean_score=statistics.fmean(self.numbers) if self.numbers else None,
             mistakes=[self._mistake(place) for place in wrong[:KEPT_MISTAKES]],
             failure=next(iter(self.failures.values()), ""),
         )
@@ -212,7 +213,7 @@ class _Scored:
 
 
 def _score(reward: RewardModel, probe: Probe, questions: Sequence[Question]) -> _Scored | None:
-    asked: list[Question] = []
+    tried: list[Question] = []
     rows: list[Completion] = []
     for index, question in enumerate(questions):
         made = probe.make(question)
@@ -220,22 +221,22 @@ def _score(reward: RewardModel, probe: Probe, questions: Sequence[Question]) -> 
             answer = made if isinstance(made, Answer) else Answer(made)
             prompt = Prompt([ord(letter) for letter in question.prompt], question.prompt, question.row, index)
             ids = [ord(letter) for letter in answer.text]
-            asked.append(question)
+            tried.append(question)
             rows.append(Completion(prompt, ids, answer.text, "length" if answer.truncated else "stop"))
     if not rows:
         return None
     try:
         scores = reward.evaluate(Completions(rows, 1))
         totals = scores.total.flatten().tolist()
-        return _Scored(probe, asked, rows, totals, _silenced(scores), _without_gold(scores, rows))
+        return _Scored(probe, tried, rows, totals, _silenced(scores), _without_gold(scores, rows))
     except Exception:
-        return _one_by_one(reward, probe, asked, rows)
+        return _one_by_one(reward, probe, tried, rows)
 
 
 def _silenced(scores: Scores) -> dict[int, str]:
     """Return the failures that leave a row without a score."""
     total = scores.total.flatten()
-    return {row: why for row, why in reported_failures(scores) if math.isnan(total[row].item())}
+    return {row: why for row, why in scores.failures() if math.isnan(total[row].item())}
 
 
 def _without_gold(scores: Scores, rows: Sequence[Completion]) -> dict[str, set[int]]:
@@ -248,9 +249,9 @@ def _without_gold(scores: Scores, rows: Sequence[Completion]) -> dict[str, set[i
     }
 
 
-def _one_by_one(reward: RewardModel, probe: Probe, asked: list[Question], rows: list[Completion]) -> _Scored:
+def _one_by_one(reward: RewardModel, probe: Probe, questions: list[Question], rows: list[Completion]) -> _Scored:
     """Score row after row, to learn which ones make the reward raise."""
-    done = _Scored(probe, asked, rows, [], {})
+    done = _Scored(probe, questions, rows, [], {})
     for place, row in enumerate(rows):
         try:
             scores = reward.evaluate(Completions([row], 1))
@@ -259,16 +260,16 @@ def _one_by_one(reward: RewardModel, probe: Probe, asked: list[Question], rows: 
             done.failures[place] = described(error)
             continue
         done.scores.append(scores.total.item())
-        for name, questions in _without_gold(scores, [row]).items():
-            done.unverifiable.setdefault(name, set()).update(questions)
+        for name, numbers in _without_gold(scores, [row]).items():
+            done.unverifiable.setdefault(name, set()).update(numbers)
         done.failures |= dict.fromkeys([place] * len(_silenced(scores)), next(iter(_silenced(scores).values()), ""))
     return done
 
 
 def _medians(scored: Sequence[_Scored]) -> tuple[float | None, float | None]:
     """Return what the expected answer gets, and what another row's answer does."""
-    known = {one.probe.name: one.known for one in scored}
-    right, wrong = (known.get(name) for name in REFERENCE)
+    by_probe = {one.probe.name: one.numbers for one in scored}
+    right, wrong = (by_probe.get(name) for name in REFERENCE)
     return statistics.median(right) if right else None, statistics.median(wrong) if wrong else None
 
 
@@ -279,11 +280,11 @@ def _halfway(right: float | None, wrong: float | None, scored: Sequence[_Scored]
         raise ValueError(
             "the expected answers got no scores to find a threshold by"
             + (f"; the first failure: {failure}" if failure else ", the reward abstains on all of them")
-            + "; mend the reward or the columns, or give accept_above"
+            + "; correct the reward or the columns, or give accept_above"
         )
     if wrong is None:
         raise ValueError("all rows expect the same answer, so there is no wrong one to compare with; give accept_above")
     if wrong < right:
         return (right + wrong) / 2, f"halfway between {right:g} for the expected answer and {wrong:g} for another one"
-    # Just below, so that whatever gets as much is accepted.
+    # Just below, so that all that gets as much is accepted.
     return math.nextafter(right, -math.inf), f"{right:g} for the expected answer, and {wrong:g} for another one as well"

@@ -1,4 +1,4 @@
-"""Where a reward and its data come from on the command line: names and files."""
+"""Rewards, layouts and rows from the names and files of a command line."""
 
 from __future__ import annotations
 
@@ -14,44 +14,18 @@ from typing import TYPE_CHECKING, Any
 from rlframework.data.columns import ColumnMap
 from rlframework.reward_report.layout import BareLayout, Layout
 from rlframework.rewards.template import AnswerTemplate
-from rlframework.utilities.imports import named_module
+from rlframework.utilities.errors import described
+from rlframework.utilities.imports import find_attribute
 
 if TYPE_CHECKING:
     from rlframework.rewards.base import RewardModel
 
+HOME = "rlframework.rewards"
+"""Module that a name without a module is looked for in."""
+
 # Spreadsheets put a byte order mark in front, which would else be part of the first column's name.
 _TEXT = "utf-8-sig"
 _TERM = re.compile(r"\s*(?:(?P<weight>-?[\d.]+)\s*\*\s*)?(?P<name>[^\s*+]+)\s*")
-
-
-def find(name: str, home: str = "rlframework.rewards") -> Any:
-    """Import whatever a name means.
-
-    Args:
-        name: ``module:attribute``, ``path/to/file.py:attribute``, ``package.module.Class``, or a bare name.
-        home: Module that a bare name is looked for in.
-
-    Raises:
-        ValueError: There is no such thing, or its module raises; the message says what was looked for.
-
-    Example:
-        >>> names = ("rlframework.rewards:CorrectAnswer", "rlframework.rewards.CorrectAnswer", "CorrectAnswer")
-        >>> [find(name).__name__ for name in names]
-        ['CorrectAnswer', 'CorrectAnswer', 'CorrectAnswer']
-    """
-    place, colon, attribute = name.rpartition(":")
-    if not colon:
-        place, _, attribute = name.rpartition(".")
-        place = place or home
-    try:
-        found: Any = named_module(place)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"cannot find {name!r}: {error}; expected module:attribute or file.py:attribute") from error
-    except Exception as error:
-        raise ValueError(f"importing {place} for {name!r} raises {_said(error)}; mend it there") from error
-    return found
 
 
 def read_layout(name: str) -> AnswerTemplate | Layout:
@@ -66,7 +40,7 @@ def read_layout(name: str) -> AnswerTemplate | Layout:
     """
     if name == "bare":
         return BareLayout()
-    found = find(name)
+    found = find_attribute(name, HOME)
     if isinstance(found, type):
         found = _called(found, name)
     if not isinstance(found, AnswerTemplate) and not all(
@@ -84,11 +58,7 @@ def _called(make: Callable[[], Any], name: str) -> Any:
     try:
         return make()
     except Exception as error:
-        raise ValueError(f"calling {name!r} without arguments raises {_said(error)}; mend it there") from error
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+        raise ValueError(f"calling {name!r} without arguments raises {described(error)}; correct it there") from error
 
 
 def read_reward(names: Iterable[str]) -> RewardModel:
@@ -122,9 +92,9 @@ def read_reward(names: Iterable[str]) -> RewardModel:
 
 
 def _made(name: str) -> RewardModel:
-    from rlframework.testing.rewards.subject import as_reward
+    from rlframework.rewards.function import as_reward
 
-    found = find(name)
+    found = find_attribute(name, HOME)
     if inspect.isfunction(found) and not inspect.signature(found).parameters:
         found = _called(found, name)
     try:
@@ -132,7 +102,7 @@ def _made(name: str) -> RewardModel:
     except TypeError as error:
         raise ValueError(f"{name!r} makes no reward: {error}") from error
     except Exception as error:
-        raise ValueError(f"making the reward {name!r} raises {_said(error)}; mend it there") from error
+        raise ValueError(f"making the reward {name!r} raises {described(error)}; correct it there") from error
 
 
 def read_rows(source: str, columns: ColumnMap | None = None) -> list[Mapping[str, Any]]:
@@ -154,7 +124,7 @@ def read_rows(source: str, columns: ColumnMap | None = None) -> list[Mapping[str
             raise ValueError(f"there is no file {path}")
         rows = reader(path)
     else:
-        found = find(source)
+        found = find_attribute(source, HOME)
         rows = _called(found, source) if callable(found) else found
     if not isinstance(rows, Iterable):
         raise ValueError(f"{source} is of type {type(rows).__name__} and holds no rows; expected a list of mappings")

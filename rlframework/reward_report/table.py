@@ -11,7 +11,7 @@ from rlframework.utilities.imports import require
 SHOWN_CHARACTERS = 160
 
 
-def table_of(report: RewardReport) -> Any:
+def report_table(report: RewardReport) -> Any:
     """Return a table with a row for every probe, by family.
 
     Raises:
@@ -72,11 +72,11 @@ def print_reward_report(report: RewardReport, max_false_refusals: float = 0.0, e
     """
     console = require("rich.console", "report").Console()
     escape = require("rich.markup", "report").escape
-    console.print(table_of(report))
+    console.print(report_table(report))
     wrong = sorted((result for result in report.results if result.mistakes), key=lambda result: -result.rate)
     for result in wrong[:examples]:
         deed = "refused" if result.expects is Expects.ACCEPT else "accepted"
-        console.print(f"[red]{deed}[/red]  {escape(result.probe)}: {escape(_shown(result.mistakes[0]))}")
+        console.print(f"[red]{deed}[/red]  {escape(result.probe)}: {escape(_example(result.mistakes[0]))}")
     if len(wrong) > examples:
         console.print(f"[dim]and {len(wrong) - examples} more probes; the page shows them all[/dim]")
     partly = [f"{probe} ({share:.0%})" for probe, share in report.paid_in_part().items()]
@@ -91,7 +91,7 @@ def print_reward_report(report: RewardReport, max_false_refusals: float = 0.0, e
         console.print(f"[bold green]fit for training as far as {tried} can tell[/bold green]")
 
 
-def _shown(mistake: Mistake) -> str:
+def _example(mistake: Mistake) -> str:
     text = mistake.completion
     if len(text) > SHOWN_CHARACTERS:
         half = SHOWN_CHARACTERS // 2

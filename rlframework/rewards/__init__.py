@@ -1,4 +1,4 @@
-"""What judges."""
+"""Rewards: formats, numbers, mathematics, code, logic, plain functions, and sums of them."""
 
 import lazy_loader
 

@@ -2,15 +2,15 @@ from . import code, logic, math
 from .answer import AnswerCheck, CorrectAnswer
 from .base import RewardModel, RowReward, Scores, WeightedSum, optional
 from .code import CodeTests
-from .equation import EquationLayout, EquationReward, EquationSetup, RightEquation
 from .failure_limits import RewardLimits
 from .format import ApproximateFormat, ExactFormat
-from .function import BatchFunctionReward, FunctionReward, TRLReward
+from .function import BatchFunctionReward, FunctionReward, TRLReward, as_reward
 from .judgement import Judgement
 from .length import SoftOverlong
-from .math import MathAnywhere, MathCheck
+from .math import LenientMathCheck, MathAnywhere, MathCheck
+from .math.equation import EquationLayout, EquationReward, EquationSetup, RightEquation
 from .number_check import NumberCheck
-from .pool import Outcome, WorkerPool
+from .pool import CallResult, Outcome, WorkerPool
 from .template import AnswerTemplate
 from .verdict import Verdict
 from .verified import VerifiedReward
@@ -21,6 +21,7 @@ __all__ = [
     "AnswerTemplate",
     "ApproximateFormat",
     "BatchFunctionReward",
+    "CallResult",
     "CodeTests",
     "CorrectAnswer",
     "EquationLayout",
@@ -29,6 +30,7 @@ __all__ = [
     "ExactFormat",
     "FunctionReward",
     "Judgement",
+    "LenientMathCheck",
     "MathAnywhere",
     "MathCheck",
     "NumberCheck",
@@ -45,6 +47,7 @@ __all__ = [
     "WeightedSum",
     "Where",
     "WorkerPool",
+    "as_reward",
     "code",
     "logic",
     "math",

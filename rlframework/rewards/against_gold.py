@@ -44,7 +44,12 @@ class AgainstGold(RewardModel):
 
     @abstractmethod
     def score_against(self, completion: Completion, gold: str) -> float | None:
-        """Return the score of one completion, given the expected answer; None to abstain."""
+        """Return the score of one completion, given the expected answer; None to abstain.
+
+        Args:
+            completion: What is judged.
+            gold: The expected answer as text, never blank.
+        """
 
     def can_judge(self, prompt: Prompt) -> bool:
         """Return whether the expected answer is there."""

@@ -115,7 +115,11 @@ class CorrectAnswer(AgainstGold):
 
 
 def same_answer(answer: str, expected: str) -> bool:
-    """Whether two answers are the same text but for surrounding blanks, or exactly the same number.
+    """Return whether two answers are the same text but for surrounding blanks, or exactly the same number.
+
+    Args:
+        answer: What was answered.
+        expected: The expected answer.
 
     Example:
         >>> same_answer(" blue ", "blue"), same_answer("2125.0", "2,125"), same_answer("2125.001", "2,125")

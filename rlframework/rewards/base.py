@@ -1,4 +1,4 @@
-"""What judges: the abstract reward, its composition, and the scores of a rollout."""
+"""`RewardModel`, the abstract reward: its composition, as in ``a + 0.5 * b``, and the scores of a rollout."""
 
 from __future__ import annotations
 
@@ -58,6 +58,14 @@ class Scores:
         """``(N, G)`` bool: the rows that any component with a say is for."""
         return self._any([judgement.applies_flags for judgement in self._voices().values()])
 
+    def failures(self) -> list[tuple[int, str]]:
+        """Return the rows, counted through ``(N * G)``, whose check failed, each with the component's reason."""
+        found = []
+        for name, judgement in self.judgements.items():
+            rows = judgement.error_flags.flatten().nonzero().flatten().tolist()
+            found += [(row, f"{name}: {judgement.detail or 'no reason given'}") for row in rows]
+        return found
+
     def as_judgement(self) -> Judgement:
         """Return them as what a single reward says: for a reward around others, so that no failure is lost in it."""
         # Where all that is for a row is optional and absent, it is so for whoever is around, too.
@@ -85,7 +93,7 @@ class RewardModel(Checked, ABC):
 
     Rewards compose: ``a + 0.5 * b`` is a reward with two named components, and ``a * b`` pays the product of two
     (use it to gate one by another). A score of NaN (or None from `RowReward`) is an abstention: the row is not taken
-    for a wrong answer. In a sum it abstains as a whole, whatever the other components say of it; those that a row can
+    for a wrong answer. In a sum it abstains as a whole, even if others have a score for it; those that a row can
     do without are marked, ``a + optional(b)``. Rewards for other rows each are `Where`.
 
     A reward around others hands on what they said: ``self.inner.evaluate(completions).as_judgement()``.
@@ -176,23 +184,55 @@ class RowReward(RewardModel):
 
 
 class WeightedSum(RewardModel):
-    """Several rewards added up; made by ``a + 0.5 * b``. What becomes of rows that lack a score: `added_up`.
+    """A weighted sum of rewards, made by ``a + 0.5 * b``; `added_up` says what becomes of rows that lack a score.
 
     Args:
-        terms: The rewards, each with its name and weight, and whether a row can do without it.
+        terms: The same as components, as `RewardModel.components` gives them, or tuples of name, weight and reward.
         name: What the sum is called where it is a factor or a term itself.
+        rewards: The rewards, each under the name that its figures are logged by.
+        weights: The factor that each enters the total with, by name; 1 for those that are left out.
+        optional: Names of those that a row can do without; their absence counts as 0.
 
     Raises:
-        ValueError: Two components have one name, so that their logs could not be told apart; or a weight is no number.
+        TypeError: Neither rewards nor terms, or both.
+        ValueError: Two components have one name, so that their logs could not be told apart; a weight is no number; or
+            a name is given a weight, or called optional, that is none of the rewards.
+
+    Example:
+        >>> class Brevity(RowReward):
+        ...     def score_row(self, completion):
+        ...         return -len(completion.ids)
+        >>> class Polite(RowReward):
+        ...     def score_row(self, completion):
+        ...         return float("please" in completion.text)
+        >>> full_name(WeightedSum(rewards={"short": Brevity(), "polite": Polite()}, weights={"short": 0.5}))
+        '0.5 * short + polite'
     """
 
-    def __init__(self, terms: Sequence[Component], name: str | None = None) -> None:
+    def __init__(
+        self,
+        terms: Sequence[Component] | None = None,
+        name: str | None = None,
+        *,
+        rewards: Mapping[str, RewardModel] | None = None,
+        weights: Mapping[str, float] | None = None,
+        optional: Sequence[str] = (),
+    ) -> None:
         super().__init__(name)
-        terms = [Component(*term) for term in terms]
+        weights = weights or {}
+        if (terms is None) is (rewards is None):
+            raise TypeError("WeightedSum takes rewards={name: reward}, with weights={name: number}, or else terms")
+        if rewards is None:
+            terms = [Component(*term) for term in terms or ()]
+        else:
+            terms = [Component(key, weights.get(key, 1.0), one, key not in optional) for key, one in rewards.items()]
         names = [term.name for term in terms]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(f"several reward components are named {repeated}; give each its own name=...")
+        unknown = [name for name in (*weights, *optional) if rewards is None or name not in names]
+        if unknown:
+            raise ValueError(f"WeightedSum got weights or optional for {unknown}; rewards names {names}")
         endless = {term.name: term.weight for term in terms if not math.isfinite(term.weight)}
         if endless:
             raise ValueError(f"reward components enter a sum with finite weights, got {endless}")
@@ -212,7 +252,13 @@ class WeightedSum(RewardModel):
 
 
 class Product(RewardModel):
-    """Two rewards multiplied; made by ``a * b``. It abstains where either does, and fails where either fails."""
+    """Two rewards multiplied; made by ``a * b``. It abstains where either does, and fails where either fails.
+
+    Args:
+        left: A reward.
+        right: The other.
+        name: Name of the component in logs; by default both names with a star between them.
+    """
 
     def __init__(self, left: RewardModel, right: RewardModel, name: str | None = None) -> None:
         super().__init__(name or f"{left.name}*{right.name}")
@@ -253,6 +299,20 @@ def optional(reward: RewardModel) -> RewardModel:
         (tensor([[nan]]), tensor([[1.]]))
     """
     return WeightedSum([part._replace(required=False) for part in reward.components()], name=reward.name)
+
+
+def full_name(reward: RewardModel) -> str:
+    """Return the name of a reward; of a sum, the weights and names of its terms.
+
+    Example:
+        >>> class Brevity(RowReward):
+        ...     def score_row(self, completion):
+        ...         return -len(completion.ids)
+        >>> full_name(Brevity() + 0.5 * Brevity(name="again"))
+        'brevity + 0.5 * again'
+    """
+    parts = reward.components()
+    return " + ".join(part.name if part.weight == 1 else f"{part.weight:g} * {part.name}" for part in parts)
 
 
 def added_up(parts: Sequence[Component], judgements: Mapping[str, Judgement]) -> Tensor:
@@ -329,6 +389,11 @@ def _refuse_large(what: str, scores: Tensor) -> None:
 
 def judged(name: str, result: Tensor | Judgement, completions: Completions) -> Judgement:
     """Return what a reward said with every part in shape: ``(N, G)`` on the CPU, float32 or bool.
+
+    Args:
+        name: Of the reward, for messages.
+        result: What its ``score`` returned.
+        completions: What was judged, ``N`` groups of ``G``.
 
     Raises:
         TypeError: What is no scores.

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
-from rlframework.rewards.pool import Outcome
+from rlframework.rewards.pool import CallResult
 from rlframework.rewards.waiting import SLICE_S, stoppable
 from rlframework.utilities.daemon_threads import DaemonExecutor
 
@@ -43,15 +43,21 @@ class EventLoop:
 
     def gather(
         self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], limit_s: float, at_once: int
-    ) -> list[Outcome]:
+    ) -> list[CallResult]:
         """Call an async function with each tuple of arguments, together; return the outcomes in the same order.
 
         A call's clock runs from when it begins and while the loop turns: what others do between two awaits does not
         count. Where the loop does not turn for twice the limit, since some call blocks it, every call that is not back
         is made again in a loop of its own, so that only the one that blocks is lost; unless they share a client, which
         belongs to the loop that is blocked.
+
+        Args:
+            function: What is called.
+            calls: The arguments of each call, by position.
+            limit_s: Seconds for one call.
+            at_once: How many calls run together.
         """
-        outcomes: dict[int, Outcome] = {}
+        outcomes: dict[int, CallResult] = {}
         self.turned = time.monotonic()
         done = asyncio.run_coroutine_threadsafe(self._all(function, calls, limit_s, at_once, outcomes), self.loop)
         with stoppable():
@@ -76,7 +82,7 @@ class EventLoop:
         calls: Sequence[tuple[Any, ...]],
         limit_s: float,
         at_once: int,
-        outcomes: dict[int, Outcome],
+        outcomes: dict[int, CallResult],
     ) -> None:
         free = asyncio.Semaphore(at_once)
         begun: dict[int, float] = {}
@@ -86,11 +92,11 @@ class EventLoop:
             async with free:
                 begun[number] = clock
                 try:
-                    outcome = Outcome(await function(*call))
+                    outcome = CallResult(await function(*call))
                 except asyncio.CancelledError:
                     raise
                 except Exception as error:
-                    outcome = Outcome(failure="exception", detail=f"{type(error).__name__}: {error}")
+                    outcome = CallResult(failure="exception", detail=f"{type(error).__name__}: {error}")
                 outcomes.setdefault(number, outcome)
 
         tasks = {asyncio.ensure_future(one(number, call)): number for number, call in enumerate(calls)}
@@ -103,10 +109,10 @@ class EventLoop:
                 clock += min(time.monotonic() - before, 2 * TICK_S)
                 for task in finished:
                     if task.cancelled() or task.exception() is not None:
-                        outcomes.setdefault(tasks[task], Outcome(failure="crash", detail="the call was cancelled"))
+                        outcomes.setdefault(tasks[task], CallResult(failure="crash", detail="the call was cancelled"))
                 late = {task for task in running if clock - begun.get(tasks[task], clock) > limit_s}
                 for task in late:
-                    outcomes[tasks[task]] = Outcome(failure="timeout", detail=_late(limit_s))
+                    outcomes[tasks[task]] = CallResult(failure="timeout", detail=_late(limit_s))
                     task.cancel()
                 # One that swallows its cancellation is not waited for.
                 running -= late
@@ -116,9 +122,9 @@ class EventLoop:
 
     def _apart(
         self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], limit_s: float, at_once: int
-    ) -> list[Outcome]:
+    ) -> list[CallResult]:
         """Make each call in a loop and a thread of its own."""
-        found: list[Outcome] = []
+        found: list[CallResult] = []
         for start in range(0, len(calls), at_once):
             futures: list[Future[Any]] = []
             loops: list[EventLoop] = []
@@ -177,7 +183,7 @@ class EventLoop:
             return known
 
 
-def run_async(coroutine: Coroutine[Any, Any, Any], limit_s: float) -> Outcome:
+def run_async(coroutine: Coroutine[Any, Any, Any], limit_s: float) -> CallResult:
     """Run a coroutine in the shared loop; it is given up after the limit, and after twice if it blocks the loop."""
     future = asyncio.run_coroutine_threadsafe(asyncio.wait_for(coroutine, limit_s), EventLoop.shared().loop)
     ends = time.monotonic() + 2 * limit_s
@@ -191,16 +197,16 @@ def run_async(coroutine: Coroutine[Any, Any, Any], limit_s: float) -> Outcome:
     return _outcome(future, limit_s)
 
 
-def _outcome(future: Future[Any], limit_s: float) -> Outcome:
+def _outcome(future: Future[Any], limit_s: float) -> CallResult:
     if not future.done() or future.cancelled():
         future.cancel()
-        return Outcome(failure="timeout", detail=f"{_late(limit_s)}; what is not awaited blocks the event loop")
+        return CallResult(failure="timeout", detail=f"{_late(limit_s)}; what is not awaited blocks the event loop")
     error = future.exception()
     if isinstance(error, TimeoutError):
-        return Outcome(failure="timeout", detail=_late(limit_s))
+        return CallResult(failure="timeout", detail=_late(limit_s))
     if error is not None:
-        return Outcome(failure="exception", detail=f"{type(error).__name__}: {error}")
-    return Outcome(future.result())
+        return CallResult(failure="exception", detail=f"{type(error).__name__}: {error}")
+    return CallResult(future.result())
 
 
 def _late(limit_s: float) -> str:

@@ -1,4 +1,4 @@
-"""When too many checks fail: a reward that mostly cannot tell must not go on steering a run."""
+"""Limits on failed checks: a reward that mostly cannot judge its rows stops the run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Counts(NamedTuple):
-    """How many rows a reward has checked, and on how many it could not.
+    """Counts of the rows that a reward is for, and of those whose check failed.
 
     Args:
         rows: Completions that it is for.
@@ -154,7 +154,7 @@ class RewardLimits(Checked):
                 )
 
     def _beyond_chance(self, found: Counts, deviations: float) -> bool:
-        """Whether there are some failed checks, and the interval about their share is above the limit."""
+        """Return whether there are some failed checks, and the interval about their share is above the limit."""
         if found.errors < self.fewest_errors:
             return False
         # The variance between groups, by that of rows that fail independently: so many rows say as much as one.

@@ -1,4 +1,4 @@
-"""Rewards for keeping to the answer template, whatever the answer is."""
+"""Format rewards: for keeping to the answer template, whether the answer is right or not."""
 
 from __future__ import annotations
 

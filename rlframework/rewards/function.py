@@ -14,7 +14,7 @@ from rlframework.completions import Completion, Completions
 from rlframework.rewards.base import RewardModel, as_scores
 from rlframework.rewards.event_loop import EventLoop, run_async
 from rlframework.rewards.judgement import Judgement
-from rlframework.rewards.pool import Outcome, WorkerPool
+from rlframework.rewards.pool import CallResult, WorkerPool
 from rlframework.rewards.template import AnswerTemplate
 from rlframework.rewards.worker import called
 from rlframework.utilities.arguments import at_least
@@ -23,6 +23,7 @@ from rlframework.utilities.ways_out import named
 Score: TypeAlias = float | None
 NAN = float("nan")
 LIMIT_S, BATCH_LIMIT_S = 10.0, 120.0
+Source: TypeAlias = RewardModel | type[RewardModel] | Callable[..., Any]
 
 
 class FunctionReward(RewardModel):
@@ -104,15 +105,15 @@ class FunctionReward(RewardModel):
 
     def _arguments(self, row: Completion) -> tuple[Any, ...] | dict[str, Any]:
         """Return what one call gets: by name, or by place where the function takes it no other way."""
-        known: dict[str, Any] = {
+        available: dict[str, Any] = {
             "completion": row.text,
             "prompt": row.prompt.text,
             "ids": row.ids,
             "stop_reason": row.stop_reason,
         }
         if _open_ended(self.parameters) or "parsed" in self.parameters:
-            known["parsed"] = self.template.answer_of(row)
-        arguments = _asked_for(self.parameters, {**row.prompt.row, **known}, row.prompt.column)
+            available["parsed"] = self.template.answer_of(row)
+        arguments = _arguments_of(self.parameters, {**row.prompt.row, **available}, row.prompt.column)
         if any(parameter.kind is parameter.POSITIONAL_ONLY for parameter in self.parameters.values()):
             return tuple(arguments.values())
         return arguments
@@ -150,14 +151,14 @@ class BatchFunctionReward(RewardModel):
 
     def score(self, completions: Completions) -> Judgement:
         """Call the function once."""
-        known = {
+        available = {
             "completions": [row.text for row in completions],
             "prompts": [row.prompt.text for row in completions],
             "ids": [row.ids for row in completions],
             "stop_reason": [row.stop_reason for row in completions],
         }
         columns = {name: completions.column(name) for name in _shared_columns(completions)}
-        arguments = _asked_for(self.parameters, {**columns, **known}, completions.column)
+        arguments = _arguments_of(self.parameters, {**columns, **available}, completions.column)
         return _of_batch(self.name, self.function(**arguments), self.limit_s, len(completions))
 
 
@@ -216,12 +217,41 @@ class TRLReward(RewardModel):
             "log_extra": columns.__setitem__,
             "log_metric": log_metric,
         }
-        arguments = _asked_for(self.parameters, arguments, completions.column)
+        arguments = _arguments_of(self.parameters, arguments, completions.column)
         judgement = _of_batch(self.name, self.function(**arguments), self.limit_s, len(completions))
         return replace(judgement, columns=columns, metrics=metrics)
 
     def _messages(self, text: str, role: str) -> Any:
         return [{"role": role, "content": text}] if self.chat else text
+
+
+def as_reward(source: Source) -> RewardModel:
+    """Return a reward made of what is given: a reward, its class, or a plain function.
+
+    A function of ``completions`` becomes a `BatchFunctionReward`, one that also takes ``**kwargs`` a `TRLReward`, and
+    any other a `FunctionReward`, which is called with one completion at a time.
+
+    Raises:
+        TypeError: It is none of these.
+
+    Example:
+        >>> def short(completion):
+        ...     return float(len(completion) < 10)
+        >>> as_reward(short).name
+        'short'
+    """
+    if isinstance(source, RewardModel):
+        return source
+    if isinstance(source, type):
+        if not issubclass(source, RewardModel):
+            raise TypeError(f"{source.__name__} is no RewardModel; give a reward, its class, or a plain function")
+        return source()
+    if not callable(source):
+        raise TypeError(f"expected a reward, its class, or a plain function; got {source!r}")
+    parameters = inspect.signature(source).parameters
+    if "completions" not in parameters:
+        return FunctionReward(source)
+    return TRLReward(source) if _open_ended(parameters) else BatchFunctionReward(source)
 
 
 def _of_batch(name: str, result: Any, limit_s: float, rows: int) -> Judgement:
@@ -236,18 +266,18 @@ def _of_batch(name: str, result: Any, limit_s: float, rows: int) -> Judgement:
     return Judgement(as_scores(name, outcome.value))
 
 
-def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...] | Mapping[str, Any]) -> Outcome:
+def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...] | Mapping[str, Any]) -> CallResult:
     try:
-        return Outcome(called(function, arguments))
+        return CallResult(called(function, arguments))
     except Exception as error:
         return _raised(error)
 
 
-def _raised(error: Exception) -> Outcome:
-    return Outcome(failure="exception", detail=f"{type(error).__name__}: {error}")
+def _raised(error: Exception) -> CallResult:
+    return CallResult(failure="exception", detail=f"{type(error).__name__}: {error}")
 
 
-def _judgement(name: str, outcomes: Sequence[Outcome]) -> Judgement:
+def _judgement(name: str, outcomes: Sequence[CallResult]) -> Judgement:
     return Judgement(
         as_scores(name, [outcome.value for outcome in outcomes]),
         errors=torch.tensor([outcome.failure is not None for outcome in outcomes]),
@@ -261,25 +291,25 @@ def _shared_columns(completions: Completions) -> list[str]:
     return [name for name in rows[0] if all(name in row for row in rows)] if rows else []
 
 
-def _asked_for(
-    parameters: Mapping[str, inspect.Parameter], known: Mapping[str, Any], column: Callable[[str], Any]
+def _arguments_of(
+    parameters: Mapping[str, inspect.Parameter], available: Mapping[str, Any], column: Callable[[str], Any]
 ) -> dict[str, Any]:
     """Return what a function's parameters name, and with ``**kwargs`` all there is.
 
     Args:
         parameters: Of the function.
-        known: What there is, by name.
+        available: What there is, by name.
         column: Says what there is where a name is missing, by raising.
     """
     found: dict[str, Any] = {}
     for name, parameter in parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
-        if name in known:
-            found[name] = known[name]
+        if name in available:
+            found[name] = available[name]
         elif parameter.default is parameter.empty:
             found[name] = column(name)
-    return {**found, **known} if _open_ended(parameters) else found
+    return {**found, **available} if _open_ended(parameters) else found
 
 
 def _open_ended(parameters: Mapping[str, inspect.Parameter]) -> bool:

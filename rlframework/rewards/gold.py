@@ -1,4 +1,4 @@
-"""The expected answer of a row as text: one way from whatever a column holds, and none where nothing can be right."""
+"""The gold, the expected answer of a row, as text: from any kind of column, and none where nothing can be right."""
 
 from __future__ import annotations
 

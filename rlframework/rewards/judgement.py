@@ -1,4 +1,4 @@
-"""All that a reward has to say of some completions: scores, and why there is none, and what else it wants recorded."""
+"""`Judgement`: the scores of a reward, the rows whose check failed, and further columns and figures to record."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rlframework.rewards.verdict import Verdict
 
 @dataclass
 class Judgement:
-    """What `RewardModel.score` may return in place of bare scores.
+    """Scores with failed checks, columns and figures: `RewardModel.score` may return it in place of bare scores.
 
     Args:
         scores: ``(N, G)`` or ``(B,)``; NaN abstains.
@@ -60,7 +60,7 @@ class Judgement:
 
     @property
     def checked(self) -> Tensor:
-        """Where there was something to check: its own rows, and whatever it scored or failed on."""
+        """Where there was something to check: its own rows, and all that it scored or failed on."""
         return self.applies_flags | ~self.scores.isnan() | self.error_flags | self.unverifiable_flags
 
     @classmethod
@@ -85,7 +85,13 @@ class Judgement:
 
     @classmethod
     def of_verdicts(cls, verdicts: Sequence[Verdict], scores: Mapping[Verdict, float], detail: str = "") -> Judgement:
-        """Score ``B`` verdicts; those that abstain become NaN. The column ``verdict`` has them in words."""
+        """Score ``B`` verdicts; those that abstain become NaN. The column ``verdict`` has them in words.
+
+        Args:
+            verdicts: One for each of ``B`` completions.
+            scores: The score of each verdict that does not abstain.
+            detail: The first failure in words.
+        """
         return cls(
             torch.tensor([float("nan") if verdict.abstains else scores[verdict] for verdict in verdicts]),
             errors=torch.tensor([verdict is Verdict.ERROR for verdict in verdicts]),

@@ -9,7 +9,7 @@ from rlframework.rewards.template import AnswerTemplate
 
 
 class NumberCheck(AgainstGold):
-    """Pays for the right number as the first one of the answer, with whatever words or units about it.
+    """Pays for the right number as the first one of the answer, with any words or units about it.
 
     It reads from the first ``start_answer`` to the next ``end_answer``, or to the end of the text, and asks for no
     other tag. It abstains where the expected answer is not a number.

@@ -25,8 +25,8 @@ START_LIMIT_S = 600.0
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of one call.
+class CallResult:
+    """The result of one call of a `WorkerPool`, or the reason why there is none.
 
     Args:
         value: What the function returned, if it did.
@@ -40,6 +40,9 @@ class Outcome:
     failure: Failure | None = None
     detail: str = ""
     cpu_s: float = 0.0
+
+
+Outcome = CallResult  # Its name until 0.1.
 
 
 class WorkerPool:
@@ -92,7 +95,7 @@ class WorkerPool:
         self._process = os.getpid()
         _POOLS.add(self)
 
-    def map(self, calls: Sequence[tuple[Any, ...] | Mapping[str, Any]]) -> list[Outcome]:
+    def map(self, calls: Sequence[tuple[Any, ...] | Mapping[str, Any]]) -> list[CallResult]:
         """Call the function with each tuple, or mapping by name, of arguments; return the outcomes in the same order.
 
         Raises:
@@ -104,7 +107,7 @@ class WorkerPool:
                 'imported; put what it runs under `if __name__ == "__main__":`'
             )
         with self._own_turn():
-            outcomes: dict[int, Outcome] = {}
+            outcomes: dict[int, CallResult] = {}
             waiting = list(range(len(calls)))[::-1]
             busy: dict[int, Worker] = {}
             try:
@@ -157,7 +160,7 @@ class WorkerPool:
 
 
 class Worker:
-    """One process and the pipe to it."""
+    """One worker process and the pipe to it."""
 
     def __init__(self, setup: dict[str, Any]) -> None:
         self.name, self.cpu_limit_s = setup["name"], setup["cpu_limit_s"]
@@ -192,7 +195,7 @@ class Worker:
             with suppress(ConnectionError):  # It has died; `poll` will say so.
                 self.channel.send(arguments)
 
-    def poll(self) -> Outcome | None:
+    def poll(self) -> CallResult | None:
         """Return the outcome of the call if there is one by now."""
         try:
             while self.channel.poll():
@@ -204,9 +207,9 @@ class Worker:
                     self.kill()
                     raise RuntimeError(f"a worker process cannot load {self.name}:\n{content}")
                 elif kind == "value":
-                    return Outcome(content, cpu_s=cpu_s)
+                    return CallResult(content, cpu_s=cpu_s)
                 else:
-                    return Outcome(failure="exception", detail=content, cpu_s=cpu_s)
+                    return CallResult(failure="exception", detail=content, cpu_s=cpu_s)
         except (EOFError, ConnectionError):
             self.kill()
             if not self.ready:
@@ -216,14 +219,14 @@ class Worker:
                 ) from None
             if self.cpu_limit_s is not None and self.process.returncode == -signal.SIGPROF:
                 detail = f"no answer within {self.cpu_limit_s:g} s of processor time"
-                return Outcome(failure="processor", detail=detail)
-            return Outcome(failure="crash", detail=f"the worker ended with exit code {self.process.returncode}")
+                return CallResult(failure="processor", detail=detail)
+            return CallResult(failure="crash", detail=f"the worker ended with exit code {self.process.returncode}")
         if time.monotonic() < self.deadline:
             return None
         self.kill()
         if not self.ready:
             raise RuntimeError(f"a worker process for {self.name} was not ready within {START_LIMIT_S:.0f} s")
-        return Outcome(failure="timeout", detail=f"no answer within {self.limit_s:g} s")
+        return CallResult(failure="timeout", detail=f"no answer within {self.limit_s:g} s")
 
     def finish_start(self) -> None:
         """Wait until the worker is ready."""
@@ -232,7 +235,7 @@ class Worker:
             self.poll()
 
     def kill(self) -> None:
-        """End the process and whatever it has started."""
+        """End the process and all that it has started."""
         # Until it is waited for the number is its own, also of a process that has ended and left children.
         if self.process.returncode is None:
             with suppress(ProcessLookupError):

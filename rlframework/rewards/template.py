@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import permutations
+from typing import TYPE_CHECKING
 
 from rlframework.completions import Completion
+
+if TYPE_CHECKING:
+    from rlframework.rewards.base import RewardModel
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class AnswerTemplate:
 
     @property
     def generation_prompt(self) -> str:
-        """What the prompt ends with: the opening tag of the working, or nothing if the policy writes that itself."""
+        """The end of the prompt: the opening tag of the working, or nothing if the policy writes that itself."""
         return self.start_working if self.working_opened_by_prompt else ""
 
     @property
@@ -109,7 +113,7 @@ class AnswerTemplate:
         return self._strictly(self._without_copied_opening(text))
 
     def keeps(self, text: str) -> bool:
-        """Whether a completion has the exact layout: `parse` reads an answer, and no tag is there that need not be."""
+        """Return whether a completion has the exact layout: `parse` reads an answer, and no other tag is there."""
         return self._strictly(text) is not None
 
     def _without_copied_opening(self, text: str) -> str:
@@ -137,6 +141,10 @@ class AnswerTemplate:
     def written(self, working: str, answer: str) -> str:
         """Return the completion that has this working and this answer in the layout: what `parse` reads back.
 
+        Args:
+            working: Text of the working, without tags.
+            answer: Text of the answer, without tags.
+
         Raises:
             ValueError: The working or the answer holds a tag, or the answer is blank.
 
@@ -153,3 +161,9 @@ class AnswerTemplate:
     def answer_of(self, completion: Completion) -> str | None:
         """Return the parsed answer of a completion that the policy ended itself; None for one that was cut."""
         return None if completion.truncated else self.parse(completion.text)
+
+
+def template_of(reward: RewardModel) -> AnswerTemplate:
+    """Return the template that a reward, or a term of a sum, reads answers by; the default one if there is none."""
+    templates = [getattr(part.reward, "template", None) for part in reward.components()]
+    return next((template for template in templates if isinstance(template, AnswerTemplate)), AnswerTemplate())

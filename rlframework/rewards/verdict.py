@@ -1,4 +1,4 @@
-"""What a verifier can say of an answer, and what it never mixes up: a wrong answer and a check that failed."""
+"""`Verdict`, the result of checking an answer: a wrong answer and a check that failed are never mixed up."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """One of five. Only the first three say something about the policy, and only they become numbers.
+    """The verdict on an answer. Only the first three of five say something about the policy, and become numbers.
 
     Attributes:
         CORRECT: The answer is the expected one.
         INCORRECT: It is another one.
         MALFORMED: There is no answer to look at: the layout is broken, the answer is blank, too long or unreadable.
-        GOLD_UNVERIFIABLE: The expected answer cannot be checked, whatever the policy says. A fault of the data.
+        GOLD_UNVERIFIABLE: The expected answer cannot be checked, for any answer. A fault of the data.
         ERROR: The check itself failed: it ran out of time or crashed. A fault of the verifier.
 
     Example:

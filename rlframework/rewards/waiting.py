@@ -1,4 +1,4 @@
-"""Waiting for rewards and samplers in a way that signals can end: SIGTERM within a moment, whatever they do."""
+"""Waiting for rewards and samplers so that SIGTERM ends it within a moment."""
 
 from __future__ import annotations
 

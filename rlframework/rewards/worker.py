@@ -1,4 +1,4 @@
-"""The other end of a `WorkerPool`: a fresh interpreter that answers one call after another until it is killed."""
+"""The worker process of a `WorkerPool`: a fresh interpreter that answers one call after another until it is killed."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def limit_processor_time(seconds: float) -> None:
 
 
 def limit_memory(megabytes: int) -> None:
-    """Allow so much more address space than is mapped now, whatever the imports took."""
+    """Allow so much more address space than is mapped now, on top of what the imports took."""
     pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc/self/statm").exists() else 0
     limit = pages * resource.getpagesize() + megabytes * MEGABYTE
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -1,4 +1,4 @@
-"""What the maths recipes have in common besides their steps: sizes, options, and what stands in for the hub."""
+"""Sizes, command line and Trainer of the maths recipes, and small stand-ins for what is on the hub."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rlframework.tasks.sums_dataset import write_openr1_sums
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much of everything; by default for a model of 4 billion weights on one GPU of 80 GB.
+    """Sizes of a maths recipe; by default for a model of 4 billion weights on one GPU of 80 GB.
 
     Args:
         sft_steps: Optimizer steps of priming.
@@ -83,7 +83,7 @@ def recipe_options(
         description: What the recipe does; its first line is shown.
         model: Unless another is named: a hub name or a folder.
         data: Likewise.
-        flags: Switches that a recipe has besides, with what they do.
+        flags: Further switches of a recipe, with what they do.
     """
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--model", help=f"a hub name or a folder, {model} unless told otherwise")

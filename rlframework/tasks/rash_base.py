@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen3ForCausa
 from rlframework.data.tokenize import tokenize_rows
 from rlframework.policies.causal_lm import CausalLMPolicy
 from rlframework.report.evaluation import evaluate
-from rlframework.rewards.math import MathAnywhere
+from rlframework.rewards.math import LenientMathCheck
 from rlframework.rewards.template import AnswerTemplate
 from rlframework.samplers.batched import BatchedSampler
 from rlframework.tasks import chain_sums
@@ -112,4 +112,4 @@ def _solved(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, instruct
     asked = [{**row, "prompt": _asked(row, tokenizer, instructed)} for row in rows]
     sampler = BatchedSampler(group_size=1, max_tokens=chain_sums.MAX_TOKENS, temperature=0.0)
     policy, prompts = CausalLMPolicy(model, tokenizer), tokenize_rows(asked, tokenizer)
-    return evaluate("solved", policy, prompts, sampler, {"solved": MathAnywhere()}).share("solved")
+    return evaluate("solved", policy, prompts, sampler, {"solved": LenientMathCheck()}).share("solved")

@@ -57,7 +57,7 @@ class ChainSumsPolicy(TinyPolicy):
 
 
 class ChainSumsData(TinyData):
-    """Chain sums."""
+    """The prompts of chain sums, as a data module."""
 
     task: ClassVar[TinyTask] = chain_sums
 
@@ -69,6 +69,6 @@ class TruthTablesPolicy(TinyPolicy):
 
 
 class TruthTablesData(TinyData):
-    """Truth tables."""
+    """The prompts of truth tables, as a data module."""
 
     task: ClassVar[TinyTask] = truth_tables

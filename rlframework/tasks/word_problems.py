@@ -27,7 +27,7 @@ EXAMPLES = (
 
 @dataclass(frozen=True)
 class Wording:
-    """One way to ask.
+    """One wording of a problem.
 
     Args:
         sign: The operation that it asks for, ``"+"`` or ``"-"``.

@@ -1,4 +1,4 @@
-"""Small real parts for tests and examples, and the proof kit for an algorithm of one's own."""
+"""The proof kit for your own algorithms and rewards, and small real parts for tests and examples."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""What a proof kit says of its subject: one finding per check, and how to mend what failed."""
+"""`CheckReport`, the result of a proof kit: one finding per check, and the remedy for what failed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Verdict(Enum):
-    """How a check ended."""
+class CheckStatus(Enum):
+    """The status of a check: passed, failed, or stated by the subject itself."""
 
     PASSED = "passed"
     FAILED = "FAILED"
@@ -15,12 +15,15 @@ class Verdict(Enum):
     """The subject says of itself that it does not have the property."""
 
 
+Verdict = CheckStatus  # Its name until 0.1.
+
+
 class Violation(Exception):  # noqa: N818 - what a check found, not an error of the kit
     """Raised by a check that a subject does not pass.
 
     Args:
         finding: What is wrong, in one line with the numbers.
-        remedy: How to mend it.
+        remedy: How to correct it.
         stated: The subject declares this as its nature.
     """
 
@@ -40,20 +43,20 @@ class Finding:
         question: What it proves, in one sentence.
         verdict: How it ended.
         finding: What was seen, in one line.
-        remedy: How to mend it; empty unless it failed.
+        remedy: How to correct it; empty unless it failed.
         seconds: How long it took.
     """
 
     check: str
     question: str
-    verdict: Verdict
+    verdict: CheckStatus
     finding: str
     remedy: str
     seconds: float
 
     def __str__(self) -> str:
         line = f"  {self.verdict.value:<7} {self.check:<23} {self.finding}"
-        if self.verdict is not Verdict.FAILED:
+        if self.verdict is not CheckStatus.FAILED:
             return line
         indent = "\n" + " " * 34
         return f"{line}{indent}property: {self.question}{indent}mend:     {self.remedy}"
@@ -68,7 +71,7 @@ class CheckReport:
         findings: One for each check that ran, in their order.
 
     Example:
-        >>> finding = Finding("padding", "Padding changes nothing.", Verdict.PASSED, "nothing changed", "", 0.1)
+        >>> finding = Finding("padding", "Padding changes nothing.", CheckStatus.PASSED, "nothing changed", "", 0.1)
         >>> report = CheckReport("MyAlgorithm", [finding])
         >>> report.ok, report.failed, report["padding"].finding
         (True, [], 'nothing changed')
@@ -80,7 +83,7 @@ class CheckReport:
     @property
     def failed(self) -> list[str]:
         """Names of the checks that failed."""
-        return [finding.check for finding in self.findings if finding.verdict is Verdict.FAILED]
+        return [finding.check for finding in self.findings if finding.verdict is CheckStatus.FAILED]
 
     @property
     def ok(self) -> bool:

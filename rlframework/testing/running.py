@@ -1,4 +1,4 @@
-"""Running the checks of a proof kit, whatever their subject: which of them, and what becomes of what they raise."""
+"""Running the checks of a proof kit: choosing them, and making a finding of what they return or raise."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 from pytorch_lightning.utilities.seed import isolate_rng
 
-from rlframework.testing.report import Finding, Verdict, Violation
+from rlframework.testing.report import CheckStatus, Finding, Violation
 
 Subject = TypeVar("Subject")
 
@@ -19,6 +19,10 @@ def chosen_checks(
     checks: Mapping[str, Callable[[Subject], str]], only: str | Sequence[str] | None
 ) -> list[Callable[[Subject], str]]:
     """Return the checks of these names; all of them for None.
+
+    Args:
+        checks: All checks by name.
+        only: The name or names of those to run.
 
     Raises:
         ValueError: There is no check of a name.
@@ -40,19 +44,19 @@ def run_check(
             other checks still have something to say.
         subject: What is checked.
         described: Puts an exception of the subject into words.
-        remedy: How to mend a subject that raises.
+        remedy: How to correct a subject that raises.
     """
     started = time.perf_counter()
-    verdict, mend = Verdict.PASSED, ""
+    verdict, mend = CheckStatus.PASSED, ""
     with isolate_rng():
         torch.manual_seed(0)
         try:
             seen = check(subject)
         except Violation as violation:
-            verdict = Verdict.STATED if violation.stated else Verdict.FAILED
+            verdict = CheckStatus.STATED if violation.stated else CheckStatus.FAILED
             seen, mend = violation.finding, violation.remedy
         except Exception as error:
-            verdict, seen, mend = Verdict.FAILED, f"it raised {described(error)}", remedy
+            verdict, seen, mend = CheckStatus.FAILED, f"it raised {described(error)}", remedy
     question = (inspect.getdoc(check) or "").partition("\n")[0]
     name = getattr(check, "__name__", repr(check))
     return Finding(name, question, verdict, seen, mend, time.perf_counter() - started)

@@ -6,6 +6,9 @@ import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
+
+from rlframework.utilities.errors import described
 
 
 def require(module: str, extra: str) -> ModuleType:
@@ -32,7 +35,7 @@ def require(module: str, extra: str) -> ModuleType:
 
 
 def named_module(place: str) -> ModuleType:
-    """Import a module; what lies in the working folder, or beside a file, can be imported along.
+    """Import a module; modules of the working folder, or of a file's own folder, can be imported, too.
 
     Args:
         place: ``package.module`` or ``path/to/file.py``.
@@ -52,6 +55,36 @@ def named_module(place: str) -> ModuleType:
         raise ImportError(f"there is no file {path}")
     _put_first(path.parent.resolve())
     return importlib.import_module(path.stem)
+
+
+def find_attribute(name: str, home: str) -> Any:
+    """Import the class, function or object that a command line names.
+
+    Args:
+        name: ``module:attribute``, ``path/to/file.py:attribute``, ``package.module.Class``, or a bare name.
+        home: Module that a bare name is looked for in.
+
+    Raises:
+        ValueError: There is no such thing, or its module raises; the message says what was looked for.
+
+    Example:
+        >>> names = ("rlframework.rewards:CorrectAnswer", "rlframework.rewards.CorrectAnswer", "CorrectAnswer")
+        >>> [find_attribute(name, "rlframework.rewards").__name__ for name in names]
+        ['CorrectAnswer', 'CorrectAnswer', 'CorrectAnswer']
+    """
+    place, colon, attribute = name.rpartition(":")
+    if not colon:
+        place, _, attribute = name.rpartition(".")
+        place = place or home
+    try:
+        found: Any = named_module(place)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"cannot find {name!r}: {error}; expected module:attribute or file.py:attribute") from error
+    except Exception as error:
+        raise ValueError(f"importing {place} for {name!r} raises {described(error)}; correct it there") from error
+    return found
 
 
 def _put_first(folder: Path) -> None:

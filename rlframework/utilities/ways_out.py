@@ -32,7 +32,7 @@ def _reward(value: Any) -> str:
     if inspect.isroutine(value):
         return f"pass FunctionReward({named(value)}) of rlframework.rewards"
     if isinstance(value, Mapping):
-        return "add rewards up with their weights, a + 0.5 * b, each with its name=..."
+        return "pass WeightedSum(rewards={...}, weights={...}) of rlframework.rewards, or add them up, a + 0.5 * b"
     if isinstance(value, (list, tuple, set)):
         terms = [f"FunctionReward({named(one)})" if inspect.isroutine(one) else f"{named(one)}(...)" for one in value]
         return f"add them up with their weights: {' + '.join(terms) or 'a + 0.5 * b'}"

@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from rlframework import GRPO
-from rlframework.cli.check import find, main
+from rlframework.cli.check import main
 from tests import forked
 
 MINE = """
 from rlframework import GRPO
-from tests import forked
 
 class Mine(GRPO):
     def token_weights(self, mask):
@@ -39,7 +37,12 @@ def test_a_file_that_fails_exits_with_1(tmp_path: Path) -> None:
     assert "passed  direction" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["GRPO", "rlframework:Nothing", "no_such_module:X", "no_such_file.py:X"])
+def test_a_name_without_a_module_is_one_of_the_framework_s(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["GRPO", "--only", "direction"]) == 0
+    assert "GRPO: no check failed (1 ran" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["NoSuch", "rlframework:Nothing", "no_such_module:X", "no_such_file.py:X"])
 def test_a_wrong_name_is_an_error_of_usage(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([name])
@@ -48,7 +51,6 @@ def test_a_wrong_name_is_an_error_of_usage(name: str, capsys: pytest.CaptureFixt
 
 
 def test_options_may_be_numbers_or_words(capsys: pytest.CaptureFixture[str]) -> None:
-    assert find("rlframework.algorithms.grpo:GRPO") is GRPO
     with pytest.raises(SystemExit):
         main(["rlframework:GRPO", "--option", "clip_low"])
     assert "expected NAME=VALUE, got 'clip_low'" in capsys.readouterr().err

@@ -12,8 +12,9 @@ from pyarrow import parquet
 
 from rlframework.cli.reward_report import main
 from rlframework.data import ColumnMap, LocalFile, after_hashes
-from rlframework.reward_report.sources import find, read_reward, read_rows
+from rlframework.reward_report.sources import read_reward, read_rows
 from rlframework.rewards import CorrectAnswer
+from rlframework.utilities.imports import find_attribute
 
 ROWS = [{"prompt": "17 + 1?", "answer": "18"}, {"prompt": "20 + 2?", "answer": "22"}]
 MINE = """
@@ -121,7 +122,7 @@ def test_what_is_no_reward(folder: Path, name: str, words: str) -> None:
 
 
 def test_a_name_means_the_same_however_it_is_said() -> None:
-    assert find("CorrectAnswer") is CorrectAnswer
+    assert find_attribute("CorrectAnswer", "rlframework.rewards") is CorrectAnswer
 
 
 def test_a_sound_reward_exits_with_0_and_writes_both_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

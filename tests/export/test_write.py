@@ -23,7 +23,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 
 import rlframework.export.write
 from rlframework import GRPO, CausalLMPolicy, SavePolicy
-from rlframework.cli.main import main
+from rlframework.cli.commands import main
 from rlframework.export.check import ExportError, Yardstick
 from rlframework.export.write import export
 from rlframework.testing import letter_tokenizer, tiny_policy

@@ -15,6 +15,7 @@ from rlframework.completions import Completion, Completions
 from rlframework.prompt import Prompt
 from rlframework.reward_report.layout import BareLayout, TaggedLayout
 from rlframework.reward_report.probes import Expects, Question
+from rlframework.reward_report.saving import save_reward_report
 from rlframework.reward_report.scoring import PROBES, reward_report
 from rlframework.reward_report.table import print_reward_report
 from rlframework.reward_report.wrong_probes import every_number, misplaced_comma, percent, swapped_digits
@@ -225,7 +226,7 @@ class Reader(HTMLParser):
 def test_it_is_written_as_json_and_as_a_page_that_needs_nothing_else(tmp_path: Any) -> None:
     rows = [*ROWS, {"prompt": "<script>alert(1)</script>", "answer": "\ud800<b>9</b>"}]
     report = reward_report(AnswerAnywhere(), rows)
-    data, page = report.save(tmp_path / "out")
+    data, page = save_reward_report(report, tmp_path / "out")
     written = json.loads(data.read_text())
     assert (written["reward"], written["false_accepts"]) == ("answer_anywhere", report.false_accepts)
     (gold,) = [probe for probe in written["probes"] if probe["probe"] == "gold"]

@@ -150,6 +150,29 @@ def test_a_sum_of_plain_terms_takes_the_three_or_four_values_of_a_yaml_file() ->
     assert_scores(WeightedSum(terms).evaluate(FOUR).total, [[6, 10], [15, 20]])
 
 
+def test_a_sum_takes_rewards_weights_and_what_a_row_can_do_without_by_name() -> None:
+    reward = WeightedSum(rewards={"a": A, "full": FULL}, weights={"full": 0.5}, optional=["a"])
+    assert reward.components() == [Component("a", 1.0, A, False), Component("full", 0.5, FULL)]
+    assert_scores(reward.evaluate(FOUR).total, [[6, 10], [15, 20]])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({}, TypeError, "rewards={name: reward}"),
+        ({"rewards": {"a": A}, "terms": [Component("a", 1.0, A)]}, TypeError, "or else terms"),
+        ({"rewards": {"a": A}, "weights": {"b": 1.0}}, ValueError, r"for \['b'\]; rewards names \['a'\]"),
+        ({"rewards": {"a": A}, "optional": ["b"]}, ValueError, r"for \['b'\]"),
+        ({"terms": [Component("a", 1.0, A)], "weights": {"a": 2.0}}, ValueError, r"for \['a'\]"),
+        ({"rewards": {"a": A}, "weights": {"a": math.inf}}, ValueError, "finite weights"),
+        ({"rewards": {"a": len}}, TypeError, r"rewards\['a'\]=len"),
+    ],
+)
+def test_a_sum_by_name_is_refused_where_it_says_nothing(arguments: dict[str, Any], error: type, words: str) -> None:
+    with pytest.raises(error, match=words):
+        WeightedSum(**arguments)
+
+
 @pytest.mark.parametrize("weight", [math.nan, math.inf, -math.inf])
 def test_a_weight_is_a_number(weight: float) -> None:
     with pytest.raises(ValueError, match=r"finite weights, got \{'a'"):

@@ -20,7 +20,7 @@ from rlframework.rewards import (
     CorrectAnswer,
     EquationLayout,
     EquationSetup,
-    MathAnywhere,
+    LenientMathCheck,
     MathCheck,
     NumberCheck,
     RewardModel,
@@ -89,7 +89,7 @@ MISSING: list[Any] = [
     pd.NaT,
 ]
 REWARDS: list[RewardModel] = [
-    *(AnswerCheck(), CorrectAnswer(), NumberCheck(), MathCheck(), MathAnywhere()),
+    *(AnswerCheck(), CorrectAnswer(), NumberCheck(), MathCheck(), LenientMathCheck()),
     *(RightEquation(), EquationSetup(), EquationLayout()),
 ]
 # What takes something else than an answer to judge by.

@@ -188,7 +188,7 @@ def test_the_way_of_ones_own_file_leads_to_a_model_that_transformers_loads(
     for line in block("rlframework probe").splitlines():
         words = line.partition("#")[0].split()
         options = ["--prompts", "4"] if "probe" in words else []
-        command = ["-m", "rlframework.cli.main", *words[1:], *options]
+        command = ["-m", "rlframework.cli.commands", *words[1:], *options]
         done = forked.run(*command, cwd=tmp_path, XDG_CACHE_HOME=str(cache))
         # A model of random weights has nothing to reinforce, and the probe says so.
         assert done.returncode == int("probe" in words), f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"

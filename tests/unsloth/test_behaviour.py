@@ -196,9 +196,20 @@ trainer: {accelerator: cpu, max_steps: 1, logger: false, enable_checkpointing: f
 """
 
 
-@pytest.mark.parametrize(("module", "ends"), [("rlframework.unsloth_cli", "well"), ("rlframework.cli", "refused")])
-def test_the_command_line(folder: Path, module: str, ends: str) -> None:
-    (folder / "recipe.yaml").write_text(YAML)
+@pytest.mark.parametrize(
+    ("module", "policy", "ends"),
+    [
+        ("rlframework.cli", "rlframework.UnslothPolicy", "well"),
+        ("rlframework.unsloth_cli", "rlframework.UnslothPolicy", "well"),
+        ("rlframework.cli", "mine.Own", "refused"),
+    ],
+)
+def test_the_command_line(folder: Path, module: str, policy: str, ends: str) -> None:
+    (folder / "mine.py").write_text("from rlframework import UnslothPolicy\nclass Own(UnslothPolicy): ...\n")
+    text = YAML.replace("rlframework.UnslothPolicy", policy)
+    if ends == "refused":
+        text = text.replace("rlframework.UnslothSampler", "rlframework.SharedPrefixSampler")
+    (folder / "recipe.yaml").write_text(text)
     done = with_unsloth(folder, "-m", module, "fit", "--config", "recipe.yaml")
     if ends == "well":
         assert done.returncode == 0, done.stderr[-4000:]

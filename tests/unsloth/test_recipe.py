@@ -26,7 +26,7 @@ def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def test_the_yaml_twin_trains(stand_ins: tuple[Path, Path], tmp_path: Path) -> None:
     config = small("qwen3_math_unsloth.yaml", *stand_ins, tmp_path)
-    done = with_unsloth(tmp_path, "-m", "rlframework.unsloth_cli", "fit", "--config", config)
+    done = with_unsloth(tmp_path, "-m", "rlframework.cli", "fit", "--config", config)
     assert done.returncode == 0, done.stderr[-3000:]
     adapter = load_file(tmp_path / "runs" / "qwen3_math_unsloth" / "reasoner" / "adapter_model.safetensors")
     assert len(adapter) == 2 * 7

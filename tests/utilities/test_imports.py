@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from rlframework import cli
+from rlframework.cli import lightning
 from rlframework.report import plot_curves, print_comparison
 
 
@@ -11,7 +11,7 @@ from rlframework.report import plot_curves, print_comparison
     [
         ("rich.table", lambda: print_comparison([]), "report"),
         ("matplotlib", lambda: plot_curves("metrics.csv", "curves.png"), "report"),
-        ("jsonargparse", lambda: cli.main([]), "cli"),
+        ("jsonargparse", lambda: lightning.main([]), "cli"),
     ],
 )
 def test_a_missing_package_is_named_with_its_extra(monkeypatch, package, use, extra):

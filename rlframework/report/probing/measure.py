@@ -1,4 +1,4 @@
-"""What there is to reinforce, before any training: pass@k, spread, truncation, length, and what a rollout costs."""
+"""`probe`, a policy measured before training: pass@k, spread, truncation, length, and the cost of a rollout."""
 
 from __future__ import annotations
 

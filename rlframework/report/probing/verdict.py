@@ -1,4 +1,4 @@
-"""Whether there is something to reinforce, in a sentence."""
+"""The verdict of a probe in a sentence: is there something to reinforce?"""
 
 from __future__ import annotations
 

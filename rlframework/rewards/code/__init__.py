@@ -1,4 +1,4 @@
-"""What judges programs."""
+"""Rewards for programs: they run in a sandbox against hidden cases."""
 
 import lazy_loader
 

@@ -65,7 +65,7 @@ class BubblewrapSandbox(Sandbox):
     Args:
         limits: What one program may use.
         packages: Folders of importable packages that programs may read, such as a ``site-packages`` with numpy for the
-            interpreter in `python`. Programs can read whatever lies in them.
+            interpreter in `python`. Programs can read all that lies in them.
         python: The interpreter that runs programs; by default the one that runs this, without its site-packages.
         uid: The user id to take when this is root. Nothing else on the machine should have it.
 
@@ -124,7 +124,7 @@ class BubblewrapSandbox(Sandbox):
             os.close(handle)
 
     def _folders(self) -> list[str]:
-        """Return what a program may read besides ``/usr``."""
+        """Return what a program may read in addition to ``/usr``."""
         prefix = str(self.python.parent.parent)
         wanted = [*self.packages, *([] if Path(prefix).is_relative_to("/usr") else [prefix])]
         return [folder for folder in wanted if not Path(folder).is_relative_to("/usr")]

@@ -26,11 +26,11 @@ class StdinCase:
 
     @property
     def request(self) -> dict[str, Any]:
-        """What the sandbox is told."""
+        """The request that the sandbox sends to its driver."""
         return {"stdin": self.stdin}
 
     def accepts(self, output: bytes) -> bool:
-        """Whether a program's stdout is right."""
+        """Return whether a program's stdout is right."""
         return same_output(output, self.stdout)
 
 
@@ -54,12 +54,12 @@ class CallCase:
 
     @property
     def request(self) -> dict[str, Any]:
-        """What the sandbox is told."""
+        """The request that the sandbox sends to its driver."""
         kwargs = {name: encode(value) for name, value in self.kwargs.items()}
         return {"call": self.call, "args": [encode(value) for value in self.args], "kwargs": kwargs}
 
     def accepts(self, output: bytes) -> bool:
-        """Whether an encoded result is right."""
+        """Return whether an encoded result is right."""
         return same_value(output, self.expected, self.tolerance)
 
 
@@ -270,7 +270,7 @@ def _calls_check(statement: ast.stmt) -> bool:
 
 
 def _says_nothing(statement: ast.stmt) -> bool:
-    """Whether a statement tests nothing: an assert of a constant, a text, ``pass``, an import, ``NAME = literal``."""
+    """Return whether a statement tests nothing: assert of a constant, text, ``pass``, import, ``NAME = literal``."""
     if isinstance(statement, ast.Assert):
         return isinstance(statement.test, ast.Constant) and bool(statement.test.value)
     is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)

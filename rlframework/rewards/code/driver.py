@@ -1,4 +1,4 @@
-"""What runs inside the jail: reads a program and its inputs from stdin, and runs it or calls its functions.
+"""The driver inside the jail: reads a program and its inputs from stdin, and runs it or calls its functions.
 
 It is two processes under the same limits. The first waits, and nothing can reach into it; the second is the program's.
 Neither knows an expected value. Whatever a program does to its own process can only change what is taken for the

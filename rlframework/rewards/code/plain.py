@@ -24,7 +24,7 @@ class PlainSandbox(Sandbox):
 
     Args:
         limits: As for `BubblewrapSandbox`; ``processes`` is not held.
-        packages: Folders of importable packages, besides the standard library.
+        packages: Folders of importable packages, in addition to the standard library.
 
     Example:
         >>> [output.output for output in PlainSandbox().run("print(int(input()) + 1)", [{"stdin": "41"}])]

@@ -20,7 +20,7 @@ KILL_S = 10.0
 
 @dataclass
 class Finished:
-    """How a command ended; ``ready`` says whether its output began as agreed, and ``stdout`` is what came after."""
+    """The end of a command; ``ready`` says whether its output began as agreed, and ``stdout`` is what came after."""
 
     ready: bool
     stop: Literal["exit", "time", "output"]

@@ -1,4 +1,4 @@
-"""What one program may use."""
+"""Limits on the time, memory, processes and output of one program."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MB = 1024**2
 
 @dataclass(frozen=True)
 class Limits:
-    """What one program may use. The memory of the machine has to hold ``memory_mb * processes + files_mb`` per worker.
+    """Limits of one program. The memory of the machine has to hold ``memory_mb * processes + files_mb`` per worker.
 
     Args:
         case_s: Seconds on the clock for one case. Less than needed turns right programs into wrong ones, so leave room
@@ -19,7 +19,7 @@ class Limits:
         processes: Processes and threads that it may be at a time, itself included. `PlainSandbox` does not hold this.
         files_mb: All that it writes to files together; also the largest stdin.
         open_files: Files, pipes and sockets that one of its processes may have open.
-        output_kb: Its stdout (or its encoded result) for one case, and likewise its stderr; more ends it.
+        output_kb: Its stdout (or its encoded result) for one case, and also its stderr; more ends it.
         start_s: Seconds for the jail to start. Past them the verdict is ``error`` and no fault of the program.
 
     Raises:

@@ -22,11 +22,14 @@ from rlframework.rewards.verdict import Verdict
 from rlframework.rewards.verified import VerifiedReward
 
 
-class Outcome(NamedTuple):
+class ProgramResult(NamedTuple):
     """A verdict on a program, and the reason in words."""
 
     verdict: Verdict
     reason: str = ""
+
+
+Outcome = ProgramResult  # Its name until 0.1.
 
 
 class CodeTests(VerifiedReward):
@@ -114,26 +117,28 @@ class CodeTests(VerifiedReward):
         reasons = [outcome.reason for outcome in outcomes]
         return replace(judgement, columns={**judgement.columns, "reason": reasons})
 
-    def outcomes(self, completions: Completions) -> list[Outcome]:
+    def outcomes(self, completions: Completions) -> list[ProgramResult]:
         """Judge all completions, ``workers`` at a time."""
         with ThreadPoolExecutor(self.workers) as threads:
             return list(threads.map(self._outcome, completions))
 
-    def _outcome(self, completion: Completion) -> Outcome:
+    def _outcome(self, completion: Completion) -> ProgramResult:
         try:
             cases = self._cases(completion.prompt)
         except (CaseError, KeyError) as error:
-            return Outcome(Verdict.GOLD_UNVERIFIABLE, str(error.args[0]))
+            return ProgramResult(Verdict.GOLD_UNVERIFIABLE, str(error.args[0]))
         program = self.program(completion)
         if program is None:
-            return Outcome(Verdict.MALFORMED, "cut by the token budget" if completion.truncated else "no one program")
+            return ProgramResult(
+                Verdict.MALFORMED, "cut by the token budget" if completion.truncated else "no one program"
+            )
         if len(program) > self.max_characters:
             size = f"{len(program)} characters; {self.max_characters} are allowed"
-            return Outcome(Verdict.MALFORMED, f"the program has {size}")
+            return ProgramResult(Verdict.MALFORMED, f"the program has {size}")
         try:
             return judge(self.sandbox, program, cases)
         except (SandboxError, OSError) as error:
-            return Outcome(Verdict.ERROR, str(error))
+            return ProgramResult(Verdict.ERROR, str(error))
 
     def program(self, completion: Completion) -> str | None:
         """Return the program in a completion, or None."""
@@ -154,8 +159,13 @@ class CodeTests(VerifiedReward):
         return cases
 
 
-def judge(sandbox: Sandbox, program: str, cases: Sequence[Case]) -> Outcome:
+def judge(sandbox: Sandbox, program: str, cases: Sequence[Case]) -> ProgramResult:
     """Run one program against its cases, to the first that it gets wrong.
+
+    Args:
+        sandbox: Where it runs.
+        program: Source text in Python.
+        cases: What it is given, and what is expected of it.
 
     Raises:
         SandboxError: The sandbox did not start.
@@ -166,10 +176,10 @@ def judge(sandbox: Sandbox, program: str, cases: Sequence[Case]) -> Outcome:
             output = next(outputs, None)
             fault = _fault(case, output)
             if fault:
-                return Outcome(Verdict.INCORRECT, f"case {position}: {fault}")
+                return ProgramResult(Verdict.INCORRECT, f"case {position}: {fault}")
     finally:
         outputs.close()
-    return Outcome(Verdict.CORRECT)
+    return ProgramResult(Verdict.CORRECT)
 
 
 def _fault(case: Case, output: CaseOutput | None) -> str:
@@ -183,7 +193,7 @@ def _fault(case: Case, output: CaseOutput | None) -> str:
     return "" if case.accepts(output.output) else "another result"
 
 
-def _first_failure(outcomes: Sequence[Outcome]) -> str:
+def _first_failure(outcomes: Sequence[ProgramResult]) -> str:
     return next((outcome.reason for outcome in outcomes if outcome.verdict.abstains), "")
 
 

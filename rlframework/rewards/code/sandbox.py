@@ -1,4 +1,4 @@
-"""Where programs of a policy run: the abstract sandbox, and what it reports of each case."""
+"""The abstract sandbox for programs of a policy, and the output that it reports for each case."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Launch:
     Args:
         arguments: The program and its arguments.
         folder: Where it starts.
-        pass_fds: File descriptors that it inherits beside the standard ones.
+        pass_fds: File descriptors that it inherits in addition to the standard ones.
     """
 
     arguments: Sequence[str]
@@ -47,7 +47,7 @@ class Launch:
 
 @dataclass(frozen=True)
 class CaseOutput:
-    """What a program made of one case.
+    """The output of a program for one case, or why there is none.
 
     Args:
         output: Its stdout, or its encoded result.

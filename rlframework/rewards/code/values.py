@@ -10,7 +10,7 @@ from rlframework.rewards.code.driver import encode
 
 
 def same_value(claim: bytes, expected: Any, tolerance: float | None = None) -> bool:
-    """Whether the encoded result of a function is the expected value.
+    """Return whether the encoded result of a function is the expected value.
 
     Without a tolerance the types are the same all through: 1 is not 1.0, True is not 1, a tuple is no list. With
     one, ints and floats (and no bools) are numbers that may differ by ``tolerance * max(1, |expected|)``;
@@ -38,7 +38,7 @@ def same_value(claim: bytes, expected: Any, tolerance: float | None = None) -> b
 
 
 def same_output(output: bytes, expected: str) -> bool:
-    r"""Whether a program's stdout is the expected text, but for blanks at line ends and blank lines at the end.
+    r"""Return whether a program's stdout is the expected text, but for blanks at line ends and blank lines at the end.
 
     Example:
         >>> same_output(b"1 2\n3\n", "1 2 \n3"), same_output(b"1 2\n", "1 2\n3"), same_output(b"1  2", "1 2")

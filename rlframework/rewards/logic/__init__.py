@@ -1,4 +1,4 @@
-"""What judges logic."""
+"""Logic rewards: truth tables, entailment, knights and knaves, and tasks of reasoning-gym."""
 
 import lazy_loader
 

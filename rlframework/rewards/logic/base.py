@@ -1,4 +1,4 @@
-"""What the logic rewards have in common: the answer section is read, and what it is held against is checked first."""
+"""`LogicReward`, the base of the logic rewards: checks the expected answer first, then reads the answer section."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class UnverifiableError(ValueError):
 class LogicReward(VerifiedReward):
     """Judges the answer section by something that is worked out from the row. Override `gold` and `compare`.
 
-    A row that cannot be worked out abstains, whatever the completion says: its fault is not the policy's.
+    A row that cannot be worked out abstains for any completion: its fault is not the policy's.
 
     Args:
         template: The layout of the answer; `AnswerTemplate()` by default.
@@ -51,7 +51,12 @@ class LogicReward(VerifiedReward):
 
     @abstractmethod
     def compare(self, answer: str, gold: Any) -> Verdict:
-        """Return the verdict on an answer; a `FormulaError` that it raises makes it malformed."""
+        """Return the verdict on an answer; a `FormulaError` that it raises makes it malformed.
+
+        Args:
+            answer: Text of the answer section.
+            gold: What `gold` returned for the row.
+        """
 
     def can_judge(self, prompt: Prompt) -> bool:
         """Return whether the row can be worked out."""

@@ -1,4 +1,4 @@
-"""What follows from what, by looking at every row of the truth table: at most 65,536 rows, and no search to trust."""
+"""Entailment, equivalence and satisfiability by every row of the truth table, at most 65,536, without a search."""
 
 from __future__ import annotations
 
@@ -54,7 +54,11 @@ def count_models(formulas: Sequence[Formula], variables: Sequence[str] | None = 
 
 
 def entails(premises: Sequence[Formula], conclusion: Formula) -> bool:
-    """Whether no assignment makes all premises true and the conclusion false.
+    """Return whether no assignment makes all premises true and the conclusion false.
+
+    Args:
+        premises: Formulas that are taken for true; may be empty.
+        conclusion: The formula that may follow from them.
 
     Raises:
         FormulaError: Together they have too many variables.
@@ -73,7 +77,11 @@ def entails(premises: Sequence[Formula], conclusion: Formula) -> bool:
 
 
 def equivalent(first: Formula, second: Formula) -> bool:
-    """Whether two formulas have the same value under every assignment.
+    """Return whether two formulas have the same value under every assignment.
+
+    Args:
+        first: A formula.
+        second: The other, which may have other variables.
 
     Example:
         >>> from rlframework.rewards.logic.formula import parse_formula
@@ -85,7 +93,7 @@ def equivalent(first: Formula, second: Formula) -> bool:
 
 
 def is_tautology(formula: Formula) -> bool:
-    """Whether it is true under every assignment.
+    """Return whether it is true under every assignment.
 
     Example:
         >>> from rlframework.rewards.logic.formula import parse_formula
@@ -96,7 +104,7 @@ def is_tautology(formula: Formula) -> bool:
 
 
 def satisfiable(formulas: Sequence[Formula]) -> bool:
-    """Whether some assignment makes all the formulas true.
+    """Return whether some assignment makes all the formulas true.
 
     Example:
         >>> from rlframework.rewards.logic.formula import parse_formula

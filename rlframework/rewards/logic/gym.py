@@ -10,7 +10,7 @@ from typing import Any
 from rlframework.completions import Completion, Completions
 from rlframework.prompt import Prompt
 from rlframework.rewards.logic.gym_tasks import EXACT, FORMS, REFUSED
-from rlframework.rewards.pool import Outcome, WorkerPool
+from rlframework.rewards.pool import CallResult, WorkerPool
 from rlframework.rewards.template import AnswerTemplate
 from rlframework.rewards.verdict import Verdict
 from rlframework.rewards.verified import VerifiedReward
@@ -74,13 +74,13 @@ class ReasoningGym(VerifiedReward):
         self.tasks = [tasks] if isinstance(tasks, str) else list(tasks)
         for task in self.tasks:
             refuse_inexact(task)
-        from rlframework.rewards.logic.gym_scorer import score  # Here, because reasoning-gym is optional.
+        from rlframework.rewards.logic.gym_scorer import gym_score  # Here, because reasoning-gym is optional.
 
         self.template = template or AnswerTemplate()
         self.configs = {task: json.dumps(dict(config), sort_keys=True) for task, config in (configs or {}).items()}
         self.task_column = task_column
         self.entry_column = entry_column
-        self.pool = WorkerPool(score, workers, WALL_PER_CPU * limit_s, memory_mb, cpu_limit_s=limit_s)
+        self.pool = WorkerPool(gym_score, workers, WALL_PER_CPU * limit_s, memory_mb, cpu_limit_s=limit_s)
 
     def verdicts(self, completions: Completions) -> tuple[list[Verdict], str]:
         """Return ``B`` verdicts, and the first failure in words.
@@ -156,7 +156,7 @@ def refuse_inexact(task: str) -> None:
         )
 
 
-def _verdict(outcome: Outcome) -> Verdict:
+def _verdict(outcome: CallResult) -> Verdict:
     if outcome.failure:
         return Verdict.ERROR
     return Verdict.CORRECT if outcome.value == 1.0 else Verdict.INCORRECT

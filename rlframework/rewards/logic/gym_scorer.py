@@ -15,7 +15,7 @@ from rlframework.utilities.imports import require
 factory = require("reasoning_gym.factory", "logic")
 
 
-def score(task: str, config: str, answer: str, entry: dict[str, Any]) -> float:
+def gym_score(task: str, config: str, answer: str, entry: dict[str, Any]) -> float:
     """Return what a task's scorer says of an answer.
 
     Args:

@@ -1,4 +1,4 @@
-"""Which scorers of reasoning-gym can be trusted: every task of version 0.1.25, read and tried with junk answers."""
+"""The audit of reasoning-gym's scorers: every task of version 0.1.25, read and tried with junk answers."""
 
 from __future__ import annotations
 

@@ -1,5 +1,13 @@
 from .grading import gold_is_verifiable, grade, grade_all, grade_answer
-from .lenient import MathAnywhere
+from .lenient import LenientMathCheck, MathAnywhere
 from .reward import MathCheck
 
-__all__ = ["MathAnywhere", "MathCheck", "gold_is_verifiable", "grade", "grade_all", "grade_answer"]
+__all__ = [
+    "LenientMathCheck",
+    "MathAnywhere",
+    "MathCheck",
+    "gold_is_verifiable",
+    "grade",
+    "grade_all",
+    "grade_answer",
+]

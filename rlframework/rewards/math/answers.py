@@ -192,7 +192,7 @@ def _everything_or_nothing(plain: str) -> Answer | None:
 
 
 def _is_words(plain: str) -> bool:
-    """Whether a text is words and no mathematics: one run of letters, or several of which one is long enough."""
+    """Return whether a text is words and no mathematics: one run of letters, or several of which one is long enough."""
     if not _WORDS.fullmatch(plain) or plain.lower() in _MATHEMATICS or _LETTERS.fullmatch(plain):
         return False
     runs = re.findall("[A-Za-z]+", plain)

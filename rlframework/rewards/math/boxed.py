@@ -1,4 +1,4 @@
-"""Where a text boxes its answer."""
+"""The boxed answer of a text, in LaTeX."""
 
 from __future__ import annotations
 

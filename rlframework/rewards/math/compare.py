@@ -1,4 +1,4 @@
-"""Whether an answer is the gold, kind by kind. What is not known to be the same is not the same."""
+"""Comparison of an answer with the gold, kind by kind. What is not known to be the same is not the same."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rlframework.rewards.math.intervals import infinite_sign, interval_of, order
 from rlframework.rewards.math.parameters import with_names_of, without_declarations
 from rlframework.rewards.math.plus_minus import both_values
 from rlframework.rewards.math.real_sets import real_set
-from rlframework.rewards.math.solutions import OF_ANGLES, Solution, holds, is_name, solutions, without_indices
+from rlframework.rewards.math.solutions import OF_ANGLES, Solution, holds, is_name, solutions_of, without_indices
 from rlframework.rewards.math.syntax import (
     SCALARS,
     Collection,
@@ -36,7 +36,7 @@ Item = TypeVar("Item")
 
 
 def same(gold: Node, answer: Node) -> bool:
-    """Whether an answer is the same object as the gold.
+    """Return whether an answer is the same object as the gold.
 
     Raises:
         UnreadableError: One of them holds something that has no value, such as a set inside a sum.
@@ -142,8 +142,8 @@ def _named_value(answer: Node) -> Node:
 
 
 def _same_solutions(gold: Node, answer: Node) -> bool | None:
-    """Whether the names stand for the same; None if that does not settle it."""
-    wanted, given = solutions(gold), solutions(answer)
+    """Return whether the names stand for the same; None if that does not settle it."""
+    wanted, given = solutions_of(gold), solutions_of(answer)
     if wanted and given:
         settled = all(_is_constant(value) for case in (*wanted, *given) for value in case.values)
         return _same_cases(wanted, given) or (False if settled else None)
@@ -173,7 +173,7 @@ def _same_case(wanted: Solution, given: Solution) -> bool:
 
 
 def _same_without_names(cases: Items[Solution], other: Node) -> bool:
-    """Whether a side without names has the same values: of one name in any order, of several as tuples."""
+    """Return whether a side without names has the same values: of one name in any order, of several as tuples."""
     cases = without_indices(tuple(cases)) if not isinstance(other, Sequence) else cases
     names = {name for case in cases for name in case.names}
     values = [case.values[0] if len(names) == 1 else case.as_tuple for case in cases]
@@ -282,7 +282,7 @@ def _same_collection(gold: Collection, answer: Collection) -> bool:
 
 
 def _matched(gold: Items[Item], answer: Items[Item], alike: Callable[[Item, Item], bool]) -> bool:
-    """Whether the items can be paired off; `same` is an equivalence, so any pairing that works is as good."""
+    """Return whether the items can be paired off; `same` is an equivalence, so any pairing that works is as good."""
     left = list(answer)
     if len(gold) != len(left):
         return False

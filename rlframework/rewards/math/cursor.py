@@ -1,4 +1,4 @@
-"""Going over the tokens of an answer, one at a time."""
+"""A cursor over the tokens of an answer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Cursor:
         self.between_bars = outside
 
     def encloses(self) -> bool:
-        """Whether the bracket that comes first is closed by the one that comes last."""
+        """Return whether the bracket that comes first is closed by the one that comes last."""
         depth = 0
         for place, token in enumerate(self.tokens):
             depth += (token.value in ("(", "[", "\\{", "{")) - (token.value in (")", "]", "\\}", "}"))
@@ -47,7 +47,7 @@ class Cursor:
         return self.tokens[self.place - 1]
 
     def at(self, *values: str) -> bool:
-        """Whether a mark or command of these comes next."""
+        """Return whether a mark or command of these comes next."""
         token = self.peek()
         return token.kind in ("mark", "command") and token.value in values
 

@@ -1,4 +1,4 @@
-"""Whether two expressions are the same function: their values at many points, to many digits.
+"""Equivalence of two expressions as functions: their values at many points, to many digits.
 
 Two different expressions that a short answer can hold agree to 50 digits at a dozen random points only if they are
 built to; a second look at several hundred digits takes care of those.
@@ -50,7 +50,7 @@ _OWN = _Precision()
 
 
 def same_function(left: Node, right: Node) -> bool:
-    """Whether two scalars have the same value wherever both have one.
+    """Return whether two scalars have the same value wherever both have one.
 
     Raises:
         UnreadableError: One of them is no scalar.
@@ -150,7 +150,7 @@ def _coordinate(draw: random.Random, number: int) -> Any:
 def _values(left: Node, right: Node, values: Values) -> tuple[Any, Any] | None:
     """Return both values at a point; None where one of them has none, or one that is too large to be worked out."""
     try:
-        pair = evaluate(left, values), evaluate(right, values)
+        pair = value_at(left, values), value_at(right, values)
     except TooLargeError:
         if not values:
             raise
@@ -177,13 +177,13 @@ def _nothing(value: Any) -> bool:
 def real_value(node: Node) -> float | None:
     """Return the value of a scalar without variables, to the digits of a float; None if it has no real one."""
     try:
-        value = evaluate(node, {})
+        value = value_at(node, {})
     except (ArithmeticError, ValueError, KeyError, mpmath.libmp.NoConvergence):
         return None
     return float(_OWN.mp.re(value)) if _OWN.mp.im(value) == 0 and _OWN.mp.isfinite(value) else None
 
 
-def evaluate(node: Node, values: Values) -> Any:
+def value_at(node: Node, values: Values) -> Any:
     """Return the value of a scalar at a point, in mpmath's present precision.
 
     Raises:
@@ -194,14 +194,14 @@ def evaluate(node: Node, values: Values) -> Any:
     if isinstance(node, Number):
         return _OWN.mp.mpf(node.value.numerator) / node.value.denominator
     if isinstance(node, Degree):
-        return evaluate(node.value, values) * _OWN.mp.pi / 180
+        return value_at(node.value, values) * _OWN.mp.pi / 180
     if isinstance(node, Symbol):
         return _symbol(node.name, values)
     if not isinstance(node, Operation):
         raise UnreadableError(f"a {type(node).__name__.lower()} inside an expression")
     if node.name not in _FUNCTIONS:
         raise UnreadableError(f"the function {node.name}")
-    parts = [evaluate(part, values) for part in node.parts]
+    parts = [value_at(part, values) for part in node.parts]
     if node.name in ("^", "exp") and not _exponent_fits(node.name, parts):
         raise TooLargeError("an exponential")
     if node.name in (*_CIRCULAR, *_HYPERBOLIC, "cis") and abs(parts[0]) > LARGEST_ARGUMENT:

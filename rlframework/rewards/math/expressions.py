@@ -159,7 +159,7 @@ class Expressions(Cursor, ABC):
         return Operation("neg", (node,)) if negative else node
 
     def _factor_follows(self, last: Node) -> bool:
-        """Whether another factor stands beside the last one without a sign between them."""
+        """Return whether another factor stands beside the last one without a sign between them."""
         token = self.peek()
         if token.kind == "number":
             return self._number_may_follow(last)
@@ -174,7 +174,7 @@ class Expressions(Cursor, ABC):
         return self.at("(", "[", *_BEGIN_A_FACTOR, *FUNCTIONS, *GREEK) or (self.at("|") and not self.between_bars)
 
     def _number_may_follow(self, last: Node) -> bool:
-        r"""Whether a number is a factor behind the last one: ``n2^{n-1}``, ``(n-2)2^n``, ``2^{n}3``, ``\sqrt{2}3``.
+        r"""Return whether a number is a factor after the last one: ``n2^{n-1}``, ``(n-2)2^n``, ``\sqrt{2}3``.
 
         Behind a letter only a power is: ``x2`` may have lost an exponent or an index, and ``June 20`` is a date. Never
         behind a number or a fraction, nor is a group in braces one: ``1{8}`` is eighteen on paper.
@@ -185,7 +185,7 @@ class Expressions(Cursor, ABC):
         return closed or (isinstance(last, Operation) and last.name in ("^", "root"))
 
     def _fraction_follows(self) -> bool:
-        """Whether a proper fraction comes next that makes a mixed number of the whole one before it."""
+        """Return whether a proper fraction comes next that makes a mixed number of the whole one before it."""
         token = self.peek()
         if token.kind == "command" and token.value == "half":
             return True

@@ -1,4 +1,4 @@
-"""From a completion and a gold to a verdict."""
+"""Grading: the verdict on a mathematical answer, from a completion and the gold."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TypeAlias
 
 from rlframework.rewards.math.answers import Answer, Letter, Words, read_answer
 from rlframework.rewards.math.compare import same
-from rlframework.rewards.math.math_verify_worker import ask, is_at_fault, may_ask
+from rlframework.rewards.math.math_verify_worker import ask_math_verify, is_at_fault, suits_math_verify
 from rlframework.rewards.math.parser import read
 from rlframework.rewards.math.syntax import SCALARS, Quantity, Relation, has_variables
 from rlframework.rewards.numerals import parse_number
-from rlframework.rewards.pool import Outcome
+from rlframework.rewards.pool import CallResult
 from rlframework.rewards.template import AnswerTemplate
 from rlframework.rewards.verdict import Verdict
 
@@ -50,13 +50,22 @@ def grade(completion: str, gold: str, *, template: AnswerTemplate = DEFAULT_TEMP
 
 
 def grade_all(pairs: Sequence[tuple[str, str]], *, template: AnswerTemplate = DEFAULT_TEMPLATE) -> list[Verdict]:
-    """Judge several (completion, gold) pairs, in order."""
+    """Judge several (completion, gold) pairs, in order.
+
+    Args:
+        pairs: Completions with their expected answers.
+        template: The layout that the answers are read by.
+    """
     answers = [(template.parse(_without_end_token(completion)), gold) for completion, gold in pairs]
     return _resolved([_judged(answer, gold) for answer, gold in answers])
 
 
 def grade_answer(answer: str, gold: str) -> Verdict:
     r"""Judge an answer that no layout is about.
+
+    Args:
+        answer: The answer alone, without tags.
+        gold: The expected answer.
 
     Example:
         >>> [str(grade_answer(answer, "(3, 4]")) for answer in (r"3 < \lambda \le 4", "[3, 4]", "")]
@@ -83,13 +92,13 @@ def _judged(answer: str | None, gold: str) -> Verdict | Question:
         wanted = read_answer(gold, letters_are_units=True) if isinstance(given, Quantity) else wanted
     except (ValueError, RecursionError):
         return Verdict.MALFORMED
-    if isinstance(wanted, Words) and isinstance(given, Words) and wanted != given and may_ask(wanted, given):
+    if isinstance(wanted, Words) and isinstance(given, Words) and wanted != given and suits_math_verify(wanted, given):
         return wanted.text, given.text
     return Verdict.CORRECT if _right(wanted, given) else Verdict.INCORRECT
 
 
 def _is_measure(gold: Answer) -> bool:
-    """Whether a letter behind a number can be nothing but a unit: the gold has a unit or no variable."""
+    """Return whether a letter behind a number can be nothing but a unit: the gold has a unit or no variable."""
     value = gold.sides[-1] if isinstance(gold, Relation) else gold
     return isinstance(value, Quantity) or (isinstance(value, SCALARS) and not has_variables(value))
 
@@ -97,15 +106,15 @@ def _is_measure(gold: Answer) -> bool:
 def _resolved(found: Sequence[Verdict | Question]) -> list[Verdict]:
     """Return the verdicts, with the open questions answered all at once."""
     questions = [entry for entry in found if not isinstance(entry, Verdict)]
-    answers = iter(map(_verdict, questions, ask(questions))) if questions else iter(())
+    answers = iter(map(_verdict, questions, ask_math_verify(questions))) if questions else iter(())
     return [entry if isinstance(entry, Verdict) else next(answers) for entry in found]
 
 
-def _verdict(question: Question, outcome: Outcome) -> Verdict:
+def _verdict(question: Question, outcome: CallResult) -> Verdict:
     gold, _ = question
     if outcome.failure and outcome.failure != "timeout":
         # A machine out of memory strikes a call, too; what is the answer's doing happens again.
-        [outcome] = ask([question])
+        [outcome] = ask_math_verify([question])
     if outcome.failure and not is_at_fault(gold, outcome):
         return Verdict.ERROR
     # For what it cannot digest math-verify does not vouch.
@@ -113,7 +122,7 @@ def _verdict(question: Question, outcome: Outcome) -> Verdict:
 
 
 def gold_is_verifiable(gold: str) -> bool:
-    r"""Whether some answer could be right: the gold is short and something that can be read.
+    r"""Return whether some answer could be right: the gold is short and something that can be read.
 
     Example:
         >>> [gold_is_verifiable(gold) for gold in (r"\frac{1}{2}", "ellipse", "", "?", "See the proof above. " * 9)]
@@ -145,7 +154,7 @@ def _right(gold: Answer, answer: Answer) -> bool:
 
 
 def _same_ratio(gold: Answer, answer: Answer) -> bool:
-    """Whether ``6:8`` is given for ``3:4``; a gold of 3:45 may be a time, which is no other."""
+    """Return whether ``6:8`` is given for ``3:4``; a gold of 3:45 may be a time, which is no other."""
     texts = [side.text if isinstance(side, Words) else "" for side in (gold, answer)]
     if not all(map(_RATIO.fullmatch, texts)) or _TIME.fullmatch(texts[0]):
         return False
@@ -156,7 +165,7 @@ def _same_ratio(gold: Answer, answer: Answer) -> bool:
 
 
 def _same_choice(gold: Letter, answer: Answer) -> bool:
-    """Whether it is the letter, the value behind it, or both: a gold of (C) 24 may be answered by 24."""
+    """Return whether it is the letter, the value behind it, or both: a gold of (C) 24 may be answered by 24."""
     if isinstance(answer, Letter):
         values = None in (gold.value, answer.value) or same(gold.value, answer.value)  # type: ignore[arg-type]
         return gold.letter == answer.letter and values

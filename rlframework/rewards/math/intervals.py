@@ -38,6 +38,6 @@ def interval_of(relation: Relation) -> tuple[Node, Sequence] | None:
 
 
 def is_interval(node: Sequence) -> bool:
-    """Whether it can be nothing but an interval, as a pair in round brackets could."""
+    """Return whether it can be nothing but an interval, as a pair in round brackets could."""
     mixed = (node.opening, node.closing) != ("(", ")")
     return len(node.items) == 2 and (mixed or any(infinite_sign(item) for item in node.items))

@@ -1,4 +1,4 @@
-r"""One writing of LaTeX that is compared as text: ``\sum_{k=1}^n k`` is ``\sum_{k=1}^{n}{k}``."""
+r"""LaTeX in one normal form, for what is compared as text: ``\sum_{k=1}^n k`` is ``\sum_{k=1}^{n}{k}``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mathematical answers wherever a completion has them, for models that were not asked for a layout."""
+"""The lenient maths check: an answer inside the layout or outside of it, for models that were not asked for one."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from rlframework.rewards.verdict import Verdict
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:/\d+)?")
 
 
-class MathAnywhere(MathCheck):
+class LenientMathCheck(MathCheck):
     r"""Measures whether a completion gets the answer right, in the layout or out of it. Never train with it.
 
     It reads the answer of the layout; without one the last ``\boxed{}``; without that the last number. So it credits a
     base model that solves a problem and does not know the tags, and what remains of a comparison is what is solved. A
-    policy that is paid by it learns to end with whatever looks like an answer.
+    policy that is paid by it learns to end with anything that looks like an answer.
 
     Args:
         **options: Of `MathCheck`.
@@ -27,7 +27,7 @@ class MathAnywhere(MathCheck):
         >>> from rlframework.prompt import Prompt
         >>> prompt = Prompt([1], "?", {"answer": "42"})
         >>> texts = [r"So it is \boxed{42}.", "6 times 7 is 42.", "<end_working_out><SOLUTION>42</SOLUTION>", "Many."]
-        >>> MathAnywhere().evaluate(Completions([Completion(prompt, [2], text, "stop") for text in texts], 4)).total
+        >>> LenientMathCheck().evaluate(Completions([Completion(prompt, [2], text, "stop") for text in texts], 4)).total
         tensor([[1., 1., 1., 0.]])
     """
 
@@ -43,3 +43,6 @@ class MathAnywhere(MathCheck):
         if answer is None or any(tag in answer for tag in self.template.tags):
             return row
         return replace(row, text=self.template.written("", answer))
+
+
+MathAnywhere = LenientMathCheck  # Its name until 0.1.

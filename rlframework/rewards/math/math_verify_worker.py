@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 from rlframework.rewards.math.answers import Words
-from rlframework.rewards.pool import Outcome, WorkerPool
+from rlframework.rewards.pool import CallResult, WorkerPool
 
 CPU_LIMIT_S = 1.0
 # What hangs without computing; on a busy machine the processor time of a call may take long.
@@ -26,16 +26,16 @@ _NOTATION = re.compile(r"\\(?:i?int|oint|sum|prod|lim|equiv|p?mod|mathbb|partial
 _STRUCTURE = re.compile(r"[=<>,;()\[\]|]|\\[{}]|\\(?:le|ge|ne|in|equiv|pm|mp|cup|cap|text|mathbb|to)(?![A-Za-z])")
 
 
-def may_ask(gold: Words, answer: Words) -> bool:
-    """Whether both are short, in notation that is not read here, and alike in relations, brackets, separators."""
+def suits_math_verify(gold: Words, answer: Words) -> bool:
+    """Return whether math-verify may judge a pair: short, in notation not read here, with like relations and signs."""
     texts = gold.text, answer.text
     built = [sorted(_STRUCTURE.findall(text)) for text in texts]
-    known = all(len(text) <= LONGEST and _NOTATION.search(text) for text in texts)
-    return known and built[0] == built[1]
+    readable = all(len(text) <= LONGEST and _NOTATION.search(text) for text in texts)
+    return readable and built[0] == built[1]
 
 
-def ask(pairs: Sequence[tuple[str, str]]) -> list[Outcome]:
-    """Ask whether golds and answers are equal; the value of an outcome is a bool.
+def ask_math_verify(pairs: Sequence[tuple[str, str]]) -> list[CallResult]:
+    """Ask math-verify whether golds and answers are equal; the value of a result is a bool.
 
     Raises:
         ImportError: math-verify is not installed.
@@ -43,19 +43,19 @@ def ask(pairs: Sequence[tuple[str, str]]) -> list[Outcome]:
     return _POOL.map(pairs)
 
 
-def is_at_fault(gold: str, failed: Outcome) -> bool:
-    """Whether it was the answer on which a call failed, and not the gold or the machine.
+def is_at_fault(gold: str, failed: CallResult) -> bool:
+    """Return whether it was the answer on which a call failed, and not the gold or the machine.
 
     The wall clock says nothing of an answer. Processor time does, if the gold takes at most half of the limit: asked
     right after, so under the same load, and beside a number, since beside itself nothing is worked out.
     """
     if failed.failure == "timeout":
         return False
-    [alone] = ask([(gold, "7")])
+    [alone] = ask_math_verify([(gold, "7")])
     return alone.failure is None and alone.cpu_s <= CPU_LIMIT_S / 2
 
 
-def equal(gold: str, answer: str) -> bool:
+def equal_both_ways(gold: str, answer: str) -> bool:
     """Return math-verify's opinion in both directions; called in a worker process.
 
     Its own time limits are off: they count the wall clock, do not work in C, and take an answer that came too late for
@@ -83,4 +83,4 @@ def _without_i(text: str) -> str:
     return re.sub(r"(\\[A-Za-z]+)|i", lambda found: found[1] or f"{{{letter}}}", text)
 
 
-_POOL = WorkerPool(equal, limit_s=LIMIT_S, memory_mb=MEMORY_MB, cpu_limit_s=CPU_LIMIT_S)
+_POOL = WorkerPool(equal_both_ways, limit_s=LIMIT_S, memory_mb=MEMORY_MB, cpu_limit_s=CPU_LIMIT_S)

@@ -1,4 +1,4 @@
-"""One writing for what is written in many: signs of Unicode, spaces and wrappers of LaTeX and Markdown, separators."""
+"""The normal form of an answer's text: signs of Unicode, spaces and wrappers of LaTeX and Markdown, separators."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def read(text: str) -> Node:
 
 
 def _is_family(node: Node, element: Symbol) -> bool:
-    r"""Whether it says of the element that it is a value for each whole number: ``x = 2k, k \in \mathbb{Z}``."""
+    r"""Return whether it says of the element that it is a value for each whole number: ``x = 2k, k \in \mathbb{Z}``."""
     if not isinstance(node, Collection) or node.kind != "list" or len(node.items) != 2:
         return False
     value, letter = node.items

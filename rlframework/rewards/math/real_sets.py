@@ -32,7 +32,7 @@ class RealSet:
     numbers: Node
 
     def of_same_name(self, other: RealSet) -> bool:
-        """Whether it may be a set of the same variable: one that is not named may be any."""
+        """Return whether it may be a set of the same variable: one that is not named may be any."""
         return None in (self.name, other.name) or self.name == other.name
 
 

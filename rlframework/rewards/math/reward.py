@@ -12,7 +12,7 @@ from rlframework.rewards.verified import VerifiedReward
 
 
 class MathCheck(VerifiedReward):
-    r"""Pays for the right answer, whatever its kind and writing; `rlframework.rewards.math.grade` says what is right.
+    r"""Pays for the right answer, of any kind and in any writing; `rlframework.rewards.math.grade` says what is right.
 
     Args:
         template: The layout of the answer; `AnswerTemplate()` by default.

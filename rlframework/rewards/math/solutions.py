@@ -1,4 +1,4 @@
-"""What the names in an answer stand for: ``x = 1 or x = 2``, ``n = 2, 3``, ``(a, b) = (1, 2)``, ``a = 1, b = 2``."""
+"""Solutions, the values of the names in an answer: ``x = 1 or x = 2``, ``n = 2, 3``, ``(a, b) = (1, 2)``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OF_ANGLES = ("sin", "cos", "tan", "cot")
 
 @dataclass(frozen=True)
 class Solution:
-    """One value for each of some names.
+    """A solution: one value for each of some names.
 
     Args:
         names: Different ones.
@@ -46,7 +46,7 @@ class Solution:
         return dict(zip(self.names, self.values, strict=True))
 
 
-def solutions(node: Node) -> tuple[Solution, ...] | None:
+def solutions_of(node: Node) -> tuple[Solution, ...] | None:
     r"""Return what the names of an answer stand for, one solution for each case; None if it says nothing of the kind.
 
     A value without a name has the name of the one before it, as in ``n = 2, 3``. A name that comes again begins the
@@ -54,8 +54,8 @@ def solutions(node: Node) -> tuple[Solution, ...] | None:
 
     Example:
         >>> from rlframework.rewards.math.parser import read
-        >>> len(solutions(read("n = 2, 3, 4"))), len(solutions(read("a = 1, b = 2"))), solutions(read("2x = 6"))
-        (3, 1, None)
+        >>> [len(solutions_of(read(text)) or ()) for text in ("n = 2, 3, 4", "a = 1, b = 2", "2x = 6")]
+        [3, 1, 0]
     """
     if isinstance(node, Relation):
         return _of_relation(node)
@@ -120,7 +120,7 @@ def _joined(cases: list[tuple[Solution, ...]]) -> tuple[Solution, ...]:
 
 
 def is_name(node: Node) -> bool:
-    """Whether it names one thing: x, x_1, f(x), f(-2), f'(x), f^{-1}(x), P(A), AB, |AB|, cos A, a tuple of such."""
+    """Return whether it names one thing: x, x_1, f(x), f(-2), f'(x), f^{-1}(x), P(A), |AB|, cos A, a tuple of such."""
     if isinstance(node, Symbol):
         return node.name not in CONSTANTS
     if isinstance(node, Sequence):
@@ -149,7 +149,7 @@ def _without_bars(name: Node) -> Node:
 
 
 def holds(node: Node, name: Node) -> bool:
-    """Whether a name occurs in a node."""
+    """Return whether a name occurs in a node."""
     if node == name:
         return True
     return isinstance(node, Operation) and any(holds(part, name) for part in node.parts)

@@ -1,4 +1,4 @@
-"""What an answer is read as: the few kinds of mathematical object that answers are made of.
+"""The syntax tree of an answer: the few kinds of mathematical object that answers are made of.
 
 Nodes are plain tuples with names. Arithmetic ones (`Number` to `Degree`) make scalars; the others hold scalars and are
 compared kind by kind.
@@ -111,7 +111,7 @@ class PlusMinus:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Rows of entries.
+    """A matrix or vector, as rows of entries.
 
     Args:
         rows: As many entries in each.
@@ -168,14 +168,14 @@ VECTOR = "\\vec"
 
 
 def has_vector(node: Node) -> bool:
-    """Whether a scalar has an arrow over one of its letters: such do not multiply as numbers do."""
+    """Return whether a scalar has an arrow over one of its letters: such do not multiply as numbers do."""
     if isinstance(node, Symbol):
         return node.name.startswith(VECTOR)
     return isinstance(node, Operation) and any(map(has_vector, node.parts))
 
 
 def has_variables(node: Node) -> bool:
-    """Whether a scalar has a variable in it."""
+    """Return whether a scalar has a variable in it."""
     if isinstance(node, Symbol):
         return node.name not in CONSTANTS
     return isinstance(node, Operation) and any(map(has_variables, node.parts))

@@ -1,4 +1,4 @@
-"""From one writing to tokens."""
+"""The tokens of a mathematical answer."""
 
 from __future__ import annotations
 

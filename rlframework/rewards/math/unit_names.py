@@ -73,7 +73,7 @@ _PREFIXED = {
 
 
 class Unit(NamedTuple):
-    """A unit.
+    """A unit of measurement, or of money.
 
     Args:
         name: What it is called here.

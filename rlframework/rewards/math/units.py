@@ -56,7 +56,7 @@ def canonical_unit(words: str) -> str | None:
 
 
 def is_known_unit(words: str) -> bool:
-    """Whether it is made of units of their own right, which may follow a number without a blank."""
+    """Return whether it is made of units of their own right, which may follow a number without a blank."""
     words = words.strip()
     plain = words.replace("{", "").replace("}", "").lower()
     return not re.fullmatch("[A-KM-Z]", words) and _known(TOGETHER.get(plain, plain).split("/")) is not None
@@ -154,5 +154,5 @@ def _scale(unit: str) -> tuple[dict[str, int], Fraction] | None:
 
 
 def contradicts_plain(unit: str) -> bool:
-    """Whether a number of it may differ from the number alone: cents where money is meant, a percentage."""
+    """Return whether a number of it may differ from the number alone: cents where money is meant, a percentage."""
     return not {"¢", "%"}.isdisjoint(re.split("[ /^]", unit))

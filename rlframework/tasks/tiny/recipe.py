@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BaseRecipe:
-    """How the base is made. Every number is part of the cache key.
+    """The recipe of a tiny base. Every number is part of the cache key.
 
     Args:
         hidden_size: Width of the model.

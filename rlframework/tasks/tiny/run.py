@@ -1,4 +1,4 @@
-"""What the recipes on tiny models have in common: the options of their command line, and a Trainer for a minute."""
+"""The command line and the Trainer of the recipes on tiny models."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The proof kit for an algorithm of one's own."""
+"""The proof kit for your own algorithm."""

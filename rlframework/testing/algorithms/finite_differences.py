@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 
 class FrozenConstants(TorchFunctionMode):
-    """Records whatever leaves the graph in a first evaluation, and returns the same in all later ones.
+    """Records all that leaves the graph in a first evaluation, and returns the same in all later ones.
 
     A gradient treats as constant what `Tensor.detach` returns, what is computed under ``torch.no_grad`` and what became
     a Python number or a NumPy array. Differences of the loss agree with the gradient only if these stay as they were.

@@ -44,7 +44,7 @@ def check_algorithm(
         What each check found.
 
     Raises:
-        CheckError: Some checks fail; an AssertionError that names them and says how to mend each.
+        CheckError: Some checks fail; an AssertionError that names them and says how to correct each.
         Exception: Whatever the constructor raises, say if it refuses the options.
         TypeError: It is no class, or one that is still abstract.
         ValueError: There is no such check, or an option is the kit's own.

@@ -74,7 +74,7 @@ class Step:
 
 @dataclass
 class Record(RolloutCallback):
-    """What happened in a run.
+    """The record of a run: its rollouts and optimizer steps.
 
     Args:
         steps: Every optimizer step.
@@ -99,12 +99,12 @@ class Record(RolloutCallback):
 
     @property
     def gradient(self) -> Tensor:
-        """That of the first step."""
+        """The gradient of the first step."""
         return self.steps[0].gradient
 
     @property
     def advantages(self) -> Tensor:
-        """Those of the first rollout, ``(N, G)``."""
+        """The advantages of the first rollout, ``(N, G)``."""
         rollout = self.collected[0].rollout
         return rollout.advantages.view(-1, rollout.group_size)
 

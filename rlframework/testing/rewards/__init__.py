@@ -1,4 +1,4 @@
-"""The proof kit for a reward of one's own."""
+"""The proof kit for your own reward."""
 
 import lazy_loader
 

@@ -24,14 +24,14 @@ class Case:
 
     Args:
         completion: What is judged; its prompt carries the row.
-        expected: ``"accept"``, ``"refuse"``, ``"abstain"``, an exact score, or None for whatever it gets.
+        expected: ``"accept"``, ``"refuse"``, ``"abstain"``, an exact score, or None for any.
     """
 
     completion: Completion
     expected: Expectation = None
 
 
-def read_cases(given: Sequence[Given]) -> list[Case]:
+def as_cases(given: Sequence[Given]) -> list[Case]:
     """Return cases from tuples of a completion, its row, and maybe what is expected of it.
 
     Rows that are equal become one prompt, so that their completions stand in one group.
@@ -41,7 +41,7 @@ def read_cases(given: Sequence[Given]) -> list[Case]:
         ValueError: There is none, or an expectation is not one of the words nor a number.
 
     Example:
-        >>> cases = read_cases([("4", {"answer": "4"}, "accept"), ("5", {"answer": "4"}, -1.0)])
+        >>> cases = as_cases([("4", {"answer": "4"}, "accept"), ("5", {"answer": "4"}, -1.0)])
         >>> cases[0].completion.prompt is cases[1].completion.prompt, cases[1].expected
         (True, -1.0)
     """
@@ -84,6 +84,10 @@ def in_groups(cases: Sequence[Case], group_size: int) -> tuple[Completions, list
     """Return every case once, among the completions of its prompt, in whole groups; and the row of each case.
 
     What is missing to a group is filled up with the texts of other cases: any text may be an answer to any prompt.
+
+    Args:
+        cases: What to put in groups.
+        group_size: Completions in a group.
     """
     by_prompt: dict[int, list[int]] = {}
     for number, case in enumerate(cases):

@@ -1,4 +1,4 @@
-"""What a fresh process does for the proof kit: it makes the reward once, and judges what it is sent."""
+"""The fresh process of the proof kit: it makes the reward once, and judges the completions that it is sent."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import pickle
 import time
 from functools import lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from rlframework.completions import Completions
-
-if TYPE_CHECKING:
-    from rlframework.rewards.base import RewardModel
+from rlframework.rewards.base import RewardModel
+from rlframework.rewards.function import as_reward
 
 
 class Judged(NamedTuple):
-    """What a reward said in another process.
+    """The scores of a reward in another process.
 
     Args:
         scores: ``B`` totals; NaN abstains.
@@ -28,7 +27,7 @@ class Judged(NamedTuple):
     failures: list[tuple[int, str]]
 
 
-def judge(content: bytes, by_value: bool, completions: Completions) -> Judged:
+def judge_pickled(content: bytes, by_value: bool, completions: Completions) -> Judged:
     """Return the scores of a pickled reward.
 
     Args:
@@ -36,18 +35,14 @@ def judge(content: bytes, by_value: bool, completions: Completions) -> Judged:
         by_value: Whether the code is in the pickle.
         completions: What is judged.
     """
-    from rlframework.testing.rewards.subject import reported_failures
-
     reward = _reward(content, by_value)
     started = time.perf_counter()
     scores = reward.evaluate(completions)
     seconds = time.perf_counter() - started
-    return Judged(scores.total.flatten().tolist(), seconds, reported_failures(scores))
+    return Judged(scores.total.flatten().tolist(), seconds, scores.failures())
 
 
 @lru_cache(maxsize=1)
 def _reward(content: bytes, by_value: bool) -> RewardModel:
-    from rlframework.testing.rewards.subject import as_reward
-
     # The bytes come from the kit itself, in the process that started this one.
     return as_reward(import_module("dill").loads(content) if by_value else pickle.loads(content))  # noqa: S301

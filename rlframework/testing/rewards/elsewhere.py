@@ -11,8 +11,8 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from rlframework.completions import Completion, Completions
-from rlframework.rewards.pool import Outcome, WorkerPool
-from rlframework.testing.rewards.child import judge
+from rlframework.rewards.pool import CallResult, WorkerPool
+from rlframework.testing.rewards.child import judge_pickled
 
 START_LIMIT_S = 120.0
 
@@ -67,11 +67,11 @@ class Elsewhere:
 
     def __init__(self, source: Any) -> None:
         self.source = source
-        self.pool = WorkerPool(judge, workers=1, limit_s=START_LIMIT_S)
+        self.pool = WorkerPool(judge_pickled, workers=1, limit_s=START_LIMIT_S)
 
     @cached_property
     def parcel(self) -> Parcel:
-        """The reward as bytes; raises whatever pickling raises."""
+        """The reward as bytes; raises what pickling raises."""
         return pack(self.source)
 
     @property
@@ -82,16 +82,16 @@ class Elsewhere:
         except Exception:
             return False
 
-    def judge(self, completions: Completions) -> Outcome:
+    def judge(self, completions: Completions) -> CallResult:
         """Return the outcome of judging a batch, whose value is a `rlframework.testing.rewards.child.Judged`."""
         return self._call(completions, START_LIMIT_S)
 
-    def judge_alone(self, completion: Completion, limit_s: float) -> Outcome:
+    def judge_alone(self, completion: Completion, limit_s: float) -> CallResult:
         """Return the outcome for one completion; the process is killed if it takes much longer than ``limit_s``."""
         # A pool of the reward's own has to have the time to end its hanging worker itself.
         return self._call(Completions([completion], 1), 2 * limit_s + 1)
 
-    def _call(self, completions: Completions, limit_s: float) -> Outcome:
+    def _call(self, completions: Completions, limit_s: float) -> CallResult:
         self.pool.limit_s = limit_s
         content, by_value, _ = self.parcel
         return self.pool.map([(content, by_value, completions)])[0]

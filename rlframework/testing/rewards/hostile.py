@@ -12,7 +12,7 @@ def hostile_texts(template: AnswerTemplate, sample: str) -> dict[str, str]:
 
     Args:
         template: The layout that the reward reads; what is nested or huge is put where the answer belongs, too.
-        sample: An ordinary completion, whatever its layout.
+        sample: An ordinary completion, in any layout.
 
     Example:
         >>> texts = hostile_texts(AnswerTemplate(), "<SOLUTION>4</SOLUTION>")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rlframework.rewards.base import full_name
+from rlframework.rewards.function import Source
 from rlframework.testing.report import CheckError, CheckReport
-from rlframework.testing.rewards.cases import Given, read_cases
+from rlframework.testing.rewards.cases import Given, as_cases
 from rlframework.testing.rewards.checks import CHECKS
-from rlframework.testing.rewards.subject import Source, Subject, described
+from rlframework.testing.rewards.subject import Subject
 from rlframework.testing.running import chosen_checks, run_check
+from rlframework.utilities.errors import described
 
 
 def check_reward(
@@ -27,10 +30,10 @@ def check_reward(
     answers that it should not pay for.
 
     Args:
-        reward: A reward, its class (made anew without arguments where a process needs one), or a plain function.
+        reward: A reward, its class (made without arguments in each process that needs one), or a plain function.
         cases: Tuples of a completion (a text or a `Completion`), its row of data, and optionally what it should get:
             ``"accept"``, ``"refuse"``, ``"abstain"``, or an exact score. A dozen will do; take some of each kind.
-        limit_s: Seconds that one completion may take, whatever its text.
+        limit_s: Seconds that one completion may take, for any text.
         compares_rows: Say True if a score depends on the other completions of the group.
         accept_above: A score above it accepts.
         only: Name or names of the checks to run, as in ``rlframework.testing.rewards.checks.CHECKS``; by default all.
@@ -40,7 +43,7 @@ def check_reward(
         What each check found.
 
     Raises:
-        CheckError: Some checks fail; an AssertionError that names them and says how to mend each.
+        CheckError: Some checks fail; an AssertionError that names them and says how to correct each.
         TypeError: It is no reward, or a case is no such tuple.
         ValueError: There is no such check, there are no cases, or an expectation is unknown.
 
@@ -55,11 +58,13 @@ def check_reward(
         >>> check_reward(first_letter, [*cases, ("", {"answer": "4"})], raise_on_failure=False, only="failures").failed
         ['failures']
     """
-    subject = Subject(reward, read_cases(cases), limit_s, compares_rows, accept_above)
+    subject = Subject(reward, as_cases(cases), limit_s, compares_rows, accept_above)
     checks = chosen_checks(CHECKS, only)
     remedy = "score whatever text comes; return None (or NaN) where the row cannot be judged"
     try:
-        report = CheckReport(subject.name, [run_check(check, subject, described, remedy) for check in checks])
+        report = CheckReport(
+            full_name(subject.reward), [run_check(check, subject, described, remedy) for check in checks]
+        )
     finally:
         subject.elsewhere.close()
     if raise_on_failure and not report.ok:

@@ -14,7 +14,7 @@ import torch
 import yaml
 
 from rlframework import SFT, BatchedSampler, PromptDataModule, SpreadFilter, probe
-from rlframework.cli.main import main
+from rlframework.cli.commands import main
 from rlframework.completions import Completion
 from rlframework.report.probing.measure import ProbeReport
 from rlframework.report.probing.verdict import verdict

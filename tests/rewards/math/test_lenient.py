@@ -6,10 +6,10 @@ import pytest
 
 from rlframework.completions import Completion, Completions
 from rlframework.prompt import Prompt
-from rlframework.rewards import MathAnywhere, MathCheck
+from rlframework.rewards import LenientMathCheck, MathCheck
 
 
-def score(text: str, gold: str, stop_reason: str = "stop", kind: type[MathCheck] = MathAnywhere) -> float:
+def score(text: str, gold: str, stop_reason: str = "stop", kind: type[MathCheck] = LenientMathCheck) -> float:
     row = Completion(Prompt([1], "?", {"answer": gold}), [2], text, stop_reason)
     return kind().evaluate(Completions([row], 1)).total.item()
 

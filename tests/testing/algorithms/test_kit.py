@@ -14,7 +14,7 @@ from rlframework import BNPO, GRPO, GSPO, PolicyGradient
 from rlframework.terms import AdaptiveEntropyBonus, KLInLoss, KLInReward, TokenTruncation
 from rlframework.testing import CheckError, check_algorithm
 from rlframework.testing.algorithms.checks import CHECKS
-from rlframework.testing.report import Verdict
+from rlframework.testing.report import CheckStatus
 
 SHIPPED = [getattr(rlframework.algorithms, name) for name in rlframework.algorithms.NAMES]
 
@@ -23,7 +23,7 @@ SHIPPED = [getattr(rlframework.algorithms, name) for name in rlframework.algorit
 def test_every_shipped_algorithm_passes(kind: type[PolicyGradient]) -> None:
     report = check_algorithm(kind)
     assert [finding.check for finding in report.findings] == list(CHECKS)
-    stated = [finding.check for finding in report.findings if finding.verdict is Verdict.STATED]
+    stated = [finding.check for finding in report.findings if finding.verdict is CheckStatus.STATED]
     assert stated == (["accumulation"] if kind.depends_on_minibatches else [])
 
 
@@ -51,7 +51,7 @@ def test_options_are_handed_to_the_constructor_and_pass(options: dict[str, Any])
 def test_a_class_that_states_its_exception_is_reported_so() -> None:
     report = check_algorithm(BNPO, only="accumulation")
     assert report.ok
-    assert report["accumulation"].verdict is Verdict.STATED
+    assert report["accumulation"].verdict is CheckStatus.STATED
     assert "stated" in str(report)
     assert "depends_on_minibatches" in report["accumulation"].finding
 

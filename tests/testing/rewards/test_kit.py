@@ -11,8 +11,8 @@ from rlframework.completions import Completion
 from rlframework.prompt import Prompt
 from rlframework.rewards import CorrectAnswer, NumberCheck, RowReward
 from rlframework.testing import CheckError, check_reward
-from rlframework.testing.report import Verdict
-from rlframework.testing.rewards.cases import in_groups, read_cases, shortened
+from rlframework.testing.report import CheckStatus
+from rlframework.testing.rewards.cases import as_cases, in_groups, shortened
 from rlframework.testing.rewards.checks import CHECKS
 from tests.testing.rewards.reward_designs import CASES, FOUR
 from tests.testing.rewards.reward_faults import OPTIONS, PLANTED
@@ -88,7 +88,7 @@ def test_what_is_no_reward_or_no_check_is_refused() -> None:
 
 
 def test_groups_hold_every_case_once_with_its_prompt_and_are_filled_up() -> None:
-    completions, places = in_groups(read_cases(CASES), group_size=4)
+    completions, places = in_groups(as_cases(CASES), group_size=4)
     assert (completions.num_groups, completions.group_size) == (2, 4)
     assert [completions.rows[place].text for place in places] == [case[0] for case in CASES]
     assert [completions.rows[place].prompt.row for place in places] == [case[1] for case in CASES]
@@ -97,18 +97,18 @@ def test_groups_hold_every_case_once_with_its_prompt_and_are_filled_up() -> None
 
 def test_a_completion_keeps_its_ids_and_its_stop_reason() -> None:
     cut = Completion(Prompt([1], "2 + 2?"), [5, 6], CASES[0][0], "length")
-    (case,) = read_cases([(cut, FOUR)])
+    (case,) = as_cases([(cut, FOUR)])
     assert (case.completion.ids, case.completion.truncated) == ([5, 6], True)
     assert case.completion.prompt.row == FOUR
     assert check_reward(CorrectAnswer(), [(cut, FOUR, "refuse")], only="expectations").ok
     own = Completion(Prompt([1], "?", FOUR), [5], CASES[0][0], "stop")
-    assert read_cases([(own, {})])[0].completion is own
+    assert as_cases([(own, {})])[0].completion is own
 
 
 def test_a_sum_is_checked_component_by_component() -> None:
     report = check_reward(CorrectAnswer() + 0.5 * NumberCheck(), CASES, only=["abstention"])
     assert report.subject == "correct_answer + 0.5 * number_check"
-    assert report["abstention"].verdict is Verdict.PASSED
+    assert report["abstention"].verdict is CheckStatus.PASSED
 
 
 def test_long_and_unprintable_texts_are_shown_short() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rlframework.rewards import CorrectAnswer, ExactFormat, FunctionReward, NumberCheck
-from rlframework.testing.report import Verdict
+from rlframework.testing.report import CheckStatus
 from rlframework.testing.rewards import check_reward
 from tests.testing.rewards.reward_designs import CASES, AbstainsOnWords, Shortest, like_trl, pooled, verified, waits
 
@@ -19,7 +19,7 @@ WORDS = [("<end_working_out><SOLUTION>blue</SOLUTION>", {"prompt": "Sky?", "answ
 
 def test_a_pool_of_processes_passes_everything() -> None:
     report = check_reward(FunctionReward(pooled, workers=1), CASES)
-    assert {finding.verdict for finding in report.findings} == {Verdict.PASSED}
+    assert {finding.verdict for finding in report.findings} == {CheckStatus.PASSED}
 
 
 def test_rows_of_a_group_may_be_compared_if_it_is_said() -> None:
@@ -48,7 +48,7 @@ def test_a_function_of_a_notebook_goes_to_another_process_as_its_code() -> None:
         return unit * (f"<SOLUTION>{answer}<" in completion)
 
     report = check_reward(local, CASES, only=["determinism", "process_safety"])
-    assert report["process_safety"].verdict is Verdict.STATED
+    assert report["process_safety"].verdict is CheckStatus.STATED
     assert "as a copy of its code (no module has it at its top)" in report["process_safety"].finding
     assert report["determinism"].finding == "the same three times, and in a fresh process"
 

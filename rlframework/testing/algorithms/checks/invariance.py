@@ -1,4 +1,4 @@
-"""What the gradient must not depend on: the cut into minibatches, padding, and the order of rows and groups."""
+"""Invariance of the gradient to the cut into minibatches, to padding, and to the order of rows and groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How advantages answer to rewards: shift, scale, order, groups of equal rewards, abstentions."""
+"""Response of advantages to rewards: shift, scale, order, groups of equal rewards, abstentions."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def _judge_flat_groups(trial: Trial, rewards: Tensor, advantages: Tensor) -> str
 
 
 def _moves_with(trial: Trial, rewards: Tensor, groups: slice) -> bool:
-    """Whether more reward for all rows of these groups alone is more advantage: then pushing them is meant."""
+    """Return whether more reward for all rows of these groups alone is more advantage: then pushing them is meant."""
     more = rewards.clone()
     more[groups] += 0.25
     rise = answer(trial, more).advantages[groups] - answer(trial, rewards).advantages[groups]

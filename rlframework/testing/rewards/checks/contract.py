@@ -1,4 +1,4 @@
-"""What a run asks of every reward: a finite score for each completion, and hands off the completions."""
+"""The contract of a reward: a finite score for each completion, and completions that stay as they are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from rlframework.completions import Completion, Completions
 from rlframework.rewards.judgement import Judgement
 from rlframework.testing.report import Violation
 from rlframework.testing.rewards.cases import Expectation, answered, in_groups, shortened
-from rlframework.testing.rewards.subject import Subject, described, reported_failures
+from rlframework.testing.rewards.subject import Subject
+from rlframework.utilities.errors import described
 
 
 def failures(subject: Subject) -> str:
@@ -20,7 +21,7 @@ def failures(subject: Subject) -> str:
     for case in subject.cases:
         alone = copy.deepcopy(Completions([case.completion], 1))
         try:
-            failed = [why for _, why in reported_failures(subject.judge(alone))]
+            failed = [why for _, why in subject.judge(alone).failures()]
         except Exception as error:
             failed = [described(error)]
         if failed:
@@ -106,17 +107,17 @@ def expectations(subject: Subject) -> str:
     # In groups, because a reward that compares rows has to see some.
     completions, places = in_groups(subject.cases, group_size=4)
     scores = subject.scores(completions).flatten()
-    asked = [(case, scores[row].item()) for case, row in zip(subject.cases, places, strict=True)]
-    asked = [(case, score) for case, score in asked if case.expected is not None]
-    wrong = [(case, score) for case, score in asked if not _met(case.expected, score, subject.accept_above)]
+    judged = [(case, scores[row].item()) for case, row in zip(subject.cases, places, strict=True)]
+    judged = [(case, score) for case, score in judged if case.expected is not None]
+    wrong = [(case, score) for case, score in judged if not _met(case.expected, score, subject.accept_above)]
     if wrong:
         case, score = wrong[0]
         raise Violation(
-            f"{shortened(case.completion.text)} should get {_said(case.expected, subject.accept_above)} and gets "
-            f"{score:g} ({len(wrong)} of {len(asked)} expectations are not met)",
-            "mend the reward, or the expectation; accept_above says where accepting begins",
+            f"{shortened(case.completion.text)} should get {_in_words(case.expected, subject.accept_above)} and gets "
+            f"{score:g} ({len(wrong)} of {len(judged)} expectations are not met)",
+            "correct the reward, or the expectation; accept_above says where accepting begins",
         )
-    return f"all {len(asked)} are met" if asked else "no case has one; add 'accept', 'refuse' or a score to some"
+    return f"all {len(judged)} are met" if judged else "no case has one; add 'accept', 'refuse' or a score to some"
 
 
 def _met(expected: Expectation, score: float, accept_above: float) -> bool:
@@ -129,7 +130,7 @@ def _met(expected: Expectation, score: float, accept_above: float) -> bool:
     return isinstance(expected, (int, float)) and math.isclose(score, expected, rel_tol=1e-5, abs_tol=1e-6)
 
 
-def _said(expected: Expectation, accept_above: float) -> str:
+def _in_words(expected: Expectation, accept_above: float) -> str:
     words = {
         "abstain": "none (abstain)",
         "accept": f"more than {accept_above:g}",

@@ -1,4 +1,4 @@
-"""What becomes of rows whose expected answer is missing or makes no sense."""
+"""Abstention from rows whose expected answer is missing or makes no sense."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from torch import Tensor
 
 from rlframework.completions import Completion, Completions
 from rlframework.testing.report import Violation
-from rlframework.testing.rewards.subject import Subject, described, difference, same
+from rlframework.testing.rewards.subject import Subject, first_difference, same_scores
+from rlframework.utilities.errors import described
 
 MISSING = object()
 SPOILED = {"missing": MISSING, "None": None, "empty": "", "blank": " \n", "nan": float("nan")}
@@ -21,7 +22,7 @@ SPOILED = {"missing": MISSING, "None": None, "empty": "", "blank": " \n", "nan":
 def abstention(subject: Subject) -> str:
     """Where the expected answer is missing or blank it abstains or says so, and other rows keep their scores."""
     completions = subject.batch()
-    said: list[str] = []
+    found: list[str] = []
     # Component by component: in a sum one abstention hides what the others did.
     for name, weight, reward, required in subject.reward.components():
         part = replace(subject, source=reward)
@@ -30,9 +31,9 @@ def abstention(subject: Subject) -> str:
             if _matters(part, completions, plain, column):
                 deeds = {_spoil(part, completions, plain, column, what, value) for what, value in SPOILED.items()}
                 counted = ", which counts as 0 in the sum" if weight and not required and "abstains" in deeds else ""
-                said.append(f"{name} {' or '.join(sorted(deeds))} without {column!r}{counted}")
+                found.append(f"{name} {' or '.join(sorted(deeds))} without {column!r}{counted}")
     rest = "" if completions.num_groups == 1 else "; other groups keep their scores"
-    return "; ".join(said) + rest if said else "no column of the rows changes a score"
+    return "; ".join(found) + rest if found else "no column of the rows changes a score"
 
 
 def _spoil(subject: Subject, completions: Completions, plain: Tensor, column: str, what: str, value: Any) -> str:
@@ -55,7 +56,7 @@ def _spoil(subject: Subject, completions: Completions, plain: Tensor, column: st
             f"where {column!r} is {what} it gives {score:g}, as if the policy had been right or wrong",
             "return None (or NaN) where the expected answer cannot be used; a number would teach the policy nonsense",
         )
-    apart = difference(
+    apart = first_difference(
         plain[~spoiled], scores[~spoiled], Completions([row for row, bad in _marked(changed, spoiled) if not bad], 1)
     )
     if apart:
@@ -79,7 +80,7 @@ def _matters(subject: Subject, completions: Completions, plain: Tensor, column: 
             scores = subject.scores(_with_column(completions, other, column))
         except Exception:
             return True
-        if not same(plain, scores).all():
+        if not same_scores(plain, scores).all():
             return True
     return False
 

@@ -1,4 +1,4 @@
-"""What a score must not depend on: chance, the order of rows and groups, and who else is in the batch."""
+"""Independence of a score from chance, from the order of rows and groups, and from the rest of the batch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from rlframework.completions import Completion, Completions
 from rlframework.testing.report import Violation
 from rlframework.testing.rewards.cases import answered
-from rlframework.testing.rewards.subject import Subject, difference
+from rlframework.testing.rewards.subject import Subject, first_difference
 
 
 def determinism(subject: Subject) -> str:
@@ -17,7 +17,7 @@ def determinism(subject: Subject) -> str:
     completions = subject.batch()
     first = subject.scores(copy.deepcopy(completions))
     for _ in range(2):
-        apart = difference(first, subject.scores(copy.deepcopy(completions)), completions)
+        apart = first_difference(first, subject.scores(copy.deepcopy(completions)), completions)
         if apart:
             raise Violation(
                 f"asked again, {apart}",
@@ -28,7 +28,7 @@ def determinism(subject: Subject) -> str:
     outcome = subject.elsewhere.judge(completions)
     if outcome.failure:
         return "the same three times; it fails in a fresh process, see process_safety"
-    apart = difference(first, torch.tensor(outcome.value.scores).view_as(first), completions)
+    apart = first_difference(first, torch.tensor(outcome.value.scores).view_as(first), completions)
     if apart:
         raise Violation(
             f"in a fresh process {apart}",
@@ -49,7 +49,7 @@ def order_independence(subject: Subject) -> str:
         scores = subject.scores(copy.deepcopy(Completions(rows, completions.group_size))).flatten()
         places = {id(row): place for place, row in enumerate(rows)}
         back = torch.stack([scores[places[id(row)]] for row in completions]).view_as(plain)
-        apart = difference(plain, back, completions)
+        apart = first_difference(plain, back, completions)
         if apart:
             raise Violation(
                 f"with {what}, {apart}",
@@ -72,7 +72,7 @@ def batch_independence(subject: Subject) -> str:
     for company, others in _company(completions).items():
         crowd = copy.deepcopy(Completions(rows + others, completions.group_size))
         together = subject.scores(crowd).flatten()[: len(rows)]
-        apart = difference(together, alone, completions)
+        apart = first_difference(together, alone, completions)
         if apart and subject.compares_rows:
             raise Violation(
                 f"among {company}, and with its group alone, {apart}",

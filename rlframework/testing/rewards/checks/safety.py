@@ -1,4 +1,4 @@
-"""Where a reward has to work: in any thread, in several at once, and in another process."""
+"""Thread and process safety: a reward works in any thread, in several at once, and in another process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from torch import Tensor
 
 from rlframework.completions import Completions
 from rlframework.testing.report import Violation
-from rlframework.testing.rewards.subject import Subject, described, difference, reported_failures
+from rlframework.testing.rewards.subject import Subject, first_difference
+from rlframework.utilities.errors import described
 
 THREADS = 8
 PATIENCE_S = 60.0
@@ -33,7 +34,7 @@ def thread_safety(subject: Subject) -> str:
     for result in (alone, *results):
         if isinstance(result, str):
             raise Violation(f"with {THREADS} threads at once it failed: {result}", _UNSHARED)
-        apart = difference(plain, result, completions)
+        apart = first_difference(plain, result, completions)
         if apart:
             raise Violation(f"with {THREADS} threads at once, {apart}", _UNSHARED)
     return f"the same scores in {THREADS} threads at once, and in one beside the main one"
@@ -47,14 +48,14 @@ def _from_threads(subject: Subject, completions: Completions, count: int) -> lis
     results: list[Tensor | str] = [f"no scores after {PATIENCE_S:g} s"] * count
     together = threading.Barrier(count)
     own = [copy.deepcopy(completions) for _ in range(count)]
-    known = {row for row, _ in reported_failures(subject.judge(copy.deepcopy(completions)))}
+    failing = {row for row, _ in subject.judge(copy.deepcopy(completions)).failures()}
 
     def body(number: int) -> None:
         try:
             together.wait()
             scores = subject.judge(own[number])
             # A row that fails everywhere is a finding of another check.
-            failed = [why for row, why in reported_failures(scores) if row not in known]
+            failed = [why for row, why in scores.failures() if row not in failing]
             results[number] = failed[0] if failed else scores.total
         except BaseException as error:
             results[number] = described(error)

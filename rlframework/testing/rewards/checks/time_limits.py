@@ -1,4 +1,4 @@
-"""How long a reward may take, whatever the policy writes."""
+"""Time limits: how long a reward may take for any text that a policy writes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import time
 from typing import NamedTuple
 
 from rlframework.completions import Completion, Completions
+from rlframework.rewards.template import template_of
 from rlframework.testing.report import Violation
 from rlframework.testing.rewards.cases import answered
 from rlframework.testing.rewards.hostile import hostile_texts
-from rlframework.testing.rewards.subject import Subject, described, reported_failures
+from rlframework.testing.rewards.subject import Subject
+from rlframework.utilities.errors import described
 
 
 class Timed(NamedTuple):
-    """How one completion fared.
+    """The time that one completion took, or the reason why it has no score.
 
     Args:
         seconds: How long it took.
@@ -32,7 +34,7 @@ def time_limit(subject: Subject) -> str:
     """No completion takes longer than limit_s or makes it fail: no case, and no hostile text."""
     sample = subject.cases[0].completion
     texts = {f"case {number}": case.completion for number, case in enumerate(subject.cases)}
-    hostile = hostile_texts(subject.template, sample.text)
+    hostile = hostile_texts(template_of(subject.reward), sample.text)
     texts |= {f"hostile text '{name}'": answered(sample.prompt, text) for name, text in hostile.items()}
     timed = _judge_elsewhere if subject.elsewhere.reachable else _judge_in_thread
     timed(subject, sample, 120.0)  # What it loads on its first call is not the completion's fault.
@@ -73,7 +75,7 @@ def _judge_in_thread(subject: Subject, completion: Completion, limit_s: float) -
     def body() -> None:
         try:
             scores = subject.judge(copy.deepcopy(Completions([completion], 1)))
-            results.append(next((why for _, why in reported_failures(scores)), ""))
+            results.append(next((why for _, why in scores.failures()), ""))
         except Exception as error:
             results.append(described(error))
 

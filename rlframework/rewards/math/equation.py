@@ -27,7 +27,7 @@ _SIGNS = str.maketrans("\u2212\u00d7\u00f7\u00b7", "-*/*")
 
 
 class Equation(NamedTuple):
-    """What a completion says, as exact numbers.
+    """The equation of a completion, as exact numbers.
 
     Args:
         setup: Value of the left-hand side; None where a number was boxed and nothing shows how it came about.
@@ -113,7 +113,12 @@ class EquationReward(VerifiedReward):
 
     @abstractmethod
     def holds(self, equation: Equation, expected: Fraction) -> bool:
-        """Whether an equation is paid, given the expected number."""
+        """Return whether an equation is paid, given the expected number.
+
+        Args:
+            equation: The equation of the completion.
+            expected: The expected answer.
+        """
 
     def can_judge(self, prompt: Prompt) -> bool:
         """Return whether the expected number is there."""
@@ -140,7 +145,7 @@ class EquationReward(VerifiedReward):
 class RightEquation(EquationReward):
     r"""Pays for the expected number on the right of a true equation, or in a box. The accuracy to validate with.
 
-    Both sides are checked: ``1 + 1 = 42`` is not right, whatever was expected.
+    Both sides are checked: ``1 + 1 = 42`` is not right, for any expected number.
 
     Example:
         >>> from rlframework.prompt import Prompt
@@ -153,7 +158,7 @@ class RightEquation(EquationReward):
     component = "right"
 
     def holds(self, equation: Equation, expected: Fraction) -> bool:
-        """Whether both sides are the expected number."""
+        """Return whether both sides are the expected number."""
         return equation.answer == expected and equation.setup in (None, expected)
 
 
@@ -173,7 +178,7 @@ class EquationSetup(EquationReward):
     component = "setup"
 
     def holds(self, equation: Equation, expected: Fraction) -> bool:
-        """Whether the left-hand side is the expected number."""
+        """Return whether the left-hand side is the expected number."""
         return equation.setup == expected
 
 
@@ -191,5 +196,5 @@ class EquationLayout(EquationReward):
     component = "layout"
 
     def holds(self, equation: Equation, expected: Fraction) -> bool:
-        """Any will do."""
+        """Accept any equation."""
         return True

@@ -13,7 +13,7 @@ from rlframework.prompt import Prompt
 from rlframework.report import reward_report
 from rlframework.reward_report.equation_layouts import OneBox, OneEquation
 from rlframework.rewards import EquationLayout, EquationSetup, RightEquation
-from rlframework.rewards.equation import MAX_EQUATION_CHARACTERS, read_equation
+from rlframework.rewards.math.equation import MAX_EQUATION_CHARACTERS, read_equation
 from rlframework.testing import check_reward
 
 READ = [

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from rlframework.cli.main import COMMANDS, main
+from rlframework.cli.commands import COMMANDS, main
 
 SLOW = ("torch", "transformers", "pytorch_lightning", "datasets")
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     program = (
-        "import sys\nfrom rlframework.cli.main import main\n"
+        "import sys\nfrom rlframework.cli.commands import main\n"
         f"try:\n    status = main({list(arguments)!r})\nexcept SystemExit as end:\n    status = end.code\n"
         f"print([name for name in {SLOW!r} if name in sys.modules], status)"
     )
@@ -36,6 +36,14 @@ def test_help_waits_for_nothing_large(arguments: list[str], words: list[str], st
     assert done.stdout.splitlines()[-1] == f"[] {status}", done.stdout + done.stderr
     for word in words:
         assert word in done.stdout
+
+
+@pytest.mark.parametrize("module", ["rlframework.cli", "rlframework.commands", "rlframework.testing"])
+def test_other_names_of_the_command(module: str) -> None:
+    command = [sys.executable, "-m", module, "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert ("rlframework check" if module == "rlframework.testing" else "reward-report") in done.stdout
 
 
 def test_an_unknown_command_is_an_error_of_usage(capsys: pytest.CaptureFixture[str]) -> None:

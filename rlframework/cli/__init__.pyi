@@ -1,3 +1,0 @@
-from .lightning import main
-
-__all__ = ["main"]
