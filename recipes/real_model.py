@@ -16,7 +16,7 @@ import transformers
 from peft import LoraConfig
 from pytorch_lightning.loggers import CSVLogger
 
-from rlframework import GRPO, CausalLMPolicy, SharedPrefixSampler, SpreadFilter, rewards
+from rlframework import GRPO, CausalLMPolicy, DynamicSampling, SharedPrefixSampler, rewards
 from rlframework.callbacks import ProgressBar, RolloutWriter, SavePolicy
 from rlframework.policies import fastest_precision
 from rlframework.report import Comparison, process_usage
@@ -45,7 +45,7 @@ def main(model: Path | None, seed: int, output: Path, steps: int, n_heldout: int
     algorithm = GRPO(
         policy,
         RULES,
-        SpreadFilter(SharedPrefixSampler(group_size=8, max_tokens=MAX_TOKENS, seed=seed), RIGHT, keep=16),
+        DynamicSampling(SharedPrefixSampler(group_size=8, max_tokens=MAX_TOKENS, seed=seed), RIGHT, keep=16),
         prompts_per_rollout=PROMPTS,
         minibatches_per_rollout=PARTS,
         learning_rate=5e-4,

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from rlframework.rollout import Rollout
     from rlframework.samplers import (
         BatchedSampler,
+        DynamicSampling,
         GenerateSampler,
         GroupSampler,
         SharedPrefixSampler,

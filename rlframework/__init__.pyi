@@ -32,6 +32,7 @@ from .rewards import RewardModel
 from .rollout import Rollout
 from .samplers import (
     BatchedSampler,
+    DynamicSampling,
     GenerateSampler,
     GroupSampler,
     SharedPrefixSampler,
@@ -63,6 +64,7 @@ __all__ = [
     "Demonstration",
     "DemonstrationDataModule",
     "DrGRPO",
+    "DynamicSampling",
     "Evaluation",
     "GenerateSampler",
     "GroupSampler",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rlframework.functional.logprobs import TokenLogProbs
-from rlframework.functional.masks import off_policy_gate
+from rlframework.functional.masks import off_policy_mask
 from rlframework.loop.optimizer_step import with_entropy_masks
 from rlframework.loop.rollout_algorithm import RolloutAlgorithm
 from rlframework.loop.zero_advantage import score_with_gradient_where_needed
@@ -92,7 +92,7 @@ class PolicyGradient(RolloutAlgorithm):
     arXiv:2505.07291)."""
     off_policy_threshold: float | None = None
     """Leave out rows of negative advantage that the policy has moved away from by more than this many nats per token
-    (`off_policy_gate`)."""
+    (`off_policy_mask`)."""
     top_entropy_share: float = 1.0
     """Learn only from this share of the optimizer step's tokens, those of the highest entropy under the weights that
     the step starts from. Costs a forward pass."""
@@ -158,7 +158,7 @@ class PolicyGradient(RolloutAlgorithm):
             known = logprobs if batch.old_logprobs is None else batch.old_logprobs
             behaviour = known if batch.sampler_logprobs is None else batch.sampler_logprobs
             threshold = self.off_policy_threshold
-            factor = factor * off_policy_gate(logprobs, behaviour, batch.advantages, batch.loss_mask, threshold)
+            factor = factor * off_policy_mask(logprobs, behaviour, batch.advantages, batch.loss_mask, threshold)
         return factor
 
     def diagnostics(self, logprobs: Tensor, batch: Rollout) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ from rlframework.functional.ratios import masked_mean
 
 
 @torch.no_grad()
-def off_policy_gate(
+def off_policy_mask(
     logprobs: Tensor, behaviour_logprobs: Tensor, advantages: Tensor, mask: Tensor, threshold: float
 ) -> Tensor:
     """Leave out bad completions that the policy has moved away from since they were sampled.
@@ -30,13 +30,17 @@ def off_policy_gate(
         ``(B, 1)`` bool, false on rows to leave out.
 
     Example:
-        >>> left = off_policy_gate(torch.tensor([[-3.0], [-3.0]]), torch.tensor([[-1.0], [-1.0]]),
+        >>> left = off_policy_mask(torch.tensor([[-3.0], [-3.0]]), torch.tensor([[-1.0], [-1.0]]),
         ...                        torch.tensor([[1.0], [-1.0]]), torch.tensor([[True], [True]]), threshold=0.5)
         >>> left.tolist()
         [[True], [False]]
     """
     drift = masked_mean((behaviour_logprobs - logprobs).nan_to_num(0.0), mask)
     return (advantages >= 0) | (drift <= threshold)
+
+
+# Its name until 0.1.
+off_policy_gate = off_policy_mask
 
 
 @torch.no_grad()

@@ -1,6 +1,6 @@
 from .base import GroupSampler
 from .batched import BatchedSampler
-from .filters import SpreadFilter
+from .filters import DynamicSampling, SpreadFilter
 from .generate import GenerateSampler
 from .shared_prefix import SharedPrefixSampler
 from .uncached import UncachedSampler
@@ -11,6 +11,7 @@ from .vllm import DiskSync, LoRASync, ServerError, VLLMSampler, WeightSync
 __all__ = [
     "BatchedSampler",
     "DiskSync",
+    "DynamicSampling",
     "GenerateSampler",
     "GroupSampler",
     "LoRASync",

@@ -17,7 +17,7 @@ from rlframework.samplers.base import GroupSampler, Progress
 from rlframework.utilities.distributed import on_any_rank, raise_together
 
 
-class SpreadFilter(GroupSampler):
+class DynamicSampling(GroupSampler):
     """Keeps groups whose rewards differ: the others teach a group-relative algorithm nothing (dynamic sampling).
 
     It is handed more prompts than it keeps groups, samples ``keep`` of them at a time, and stops when it has ``keep``
@@ -40,7 +40,7 @@ class SpreadFilter(GroupSampler):
     Example:
         >>> from rlframework import SharedPrefixSampler, rewards
         >>> sampler = SharedPrefixSampler(group_size=8, max_tokens=32)
-        >>> SpreadFilter(sampler, rewards.CorrectAnswer(), keep=4).groups_from(12)
+        >>> DynamicSampling(sampler, rewards.CorrectAnswer(), keep=4).groups_from(12)
         4
     """
 
@@ -127,3 +127,7 @@ class SpreadFilter(GroupSampler):
         other = super().replace(**own, **changes)
         other.sampler = self.sampler.replace(**changes)
         return other
+
+
+# Its name until 0.1.
+SpreadFilter = DynamicSampling

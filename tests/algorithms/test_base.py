@@ -24,7 +24,7 @@ from rlframework import (
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.loop.callback import RolloutRecord
 from rlframework.rewards import CorrectAnswer
-from rlframework.samplers import SpreadFilter
+from rlframework.samplers import DynamicSampling
 from rlframework.terms import EntropyBonus, SequenceMask, TokenTruncation
 from rlframework.testing import tiny_policy
 from tests.algorithms.closed_form import make as still
@@ -174,7 +174,7 @@ def test_an_option_left_alone_costs_nothing() -> None:
 
 @pytest.mark.parametrize("truncation", [{"top_k": 5}, {"top_p": 0.9}, {"min_p": 0.1}])
 def test_samples_of_a_truncated_distribution_need_a_correction(truncation: dict[str, Any]) -> None:
-    sampler = SpreadFilter(SharedPrefixSampler(group_size=2, max_tokens=4, **truncation), CorrectAnswer(), keep=2)
+    sampler = DynamicSampling(SharedPrefixSampler(group_size=2, max_tokens=4, **truncation), CorrectAnswer(), keep=2)
     for one in (sampler, sampler.sampler):
         with pytest.raises(ValueError, match=r"samples of a truncated distribution .* sampler_correction"):
             GRPO(tiny_policy(), CorrectAnswer(), one)

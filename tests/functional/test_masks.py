@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from rlframework.functional.masks import entropy_threshold, off_policy_gate
+from rlframework.functional.masks import entropy_threshold, off_policy_mask
 
 
 def test_only_bad_rows_that_have_drifted_are_left_out() -> None:
@@ -15,14 +15,14 @@ def test_only_bad_rows_that_have_drifted_are_left_out() -> None:
     behaviour = torch.full((4, 2), -1.0)
     logprobs = torch.tensor([[-1.5, -1.5], [-1.5, -1.5], [-1.2, -1.0], [1.0, 1.0]])
     advantages = torch.tensor([[1.0], [-1.0], [-1.0], [-1.0]])
-    gate = off_policy_gate(logprobs, behaviour, advantages, torch.ones(4, 2).bool(), threshold=0.2)
+    gate = off_policy_mask(logprobs, behaviour, advantages, torch.ones(4, 2).bool(), threshold=0.2)
     assert gate.tolist() == [[True], [False], [True], [True]]
 
 
 def test_the_threshold_itself_and_an_advantage_of_0_are_kept() -> None:
     mask = torch.ones(2, 1).bool()
     logprobs, behaviour = torch.tensor([[-1.5], [-9.0]]), torch.tensor([[-1.0], [-1.0]])
-    assert off_policy_gate(logprobs, behaviour, torch.tensor([[-1.0], [0.0]]), mask, 0.5).tolist() == [[True], [True]]
+    assert off_policy_mask(logprobs, behaviour, torch.tensor([[-1.0], [0.0]]), mask, 0.5).tolist() == [[True], [True]]
 
 
 def test_the_drift_is_over_masked_tokens_and_a_token_of_unknown_probability_has_none() -> None:
@@ -30,13 +30,13 @@ def test_the_drift_is_over_masked_tokens_and_a_token_of_unknown_probability_has_
     logprobs = torch.tensor([[-4.0, -4.0, 90.0]])
     behaviour = torch.tensor([[-1.0, math.nan, -1.0]])
     mask, bad = torch.tensor([[True, True, False]]), torch.tensor([[-1.0]])
-    assert off_policy_gate(logprobs, behaviour, bad, mask, 1.51).item()
-    assert not off_policy_gate(logprobs, behaviour, bad, mask, 1.49).item()
+    assert off_policy_mask(logprobs, behaviour, bad, mask, 1.51).item()
+    assert not off_policy_mask(logprobs, behaviour, bad, mask, 1.49).item()
 
 
 def test_a_row_without_tokens_is_kept_and_no_gradient_flows() -> None:
     logprobs = torch.tensor([[-5.0]], requires_grad=True)
-    gate = off_policy_gate(logprobs, torch.tensor([[0.0]]), torch.tensor([[-1.0]]), torch.tensor([[False]]), 0.1)
+    gate = off_policy_mask(logprobs, torch.tensor([[0.0]]), torch.tensor([[-1.0]]), torch.tensor([[False]]), 0.1)
     assert gate.item()
     assert not gate.requires_grad
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 
-from rlframework import GRPO, PromptDataModule, SharedPrefixSampler, SpreadFilter
+from rlframework import GRPO, DynamicSampling, PromptDataModule, SharedPrefixSampler
 from rlframework.loop.checks import check_golds
 from rlframework.prompt import Prompt
 from rlframework.rewards import AnswerCheck, CorrectAnswer, ExactFormat, NumberCheck, RewardModel, RightEquation, Where
@@ -104,7 +104,7 @@ def test_what_a_row_can_do_without_counts_as_0() -> None:
 
 
 def test_what_filters_and_validation_judge_by_is_asked_too() -> None:
-    filtered = SpreadFilter(SharedPrefixSampler(group_size=2, max_tokens=4), CorrectAnswer(), keep=1)
+    filtered = DynamicSampling(SharedPrefixSampler(group_size=2, max_tokens=4), CorrectAnswer(), keep=1)
     algorithm = GRPO(tiny_policy(), ExactFormat(), filtered, prompts_per_rollout=2)
     trainer = pl.Trainer(max_steps=1, barebones=True, accelerator="cpu")
     with pytest.raises(ValueError, match=r"2 of 2 train rows .*'correct_answer'"):

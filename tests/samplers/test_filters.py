@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from rlframework import DAPO, BatchedSampler, Completion, Completions, GroupSampler, SpreadFilter
+from rlframework import DAPO, BatchedSampler, Completion, Completions, DynamicSampling, GroupSampler
 from rlframework.prompt import Prompt
 from rlframework.report.evaluation import evaluate
 from rlframework.rewards import Judgement, RewardLimits, RewardModel, RowReward
@@ -71,22 +71,22 @@ def kept(completions: Completions) -> list[int]:
 )
 def test_groups_with_spread_come_first(uneven: tuple[int, ...], expected: list[int], batches: int) -> None:
     sampler = Scripted()
-    found = SpreadFilter(sampler, Uneven(*uneven), keep=2).sample(Nobody(), prompts(*range(6)), step=7)
+    found = DynamicSampling(sampler, Uneven(*uneven), keep=2).sample(Nobody(), prompts(*range(6)), step=7)
     assert kept(found) == expected
     assert sampler.asked == [([n, n + 1], 7) for n in (0, 2, 4)[:batches]]
 
 
 def test_a_last_batch_may_be_short_and_a_group_that_nobody_judged_has_no_spread() -> None:
     sampler = Scripted()
-    assert kept(SpreadFilter(sampler, Uneven(4), keep=2).sample(Nobody(), prompts(99, 3, 4))) == [4, 99]
+    assert kept(DynamicSampling(sampler, Uneven(4), keep=2).sample(Nobody(), prompts(99, 3, 4))) == [4, 99]
     assert [asked for asked, _ in sampler.asked] == [[99, 3], [4]]
 
 
 def test_too_few_prompts_are_refused() -> None:
     with pytest.raises(ValueError, match="1 prompts on this rank cannot give keep=2 groups; raise prompts_per_rollout"):
-        SpreadFilter(Scripted(), Uneven(), keep=2).sample(Nobody(), prompts(0))
+        DynamicSampling(Scripted(), Uneven(), keep=2).sample(Nobody(), prompts(0))
     with pytest.raises(ValueError, match="keep must be at least 1, got 0"):
-        SpreadFilter(Scripted(), Uneven(), keep=0)
+        DynamicSampling(Scripted(), Uneven(), keep=0)
 
 
 class Broken(RewardModel):
@@ -105,28 +105,28 @@ class Broken(RewardModel):
 def test_groups_whose_checks_fail_are_not_quietly_passed_over() -> None:
     """Without spread they are not kept, and so the algorithm never learns that four of six prompts fail."""
     with pytest.raises(RuntimeError, match=r"'broken' failed to check 8 of the latest 12 completions.*it broke"):
-        SpreadFilter(Scripted(), Broken(3, 5), keep=2).sample(Nobody(), prompts(*range(6)))
-    patient = SpreadFilter(Scripted(), Broken(3, 5), keep=2, reward_limits=RewardLimits(errors=0.9))
+        DynamicSampling(Scripted(), Broken(3, 5), keep=2).sample(Nobody(), prompts(*range(6)))
+    patient = DynamicSampling(Scripted(), Broken(3, 5), keep=2, reward_limits=RewardLimits(errors=0.9))
     assert kept(patient.sample(Nobody(), prompts(*range(6)))) == [3, 5]
 
 
 def test_it_has_the_settings_of_the_sampler_inside() -> None:
     inner = BatchedSampler(group_size=4, max_tokens=8, temperature=0.7, seed=5)
-    outer = SpreadFilter(inner, Uneven(), keep=3)
+    outer = DynamicSampling(inner, Uneven(), keep=3)
     assert (outer.group_size, outer.max_tokens, outer.temperature, outer.seed) == (4, 8, 0.7, 5)
     assert outer.groups_from(12) == 3
 
 
 def test_validation_is_not_filtered() -> None:
     inner = BatchedSampler(group_size=4, max_tokens=8)
-    evaluation = SpreadFilter(inner, Uneven(), keep=3).for_evaluation()
+    evaluation = DynamicSampling(inner, Uneven(), keep=3).for_evaluation()
     assert type(evaluation) is BatchedSampler
     assert (evaluation.group_size, evaluation.temperature, evaluation.max_tokens) == (1, 0.0, 8)
 
 
 def test_a_copy_is_changed_inside_and_outside() -> None:
     inner = BatchedSampler(group_size=4, max_tokens=8)
-    outer = SpreadFilter(inner, Uneven(), keep=3)
+    outer = DynamicSampling(inner, Uneven(), keep=3)
     other = outer.replace(keep=5, max_tokens=16)
     assert (other.keep, other.max_tokens, other.sampler.max_tokens) == (5, 16, 16)
     assert (outer.keep, outer.max_tokens, inner.max_tokens) == (3, 8, 8)
@@ -147,7 +147,7 @@ def test_a_run_learns_from_groups_with_spread(
 ) -> None:
     """A rollout is keep groups, of the same size every time, however many minibatches they are cut into."""
     inner = BatchedSampler(group_size=3, max_tokens=4)
-    options = {"reward": Early(), "sampler": SpreadFilter(inner, Early(), keep=3), "prompts_per_rollout": 12}
+    options = {"reward": Early(), "sampler": DynamicSampling(inner, Early(), keep=3), "prompts_per_rollout": 12}
     algorithm = grpo(kind=DAPO, minibatches_per_rollout=minibatches, **options)
     with caplog.at_level("INFO"):
         fit(algorithm, prompts=24, held_out=5, callbacks=[recorder], accumulate_grad_batches=minibatches)
@@ -164,19 +164,19 @@ def test_a_run_learns_from_groups_with_spread(
 def test_minibatches_that_do_not_divide_what_is_kept_are_refused_before_a_rollout(
     grpo: Callable, fit: Callable, recorder: Any
 ) -> None:
-    sampler = SpreadFilter(BatchedSampler(group_size=3, max_tokens=4), Early(), keep=3)
+    sampler = DynamicSampling(BatchedSampler(group_size=3, max_tokens=4), Early(), keep=3)
     algorithm = grpo(kind=DAPO, sampler=sampler, prompts_per_rollout=12, minibatches_per_rollout=2)
     with pytest.raises(ValueError, match="3 groups cannot be cut into 2 minibatches"):
         fit(algorithm, callbacks=[recorder])
     algorithm = grpo(kind=DAPO, sampler=sampler, prompts_per_rollout=2)
-    with pytest.raises(ValueError, match="SpreadFilter returns 3 groups, and a rank has 2 prompts"):
+    with pytest.raises(ValueError, match="DynamicSampling returns 3 groups, and a rank has 2 prompts"):
         fit(algorithm, callbacks=[recorder])
     assert recorder.collected == []
 
 
 @pytest.mark.parametrize("changes", [{"group_size": 1, "temperature": 0.0}, {"temperature": 0.7}, {}])
 def test_whatever_a_filter_is_replaced_by_evaluation_answers_every_prompt(grpo, fit, changes) -> None:
-    sampler = SpreadFilter(BatchedSampler(group_size=2, max_tokens=3), FirstLetter(), keep=2)
+    sampler = DynamicSampling(BatchedSampler(group_size=2, max_tokens=3), FirstLetter(), keep=2)
     asked = letter_prompts(6)
     other = sampler.replace(**changes)
     assert (
@@ -188,6 +188,6 @@ def test_whatever_a_filter_is_replaced_by_evaluation_answers_every_prompt(grpo, 
 
 
 def test_a_filter_that_keeps_nothing_is_refused_however_it_is_made() -> None:
-    sampler = SpreadFilter(BatchedSampler(group_size=2, max_tokens=3), FirstLetter(), keep=2)
+    sampler = DynamicSampling(BatchedSampler(group_size=2, max_tokens=3), FirstLetter(), keep=2)
     with pytest.raises(ValueError, match="keep must be at least 1, got 0"):
         sampler.replace(keep=0)

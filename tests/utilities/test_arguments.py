@@ -30,7 +30,7 @@ from rlframework.rewards import (
     TRLReward,
     WeightedSum,
 )
-from rlframework.samplers import SpreadFilter
+from rlframework.samplers import DynamicSampling
 from rlframework.terms import EntropyBonus, KLInLoss, TokenTruncation
 from rlframework.testing import tiny_policy
 from rlframework.utilities.arguments import Checked, fits
@@ -282,8 +282,8 @@ USES: dict[str, tuple[Callable[[], Any], str, str]] = {
         "group_size",
     ),
     "a function to filter by": (
-        lambda: SpreadFilter(sampler(), accuracy, keep=2),
-        "SpreadFilter got reward=accuracy",
+        lambda: DynamicSampling(sampler(), accuracy, keep=2),
+        "DynamicSampling got reward=accuracy",
         "FunctionReward(accuracy)",
     ),
     "a stream": (lambda: PromptDataModule(STREAM), "PromptDataModule got train=", "without streaming=True"),

@@ -106,7 +106,7 @@ def probe(
 ) -> ProbeReport:
     """Sample the prompts of a run's first rollouts as it would, and say whether there is something to reinforce.
 
-    Nothing is trained. A filter around the sampler, such as `SpreadFilter`, is set aside: what it leaves out counts.
+    Nothing is trained. A filter around the sampler, such as `DynamicSampling`, is set aside: what it leaves out counts.
 
     Args:
         algorithm: What would be trained, with its policy, sampler, reward and ``validation`` measures.

@@ -73,7 +73,7 @@ def _without_measure(spread: float) -> str:
 
 def _why_little(spread: float, pass_1: float, pass_all: float, group_size: int) -> str:
     if pass_1 >= EASY:
-        return "too easy; try harder prompts, or leave out those that are always solved (SpreadFilter)."
+        return "too easy; try harder prompts, or leave out those that are always solved (DynamicSampling)."
     if pass_all <= HARD:
         return (
             "too hard; try easier prompts, worked examples in the prompt, a reward with parts that can be had one by "
@@ -81,7 +81,7 @@ def _why_little(spread: float, pass_1: float, pass_all: float, group_size: int) 
         )
     if spread >= FEW:
         return (
-            f"it would learn, slowly; a SpreadFilter that is handed {round(1 / spread)} prompts for each group it "
+            f"it would learn, slowly; a DynamicSampling that is handed {round(1 / spread)} prompts for each group it "
             f"keeps, or more than {group_size} answers a prompt, fills the rollouts."
         )
     return f"the answers to a prompt are nearly all alike; try a higher temperature, or more than {group_size} of them."

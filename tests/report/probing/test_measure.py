@@ -13,7 +13,7 @@ import pytorch_lightning as pl
 import torch
 import yaml
 
-from rlframework import SFT, BatchedSampler, PromptDataModule, SpreadFilter, probe
+from rlframework import SFT, BatchedSampler, DynamicSampling, PromptDataModule, probe
 from rlframework.cli.commands import main
 from rlframework.completions import Completion
 from rlframework.report.probing.measure import ProbeReport
@@ -57,7 +57,7 @@ def test_it_asks_what_a_run_would_ask_first_and_gets_the_same_answers(grpo: Call
 
 def test_a_filter_is_set_aside_and_given_back(grpo: Callable):
     inner = BatchedSampler(group_size=4, max_tokens=4)
-    algorithm = grpo(sampler=SpreadFilter(inner, Even(), keep=1), reward=Even())
+    algorithm = grpo(sampler=DynamicSampling(inner, Even(), keep=1), reward=Even())
     own = algorithm.sampler
     report = probe(algorithm, data(), prompts=8)
     assert report.evaluation.completions.num_groups == 8

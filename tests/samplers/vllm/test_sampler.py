@@ -14,7 +14,7 @@ from pathlib import Path
 import jsonargparse
 import pytest
 
-from rlframework import GRPO, SpreadFilter, VLLMSampler, rewards
+from rlframework import GRPO, DynamicSampling, VLLMSampler, rewards
 from rlframework.samplers import BatchedSampler, GroupSampler
 from rlframework.samplers.vllm.answer import Answered
 from rlframework.terms import TokenMask, TokenTruncation
@@ -161,7 +161,7 @@ def test_the_correction_is_on_by_default_and_can_be_another_or_none(sampler, ada
     assert isinstance(correction_of(sampler(correction=TokenMask())), TokenMask)
     assert correction_of(sampler(correction=None)) is None
     assert isinstance(correction_of(sampler(correction=None), sampler_correction=TokenMask()), TokenMask)
-    assert isinstance(correction_of(SpreadFilter(sampler(), rewards.ExactFormat(), keep=1)), TokenTruncation)
+    assert isinstance(correction_of(DynamicSampling(sampler(), rewards.ExactFormat(), keep=1)), TokenTruncation)
     assert correction_of(BatchedSampler(2, 4)) is None
     assert not sampler().samples_policy_itself
 
