@@ -99,7 +99,8 @@ def _declare(cls: type) -> None:
         its = {one.name: one for one in fields(base)} if is_dataclass(base) else {}
         inherited |= its
         known |= {name: its[name] for name in inspect.get_annotations(base) if name in its}
-    names = vars(sys.modules[cls.__module__])
+    # A program that is executed from a text is no module.
+    names = getattr(sys.modules.get(cls.__module__), "__dict__", {})
     own = {name: resolved(hint, names) for name, hint in inspect.get_annotations(cls).items()}
     for name, one in known.items():
         if name in own or name in cls.__dict__:

@@ -80,7 +80,7 @@ def rollout_for(algorithm: Any, off_policy: bool) -> Rollout:
 
 def gradient(algorithm: Any, rollout: Rollout, known: bool) -> Tensor:
     algorithm.zero_grad()
-    objective = lambda scored: algorithm.objective(scored, rollout).sum()  # noqa: E731
+    objective = lambda scored: algorithm.objective(scored, rollout).total  # noqa: E731
     if known:
         scored = algorithm.policy.logprobs_for(objective, rollout, entropy_gradient=True)
     else:

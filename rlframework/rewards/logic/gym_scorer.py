@@ -28,7 +28,7 @@ def gym_score(task: str, config: str, answer: str, entry: dict[str, Any]) -> flo
         TypeError: The scorer returned no number.
 
     Example:
-        >>> score("chain_sum", "{}", "7", {"question": "3 + 4 = ?", "answer": "7", "metadata": {}})
+        >>> gym_score("chain_sum", "{}", "7", {"question": "3 + 4 = ?", "answer": "7", "metadata": {}})
         1.0
     """
     with contextlib.redirect_stdout(io.StringIO()):
