@@ -88,7 +88,6 @@ MOVED = {
         "tasks.tiny_recipe": "tasks.tiny.recipe",
         "tasks.tiny_run": "tasks.tiny.run",
         "tasks.tiny_task": "tasks.tiny.task",
-        "tasks.tiny_tokenizer": "tasks.tiny.tokenizer",
         "tasks.tiny_training": "tasks.tiny.training",
         "testing.checks": "testing.algorithms.checks",
         "testing.checks.divergence": "testing.algorithms.checks.divergence",

@@ -28,3 +28,11 @@ def test_an_old_path_leads_to_the_module(old: str, new: str) -> None:
 
 def test_nothing_is_at_an_old_path() -> None:
     assert not [old for old in MOVED if ROOT.joinpath(*old.split(".")).with_suffix(".py").exists()]
+
+
+def test_no_old_path_hides_a_public_name() -> None:
+    """An import of ``package.name`` makes the module the package's ``name``, whatever it was before."""
+    for old in MOVED:
+        package, _, name = old.rpartition(".")
+        if package not in MOVED and (ROOT / package.replace(".", "/")).is_dir():
+            assert name not in getattr(importlib.import_module(package), "__all__", ()), old
