@@ -1,4 +1,4 @@
-"""What learns."""
+"""Algorithms: GRPO, its relatives, REINFORCE, and supervised fine-tuning on demonstrations."""
 
 from rlframework.algorithms.base import PolicyGradient
 from rlframework.algorithms.bnpo import BNPO

@@ -27,7 +27,7 @@ class Loss(NamedTuple):
 
     Args:
         policy: The weighted sum of the surrogate.
-        kl: That of the KL divergence in the loss.
+        kl: The weighted sum of the KL divergence in the loss.
         entropy: The entropy bonus, negative.
     """
 
@@ -97,10 +97,10 @@ class PolicyGradient(RolloutAlgorithm):
     """Learn only from this share of the optimizer step's tokens, those of the highest entropy under the weights that
     the step starts from. Costs a forward pass."""
     entropy_bonus: EntropyBonus | None = None
-    """What keeps the entropy up."""
+    """Bonus for the policy's entropy; none by default."""
 
     def __post_init__(self) -> None:
-        """Check the options."""
+        """Check the options of the loss: ratio cap, thresholds and shares."""
         super().__post_init__()
         at_least(self, 0, off_policy_threshold=self.off_policy_threshold)
         if self.ratio_cap is not None and self.ratio_cap <= 1:
@@ -140,15 +140,25 @@ class PolicyGradient(RolloutAlgorithm):
         """Return what each token's loss counts for, ``(B, T)``, given all rows of one optimizer step on all ranks."""
 
     def advantages_of_scores(self, scores: Scores) -> Tensor:
-        """Turn scores of all ranks into advantages ``(N, G)``; override it to look at single reward components."""
+        """Turn the scores of all ranks into advantages ``(N, G)``; override it to look at single reward components."""
         return self.advantages(scores.total)
 
     def importance(self, log_ratio: Tensor, mask: Tensor) -> Tensor:
-        """Turn the log-ratios of tokens, ``(B, T)``, into those that the surrogate uses: ``(B, T)`` or ``(B, 1)``."""
+        """Turn the log-ratios of tokens, ``(B, T)``, into those that the surrogate uses: ``(B, T)`` or ``(B, 1)``.
+
+        Args:
+            log_ratio: ``(B, T)`` log pi - log pi_old of tokens, 0 outside the mask.
+            mask: ``(B, T)`` bool, loss tokens.
+        """
         return log_ratio
 
     def surrogate_factor(self, logprobs: Tensor, batch: Rollout) -> Tensor:
-        """Return what the options multiply the surrogate by, ``(B, T)`` or ``(B, 1)``, without gradient."""
+        """Return the factor by which the options multiply the surrogate, ``(B, T)`` or ``(B, 1)``, without gradient.
+
+        Args:
+            logprobs: As in `surrogate`.
+            batch: As in `surrogate`.
+        """
         factor = torch.ones_like(batch.advantages)
         if batch.sampler_correction is not None:
             factor = factor * batch.sampler_correction
@@ -162,15 +172,26 @@ class PolicyGradient(RolloutAlgorithm):
         return factor
 
     def diagnostics(self, logprobs: Tensor, batch: Rollout) -> dict[str, Tensor]:
-        """Return quantities to be averaged over the step's tokens ``(B, T)`` or rows ``(B, 1)``, for ``train/``."""
+        """Return more metrics by name, to be averaged over the step's tokens or rows and logged under ``train/``.
+
+        Each is ``(B, T)`` or ``(B, 1)``.
+
+        Args:
+            logprobs: As in `surrogate`, without gradient.
+            batch: As in `surrogate`.
+        """
         return {}
 
     @final
     def log_ratio(self, logprobs: Tensor, batch: Rollout) -> Tensor:
-        """Return log pi - log pi_old at the level of `importance`, no more than the log of ``ratio_cap``.
+        """Return log pi - log pi_old at the level of `importance`, ``(B, T)`` or ``(B, 1)``, at most log ``ratio_cap``.
 
         Where the rollout has no ``old_logprobs`` (one step per rollout, no option that needs them) pi_old is pi, and
         only gradients flow.
+
+        Args:
+            logprobs: ``(B, T)``, as `surrogate` gets them.
+            batch: The rows.
         """
         log_ratio = self._uncapped_log_ratio(logprobs, batch)
         return log_ratio if self.ratio_cap is None else log_ratio.clamp(max=math.log(self.ratio_cap))
@@ -182,7 +203,12 @@ class PolicyGradient(RolloutAlgorithm):
 
     @final
     def training_step(self, batch: Rollout, batch_idx: int) -> Tensor:
-        """Return the loss of one minibatch: the weighted sum of surrogate and KL over its tokens, less the bonus."""
+        """Return the loss of one minibatch: the weighted sum of surrogate and KL over its tokens, less the bonus.
+
+        Args:
+            batch: The minibatch, ``B`` rows in whole groups.
+            batch_idx: Number of the minibatch; unused.
+        """
         scored = self._scored(batch)
         loss = self.objective(scored, batch)
         with torch.no_grad():
@@ -205,7 +231,12 @@ class PolicyGradient(RolloutAlgorithm):
 
     @final
     def objective(self, scored: TokenLogProbs, batch: Rollout) -> Loss:
-        """Return the terms of a minibatch's loss, scalars; a pure function."""
+        """Return the terms of a minibatch's loss, scalars; a pure function.
+
+        Args:
+            scored: ``(B, T)`` log-probabilities and entropies under the present policy.
+            batch: The minibatch.
+        """
         # Padding may hold any finite number; as 0 it cannot overflow in an exponential and poison a sum with 0 * inf.
         logprobs = scored.logprobs.masked_fill(~batch.loss_mask, 0.0)
         surrogate = self.surrogate(logprobs, batch)
@@ -237,7 +268,7 @@ class PolicyGradient(RolloutAlgorithm):
         return -self.entropy_bonus.coefficient * (batch.entropy_weights * entropy).sum()
 
     def _measure(self, scored: TokenLogProbs, batch: Rollout, loss: Tensor) -> None:
-        """Add what there is to say of a minibatch to the figures of its optimizer step."""
+        """Add the metrics of a minibatch to the tally of its optimizer step."""
         mask = batch.loss_mask
         logprobs = scored.logprobs.masked_fill(~mask, 0.0)
         self._tally.sum("surrogate", loss)
@@ -253,7 +284,7 @@ class PolicyGradient(RolloutAlgorithm):
             self._tally.mean(name, values, mask if values.shape == mask.shape else mask.any(1, keepdim=True))
 
     def prepare_step(self, minibatches: list[Rollout]) -> list[Rollout]:
-        """Find the tokens of high entropy among all of the optimizer step, on all ranks."""
+        """Mark the tokens of high entropy among all of the optimizer step, on all ranks."""
         if self.top_entropy_share == 1 and self.entropy_bonus is None:
             return minibatches
         minibatches = [minibatch.to(self.device) for minibatch in minibatches]
@@ -264,7 +295,7 @@ class PolicyGradient(RolloutAlgorithm):
         return with_entropy_masks(self.trainer, minibatches, entropies, self.top_entropy_share)
 
     def after_step(self, tally: Tally) -> None:
-        """Let the entropy bonus react."""
+        """Let the entropy bonus react to the mean entropy of the step."""
         if self.entropy_bonus is not None:
             self.entropy_bonus.observe(tally.values(self.trainer)["entropy_of_bonus"])
 

@@ -27,11 +27,11 @@ class BNPO(GRPO):
     depends_on_minibatches = True
 
     def token_weights(self, mask: Tensor) -> Tensor:
-        """Average over tokens; of one minibatch this is final, of several `prepare_step` sees to it."""
+        """Average over all tokens, ``(B, T)``; for several minibatches `prepare_step` replaces these weights."""
         return token_mean(mask)
 
     def prepare_step(self, minibatches: list[Rollout]) -> list[Rollout]:
-        """Weigh the tokens of each minibatch for itself."""
+        """Compute the token weights of each minibatch separately."""
         parts = len(minibatches) * replica(self.trainer)[1]
         weighed = [replace(part, weights=token_mean(part.loss_mask) / parts) for part in minibatches]
         return super().prepare_step(weighed)

@@ -26,13 +26,13 @@ class CISPO(PolicyGradient):
     """Upper bound of the weight; here it keeps the token's gradient."""
 
     def advantages(self, rewards: Tensor) -> Tensor:
-        """Centre and scale within the group."""
+        """Centre and scale rewards ``(N, G)`` within each group."""
         return group_normalized(rewards)
 
     def surrogate(self, logprobs: Tensor, batch: Rollout) -> Tensor:
-        """Weigh the log-probability by the capped ratio."""
+        """Weigh log-probabilities by the capped ratio, ``(B, T)``."""
         return weighted_logprobs(logprobs, self.log_ratio(logprobs, batch), batch.advantages)
 
     def token_weights(self, mask: Tensor) -> Tensor:
-        """Average over all tokens of the optimizer step."""
+        """Average over all tokens of the optimizer step, ``(B, T)``."""
         return token_mean(mask)

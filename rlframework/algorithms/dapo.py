@@ -34,5 +34,5 @@ class DAPO(GRPO):
     clip_high: float = 0.28
 
     def token_weights(self, mask: Tensor) -> Tensor:
-        """Average over all tokens of the optimizer step."""
+        """Average over all tokens of the optimizer step, ``(B, T)``."""
         return token_mean(mask)

@@ -22,9 +22,9 @@ class DrGRPO(GRPO):
     """
 
     def advantages(self, rewards: Tensor) -> Tensor:
-        """Centre within the group."""
+        """Centre rewards ``(N, G)`` within each group."""
         return group_centered(rewards)
 
     def token_weights(self, mask: Tensor) -> Tensor:
-        """Divide by the token budget of all rows."""
+        """Divide by the token budget of all rows, ``(B, T)``."""
         return fixed_budget(mask, self.sampler.max_tokens)

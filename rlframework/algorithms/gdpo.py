@@ -31,7 +31,7 @@ class GDPO(GRPO):
             raise ValueError("GDPO normalises single rewards and never sees the total; use KLInLoss")
 
     def advantages_of_scores(self, scores: Scores) -> Tensor:
-        """Normalise by component, add up, scale by the rollout; NaN where the row abstains."""
+        """Normalise each reward component, add up, scale by the rollout, ``(N, G)``; NaN where the row abstains."""
         parts = [scores.weights[name] * group_normalized(values) for name, values in scores.components.items()]
         # Each part is centred, so the sum is; NaN keeps rows without any reward out of the spread.
         total = torch.stack(parts).sum(0).masked_fill(scores.total.isnan(), float("nan"))

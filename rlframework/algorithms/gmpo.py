@@ -33,7 +33,7 @@ class GMPO(PolicyGradient):
     clip_low: float = 0.4
     """Bound of the token's log-ratio from below, so exp(-0.4) of the ratio."""
     clip_high: float = derived(default=None)
-    """Bound from above; by default as ``clip_low``."""
+    """Bound of the token's log-ratio from above; by default as ``clip_low``."""
 
     def __post_init__(self) -> None:
         """Fill in the upper side of the clip, and check the cap."""
@@ -45,19 +45,19 @@ class GMPO(PolicyGradient):
             )
 
     def advantages(self, rewards: Tensor) -> Tensor:
-        """Centre and scale within the group."""
+        """Centre and scale rewards ``(N, G)`` within each group."""
         return group_normalized(rewards)
 
     def surrogate(self, logprobs: Tensor, batch: Rollout) -> Tensor:
-        """Pool the clipped ratios, ``(B, 1)``."""
+        """Take the geometric mean of a completion's clipped ratios, ``(B, 1)``."""
         mask = batch.loss_mask if batch.entropy_mask is None else batch.entropy_mask
         log_ratio = self.log_ratio(logprobs, batch)
         return geometric_surrogate(log_ratio, batch.advantages, mask, self.clip_low, self.clip_high)
 
     def surrogate_factor(self, logprobs: Tensor, batch: Rollout) -> Tensor:
-        """Leave the entropy mask out: it acts inside the mean."""
+        """Leave the entropy mask out of the factor, ``(B, T)`` or ``(B, 1)``: it acts inside the mean."""
         return super().surrogate_factor(logprobs, replace(batch, entropy_mask=None))
 
     def token_weights(self, mask: Tensor) -> Tensor:
-        """Average over completions."""
+        """Average over completions, ``(B, T)``: a row's tokens share its weight."""
         return sequence_mean(mask)

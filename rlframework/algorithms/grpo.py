@@ -36,9 +36,9 @@ class GRPO(PolicyGradient):
     """
 
     clip_low: float = 0.2
-    """How far below 1 a ratio may fall before it stops to count."""
+    """Lower clip: how far below 1 a ratio may fall before it is clipped."""
     clip_high: float = derived(default=None)
-    """How far above 1 a ratio may rise; by default as far as ``clip_low``."""
+    """Upper clip: how far above 1 a ratio may rise; by default as far as ``clip_low``."""
 
     def __post_init__(self) -> None:
         """Check the clip, and fill in its upper side."""
@@ -49,19 +49,19 @@ class GRPO(PolicyGradient):
             raise ValueError(f"ratio_cap={self.ratio_cap} must not lie below the clip at {1 + self.clip_high}")
 
     def advantages(self, rewards: Tensor) -> Tensor:
-        """Centre and scale within the group."""
+        """Centre and scale rewards ``(N, G)`` within each group."""
         return group_normalized(rewards)
 
     def surrogate(self, logprobs: Tensor, batch: Rollout) -> Tensor:
-        """Clip the importance ratio."""
+        """Clip the importance ratio, ``(B, T)``, or ``(B, 1)`` where it is one per completion."""
         return clipped_surrogate(self.log_ratio(logprobs, batch), batch.advantages, self.clip_low, self.clip_high)
 
     def token_weights(self, mask: Tensor) -> Tensor:
-        """Average over a completion's tokens, then over completions."""
+        """Average over a completion's tokens, then over completions, ``(B, T)``."""
         return sequence_mean(mask)
 
     def diagnostics(self, logprobs: Tensor, batch: Rollout) -> dict[str, Tensor]:
-        """Share of ratios beyond the bound that the advantage makes binding."""
+        """Return ratios beyond the bound that the advantage makes binding (clip fraction), ``(B, T)`` or ``(B, 1)``."""
         ratio = self.log_ratio(logprobs, batch).exp()
         return {
             "clip_fraction_low": ((ratio < 1 - self.clip_low) & (batch.advantages < 0)).float(),

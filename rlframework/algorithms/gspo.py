@@ -26,5 +26,5 @@ class GSPO(GRPO):
     clip_high: float = 4e-4
 
     def importance(self, log_ratio: Tensor, mask: Tensor) -> Tensor:
-        """Average over the completion's tokens."""
+        """Average log-ratios over the completion's tokens, ``(B, 1)``."""
         return masked_mean(log_ratio, mask)

@@ -21,9 +21,9 @@ class LitePPO(GRPO):
     """
 
     def advantages(self, rewards: Tensor) -> Tensor:
-        """Centre within the group, scale by the rollout."""
+        """Centre rewards ``(N, G)`` within each group, scale by the rollout."""
         return batch_scaled(rewards)
 
     def token_weights(self, mask: Tensor) -> Tensor:
-        """Average over all tokens of the optimizer step."""
+        """Average over all tokens of the optimizer step, ``(B, T)``."""
         return token_mean(mask)

@@ -19,5 +19,5 @@ class LUSPO(GSPO):
     """
 
     def token_weights(self, mask: Tensor) -> Tensor:
-        """Add up a completion's tokens, average over completions."""
+        """Add up a completion's tokens, average over completions, ``(B, T)``."""
         return sequence_sum(mask)

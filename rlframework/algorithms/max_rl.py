@@ -30,5 +30,5 @@ class MaxRL(REINFORCE):
             raise ValueError("MaxRL divides by the mean reward, which a KL in the reward makes negative; use KLInLoss")
 
     def advantages(self, rewards: Tensor) -> Tensor:
-        """Centre and divide by the group's mean."""
+        """Centre rewards ``(N, G)`` within each group and divide by its mean."""
         return mean_normalized(rewards)

@@ -24,13 +24,13 @@ class REINFORCE(PolicyGradient):
     """
 
     def advantages(self, rewards: Tensor) -> Tensor:
-        """Centre by the rollout."""
+        """Centre rewards ``(N, G)`` by the mean of the whole rollout."""
         return batch_centered(rewards)
 
     def surrogate(self, logprobs: Tensor, batch: Rollout) -> Tensor:
-        """Weigh the log-probability by ratio and advantage."""
+        """Weigh log-probabilities by ratio and advantage, ``(B, T)``."""
         return weighted_logprobs(logprobs, self.log_ratio(logprobs, batch), batch.advantages)
 
     def token_weights(self, mask: Tensor) -> Tensor:
-        """Add up a completion's tokens, average over completions."""
+        """Add up a completion's tokens, average over completions, ``(B, T)``."""
         return sequence_sum(mask)

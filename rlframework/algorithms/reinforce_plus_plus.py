@@ -24,9 +24,9 @@ class ReinforcePlusPlusBaseline(DAPO):
     """
 
     kl: KLTerm = derived(default=None)
-    """By default ``KLInLoss(k2)``."""
+    """KL term; by default ``KLInLoss(k2)``."""
     clip_high: float = derived(default=None)
-    """By default as ``clip_low``."""
+    """Upper clip; by default as ``clip_low``."""
 
     def __post_init__(self) -> None:
         """Fill in the KL term."""
@@ -34,5 +34,5 @@ class ReinforcePlusPlusBaseline(DAPO):
         super().__post_init__()
 
     def advantages(self, rewards: Tensor) -> Tensor:
-        """Centre within the group, scale by the rollout."""
+        """Centre rewards ``(N, G)`` within each group, scale by the rollout."""
         return batch_normalized(group_centered(rewards).masked_fill(rewards.isnan(), float("nan")))

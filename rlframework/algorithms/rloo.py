@@ -28,7 +28,7 @@ class RLOO(GRPO):
 
     kl_coefficient: float = 0.05
     kl: KLTerm = derived(default=None)
-    """By default ``KLInReward(k1)``."""
+    """KL term; by default ``KLInReward(k1)``."""
 
     def __post_init__(self) -> None:
         """Fill in the KL term."""
@@ -36,9 +36,9 @@ class RLOO(GRPO):
         super().__post_init__()
 
     def advantages(self, rewards: Tensor) -> Tensor:
-        """Compare with the others of the group."""
+        """Compare each reward ``(N, G)`` with the mean of the others of its group (leave-one-out)."""
         return leave_one_out(rewards)
 
     def importance(self, log_ratio: Tensor, mask: Tensor) -> Tensor:
-        """Add up the completion's tokens."""
+        """Add up log-ratios over the completion's tokens, ``(B, 1)``."""
         return masked_sum(log_ratio, mask)

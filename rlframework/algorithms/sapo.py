@@ -24,25 +24,25 @@ class SAPO(PolicyGradient):
     """
 
     temperature_positive: float = 1.0
-    """``tau`` for positive advantages."""
+    """Temperature ``tau`` of the gate for positive advantages."""
     temperature_negative: float = 1.05
-    """``tau`` for the others."""
+    """Temperature ``tau`` of the gate for the other advantages."""
 
     def __post_init__(self) -> None:
-        """Check the temperatures."""
+        """Check the temperatures of the gate."""
         super().__post_init__()
         if min(temperatures := (self.temperature_positive, self.temperature_negative)) <= 0:
             raise ValueError(f"temperatures must be above 0, got {' and '.join(map(str, temperatures))}")
 
     def advantages(self, rewards: Tensor) -> Tensor:
-        """Centre and scale within the group."""
+        """Centre and scale rewards ``(N, G)`` within each group."""
         return group_normalized(rewards)
 
     def surrogate(self, logprobs: Tensor, batch: Rollout) -> Tensor:
-        """Gate the ratio softly."""
+        """Pass the importance ratio through a sigmoid gate, ``(B, T)``."""
         log_ratio = self.log_ratio(logprobs, batch)
         return soft_gated_surrogate(log_ratio, batch.advantages, self.temperature_positive, self.temperature_negative)
 
     def token_weights(self, mask: Tensor) -> Tensor:
-        """Average over a completion's tokens, then over completions."""
+        """Average over a completion's tokens, then over completions, ``(B, T)``."""
         return sequence_mean(mask)

@@ -1,4 +1,4 @@
-"""Supervised fine-tuning on demonstrations: what primes a policy before reinforcement."""
+"""Supervised fine-tuning (SFT) on demonstrations, to prime a policy before reinforcement learning."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SFT(Algorithm):
 
     Raises:
         TypeError: While training starts: a prompt comes without a completion.
-        ValueError: Likewise: a demonstration is longer than the model can read, or the ranks and
+        ValueError: While training starts: a demonstration is longer than the model can read, or the ranks and
             minibatches do not divide ``demonstrations_per_step``.
 
     Example:
@@ -61,14 +61,14 @@ class SFT(Algorithm):
     """Peak learning rate of AdamW. 2e-5 is usual for whole models and 2e-4 for adapters."""
 
     def __post_init__(self) -> None:
-        """Take a step for a rollout."""
+        """Set the rollout sizes: one rollout is one optimizer step."""
         at_least(self, 1, demonstrations_per_step=self.demonstrations_per_step)
         self.prompts_per_rollout = self.demonstrations_per_step
         super().__post_init__()
         self._validation = Tally()
 
     def setup(self, stage: str) -> None:
-        """Cut a step into as many minibatches as are accumulated."""
+        """Cut an optimizer step into as many minibatches as the Trainer accumulates."""
         if stage == "fit":
             self.minibatches_per_rollout = self.trainer.accumulate_grad_batches
         super().setup(stage)
@@ -90,7 +90,7 @@ class SFT(Algorithm):
         return checked(self.trainer.datamodule.prompts["train"])  # type: ignore[attr-defined]
 
     def describe(self) -> str:
-        """Say how large a step is."""
+        """Describe the sizes of an optimizer step; printed when training starts."""
         parts = self.minibatches_per_rollout
         shown = self._shown
         tokens = sum(len(one.completion_ids) for one in shown)
@@ -100,14 +100,24 @@ class SFT(Algorithm):
         )
 
     def collect(self, prompts: list[Prompt], step: int) -> Rollout:
-        """Lay out this rank's demonstrations of one optimizer step, weighed over all ranks."""
+        """Lay out this rank's demonstrations of one optimizer step, weighed over all ranks.
+
+        Args:
+            prompts: Demonstrations of this rank.
+            step: Number of the optimizer step; unused.
+        """
         rollout = rollout_of(prompts, self.policy.pad_id).to(self.device)
         everyone = torch.ones(len(rollout), dtype=torch.bool, device=self.device)
         rollout.weights = step_weights(self.trainer, self.steps_per_pass, token_mean, rollout.loss_mask, everyone)
         return rollout
 
     def training_step(self, batch: Rollout, batch_idx: int) -> Tensor:
-        """Return the part of the step's loss that this minibatch adds."""
+        """Return the part of the step's loss that this minibatch adds, a scalar.
+
+        Args:
+            batch: The minibatch, ``B`` demonstrations.
+            batch_idx: Number of the minibatch; unused.
+        """
         scored = self.policy.logprobs_for(lambda scored: negative_log_likelihood(scored, batch), batch)
         loss = negative_log_likelihood(scored, batch)
         self._tally.sum("loss", loss)
@@ -116,7 +126,12 @@ class SFT(Algorithm):
         return self.loss_of_minibatch(loss)
 
     def validation_step(self, prompts: list[Prompt], batch_idx: int) -> None:
-        """Score held-out demonstrations, in parts of the size of a training minibatch."""
+        """Score held-out demonstrations, in parts of the size of a training minibatch.
+
+        Args:
+            prompts: Held-out demonstrations of this rank; may be empty in the last batch.
+            batch_idx: Number of the batch; unused.
+        """
         # The last batch of a rank may be empty; it scores all the same, since a sharded policy needs every rank.
         shown = prompts or self.trainer.datamodule.prompts["validation"][:1]  # type: ignore[attr-defined]
         size = max(1, self.prompts_per_rollout // self.trainer.accumulate_grad_batches // replica(self.trainer)[1])
@@ -126,14 +141,19 @@ class SFT(Algorithm):
             self._validation.mean("loss", -scored.logprobs, batch.loss_mask & bool(prompts))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the mean over all tokens and ranks."""
+        """Log the validation loss, the mean over all tokens and ranks."""
         for name, value in self._validation.values(self.trainer).items():
             self.log(f"val/{name}", value, prog_bar=True)
         self._validation = Tally()
 
 
 def negative_log_likelihood(scored: TokenLogProbs, batch: Rollout) -> Tensor:
-    """Return the weighted sum over a minibatch's completion tokens, ``-sum(w_it log pi_it)``."""
+    """Return the weighted sum over a minibatch's completion tokens, ``-sum(w_it log pi_it)``.
+
+    Args:
+        scored: ``(B, T)`` log-probabilities, with gradient.
+        batch: The minibatch, whose ``weights`` are ``(B, T)``.
+    """
     return -(batch.weights * scored.logprobs.masked_fill(~batch.loss_mask, 0.0)).sum()
 
 
@@ -141,7 +161,7 @@ def checked(prompts: Sequence[Prompt]) -> Sequence[Demonstration]:
     """Return prompts that all come with a completion.
 
     Raises:
-        TypeError: One does not.
+        TypeError: A prompt comes without one.
     """
     for shown in prompts:
         if not isinstance(shown, Demonstration):
@@ -154,6 +174,10 @@ def checked(prompts: Sequence[Prompt]) -> Sequence[Demonstration]:
 
 def rollout_of(prompts: Sequence[Prompt], pad_id: int) -> Rollout:
     """Lay demonstrations out as a rollout of groups of one, ``(B, T)``, on the CPU; its weights are still 0.
+
+    Args:
+        prompts: ``B`` demonstrations.
+        pad_id: Token id that fills rows up.
 
     Raises:
         TypeError: One of them is a prompt without a completion.

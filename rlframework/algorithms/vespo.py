@@ -32,11 +32,11 @@ class VESPO(PolicyGradient):
     shape_positive: float = 2.0
     """``k`` where the advantage is not negative."""
     rate_positive: float = 3.0
-    """``lambda`` there."""
+    """``lambda`` where the advantage is not negative."""
     shape_negative: float = 3.0
     """``k`` where the advantage is negative."""
     rate_negative: float = 2.0
-    """``lambda`` there."""
+    """``lambda`` where the advantage is negative."""
 
     def __post_init__(self) -> None:
         """Refuse options that have nothing to act on."""
@@ -47,11 +47,11 @@ class VESPO(PolicyGradient):
             raise ValueError("VESPO adds the sampler's gap up itself; use TokenTruncation or TokenMask")
 
     def advantages(self, rewards: Tensor) -> Tensor:
-        """Centre and scale within the group."""
+        """Centre and scale rewards ``(N, G)`` within each group."""
         return group_normalized(rewards)
 
     def surrogate(self, logprobs: Tensor, batch: Rollout) -> Tensor:
-        """Weigh the log-probability by the bump."""
+        """Weigh log-probabilities by the bump of the completion's ratio, ``(B, T)``."""
         log_ratio, mask = self.log_ratio(logprobs, batch), batch.loss_mask
         if batch.sampler_correction is not None:
             mask = mask & (batch.sampler_correction > 0)
@@ -62,10 +62,10 @@ class VESPO(PolicyGradient):
         return -gamma_weight(log_ratio, mask, shape, rate) * batch.advantages * logprobs
 
     def surrogate_factor(self, logprobs: Tensor, batch: Rollout) -> Tensor:
-        """Only leave out what the sampler correction masks."""
+        """Reduce the sampler correction to the tokens that it masks, ``(B, T)``: the rest of it is in the ratio."""
         kept = None if batch.sampler_correction is None else (batch.sampler_correction > 0).float()
         return super().surrogate_factor(logprobs, replace(batch, sampler_correction=kept))
 
     def token_weights(self, mask: Tensor) -> Tensor:
-        """Average over all tokens of the optimizer step."""
+        """Average over all tokens of the optimizer step, ``(B, T)``."""
         return token_mean(mask)

@@ -1,4 +1,4 @@
-"""Lightning callbacks for rollouts."""
+"""Lightning callbacks: progress bar, rollouts on disk, saved policies, a reference that follows."""
 
 from rlframework.callbacks.progress import ProgressBar
 from rlframework.callbacks.refresh_reference import RefreshReference

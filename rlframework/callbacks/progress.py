@@ -1,4 +1,4 @@
-"""Lightning's progress bar, with the rollouts in it."""
+"""Progress bar of Lightning, with the rollouts in it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rlframework.prompt import Prompt
 
 
 class ProgressBar(TQDMProgressBar, RolloutCallback):
-    """Shows reward and accuracy beside Lightning's bar, and a second bar while a rollout is sampled.
+    """Shows reward and accuracy next to Lightning's bar, and a second bar while a rollout is sampled.
 
     There is no ``loss`` in it: the loss of an on-policy step with centred advantages is 0 and says nothing.
 
@@ -27,7 +27,7 @@ class ProgressBar(TQDMProgressBar, RolloutCallback):
         self._rollout_bar: tqdm | None = None
 
     def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
-        """Leave out the logger's version number."""
+        """Return the bar's metrics, without the logger's version number."""
         metrics = super().get_metrics(trainer, pl_module)
         metrics.pop("v_num", None)
         return metrics

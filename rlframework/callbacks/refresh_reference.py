@@ -1,4 +1,4 @@
-"""A reference policy that follows the one that is trained."""
+"""Reference policy that follows the trained policy every few steps (TR-DPO)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class RefreshReference(RolloutCallback):
 
     @torch.no_grad()
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Move it after every n-th optimizer step."""
+        """Move the reference after every n-th optimizer step."""
         stepped = not trainer.fit_loop._should_accumulate()
         if stepped and trainer.global_step % self.every_n_steps == 0:
             moved = dict(pl_module.policy.named_parameters())

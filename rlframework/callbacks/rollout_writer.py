@@ -1,4 +1,4 @@
-"""Every completion on disk, readable without any service."""
+"""Rollouts on disk as JSON lines, readable without any service."""
 
 from __future__ import annotations
 

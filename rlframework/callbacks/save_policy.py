@@ -1,4 +1,4 @@
-"""The trained policy in a folder that other libraries read, however the run ends."""
+"""Save the trained policy in a folder that other libraries read, however the run ends."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class SavePolicy(Checked, pl.Callback):
     ``lora=``), transformers, PEFT or an engine.
 
     Args:
-        folder: Where to. What others put there stays.
+        folder: Folder to save to. What others put there stays.
         every_n_steps: Save after so many optimizer steps as well: against ``kill -9`` and power cuts, which nothing
             can answer.
 
     Raises:
         TypeError: While a run starts: the policy has no ``save_pretrained``.
-        ValueError: Likewise: ranks hold parts of the weights.
-        PermissionError: Likewise: the folder cannot be written to, or not be replaced.
+        ValueError: While a run starts: ranks hold parts of the weights.
+        PermissionError: While a run starts: the folder cannot be written to, or not be replaced.
         RuntimeError: When training ends: weights are NaN or infinite.
 
     Example:
@@ -59,7 +59,7 @@ class SavePolicy(Checked, pl.Callback):
         self._frozen_base: str | None = None
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Find out before the training whether it can be saved."""
+        """Refuse, before training, a policy that cannot be saved or a folder that cannot be written to."""
         self._training = False
         if not callable(getattr(pl_module.policy, "save_pretrained", None)):
             raise TypeError(
@@ -72,7 +72,7 @@ class SavePolicy(Checked, pl.Callback):
         check_replaceable(self.folder)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """From here on the weights are those of the run; answer signals at once, and not when a rollout is done."""
+        """Answer signals from here on, at once and not when a rollout is done: the weights are those of the run."""
         self._training, self._stepping, self._signalled = True, False, None
         self._saved_step = trainer.global_step
         self._frozen_base = base_digest(pl_module.policy) if pl_module.policy.frozen_base else None
@@ -80,11 +80,11 @@ class SavePolicy(Checked, pl.Callback):
             self._answer_signals()
 
     def on_before_optimizer_step(self, *args: Any) -> None:
-        """From here to the end of the step a part of the weights may be old and a part new."""
+        """Save nothing from here to the end of the step: a part of the weights may be old and a part new."""
         self._stepping = True
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *args: Any) -> None:
-        """Save in between, if that is asked for."""
+        """Save after every ``every_n_steps`` optimizer steps, if asked for."""
         self._stepping = False
         if self._signalled is not None:
             raise SIGTERMException(128 + self._signalled)
@@ -99,7 +99,7 @@ class SavePolicy(Checked, pl.Callback):
             self._save(trainer, pl_module.policy, ended=None)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Save what a run to its end has learned."""
+        """Save the policy of a run that reached its end."""
         if not trainer.is_global_zero:
             return
         if broken := _not_finite(pl_module.policy):
@@ -119,7 +119,7 @@ class SavePolicy(Checked, pl.Callback):
             raise SIGTERMException(128 + self._signalled)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: Any, exception: BaseException) -> None:
-        """Save what a run has learned that is stopped."""
+        """Save the policy of a run that is stopped by an exception."""
         if trainer.state.fn != TrainerFn.FITTING or not self._training or not trainer.is_global_zero:
             return
         self._training = False
