@@ -35,7 +35,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
     """
 
     policy: Policy = field(kw_only=False)
-    """What is trained."""
+    """The policy that is trained."""
     learning_rate: float = 1e-6
     """Peak learning rate of AdamW."""
     betas: tuple[float, float] = (0.9, 0.999)
@@ -53,7 +53,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
     passes_per_rollout: int = field(init=False, default=1)
 
     def before_fields(self) -> None:
-        """Make it a module that can hold others, once."""
+        """Initialise the LightningModule, once, so that it can hold other modules."""
         if "_modules" not in self.__dict__:
             pl.LightningModule.__init__(self)
 
@@ -82,7 +82,12 @@ class Algorithm(Fields, pl.LightningModule, ABC):
 
     @abstractmethod
     def collect(self, prompts: list[Prompt], step: int) -> Rollout:
-        """Make one rollout from this rank's prompts, with the policy's present weights."""
+        """Make one rollout from this rank's prompts, with the policy's present weights.
+
+        Args:
+            prompts: Prompts of this rank.
+            step: Number of the rollout.
+        """
 
     def prepare_step(self, minibatches: list[Rollout]) -> list[Rollout]:
         """Fix what an optimizer step needs to know of all its minibatches, with the weights that it starts from.
@@ -92,14 +97,14 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         return minibatches
 
     def after_step(self, tally: Tally) -> None:
-        """Called after each optimizer step with its figures so far; what it changes is in the checkpoint of that step.
+        """Called after each optimizer step with its metrics so far; changes made here are in that step's checkpoint.
 
         ``tally.values(self.trainer)`` are the means over all ranks, which every rank has to ask for.
         """
 
     @property
     def epoch_of_prompts(self) -> int:
-        """Which epoch runs, for the order of prompts; overfitting means the same prompts again and again."""
+        """Epoch that the order of prompts is a function of; 0 while overfitting, which repeats the same prompts."""
         return 0 if self.trainer.overfit_batches else self.trainer.current_epoch  # type: ignore[attr-defined]
 
     @property
@@ -140,7 +145,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         return RolloutLoader(prompts, self, *sizes, seed=self.seed, rank=rank, replicas=replicas)
 
     def loss_of_minibatch(self, part: Tensor) -> Tensor:
-        """Return what Lightning is to differentiate: a minibatch's part of the step's loss, and what the policy adds.
+        """Return the scalar that Lightning differentiates: a minibatch's part of the step's loss, and the policy's own.
 
         Args:
             part: Scalar; those of all minibatches and ranks add up to the loss of the step.
@@ -160,7 +165,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
 
     @property
     def optimization(self) -> dict[str, Any]:
-        """Arguments of AdamW."""
+        """Arguments of AdamW: learning rate, betas, weight decay."""
         first, second = map(float, self.betas)
         return {"lr": self.learning_rate, "betas": (first, second), "weight_decay": self.weight_decay}
 
@@ -176,7 +181,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         """Return in words the sizes of rollout and optimizer step; printed when training starts."""
 
     def on_fit_start(self) -> None:
-        """Say what follows from the sizes, and train: a model fresh from a checkpoint folder is in eval mode."""
+        """Print the sizes, and switch to train mode: a model fresh from a checkpoint folder is in eval mode."""
         check_weights(self.policy)
         self.train()
         # A run that was stopped leaves half a step's.
@@ -214,7 +219,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         self._unlogged = {}
 
     def _show(self, figures: dict[str, float]) -> None:
-        """Hand figures to callbacks, which may compare them before they are logged."""
+        """Hand metrics to callbacks, which may compare them before they are logged."""
         self._figures |= figures
         self._unlogged |= figures
         shown = {f"train/{name}": torch.as_tensor(value) for name, value in figures.items()}
@@ -230,13 +235,13 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         self._update_seconds += time.perf_counter() - self._batch_started
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Save what Lightning does not, so that a resumed run is the same run, and not what never changes."""
+        """Save the state that Lightning does not, so that a resumed run is the same run; leave out the frozen base."""
         checkpoint["run_state"] = run_state(self.trainer)
         checkpoint["figures"] = {"logged": self._figures, "tallies": from_all_ranks(self._tally.state_dict())}
         leave_out_base(checkpoint, self.policy)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep it until training starts."""
+        """Keep the state of the run until training starts."""
         check_base(checkpoint, self)
         self._run_state = checkpoint.get("run_state")
         self._saved_figures = checkpoint.get("figures")
@@ -260,7 +265,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         self._run_state = None
 
     def _restore_figures(self) -> None:
-        """Take over what the run that was saved has logged, and what it had collected of a step that was not done."""
+        """Restore the metrics that the saved run has logged, and those of a step that was not done."""
         if self._saved_figures is None:
             return
         rank, replicas = replica(self.trainer)

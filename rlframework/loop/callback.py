@@ -48,7 +48,13 @@ class RolloutCallback(Checked, pl.Callback):
     """
 
     def on_rollout_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, prompts: Sequence[Prompt]) -> None:
-        """Called before this rank's prompts are sampled."""
+        """Called before this rank's prompts are sampled.
+
+        Args:
+            trainer: The Trainer.
+            pl_module: The algorithm.
+            prompts: Prompts of this rank.
+        """
 
     def on_rollout_progress(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, tokens: int, unfinished: int
@@ -63,4 +69,10 @@ class RolloutCallback(Checked, pl.Callback):
         """
 
     def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, record: RolloutRecord) -> None:
-        """Called when completions, scores and tensors are complete, before the first update."""
+        """Called when completions, scores and tensors are complete, before the first update.
+
+        Args:
+            trainer: The Trainer.
+            pl_module: The algorithm.
+            record: The finished rollout.
+        """

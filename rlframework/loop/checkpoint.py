@@ -1,4 +1,4 @@
-"""Checkpoints: what a run needs besides weights to go on bit by bit; the frozen base of an adapter is left out."""
+"""Checkpoints: the state, next to the weights, from which a run resumes exactly; without the frozen base."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ ORIGIN = "policy_origin"
 
 
 def leave_out_base(checkpoint: dict[str, Any], policy: Policy) -> None:
-    """Take the frozen base out of a checkpoint; put in what it is known by, and what the policy was made of."""
+    """Take the frozen base out of a checkpoint; put in its digest, and what the policy was made of.
+
+    Args:
+        checkpoint: As Lightning hands it to ``on_save_checkpoint``; it is changed.
+        policy: The policy that is saved.
+    """
     checkpoint[ORIGIN] = policy.origin()
     if not policy.frozen_base:
         return
@@ -63,7 +68,7 @@ def check_base(checkpoint: Mapping[str, Any], module: nn.Module) -> None:
 
 
 def base_digest(policy: Policy) -> str | None:
-    """Return what the weights under an adapter are known by, or None while ranks hold parts of them.
+    """Return the digest of the frozen weights under an adapter, or None while ranks hold parts of them.
 
     Of those that an adapter's initialisation rewrote it is what they were before: no two machines rewrite them alike.
     """
@@ -87,6 +92,10 @@ def restore_run_state(trainer: pl.Trainer, state: dict[str, Any]) -> None:
     """Go on in the stream of minibatches, and with the random numbers, of the run that was saved.
 
     To be called when training starts: setting up a run draws random numbers of its own.
+
+    Args:
+        trainer: The Trainer, whose training starts.
+        state: As `run_state` returned it.
 
     Raises:
         ValueError: The checkpoint lies inside a rollout whose token weights are those of another accumulation.

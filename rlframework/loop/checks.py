@@ -1,4 +1,4 @@
-"""Checks before a run: golds that nothing can be compared with, weights that are no numbers."""
+"""Checks before a run: unverifiable golds, weights that are NaN or infinite."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def check_golds(reward: RewardModel, splits: Mapping[str, Sequence[Prompt]]) -> 
 
 
 def check_weights(policy: nn.Module) -> None:
-    """Refuse weights that are NaN or infinite: whatever is sampled and scored with them says nothing.
+    """Refuse weights that are NaN or infinite: samples and scores made with them say nothing.
 
     Raises:
         ValueError: With how many there are, and the first.

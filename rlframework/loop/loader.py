@@ -1,4 +1,4 @@
-"""A sized, lazy, resumable stream of minibatches that makes a rollout when its first minibatch is asked for."""
+"""Data loader of rollouts: a sized, lazy, resumable stream of minibatches; a rollout is made when it is needed."""
 
 from __future__ import annotations
 
@@ -13,21 +13,26 @@ from rlframework.utilities.distributed import from_all_ranks
 
 
 class RolloutSource(Protocol):
-    """What makes rollouts for a `RolloutLoader`: an algorithm under its Trainer."""
+    """Maker of rollouts for a `RolloutLoader`: an algorithm under its Trainer."""
 
     @property
     def epoch_of_prompts(self) -> int:
-        """Which epoch runs: the order of its prompts is a function of it."""
+        """Epoch of the present stream: the order of its prompts is a function of it."""
 
     @property
     def minibatches_per_step(self) -> int:
         """Minibatches that an optimizer step takes."""
 
     def collect(self, prompts: list[Prompt], step: int) -> Rollout:
-        """Make the rollout of this number from this rank's prompts, its rows in the order of the minibatches."""
+        """Make the rollout of this number from this rank's prompts, its rows in the order of the minibatches.
+
+        Args:
+            prompts: Prompts of this rank.
+            step: Number of the rollout.
+        """
 
     def prepare_step(self, minibatches: list[Rollout]) -> list[Rollout]:
-        """Return what to use in place of the minibatches of an optimizer step; called right before it."""
+        """Return the minibatches to use in place of those of an optimizer step; called right before it."""
 
 
 class KeepsPrecision:
@@ -41,7 +46,12 @@ class KeepsPrecision:
         self._minibatch = minibatch
 
     def to(self, *args: Any, **kwargs: Any) -> Rollout:
-        """Return the rollout on the device."""
+        """Return the rollout on the device; its dtypes stay.
+
+        Args:
+            *args: Of ``Tensor.to``, such as the device.
+            **kwargs: Of ``Tensor.to``, such as ``non_blocking``.
+        """
         return self._minibatch.to(*args, **kwargs)
 
 
@@ -114,7 +124,7 @@ class RolloutLoader:
 
     def __iter__(self) -> Iterator[KeepsPrecision]:
         # A generator: nothing happens when Lightning calls iter() only to look. And the position is reset here and
-        # not behind the loop, since Lightning stops at len() and never asks for the StopIteration.
+        # not after the loop, since Lightning stops at len() and never asks for the StopIteration.
         self._begin_epoch()
         order = np.random.default_rng((self.seed, self._epoch)).permutation(len(self.prompts))
         while self._position < len(self):
@@ -185,7 +195,7 @@ class RolloutLoader:
         self._resumed = True
 
     def _stream(self) -> dict[str, int]:
-        """What the stream is a function of; a position means nothing in another one."""
+        """Return the settings that determine the stream of minibatches; a position means nothing in another one."""
         return {
             "prompts": len(self.prompts),
             "prompts_per_rollout": self.prompts_per_rollout,

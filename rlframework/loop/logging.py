@@ -1,4 +1,4 @@
-"""Figures of a rollout for the log: rewards by component, lengths, truncation, the gap between sampler and policy."""
+"""Metrics of a rollout for the log: rewards by component, lengths, truncation, the gap between sampler and policy."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from rlframework.rollout import Rollout
 
 
 def tally_rollout(tally: Tally, record: RolloutRecord, seconds: float) -> None:
-    """Add the figures of a rollout to those of its first optimizer step.
+    """Add the metrics of a rollout to the tally of its first optimizer step.
 
     Args:
-        tally: The figures of the step.
+        tally: The metrics of the step.
         record: The rollout.
         seconds: Time that it took.
     """
@@ -38,7 +38,12 @@ def tally_rollout(tally: Tally, record: RolloutRecord, seconds: float) -> None:
 
 
 def tally_gap(tally: Tally, rollout: Rollout) -> None:
-    """Add how far the sampler's log-probabilities are from the policy's, where both are known."""
+    """Add how far the sampler's log-probabilities are from the policy's, where both are known.
+
+    Args:
+        tally: The metrics of the step.
+        rollout: The rollout, ``(B, T)``.
+    """
     if rollout.old_logprobs is None or rollout.sampler_logprobs is None:
         return
     gap = (rollout.old_logprobs - rollout.sampler_logprobs).abs()

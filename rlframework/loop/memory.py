@@ -1,4 +1,4 @@
-"""Memory of a rollout and of an update, foretold when a run starts, with the way to halve the larger one."""
+"""Memory estimate of a rollout and of an update, made when a run starts, with the way to halve the larger one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Foretold(NamedTuple):
     Args:
         rollout: At the peak of sampling; 0 where something else than this process samples.
         update: At the peak of an optimizer step.
-        way: What halves the larger of the two, or all of it that can be halved.
+        way: The setting that halves the larger of the two, or all of it that can be halved.
     """
 
     rollout: float
@@ -57,8 +57,8 @@ def foretell(
     Of what the first steps hold to prove their shortcuts there is nothing in it.
 
     Args:
-        policy: What is trained.
-        sampler: What samples.
+        policy: The policy that is trained.
+        sampler: The sampler of its rollouts.
         asked: Training prompts, of which the first are looked at.
         prompts_per_rollout: Over all ranks.
         minibatches: Of a rollout.

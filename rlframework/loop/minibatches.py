@@ -1,4 +1,4 @@
-"""The order of a rollout's rows, in which the minibatches of an optimizer step have about as many tokens."""
+"""Minibatches of about as many tokens each: the order of a rollout's rows."""
 
 from __future__ import annotations
 

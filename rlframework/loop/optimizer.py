@@ -18,6 +18,11 @@ from rlframework.utilities.arguments import one_of
 def check_schedule(owner: object, name: str, warmup_steps: int) -> None:
     """Refuse the name of a schedule that cannot be made by its name, before a run is half set up.
 
+    Args:
+        owner: The object whose argument it is, for the message.
+        name: Name of a transformers schedule.
+        warmup_steps: Optimizer steps of warm-up.
+
     Raises:
         ValueError: There is none of that name, it needs settings of its own, or it is steered by a measure.
     """
@@ -36,9 +41,15 @@ def check_schedule(owner: object, name: str, warmup_steps: int) -> None:
 
 
 def adamw(model: nn.Module, options: dict[str, Any], schedule: dict[str, Any], trainer: pl.Trainer) -> dict[str, Any]:
-    """Return what Lightning's ``configure_optimizers`` wants, the schedule stepped once per optimizer step.
+    """Return AdamW and its schedule as ``configure_optimizers`` does, the schedule stepped once per optimizer step.
 
     Weight decay acts on matrices only; biases, norm scales and other vectors are left free.
+
+    Args:
+        model: The module whose trainable parameters learn.
+        options: Arguments of AdamW.
+        schedule: Arguments of transformers' ``get_scheduler``: ``name`` and ``num_warmup_steps``.
+        trainer: The Trainer, which knows the number of steps.
 
     Raises:
         ValueError: Nothing is trainable, or the schedule needs a number of steps and the run has none.

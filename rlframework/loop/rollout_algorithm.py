@@ -52,21 +52,21 @@ class RolloutAlgorithm(Algorithm):
     depends_on_minibatches: ClassVar[bool] = False
 
     reward: RewardModel = field(kw_only=False)
-    """What judges; compose several with ``+`` and ``*``."""
+    """Reward of completions; compose several with ``+`` and ``*``."""
     sampler: GroupSampler = field(kw_only=False)
-    """What samples; its ``group_size`` is ``G`` and its ``temperature`` that of every log-probability."""
+    """Sampler of completions; its ``group_size`` is ``G`` and its ``temperature`` that of every log-probability."""
     prompts_per_rollout: int = 8
     """Prompts in a rollout over all ranks, ``N``."""
     minibatches_per_rollout: int = 1
     """Parts of whole groups that a rollout is cut into. With the Trainer's ``accumulate_grad_batches`` of as many (or 1
     and 1) there is one optimizer step per rollout."""
     passes_per_rollout: int = 1
-    """How often a rollout is used."""
+    """Passes over each rollout."""
     kl_coefficient: float = 0.0
     """Weight of the KL divergence to `Policy.reference`: the policy as it is now, or of a policy with an adapter the
     model without it. 0 keeps no reference."""
     kl: KLTerm = derived(default=None)
-    """Where the divergence enters and by which estimate; by default ``KLInLoss(k3)``."""
+    """KL term: where the divergence enters and by which estimate; by default ``KLInLoss(k3)``."""
     mask_truncated: bool = False
     """Do not learn from completions that the token budget ended. Unless ``count_masked``, they take no part in their
     group's statistics and in no denominator: as if they had not been sampled."""
@@ -80,7 +80,7 @@ class RolloutAlgorithm(Algorithm):
     validation_sampler: GroupSampler = derived(default=None)
     """Samples for validation; by default one greedy completion per prompt from ``sampler``."""
     reward_limits: RewardLimits = derived(default=None)
-    """How many checks of a reward may fail before the run stops, in training and in validation."""
+    """Limits of failed checks of a reward, above which the run stops, in training and in validation."""
 
     def __post_init__(self) -> None:
         """Check the sampler and fill in what follows from it.
@@ -152,6 +152,10 @@ class RolloutAlgorithm(Algorithm):
 
         In this order: completions, rewards, the log-probabilities that steps compare with, advantages, token weights.
         Only the models run in the Trainer's precision; under half precision it would round rewards and weights.
+
+        Args:
+            prompts: Prompts of this rank.
+            step: Number of the rollout.
 
         Raises:
             RuntimeError: No completion has a total, a reward fails more often than ``reward_limits`` allow,
@@ -364,7 +368,12 @@ class RolloutAlgorithm(Algorithm):
         )
 
     def validation_step(self, prompts: list[Prompt], batch_idx: int) -> None:
-        """Measure held-out completions; logged as ``val/<name>`` over the whole set and all ranks."""
+        """Measure held-out completions; logged as ``val/<name>`` over the whole set and all ranks.
+
+        Args:
+            prompts: Held-out prompts of this rank; may be empty in the last batch.
+            batch_idx: Number of the batch; unused.
+        """
         # The last batch of a rank may be empty; it samples all the same, since a sharded policy needs every rank.
         sampled = prompts or self.trainer.datamodule.prompts["validation"][:1]  # type: ignore[attr-defined]
         with self.inference():
@@ -377,12 +386,17 @@ class RolloutAlgorithm(Algorithm):
             self.log(f"val/{name}", cast(MeanScore, score), prog_bar=shown, on_epoch=True, batch_size=1)
 
     def predict_step(self, prompts: list[Prompt], batch_idx: int) -> Completions:
-        """Answer prompts as the rollout of this number would, from the present weights."""
+        """Sample completions as the rollout of this number would, from the present weights.
+
+        Args:
+            prompts: The prompts.
+            batch_idx: Number of the rollout.
+        """
         with self.inference():
             return self.sampler.sample(self.policy, prompts, step=batch_idx)
 
     def on_validation_epoch_end(self) -> None:
-        """Say which figures leave out completions that could not be checked; stop if those are too many."""
+        """Report validation metrics that leave out completions which were not checked; stop if those are too many."""
         counts: dict[str, Counts] = {}
         for name, score in self.validation_scores.items():
             found = cast(MeanScore, score).counts(lambda numbers: sum_over_replicas(self.trainer, numbers))

@@ -16,14 +16,18 @@ _ROUNDING = 1e-2
 
 
 class RolloutWatch:
-    """Looks at each rollout of a run before it is learned from."""
+    """Checks each rollout of a run for faults, before it is learned from."""
 
     def __init__(self) -> None:
         self._told = False
         self._without_spread = 0
 
     def completions(self, sampler: GroupSampler, completions: Completions) -> None:
-        """Look at what was sampled.
+        """Check completions: group size, token budget, log-probabilities.
+
+        Args:
+            sampler: The sampler that made them.
+            completions: What it returned.
 
         Raises:
             TypeError: The sampler returned something else than `Completions`.
@@ -67,7 +71,7 @@ class RolloutWatch:
             )
 
     def scores(self, scores: Scores) -> None:
-        """Look at what was paid, and say so if several rollouts in a row have taught nothing."""
+        """Check scores, and warn if several rollouts in a row have taught nothing: no group with a spread."""
         flat = bool((group_spread(scores.total).nan_to_num(0.0) == 0).all())
         self._without_spread = self._without_spread + 1 if flat else 0
         if self._without_spread == _PATIENCE:

@@ -18,7 +18,7 @@ class MeanScore(Metric):
     """Mean of a reward over completions; with a reward of 0 and 1 it is an accuracy. Abstentions do not count.
 
     Args:
-        reward: What judges.
+        reward: The reward that is averaged.
 
     Example:
         >>> from rlframework.completions import Completion
@@ -41,7 +41,7 @@ class MeanScore(Metric):
         self.reward = reward
         self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros(()), dist_reduce_fx="sum")
-        # By component: the failures of one are no smaller a share because others stand beside it.
+        # By component: the failures of one are no smaller a share because others stand next to it.
         self.names = [part.name for part in reward.components()]
         self.add_state("failures", torch.zeros(len(self.names), 5, dtype=torch.int64), dist_reduce_fx="sum")
         self.details = dict.fromkeys(self.names, "")

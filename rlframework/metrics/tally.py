@@ -1,4 +1,4 @@
-"""Sums that turn into means once, over a whole optimizer step and all ranks: no mean of means."""
+"""Tally of training metrics: sums that turn into means once, over a whole optimizer step and all ranks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rlframework.utilities.distributed import max_over_replicas, sum_over_replic
 
 
 class Tally:
-    """Collects numerators and denominators by name.
+    """Collects the numerators and denominators of metrics by name, so that no mean is one of means.
 
     Example:
         >>> tally = Tally()
@@ -33,17 +33,34 @@ class Tally:
         self._highest: dict[str, Tensor] = {}
 
     def mean(self, name: str, values: Tensor, mask: Tensor | None = None) -> None:
-        """Add values to a mean; where a mask of the same shape is false, they do not count. Nor do NaN values."""
+        """Add values to a mean; where a mask of the same shape is false, they do not count. Nor do NaN values.
+
+        Args:
+            name: Of the mean.
+            values: Of any shape.
+            mask: Bool, of the same shape; None counts all.
+        """
         kept = ~values.isnan() if mask is None else mask & ~values.isnan()
         self._add(name, values.detach().float().masked_fill(~kept, 0.0).sum(), kept.sum())
 
     def sum(self, name: str, total: Tensor) -> None:
-        """Add to a sum."""
+        """Add a scalar to a sum over the step.
+
+        Args:
+            name: Of the sum.
+            total: Scalar to add.
+        """
         self._sums.add(name)
         self._add(name, total.detach().float(), torch.zeros((), device=total.device))
 
     def max(self, name: str, values: Tensor, mask: Tensor | None = None) -> None:
-        """Add values to a maximum; where a mask of the same shape is false, they do not count. Nor do NaN values."""
+        """Add values to a maximum; where a mask of the same shape is false, they do not count. Nor do NaN values.
+
+        Args:
+            name: Of the maximum.
+            values: Of any shape.
+            mask: Bool, of the same shape; None counts all.
+        """
         kept = ~values.isnan() if mask is None else mask & ~values.isnan()
         nothing = torch.full((1,), -torch.inf, device=values.device)
         highest = torch.cat([values.detach().float()[kept], nothing]).max()
@@ -55,7 +72,7 @@ class Tally:
         self._counts[name] = self._counts[name] + count.float() if known else count.float()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what this rank has collected so far."""
+        """Return the sums of this rank so far, for a checkpoint."""
         return {
             "totals": dict(self._totals),
             "counts": dict(self._counts),
@@ -64,7 +81,7 @@ class Tally:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Restore the sums that `state_dict` returned."""
         self._totals, self._counts = dict(state["totals"]), dict(state["counts"])
         self._sums, self._highest = set(state["sums"]), dict(state["highest"])
 

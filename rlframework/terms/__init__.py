@@ -1,4 +1,4 @@
-"""What any algorithm can add to its objective."""
+"""Terms of the objective that any algorithm can add: KL penalty, entropy bonus, sampler correction."""
 
 from rlframework.terms.entropy import AdaptiveEntropyBonus, EntropyBonus
 from rlframework.terms.kl import KLInLoss, KLInReward, KLTerm

@@ -1,4 +1,4 @@
-"""A bonus for keeping the policy's entropy up, of fixed weight or steered towards a target."""
+"""Entropy bonus, of fixed weight or steered towards a target."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class EntropyBonus(Checked, nn.Module):
 
     @property
     def coefficient(self) -> float:
-        """What the entropy counts for in the present optimizer step."""
+        """Weight of the entropy in the loss of the present optimizer step."""
         return self._coefficient
 
     def observe(self, entropy: float) -> None:
-        """Learn the mean entropy of the optimizer step that is done, over all ranks, in nats."""
+        """Take note of the mean entropy of the optimizer step that is done, over all ranks, in nats."""
 
 
 class AdaptiveEntropyBonus(EntropyBonus):
@@ -75,7 +75,7 @@ class AdaptiveEntropyBonus(EntropyBonus):
 
     @property
     def coefficient(self) -> float:
-        """The present weight; 0 while the entropy is above the target."""
+        """Weight of the entropy in the present step; 0 while the entropy is above the target."""
         return self._coefficient if self._last_entropy <= self.target else 0.0
 
     def observe(self, entropy: float) -> None:
@@ -88,10 +88,10 @@ class AdaptiveEntropyBonus(EntropyBonus):
 
     # Not buffers: half precision would round them.
     def get_extra_state(self) -> dict[str, float]:
-        """Return what changes from step to step, for a checkpoint."""
+        """Return the coefficient and the last entropy, for a checkpoint."""
         return {"coefficient": self._coefficient, "last_entropy": self._last_entropy}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Take over what `get_extra_state` returned."""
+        """Restore what `get_extra_state` returned."""
         self._coefficient = state["coefficient"]
         self._last_entropy = state["last_entropy"]

@@ -1,4 +1,4 @@
-"""Where the KL divergence to the reference enters, and by which estimate."""
+"""KL divergence to the reference policy: whether it enters the loss or the reward, and by which estimate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Estimator = Callable[[Tensor, Tensor], Tensor]
 
 
 class KLTerm(Checked):
-    """How an algorithm is held near its reference; its weight is the algorithm's ``kl_coefficient``.
+    """KL term that holds a policy near its reference; its weight is the algorithm's ``kl_coefficient``.
 
     A subclass overrides `token_loss`, `reward_penalty`, or both; as it is, it only measures (``train/kl``).
 
@@ -34,7 +34,7 @@ class KLTerm(Checked):
         self.estimator = estimator
 
     def token_loss(self, logprobs: Tensor, reference_logprobs: Tensor, log_ratio: Tensor) -> Tensor | None:
-        """Return what is added to each token's loss, ``(B, T)``, or None.
+        """Return the KL loss of each token, ``(B, T)``, or None.
 
         Args:
             logprobs: ``(B, T)`` log pi, with gradient.
@@ -44,7 +44,13 @@ class KLTerm(Checked):
         return None
 
     def reward_penalty(self, old_logprobs: Tensor, reference_logprobs: Tensor, mask: Tensor) -> Tensor | None:
-        """Return what is subtracted from each completion's reward, ``(B,)``, or None."""
+        """Return the penalty that is subtracted from each completion's reward, ``(B,)``, or None.
+
+        Args:
+            old_logprobs: ``(B, T)`` log pi_old, under the policy that the rollout was made with.
+            reference_logprobs: ``(B, T)`` log pi_ref.
+            mask: ``(B, T)`` bool, loss tokens.
+        """
         return None
 
 
@@ -76,7 +82,7 @@ class KLInLoss(KLTerm):
             )
 
     def token_loss(self, logprobs: Tensor, reference_logprobs: Tensor, log_ratio: Tensor) -> Tensor:
-        """Return ``K`` or ``K rho``, ``(B, T)``."""
+        """Return the divergence ``K`` or ``K rho`` of each token, ``(B, T)``."""
         divergence = self.estimator(logprobs, reference_logprobs)
         return divergence * ratio_of(log_ratio) if self.ratio_corrected else divergence
 
@@ -99,5 +105,5 @@ class KLInReward(KLTerm):
         super().__init__(estimator)
 
     def reward_penalty(self, old_logprobs: Tensor, reference_logprobs: Tensor, mask: Tensor) -> Tensor:
-        """Return the estimate of the whole completion, ``(B,)``."""
+        """Return the divergence of each whole completion, ``(B,)``."""
         return masked_sum(self.estimator(old_logprobs, reference_logprobs), mask).squeeze(1)

@@ -1,4 +1,4 @@
-"""Importance weights for the gap between the engine that sampled and the policy that learns.
+"""Sampler correction: importance weights for the gap between the engine that sampled and the policy that learns.
 
 An inference engine with other kernels or another precision samples from a slightly different distribution than the
 one that is trained, with the same weights. The factor ``pi_old / pi_sampler``, bounded, makes up for it. It is fixed
@@ -50,7 +50,7 @@ class SamplerCorrection(Checked, ABC):
         self.high = high
 
     def factor(self, old_logprobs: Tensor, sampler_logprobs: Tensor, mask: Tensor) -> Tensor:
-        """Return the factor, ``(B, T)`` or ``(B, 1)``.
+        """Return the correction factor of the surrogate, ``(B, T)`` or ``(B, 1)``.
 
         Args:
             old_logprobs: ``(B, T)`` under the policy that the rollout was made with.
@@ -61,19 +61,19 @@ class SamplerCorrection(Checked, ABC):
         return self.bound(ratio_of(self.pool(difference)))
 
     def pool(self, difference: Tensor) -> Tensor:
-        """Turn token log-ratios into those that are bounded; token by token unless overridden."""
+        """Turn token log-ratios, ``(B, T)``, into those that are bounded: the same, or one per completion, ``(B, 1)``."""
         return difference
 
     @abstractmethod
     def bound(self, ratio: Tensor) -> Tensor:
-        """Return what the ratio counts for."""
+        """Return the bounded ratio, of the same shape: clamped, or 0 where it is left out."""
 
 
 class TokenTruncation(SamplerCorrection):
     """Bounds each token's ratio (truncated importance sampling); TRL's ``token_truncate``."""
 
     def bound(self, ratio: Tensor) -> Tensor:
-        """Clamp."""
+        """Clamp the ratio between ``low`` and ``high``."""
         return ratio.clamp(self.low, self.high)
 
 
@@ -81,7 +81,7 @@ class TokenMask(SamplerCorrection):
     """Leaves out tokens whose ratio is out of bounds; TRL's ``token_mask``."""
 
     def bound(self, ratio: Tensor) -> Tensor:
-        """Put 0 where it is out of bounds."""
+        """Put 0 where the ratio is out of bounds."""
         return torch.where(ratio == ratio.clamp(self.low, self.high), ratio, 0.0)
 
 
@@ -91,7 +91,7 @@ class SequenceTruncation(TokenTruncation):
     per_sequence = True
 
     def pool(self, difference: Tensor) -> Tensor:
-        """Add up the tokens, ``(B, 1)``."""
+        """Add up the log-ratios of a completion's tokens, ``(B, 1)``."""
         return difference.sum(1, keepdim=True)
 
 
@@ -101,5 +101,5 @@ class SequenceMask(TokenMask):
     per_sequence = True
 
     def pool(self, difference: Tensor) -> Tensor:
-        """Add up the tokens, ``(B, 1)``."""
+        """Add up the log-ratios of a completion's tokens, ``(B, 1)``."""
         return difference.sum(1, keepdim=True)
