@@ -1,4 +1,4 @@
-"""What samples."""
+"""Samplers: groups of completions, decoded in this process or by vLLM servers."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""What samples: the abstract group sampler."""
+"""Abstract group sampler: several completions of every prompt."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class GroupSampler(Checked, ABC):
     Attributes:
         samples_policy_itself: True states that the very weights that learn are sampled from, in this process, so that
             the log-probabilities of the completions can be the policy's. It is checked; a subclass that overrides
-            ``sample`` or ``draw`` has to state it anew.
+            ``sample`` or ``draw`` has to state it again.
         correction: Makes up for the gap between what is sampled from and the policy, in every algorithm that is given
             no ``sampler_correction`` of its own; None where there is no gap.
         progress: Called now and then with (tokens done, rows unfinished) inside `reporting`; None outside.
@@ -59,7 +59,7 @@ class GroupSampler(Checked, ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        # Who samples otherwise has to say so anew.
+        # A subclass that samples otherwise has to say so again.
         if {"sample", "draw"} & vars(cls).keys() and "samples_policy_itself" not in vars(cls):
             cls.samples_policy_itself = False
 
@@ -130,7 +130,7 @@ class GroupSampler(Checked, ABC):
             self.progress = None
 
     def judges(self) -> list[RewardModel]:
-        """Return the rewards by which it chooses what it returns: none, but for filters."""
+        """Return the rewards by which a filter chooses the groups it returns; none for other samplers."""
         return []
 
     @property
@@ -140,7 +140,7 @@ class GroupSampler(Checked, ABC):
 
     @abstractmethod
     def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
-        """Sample ``group_size`` completions for each of ``N`` prompts.
+        """Sample ``group_size`` completions for each of ``N`` prompts, ``N * G`` rows.
 
         Args:
             policy: The policy to sample from, with the weights it has now.
@@ -149,7 +149,7 @@ class GroupSampler(Checked, ABC):
         """
 
     def for_evaluation(self) -> GroupSampler:
-        """Return what evaluates the same policy: one greedy completion per prompt."""
+        """Return the sampler for evaluation: one greedy completion per prompt."""
         return self.replace(group_size=1, temperature=0.0)
 
     @property

@@ -1,4 +1,4 @@
-"""The on-policy guard: what a sampler of this process says of its tokens is held against the policy."""
+"""On-policy check: log-probabilities of a sampler in this process are compared with the policy's."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class SamplerCheck:
     def observe(
         self, policy: Policy, sampler: GroupSampler, completions: Completions, rollout: Rollout, step: int
     ) -> None:
-        """Look at a rollout, before anything is learned from it.
+        """Check a rollout, before anything is learned from it.
 
         Args:
             policy: In eval mode, without gradients.
-            sampler: What made the completions.
+            sampler: The sampler that made the completions.
             completions: Group by group.
             rollout: The same rows, on the policy's device.
             step: Number of the rollout.

@@ -1,4 +1,4 @@
-"""Samplers around samplers that leave groups out."""
+"""Dynamic sampling: samplers around samplers, which leave groups out."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class DynamicSampling(GroupSampler):
     ranks each keeps ``keep`` of its ``48 / R``. Validation is never filtered.
 
     Args:
-        sampler: What samples.
-        reward: What has to differ within a group, such as an accuracy; may be another than the algorithm's.
+        sampler: The sampler of the groups.
+        reward: The reward that has to differ within a group, such as an accuracy; may be another than the algorithm's.
         keep: Groups in a rollout, on each rank.
-        reward_limits: How many checks of the reward may fail, as of an algorithm: groups on which they fail have no
+        reward_limits: Limits of failed checks of the reward, as of an algorithm: groups on which they fail have no
             spread, so that the algorithm may never see them.
 
     Raises:
@@ -62,7 +62,7 @@ class DynamicSampling(GroupSampler):
             raise ValueError(f"keep must be at least 1, got {self.keep}")
 
     def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
-        """Return ``keep`` groups.
+        """Sample until ``keep`` groups have rewards that differ, or no prompt is left; return ``keep`` groups.
 
         Raises:
             ValueError: There are fewer prompts than groups to keep.
@@ -90,7 +90,7 @@ class DynamicSampling(GroupSampler):
         return Completions([row for group in chosen for row in group], self.group_size)
 
     def _refused(self, counts: Mapping[str, Counts]) -> RuntimeError | None:
-        """Return why this rank has to stop, if it has to."""
+        """Return the error for which this rank has to stop, if it has to."""
         try:
             for name, found in counts.items():
                 self.reward_limits.add(name, found)
@@ -99,7 +99,7 @@ class DynamicSampling(GroupSampler):
         return None
 
     def groups_from(self, prompts: int) -> int:
-        """Return ``keep``."""
+        """Return ``keep``, the groups that come back for any number of prompts."""
         return self.keep
 
     @property
@@ -114,11 +114,11 @@ class DynamicSampling(GroupSampler):
             yield
 
     def judges(self) -> list[RewardModel]:
-        """Return the reward whose spread it looks at, and those of filters inside."""
+        """Return the reward whose spread decides, and those of filters inside."""
         return [self.reward, *self.sampler.judges()]
 
     def for_evaluation(self) -> GroupSampler:
-        """Return the inner sampler's: every held-out prompt is answered."""
+        """Return the inner sampler's evaluation: every held-out prompt is answered."""
         return self.sampler.for_evaluation()
 
     def replace(self, **changes: Any) -> Self:

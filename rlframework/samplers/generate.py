@@ -96,9 +96,9 @@ class DrawProcessor(LogitsProcessor):
     """Draws a token for every row at every step, and forbids all others.
 
     Args:
-        sampler: Whose `draw` does it.
+        sampler: The sampler, whose `draw` chooses the token.
         uniforms: ``(B, T)`` the rows' random numbers.
-        stops: Ids that end a row; what is drawn behind them is not looked at.
+        stops: Ids that end a row; ids drawn after them are not looked at.
 
     Attributes:
         tokens: ``(B,)`` for each step so far.
@@ -132,7 +132,7 @@ class DrawProcessor(LogitsProcessor):
 
 @contextmanager
 def _without_own_settings(model: Any) -> Iterator[None]:
-    """Hide the generation settings of a checkpoint: ``generate`` fills whatever a caller leaves open from them."""
+    """Hide the generation settings of a checkpoint: ``generate`` fills settings that a caller leaves open from them."""
     # PEFT keeps a reference of its own, and puts it into the model inside at every call.
     places = [model, unwrapped(model)]
     settings = [place.generation_config for place in places]

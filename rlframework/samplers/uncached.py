@@ -1,4 +1,4 @@
-"""In-process sampling without padding and without a cache: slow, and right for whatever scores a row by itself."""
+"""In-process sampling without padding and cache: slow, and right for every model that scores a row by itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rlframework.utilities.distributed import is_sharded
 
 
 class UncachedSampler(BatchedSampler):
-    """Samples what `BatchedSampler` samples, and reads whole rows anew for every token.
+    """Samples what `BatchedSampler` samples, and reads whole rows again for every token.
 
     The rows of one prompt are a batch, so nothing is padded. It takes time that grows with the square of the length:
     for models that other samplers decode otherwise than they score, and for finding out whether they do.

@@ -22,6 +22,12 @@ class UnslothSampler(GenerateSampler):
     def generate(self, policy: CausalLMPolicy, ids: Tensor, mask: Tensor, processor: DrawProcessor) -> None:
         """Run the model in Unsloth's inference mode.
 
+        Args:
+            policy: An `UnslothPolicy` in eval mode.
+            ids: ``(B, P)`` prompts, one for each row, left-padded.
+            mask: ``(B, P)`` bool.
+            processor: Draws the tokens.
+
         Raises:
             ValueError: The model has a vLLM engine.
         """

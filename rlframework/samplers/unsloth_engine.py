@@ -1,4 +1,4 @@
-"""Sampling through the vLLM engine that Unsloth keeps beside the model, with the current adapter."""
+"""Sampling through the vLLM engine that Unsloth keeps next to the model, with the current adapter."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rlframework.utilities.imports import require
 class UnslothEngineSampler(GroupSampler):
     """Samples from an `UnslothPolicy` with ``fast_inference=True`` through its vLLM engine.
 
-    Each call hands the adapter over anew, so what is sampled from has the weights of that moment. The engine has its
+    Each call hands the adapter over again, so samples come from the weights of that moment. The engine has its
     own kernels: its log-probabilities differ a little from the policy's, and `TokenTruncation` makes up for it unless
     an algorithm is given another ``sampler_correction``. A prompt's rows depend on (seed, step, prompt), and on the
     engine's rounding.

@@ -1,4 +1,4 @@
-"""Rollouts from vLLM servers."""
+"""Samplers that get rollouts from vLLM servers, and ways to bring weights to these."""
 
 from rlframework.samplers.vllm.errors import (
     BadAnswerError,

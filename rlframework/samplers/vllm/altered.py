@@ -1,4 +1,4 @@
-"""Weights that are altered for a moment, so much that answers have to show it, and exactly as before afterwards."""
+"""Altered weights: noise for a moment, so much that answers have to show it, and exactly as before afterwards."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _restore(weights: list[torch.nn.Parameter], kept: list[Tensor]) -> None:
 
 
 def _add_noise(weight: Tensor, index: int, scale: float) -> None:
-    # No random stream of torch: it differs between devices, and whatever was drawn here would be missing elsewhere.
+    # No random stream of torch: it differs between devices, and numbers drawn here would be missing elsewhere.
     drawn = np.random.default_rng(index).standard_normal(tuple(weight.shape), dtype=np.float32)
     noise = torch.from_numpy(drawn).to(weight.device, weight.dtype)
     size = weight.detach().float().square().mean().sqrt()

@@ -1,4 +1,4 @@
-"""What a server answers, read with suspicion: ids and log-probabilities of one group, or a clear error."""
+"""Answers of a server, read with suspicion: ids and log-probabilities of one group, or a clear error."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def read_group(answer: dict[str, Any], request: dict[str, Any], who: str) -> lis
     """Return the ``n`` completions of one prompt, in the order of their index.
 
     Args:
-        answer: Of ``/v1/completions``.
-        request: What was sent: ``prompt``, ``n``, ``max_tokens`` and ``stop_token_ids`` are compared.
+        answer: Answer of ``/v1/completions``.
+        request: The request: ``prompt``, ``n``, ``max_tokens`` and ``stop_token_ids`` are compared.
         who: Address of the server, for messages.
 
     A log-probability that rounding took above 0, by 1e-4 at most, is 0.
 
     Raises:
-        BadAnswerError: Anything is missing, is no probability, or differs from what was asked for; the message says
-            what.
+        BadAnswerError: Anything is missing, is no probability, or differs from what was asked for; the message names
+            it.
 
     Example:
         >>> choice = {"index": 0, "prompt_token_ids": [5], "token_ids": [7, 1], "finish_reason": "stop"}
@@ -61,8 +61,8 @@ def check_vocabulary(rows: Sequence[Answered], size: int, who: str) -> None:
     """Refuse token ids that are outside of a policy's vocabulary.
 
     Args:
-        rows: What was answered.
-        size: Of the vocabulary; ids are below it.
+        rows: The completions answered.
+        size: Size of the vocabulary; ids are below it.
         who: Address of the server, for messages.
 
     Raises:

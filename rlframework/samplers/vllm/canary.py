@@ -1,4 +1,4 @@
-"""Tokens that both sides score, after every loading: whether the weights arrived is measured, not believed."""
+"""Canary: tokens that server and policy score after every loading, to measure whether the weights arrived."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rlframework.samplers.vllm.answer import Answered
 from rlframework.samplers.vllm.errors import DisagreementError
 
 # Mean gaps, in nats per token. Two float32 implementations of one model differ by about 1e-6, and 16 bits on either
-# side by 0.02 to 0.04 at the temperature of a canary (docs/vllm.md); one matrix left behind makes 0.09 and more.
+# side by 0.02 to 0.04 at the temperature of a canary (docs/vllm.md); one matrix that stays old makes 0.09 and more.
 LARGEST = 0.05
 _FINE, _ROUNDING = 1e-4, 1e-6
 # How many rows a canary has: where rounding is seen, a fault is told from it by many tokens.
@@ -26,11 +26,11 @@ _FACTOR_FINE, _ERRORS, _FACTOR_ALTERED = 20.0, 8.0, 1.5
 
 
 class Scored(NamedTuple):
-    """What a server sampled, and what the policy says of it.
+    """Completions of a server, and the policy's log-probabilities of them.
 
     Args:
-        request: What the server was asked, without the model.
-        rows: What it answered.
+        request: The request to the server, without the model.
+        rows: The completions it answered.
         known: The policy's log-probabilities of the ids, row by row.
     """
 
@@ -40,12 +40,12 @@ class Scored(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """How far a server's log-probabilities are from the policy's.
+    """Gap between a server's log-probabilities and the policy's.
 
     Args:
         mean: Nats per token.
-        largest: Of one token.
-        tokens: Over how many.
+        largest: Nats of the token that is farthest off.
+        tokens: Tokens that were compared.
 
     Example:
         >>> Gap(1e-6, 4e-6, 64).fine, Gap(0.03, 0.2, 64).fine
@@ -63,12 +63,12 @@ class Gap(NamedTuple):
 
     @property
     def fine(self) -> bool:
-        """Whether both sides compute in float32; else somebody rounds to 16 bits."""
+        """Whether both sides compute in float32; else one of them rounds to 16 bits."""
         return self.mean <= _FINE
 
     @property
     def kind(self) -> str:
-        """In words."""
+        """Kind of gap in words: float32 on both sides, or rounding to 16 bits."""
         return "float32 on both sides" if self.fine else "rounding to 16 bits, if the server has the same weights"
 
     def alarm(self, tokens: int, altered: bool = False) -> float:
@@ -89,8 +89,8 @@ class Canary:
     """One request, the same after every loading, so that its gaps can be compared.
 
     Args:
-        prompt: What is asked.
-        request: What a server is asked, without the number of rows and the seed.
+        prompt: The prompt.
+        request: The request to a server, without the number of rows and the seed.
         seeds: For the policy's weights, and for altered ones.
         temperature: At which it samples; above that of the rollouts, where more tokens are likely and more is seen.
         budget: Tokens of a row.
@@ -106,7 +106,12 @@ class Canary:
         self._budget = budget
 
     def request(self, rows: int, altered: bool = False) -> dict[str, Any]:
-        """Return what a server is asked."""
+        """Return the request to a server, with its number of rows and seed.
+
+        Args:
+            rows: Completions to ask for.
+            altered: Whether the weights are altered, which has a seed of its own.
+        """
         return {**self._request, "n": rows, "seed": self._seeds[altered]}
 
     def rows(self, usual: Gap | None) -> int:
@@ -114,12 +119,24 @@ class Canary:
         return FEWEST if usual is not None and usual.fine else max(FEWEST, math.ceil(TOKENS / self._budget))
 
     def known(self, policy: Policy, rows: Sequence[Answered]) -> list[list[float]]:
-        """Return the policy's log-probabilities of each row's ids."""
+        """Return the policy's log-probabilities of each row's ids.
+
+        Args:
+            policy: With the weights it has now.
+            rows: Completions of the canary's prompt.
+        """
         return score(policy, self.prompt, rows, self.temperature)
 
 
 def score(policy: Policy, prompt: Prompt, rows: Sequence[Answered], temperature: float) -> list[list[float]]:
-    """Return the policy's log-probabilities of each row's ids, in one forward pass."""
+    """Return the policy's log-probabilities of each row's ids, in one forward pass.
+
+    Args:
+        policy: With the weights it has now.
+        prompt: The prompt of all rows.
+        rows: Its completions.
+        temperature: Of the log-probabilities.
+    """
     completions = Completions([Completion(prompt, row.ids, "", row.reason) for row in rows], group_size=len(rows))
     rollout = Rollout.of(completions, pad_id=policy.pad_id, temperature=temperature).to(policy.device)
     with torch.no_grad(), eval_mode(policy):
@@ -141,6 +158,10 @@ def vocabulary(policy: Policy) -> int:
 def measure(rows: Sequence[Answered], known: Sequence[Sequence[float]]) -> Gap:
     """Return the gap between what a server says of its rows and what is known of them.
 
+    Args:
+        rows: Completions with the server's log-probabilities.
+        known: The policy's, row by row.
+
     Example:
         >>> str(measure([Answered([4, 1], [-0.5, -0.2], "stop")], [[-0.5, -0.4]]))
         '0.1 nats per token, 0.2 at most, over 2 tokens'
@@ -160,7 +181,7 @@ def check_gap(gap: Gap, limit: float, who: str, hint: str = "") -> None:
         gap: Between the two.
         limit: The largest mean that is no fault.
         who: Address of the server.
-        hint: What is likelier than all other causes.
+        hint: The likeliest cause, and the way out.
 
     Raises:
         DisagreementError: The mean is above the limit, or no number.
@@ -175,7 +196,12 @@ def check_gap(gap: Gap, limit: float, who: str, hint: str = "") -> None:
 
 
 def shared(rows: Sequence[Answered], record: Scored) -> list[tuple[int, Answered, int]]:
-    """Return the rows that begin as in a record: (index, the row up to there, tokens). A near tie turns a row."""
+    """Return the rows that begin as in a record: (index, the row up to there, tokens). A near tie turns a row.
+
+    Args:
+        rows: The completions answered now.
+        record: The same request, before.
+    """
     found = []
     for index, (row, before) in enumerate(zip(rows, record.rows, strict=True)):
         pairs = zip(row.ids, before.ids, strict=False)
@@ -188,6 +214,11 @@ def shared(rows: Sequence[Answered], record: Scored) -> list[tuple[int, Answered
 
 def measure_again(rows: Sequence[Answered], record: Scored, who: str) -> Gap:
     """Return the gap of a server that came back, which answered the same seeded request; no model is run.
+
+    Args:
+        rows: The completions answered now.
+        record: The same request, before.
+        who: Address of the server, for messages.
 
     Raises:
         DisagreementError: No row begins as it did.
@@ -205,12 +236,12 @@ def measure_again(rows: Sequence[Answered], record: Scored, who: str) -> Gap:
 def check_moved(rows: Sequence[Answered], known: Sequence[Sequence[float]], record: Scored, gap: Gap, who: str) -> None:
     """Refuse answers that are those of the weights before, where the policy's are not.
 
-    New weights round anew in 16 bits: the answers of each token change by as much as rounding does, however little the
-    weights changed. Weights that stayed do not.
+    New weights round otherwise in 16 bits: the answers of each token change by as much as rounding does, however little
+    the weights changed. Weights that stayed do not.
 
     Args:
-        rows: What was answered now.
-        known: The policy's log-probabilities of it.
+        rows: The completions answered now.
+        known: The policy's log-probabilities of them.
         record: The same request, before.
         gap: The usual one.
         who: Address of the server.

@@ -68,7 +68,7 @@ class Server:
         self._client_lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what belongs to this process; a copy elsewhere gives the weights anew."""
+        """Leave out what belongs to this process; a copy elsewhere gives the weights again."""
         anew = {"holds": None, "epoch": 0, "down": False, "missed": None, "rests_until": 0.0}
         return {**vars(self), **anew, **dict.fromkeys(_OF_A_PROCESS)}
 
@@ -76,7 +76,7 @@ class Server:
         self.__dict__.update(state, lock=threading.RLock(), _client_lock=threading.Lock())
 
     def lost(self, epoch: int) -> None:
-        """Note that it may have been started anew since; unless it was given weights after that."""
+        """Note that the server may have been restarted since; unless it was given weights after that."""
         with self.lock:
             if self.epoch == epoch:
                 self.holds = None
@@ -87,7 +87,7 @@ class Server:
         return max(0.0, self.rests_until - time.monotonic())
 
     def complete(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Generate.
+        """Generate completions: one request to ``/v1/completions``.
 
         Raises:
             UnavailableError: No answer, or a server in trouble.
@@ -129,7 +129,7 @@ class Server:
         Args:
             method: ``"GET"`` or ``"POST"``.
             path: From the root of the server.
-            body: What is sent, as JSON.
+            body: The JSON to send.
             passing: Statuses that are worth another attempt.
             largest: Bytes that an answer may have.
 

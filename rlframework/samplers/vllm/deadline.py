@@ -42,7 +42,7 @@ class Deadline:
 
 
 class DeadlineTransport(httpx.BaseTransport):
-    """Sends requests with connections that know deadlines; httpx's own begins to wait anew with every byte.
+    """Sends requests with connections that know deadlines; httpx's own begins to wait again with every byte.
 
     As many connections as are wanted at once, kept for a while. A server that breaks off raises a ``NetworkError``, one
     that does not speak HTTP a ``RemoteProtocolError``.
@@ -106,7 +106,7 @@ def _errors(rest: Deadline) -> Iterator[None]:
 
 
 class _Network(httpcore.NetworkBackend):
-    """Opens connections."""
+    """Opens connections whose deadline counts from the start of a request."""
 
     def __init__(self) -> None:
         self._plain = httpcore.SyncBackend()
@@ -140,7 +140,7 @@ class _Connection(httpcore.NetworkStream):
         return data
 
     def write(self, buffer: bytes, timeout: Any = None) -> None:
-        """Send all of it; httpcore's own would wait anew after each part that a slow reader takes."""
+        """Send the whole buffer; httpcore's own would wait again after each part that a slow reader takes."""
         connected: socket.socket = self._plain.get_extra_info("socket")
         rest = memoryview(buffer)
         while rest:

@@ -1,4 +1,4 @@
-"""Weights in disguise: every one of them another, and still the same model, so that none can be left behind unseen."""
+"""Weights in disguise: every one another, and still the same model, so that a weight that stays old is seen."""
 
 from __future__ import annotations
 

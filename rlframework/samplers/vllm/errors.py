@@ -1,4 +1,4 @@
-"""What can go wrong with a server, each with a way out."""
+"""Errors of servers, each with a way out."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LoadingError(UnavailableError):
 
 
 class ForgottenWeightsError(ServerError):
-    """The server has not got the weights that it was given: it was started anew, say. They are loaded again."""
+    """The server has not got the weights that it was given: it was restarted, say. They are loaded again."""
 
 
 class StaleWeightsError(ServerError):

@@ -1,4 +1,4 @@
-"""The servers of a run together: all on the same weights, and any of them for a prompt."""
+"""Fleet of servers of a run: all on the same weights, and any of them for a prompt."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class _Weights(NamedTuple):
 
     Args:
         version: Their name.
-        folder: Where they are.
-        sharpness: What their logits are multiplied by.
+        folder: The folder that holds them.
+        sharpness: Factor of their logits.
         altered: Whether they are the policy's only while it is altered.
         record: What a server that had them answered; None before it was asked.
     """
@@ -96,7 +96,7 @@ class Fleet:
         self.canary: Canary | None = None
         self.gap: Gap | None = None
         self._now: _Weights | None = None
-        # What every server that was started anew is given first; None where any weights show that they arrived.
+        # What every server that was restarted is given first; None where any weights show that they arrived.
         self._altered: _Weights | None = None
         # What no fault has a part in: all others are held against it.
         self._usual: Gap | None = None
@@ -117,7 +117,7 @@ class Fleet:
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what belongs to this process; a copy elsewhere gives the weights anew."""
+        """Leave out what belongs to this process; a copy elsewhere gives the weights again."""
         nothing = dict.fromkeys(("canary", "gap", "_now", "_altered", "_usual", "_own", "_temporary"))
         return {**vars(self), **nothing, "_folders": [], "_given": []}
 
@@ -126,7 +126,7 @@ class Fleet:
 
         Before the first, a server is asked with the weights that it was started with: how far it is off then is
         rounding, and nothing else. Where weights do not show by themselves that they arrived (`WeightSync.shows`),
-        altered ones are loaded once, and into every server that is started anew.
+        altered ones are loaded once, and into every server that is restarted.
 
         Args:
             policy: With the weights it has now.
@@ -165,6 +165,11 @@ class Fleet:
 
     def complete(self, turn: int, request: dict[str, Any], halt: threading.Event) -> list[Answered]:
         """Return the group of one prompt, from the server whose turn it is or, if that does not answer, another.
+
+        Args:
+            turn: Number of the prompt, by which servers take turns.
+            request: As of ``/v1/completions``, without the model.
+            halt: Set when nobody waits for the result any more.
 
         Raises:
             ServerError: None answers, or one answers wrongly.
@@ -446,7 +451,7 @@ class Fleet:
         return Path(tempfile.mkdtemp(prefix=f"{version}-", dir=root.resolve()))
 
     def _clean_up(self, sync: WeightSync, version: str) -> None:
-        """Let go of the weights that these replaced."""
+        """Remove the weights that these replaced."""
         for earlier in self._given:
             for server in self.servers:
                 if earlier != version and not server.down:
@@ -459,7 +464,7 @@ class Fleet:
 
     @staticmethod
     def _agree(work: Callable[[], Any]) -> Any:
-        """Do something that may fail on one rank, and fail on all of them."""
+        """Run a function that may fail on one rank, and fail on all of them."""
         result, failure = None, None
         try:
             result = work()

@@ -1,4 +1,4 @@
-"""How long a run waits for servers that do not answer, and how often it asks."""
+"""Retries of servers that do not answer: the time that a run waits, and how often it asks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Patience:
     """Waits between attempts, twice as long each time, until it runs out.
 
     Args:
-        seconds: How long to go on after the first failure.
+        seconds: Time to go on after the first failure.
         halt: Set when nobody waits for the result any more.
 
     Attributes:
@@ -39,7 +39,7 @@ class Patience:
         """Wait until the next attempt.
 
         Args:
-            error: What failed.
+            error: The failure.
             least: Seconds for which the server that is asked next wants to be left alone.
 
         Raises:

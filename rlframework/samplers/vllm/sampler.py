@@ -36,8 +36,8 @@ class VLLMSampler(GroupSampler):
     """Samples from vLLM servers, one request for each prompt, over their OpenAI-compatible interface.
 
     Before anything is sampled, the policy's weights are compared with those that the servers were given; if they
-    changed, by whatever, they are brought over, and a few tokens show that they arrived. Every answer has to prove that
-    it comes from them. A server that is started anew gets them again; prompts of one that is gone go to the others.
+    changed, for any reason, they are brought over, and a few tokens show that they arrived. Every answer has to prove
+    that it comes from them. A server that is restarted gets them again; prompts of one that is gone go to the others.
 
     The samples are those of the policy up to rounding, which the ``correction`` makes up for. They are a function of
     (seed, step, prompt, row), and of the version of vLLM and its options.
@@ -125,7 +125,7 @@ class VLLMSampler(GroupSampler):
 
     @property
     def gap(self) -> Gap | None:
-        """How far the servers were off when they were given these weights; None before the first rollout."""
+        """Gap of the servers when they were given these weights; None before the first rollout."""
         return self._fleet.gap
 
     @torch.no_grad()
@@ -187,7 +187,7 @@ class VLLMSampler(GroupSampler):
         }
 
     def _fetch(self, requests: list[dict[str, Any]]) -> list[list[Answered]]:
-        """Return a group for each request, in their order, whatever the order in which they arrive."""
+        """Return a group for each request, in their order, not in that in which they arrive."""
         halt, longest, unfinished = threading.Event(), 0, len(requests) * self.group_size
         for server in self._fleet.servers:
             server.down = False  # One that did not answer may be back.

@@ -1,4 +1,4 @@
-"""How new weights get to a server, and how its answers prove which weights they came from."""
+"""Weight sync: bringing new weights to servers, whose answers prove which weights they came from."""
 
 from __future__ import annotations
 
@@ -68,12 +68,16 @@ class WeightSync(ABC):
         return not self.brings
 
     def hint(self, policy: Policy) -> str:
-        """Return what is likelier than anything else if a server's answers are not this policy's, and the way out."""
+        """Return the likeliest cause of a server's answers that are not this policy's, and the way out."""
         return ""
 
     @abstractmethod
     def save(self, policy: Policy, folder: Path) -> None:
         """Write the weights into an empty folder; on other ranks than the first, take part where shards are gathered.
+
+        Args:
+            policy: With the weights it has now.
+            folder: Empty; the servers can read it.
 
         Raises:
             TypeError: This kind of policy cannot be brought over in this way.
@@ -83,23 +87,42 @@ class WeightSync(ABC):
     def load(self, server: Server, folder: Path, version: str) -> None:
         """Have a server read the folder.
 
+        Args:
+            server: The server.
+            folder: As `save` filled it.
+            version: Of the weights.
+
         Raises:
             ServerError: It does not.
         """
 
     @abstractmethod
     def model(self, server: Server, version: str) -> str:
-        """Return the model name that requests ask for, and that answers have to carry."""
+        """Return the model name that requests ask for, and that answers have to carry.
+
+        Args:
+            server: The server.
+            version: Of the weights.
+        """
 
     def unload(self, server: Server, version: str) -> None:
-        """Have a server let go of weights that are no longer needed; by default they were overwritten."""
+        """Have a server unload weights that are no longer needed; by default they were overwritten.
+
+        Args:
+            server: The server.
+            version: Of the weights that are no longer needed.
+        """
         return
 
     def vouch(self, server: Server, version: str) -> None:
         """Refuse a server that has other weights; called before and after every request.
 
+        Args:
+            server: The server.
+            version: Of the weights that it has to have.
+
         Raises:
-            ForgottenWeightsError: It has been started anew.
+            ForgottenWeightsError: It has been restarted.
             LoadingError: It is being given these.
             StaleWeightsError: It has weights of somebody else.
         """
@@ -169,20 +192,20 @@ class LoRASync(WeightSync):
             ) from error
 
     def unload(self, server: Server, version: str) -> None:
-        """Unload it; a server that has not got it has nothing to do."""
+        """Unload the adapter; a server that has not got it has nothing to do."""
         with contextlib.suppress(ServerError):
             server.ask("POST", "/v1/unload_lora_adapter", {"lora_name": version})
 
     def model(self, server: Server, version: str) -> str:
-        """Return the version."""
+        """Return the version, which is the adapter's name on the server."""
         return version
 
 
 class DiskSync(WeightSync):
-    """Has the server read the whole model anew, while it waits, and write the version on it.
+    """Has the server reload the whole model, while it waits, and write the version on it.
 
     What is written is the model in another disguise each time, where there is one for its architecture (`disguised`): a
-    server that keeps any of the weights before, whichever, answers nonsense, and the canary sees it in 16 bits as well.
+    server that keeps any of the weights before answers nonsense, and the canary sees it in 16 bits as well.
 
     The server needs ``VLLM_SERVER_DEV_MODE=1``. Answers of ``/v1/completions`` carry no version of whole weights, so
     the server is asked for it before and after each request.
@@ -273,7 +296,7 @@ class DiskSync(WeightSync):
         return server.base_model()
 
     def vouch(self, server: Server, version: str) -> None:
-        """Ask which version is on the weights."""
+        """Ask the server which version is on its weights, and refuse another one."""
         info = server.ask("GET", "/weight_info")
         found = info.get("weight_version") if isinstance(info, dict) else None
         if not isinstance(found, str):
@@ -308,18 +331,18 @@ def _unserved(model: Any, state: Mapping[str, Tensor]) -> str | None:
 
 
 def _half(version: str) -> str:
-    """What is on weights until the last of them has been read."""
+    """Return the version of weights of which the last has not been read yet."""
     return f"loading-{version}"
 
 
 def sync_for(policy: Policy) -> WeightSync:
-    """Return what brings this policy's weights over: its adapter if it has one, else all of them."""
+    """Return the sync for a policy: of its adapter if it has one, else of all weights."""
     return LoRASync() if isinstance(getattr(policy, "model", None), PeftModel) else DiskSync()
 
 
 @contextlib.contextmanager
 def _without_progress_bar() -> Iterator[None]:
-    """Spare every optimizer step a bar."""
+    """Hide transformers' progress bar, which every optimizer step would show."""
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
