@@ -1,4 +1,4 @@
-"""What is asked."""
+"""Data modules: prompts with golds, and demonstrations, from data sets, files and generators."""
 
 from rlframework.data.chat_template import set_structured_chat_template
 from rlframework.data.columns import ColumnMap

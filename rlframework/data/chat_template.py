@@ -1,4 +1,4 @@
-"""A chat template for base models, with the structured answer built in."""
+"""Chat template for base models, with the structured answer built in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which column of a data set is the problem, which holds the gold, and how to take it out."""
+"""Column map of a data set: the column of the problem, that of the gold, and how to take the gold out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ColumnMap:
         prompt: Column of the problem.
         answer: Column that holds the gold. Numbers become text, ``34.0`` becomes ``"34"``.
         splitter: Takes the gold out of that column's text; returns None where there is none.
-        keep: Columns that stay beside the two, under their names; None keeps all.
+        keep: Columns that stay with the two, under their names; None keeps all.
 
     Example:
         >>> from rlframework.data import after_hashes

@@ -1,4 +1,4 @@
-"""Competition problems with answers in LaTeX."""
+"""MATH and MATH-500: competition problems with answers in LaTeX."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class MATH(MappedData):
         super().__post_init__()
 
     def columns_of(self, there: Sequence[str]) -> ColumnMap:
-        """Prefer a column with the answer to the box in the solution."""
+        """Return the column map: the answer's own column if there is one, else the box in the solution."""
         keep = tuple(name for name in ("level", "type", "subject", "unique_id") if name in there)
         if "answer" in there:
             return ColumnMap("problem", "answer", keep=keep)

@@ -1,4 +1,4 @@
-"""Competition problems that were rewritten to have whole numbers as answers."""
+"""DAPO-Math: competition problems that were rewritten to have whole numbers as answers."""
 
 from __future__ import annotations
 

@@ -16,14 +16,14 @@ class DemonstrationDataModule(PromptDataModule):
     """Feeds `SFT`: rows with a prompt and, in another column, a completion of it.
 
     Prompts are made as for reinforcement, with the same template, so that what is primed is what is then sampled. The
-    completion is tokenised by itself, as it would be sampled behind its prompt, and ends with the tokenizer's end
+    completion is tokenised by itself, as it would be sampled after its prompt, and ends with the tokenizer's end
     token. It does not repeat what the prompt ends with: with an `AnswerTemplate` it starts inside the working.
 
     Before another data module it makes demonstrations of that one's rows, as `OpenR1Demonstrations` does.
 
     Raises:
         KeyError: While a run starts: a row lacks the column.
-        ValueError: Likewise: a completion is empty or too long, or none is left.
+        ValueError: While a run starts: a completion is empty or too long, or none is left.
 
     Example:
         >>> from rlframework.testing import letter_tokenizer
@@ -39,7 +39,12 @@ class DemonstrationDataModule(PromptDataModule):
     """Budget of prompt and completion together; ``too_long`` says what becomes of longer ones."""
 
     def tokenize(self, split: str, tokenizer: Any) -> Sequence[Prompt]:
-        """Return the demonstrations of a split."""
+        """Return the demonstrations of a split, as token ids.
+
+        Args:
+            split: ``"train"`` or ``"validation"``.
+            tokenizer: Of the policy.
+        """
         if tokenizer.eos_token_id is None:
             raise ValueError("the tokenizer has no end token, which a completion has to end with; set eos_token")
         prompts = super().tokenize(split, tokenizer)

@@ -1,4 +1,4 @@
-"""Golds that nothing can be compared with: found before training, counted, shown, and never scored."""
+"""Unverifiable golds, which no answer can be compared with: found before training, counted, shown, never scored."""
 
 from __future__ import annotations
 

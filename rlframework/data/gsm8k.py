@@ -1,4 +1,4 @@
-"""Grade-school word problems with whole-number answers."""
+"""GSM8K: grade-school word problems with whole-number answers."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class GymItems:
 
     An item is a function of the seed, its side and its index. Its place in the task's own stream is a hash of these, so
     that streams of other seeds do not overlap by a shift; and if its question belongs to the other side, the next
-    hash is tried. The same question is therefore never on both sides, of whatever seed.
+    hash is tried. The same question is therefore never on both sides, with any seed.
 
     Args:
         tasks: Weight of each task in the mixture.
@@ -74,6 +74,10 @@ class GymItems:
     def item(self, index: int, held_out: bool = False) -> Row:
         """Return the item as a row: ``prompt``, ``answer``, ``task`` and ``entry``, the whole item as it was made.
 
+        Args:
+            index: Number of the item on its side.
+            held_out: Of the held-out side, not of the training side.
+
         Raises:
             ValueError: No question of this side was found.
         """
@@ -98,10 +102,10 @@ class GymRows(Sequence[Row]):
     """A view of some items as rows, made when they are read.
 
     Args:
-        items: Where they come from.
-        length: How many.
-        held_out: Of which side.
-        first: Tells the index of the first of them.
+        items: The items to view.
+        length: Number of rows.
+        held_out: Of the held-out side, not of the training side.
+        first: Returns the index of the first of them.
     """
 
     def __init__(

@@ -14,6 +14,10 @@ Row: TypeAlias = dict[str, Any]
 def problem_hash(problem: Any, seed: int = 0) -> float:
     r"""Return a number in [0, 1) that is a function of the seed and the problem's text, but for its blanks.
 
+    Args:
+        problem: A text, or a list of chat messages.
+        seed: Seed of the hash.
+
     Example:
         >>> problem_hash("What is  3 + 4?") == problem_hash("What is 3 + 4?\n") != problem_hash("What is 3 + 5?")
         True
@@ -24,12 +28,23 @@ def problem_hash(problem: Any, seed: int = 0) -> float:
 
 
 def is_held_out(problem: Any, share: float, seed: int = 0) -> bool:
-    """Whether a problem belongs to the share that is kept out of training; other problems have no say in it."""
+    """Whether a problem belongs to the share that is kept out of training; other problems have no say in it.
+
+    Args:
+        problem: A text, or a list of chat messages.
+        share: Share of all problems, in [0, 1].
+        seed: Seed of the hash.
+    """
     return problem_hash(problem, seed) < share
 
 
 def without_duplicates(rows: Sequence[Row], split: str) -> list[Row]:
-    """Return each problem once, with its first gold, and say how many rows were left out."""
+    """Return each problem once, with its first gold, and say how many rows were left out.
+
+    Args:
+        rows: Rows with a ``prompt``.
+        split: Name of the rows in the message.
+    """
     seen: set[str] = set()
     # `add` returns None, so that a key is kept and remembered in one step.
     kept = [row for row in rows if (key := _key(row)) not in seen and not seen.add(key)]  # type: ignore[func-returns-value]
@@ -39,7 +54,12 @@ def without_duplicates(rows: Sequence[Row], split: str) -> list[Row]:
 
 
 def without_problems(rows: Sequence[Row], others: Iterable[Row]) -> list[Row]:
-    """Return the rows whose problem does not occur among the others, and say how many were left out."""
+    """Return the rows whose problem does not occur among the others, and say how many were left out.
+
+    Args:
+        rows: Training rows with a ``prompt``.
+        others: Held-out rows.
+    """
     taken = {_key(row) for row in others}
     kept = [row for row in rows if _key(row) not in taken]
     if len(kept) < len(rows):
@@ -52,6 +72,11 @@ def without_problems(rows: Sequence[Row], others: Iterable[Row]) -> list[Row]:
 
 def sample(rows: Sequence[Row], n: int | None, seed: int = 0) -> list[Row]:
     """Return at most ``n`` rows, in their order; which ones is a function of the seed and their problems.
+
+    Args:
+        rows: Rows with a ``prompt``.
+        n: Most rows to return; None returns all.
+        seed: Seed of the choice.
 
     Example:
         >>> rows = [{"prompt": f"{a} + 1?"} for a in range(9)]

@@ -23,7 +23,7 @@ class MappedData(PromptDataModule):
 
     Every row becomes ``prompt`` (the problem), ``answer`` (the gold, as text) and the columns that the map keeps. Where
     the data set has no held-out split, a share of its problems is held out, by a hash of the seed and the problem's
-    text: a problem stands on one side whatever else is in the data set, and one that occurs twice never stands on both.
+    text: a problem's side does not depend on the rest of the data set, and one that occurs twice never stands on both.
     Where it has one, training rows that repeat a problem of it are left out.
 
     Override `columns_of`, `wanted` or `shaped` where one map does not do.
@@ -41,17 +41,17 @@ class MappedData(PromptDataModule):
     """
 
     source: Source = field(kw_only=False)
-    """Where the training rows are."""
+    """Source of the training rows."""
     columns: ColumnMap = field(kw_only=False)
-    """What they become."""
+    """Column map from a row to a prompt and its gold."""
     validation_source: Source | None = field(default=None, kw_only=False)
-    """Where the held-out rows are; without one they are taken from the training rows."""
+    """Source of the held-out rows; without one they are taken from the training rows."""
     heldout_share: float = 0.02
     """Share of the problems to hold out if there is no ``validation_source``; 0 skips validation."""
     validation_rows: int | None = None
     """At most so many held-out rows are validated, chosen by the seed; the others stay unused."""
     seed: int = 0
-    """Of the held-out problems."""
+    """Seed of the choice of held-out problems."""
     drop_duplicates: bool = True
     """Keep a problem that occurs more than once only once, with its first gold."""
     template: AnswerTemplate | None = None

@@ -1,4 +1,4 @@
-"""Prompts as a LightningDataModule."""
+"""Prompts as a LightningDataModule, tokenised by the policy's own tokenizer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Rows: TypeAlias = Dataset | Sequence[Mapping[str, Any]]
 class PromptDataModule(Fields, pl.LightningDataModule):
     """Training and held-out prompts from Hugging Face data sets or plain lists of rows.
 
-    Every row has a prompt (a string, or a list of chat messages) and whatever columns the rewards read. The policy's
+    Every row has a prompt (a string, or a list of chat messages) and the columns that the rewards read. The policy's
     own tokenizer makes the ids, in `setup`. Prompts are shared out over ranks here: Lightning adds no sampler.
 
     Raises:
@@ -79,12 +79,12 @@ class PromptDataModule(Fields, pl.LightningDataModule):
     """Prompts that are validated together."""
 
     def before_fields(self) -> None:
-        """Make it a data module, once."""
+        """Initialise the LightningDataModule, once."""
         if "prepare_data_per_node" not in self.__dict__:
             pl.LightningDataModule.__init__(self)
 
     def __post_init__(self) -> None:
-        """Check the arguments and look where the rows are."""
+        """Check the arguments and find the sources of the rows."""
         super().__post_init__()
         at_least(self, 1, max_prompt_tokens=self.max_prompt_tokens, validation_batch_size=self.validation_batch_size)
         if self.too_long not in get_args(TooLong):
@@ -139,7 +139,12 @@ class PromptDataModule(Fields, pl.LightningDataModule):
         return source.load() if isinstance(source, Source) else source
 
     def tokenize(self, split: str, tokenizer: Any) -> Sequence[Prompt]:
-        """Return the prompts of a split, ``"train"`` or ``"validation"``, as the policy will read them."""
+        """Return the prompts of a split, ``"train"`` or ``"validation"``, as the policy will read them.
+
+        Args:
+            split: ``"train"`` or ``"validation"``.
+            tokenizer: Of the policy.
+        """
         if self.plain_chat:
             set_structured_chat_template(tokenizer, self.template, self.tokenization["system_prompt"])
         rows = self.rows(split)
@@ -164,7 +169,13 @@ class PromptDataModule(Fields, pl.LightningDataModule):
         )
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Move rollouts; held-out prompts are lists that the sampler reads where they are."""
+        """Move rollouts; held-out prompts are lists that the sampler reads where they are.
+
+        Args:
+            batch: A minibatch of a rollout, or a list of prompts.
+            device: The device of this rank.
+            dataloader_idx: Number of the data loader; unused.
+        """
         return batch if isinstance(batch, list) else batch.to(device)
 
     def _algorithm(self) -> Algorithm:

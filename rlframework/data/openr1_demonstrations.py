@@ -1,4 +1,4 @@
-"""Worked solutions of OpenR1-Math as demonstrations in the layout asked for."""
+"""Demonstrations from the worked solutions of OpenR1-Math, in the layout asked for."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class OpenR1Demonstrations(DemonstrationDataModule, OpenR1Math):
     verifiable: Callable[[str], bool] | None = math_gold
 
     def __post_init__(self) -> None:
-        """Read the generations, too."""
+        """Add the generations to the columns that are read."""
         self.layout = self.template = self.template or AnswerTemplate()
         super().__post_init__()
         self.columns = replace(self.columns, keep=(*(self.columns.keep or ()), *GENERATIONS))
@@ -64,7 +64,7 @@ def shortest_right(
     """Return the thought of the shortest generation whose answer was checked; None if there is none.
 
     Args:
-        generations: What the reasoning model wrote.
+        generations: Texts of the reasoning model.
         checks: Whether each answer is right.
         tags: A thought that holds one of these is passed over: it would be misread.
 

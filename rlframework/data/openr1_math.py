@@ -1,4 +1,4 @@
-"""Problems of many sources, from school exercises to olympiads."""
+"""OpenR1-Math: problems of many sources, from school exercises to olympiads."""
 
 from __future__ import annotations
 

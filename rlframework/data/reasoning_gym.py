@@ -43,7 +43,7 @@ class ReasoningGymPrompts(PromptDataModule):
     heldout_share: float = 0.1
     """Share of the questions that are held out, by their text."""
     seed: int = 0
-    """Of the items."""
+    """Seed of the items."""
     template: AnswerTemplate | None = None
     """Imposes its structured answer; `AnswerTemplate()` by default."""
     structured: bool = True
@@ -61,7 +61,7 @@ class ReasoningGymPrompts(PromptDataModule):
     answer_column: str = field(init=False, default="answer")
 
     def __post_init__(self) -> None:
-        """Make the items."""
+        """Check the arguments and prepare the items of reasoning-gym."""
         length, share, rows = self.epoch_length, self.heldout_share, self.validation_rows
         if length < 1 or not 0 <= share < 1 or (rows and not share):
             raise ValueError(
@@ -77,7 +77,12 @@ class ReasoningGymPrompts(PromptDataModule):
         super().__post_init__()
 
     def tokenize(self, split: str, tokenizer: Any) -> Sequence[Prompt]:
-        """Return the prompts of a split; those of ``"train"`` are made when read, and change with the epoch."""
+        """Return the prompts of a split; those of ``"train"`` are made when read, and change with the epoch.
+
+        Args:
+            split: ``"train"`` or ``"validation"``.
+            tokenizer: Of the policy.
+        """
         if split == "train":
             return GymPrompts(self.rows(split), tokenizer, self.tokenization)
         return super().tokenize(split, tokenizer)
@@ -92,7 +97,7 @@ class GymPrompts(Sequence[Prompt]):
     """Prompts that are made when they are first read, and kept until the next epoch.
 
     Args:
-        rows: What they are made of.
+        rows: The rows to make prompts of.
         tokenizer: Of the policy.
         tokenization: Arguments of `tokenize_rows`.
     """

@@ -1,4 +1,4 @@
-"""A split of a data set on the hub, or of a folder with the same files."""
+"""Source of rows: a split of a data set on the hub, or of a folder with the same files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from huggingface_hub.errors import HfHubHTTPError
 
 @dataclass(frozen=True)
 class Source:
-    """Where rows are read from.
+    """Source of rows: a data set, its configurations and one split.
 
     Args:
         path: Name of a data set on the hub, a folder that it was downloaded to, or with ``options`` the name of one of
@@ -34,7 +34,7 @@ class Source:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def load(self) -> Dataset:
-        """Return the rows.
+        """Load the rows of the split, from the hub or from disk.
 
         Raises:
             ConnectionError: The hub cannot be reached, or is not to be asked; the message says what to do.

@@ -1,4 +1,4 @@
-"""Where a gold stands in a worked solution: behind four hashes, or in the last box."""
+"""Splitters that take the gold out of a worked solution: after four hashes, or from the last box."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["after_hashes", "last_boxed"]
 
 
 def after_hashes(text: str) -> str | None:
-    r"""Return what follows the last ``####``, as in GSM8K; None if there is none.
+    r"""Return the gold that follows the last ``####``, as in GSM8K; None if there is none.
 
     Example:
         >>> after_hashes("He has 3 + 4 = <<3+4=7>>7 left.\n#### 7")

@@ -1,4 +1,4 @@
-"""From rows of data to prompts: chat template, ids, and what to do with those that are too long."""
+"""Tokenise rows of data into prompts: chat template, ids, and prompts that are too long."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def tokenize_rows(
     Args:
         rows: Mappings from column to value.
         tokenizer: Of the policy.
-        prompt_column: Where the prompt is.
+        prompt_column: Column of the prompt.
         system_prompt: Opens every conversation that does not open with a system message of its own.
         instruction: What every conversation has to say: its system message, or the end of the one that it opens with.
         generation_prompt: What a chat prompt has to end with; appended where the chat template does not end so, white
@@ -57,7 +57,7 @@ def tokenize_rows(
         max_prompt_quantile: Leaves out, before the budget is looked at, the prompts longer than this quantile of all
             lengths, and says how many and what the quantile is; 0.9 leaves out about the longest tenth.
         examples: Questions and their answers, as turns of the conversation before every prompt (few-shot).
-        request: A line behind every question, those of the examples included.
+        request: A line after every question, those of the examples included.
 
     Raises:
         KeyError: A row without the prompt column.
@@ -176,13 +176,13 @@ def _opened(text: str, messages: Sequence[Message], generation_prompt: str) -> s
     """Return a rendered prompt that ends with an opening tag, if one is asked for.
 
     Raises:
-        ValueError: The chat template has opened it already and written something behind it, or opened another.
+        ValueError: The chat template has opened it already and written something after it, or opened another.
     """
     end, tag, last = text.rstrip(), generation_prompt.strip(), messages[-1]["content"]
     if not tag or end.endswith(tag):
         return text
     another = opens_working(end)
-    # What the chat template itself writes behind the last message.
+    # The part that the chat template itself writes after the last message.
     closed = isinstance(last, str) and last.strip() in text and tag in text.rpartition(last.strip())[2]
     if another or closed:
         raise ValueError(

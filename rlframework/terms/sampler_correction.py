@@ -61,7 +61,7 @@ class SamplerCorrection(Checked, ABC):
         return self.bound(ratio_of(self.pool(difference)))
 
     def pool(self, difference: Tensor) -> Tensor:
-        """Turn token log-ratios, ``(B, T)``, into those that are bounded: the same, or one per completion, ``(B, 1)``."""
+        """Turn token log-ratios, ``(B, T)``, into those that are bounded: these, or one per completion, ``(B, 1)``."""
         return difference
 
     @abstractmethod
