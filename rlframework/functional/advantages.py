@@ -1,4 +1,4 @@
-"""From rewards to advantages: within each group, or (``batch_...``) over all groups of the rollout."""
+"""Advantages from rewards: within each group, or (``batch_...``) over all groups of the rollout."""
 
 from __future__ import annotations
 
@@ -69,6 +69,10 @@ def mean_normalized(rewards: Tensor, epsilon: float = 1e-6) -> Tensor:
     estimator averages over the successes alone, so a rare success counts more. A group without any gets 0. NaN and
     equal rewards as in `group_normalized`.
 
+    Args:
+        rewards: ``(N, G)`` float, none negative.
+        epsilon: Added to the mean, in units of reward.
+
     Raises:
         ValueError: A reward is negative: the mean of a group is then no success rate, and may be 0.
 
@@ -92,6 +96,10 @@ def batch_scaled(rewards: Tensor, epsilon: float = 1e-4) -> Tensor:
     Tricks or Traps (Lite PPO, arXiv:2508.08221): an easy group's tiny spread no longer blows up its
     advantages. The standard deviation, with Bessel's correction, is that of the rewards of all groups.
 
+    Args:
+        rewards: ``(N, G)`` float.
+        epsilon: Added to the standard deviation, in units of reward.
+
     Example:
         >>> batch_scaled(torch.tensor([[0.0, 2.0], [4.0, 4.0]]), epsilon=0.0)
         tensor([[-0.5222,  0.5222],
@@ -104,6 +112,10 @@ def batch_normalized(values: Tensor, epsilon: float = 1e-8) -> Tensor:
     """Divide by the standard deviation over the whole rollout: ``A_ng / (std A + epsilon)``.
 
     For values that are centred already. REINFORCE++ (arXiv:2501.03262). NaN stays NaN.
+
+    Args:
+        values: ``(N, G)`` float.
+        epsilon: Added to the standard deviation, in units of the values.
 
     Example:
         >>> batch_normalized(torch.tensor([[-1.0, 1.0], [0.0, 0.0]]), epsilon=0.0)

@@ -1,4 +1,4 @@
-"""How sure a measured share is."""
+"""Confidence interval of a measured share, such as an accuracy."""
 
 from __future__ import annotations
 

@@ -13,6 +13,10 @@ from torch import Tensor
 def k1(logprobs: Tensor, reference_logprobs: Tensor) -> Tensor:
     """Estimate KL(pi || pi_ref) per token: ``K = l - l_ref``. Unbiased; may be negative.
 
+    Args:
+        logprobs: ``(B, T)`` log pi.
+        reference_logprobs: ``(B, T)`` log pi_ref.
+
     Example:
         >>> import torch
         >>> k1(torch.tensor([0.0, -1.0]), torch.tensor([0.0, 0.0]))
@@ -25,6 +29,10 @@ def k2(logprobs: Tensor, reference_logprobs: Tensor) -> Tensor:
     """Estimate KL(pi || pi_ref) per token: ``K = (l - l_ref)^2 / 2``. Biased, never negative.
 
     Its gradient ``(l - l_ref) grad l`` is, for tokens drawn from pi, an unbiased one of the KL divergence.
+
+    Args:
+        logprobs: ``(B, T)`` log pi.
+        reference_logprobs: ``(B, T)`` log pi_ref.
 
     Example:
         >>> import torch

@@ -26,8 +26,7 @@ def token_logprobs(
     """Score tokens under the tempered distribution ``softmax(logits / temperature)``.
 
     ``log pi(y) = z_y - logsumexp(z)`` and ``H = logsumexp(z) - sum_v p_v z_v`` with ``z = logits / temperature``.
-    Reductions run in at least float32 whatever the dtype of the logits: a half-precision sum over a vocabulary
-    drifts.
+    Reductions run in at least float32, also of half-precision logits: a half-precision sum over a vocabulary drifts.
 
     Args:
         logits: ``(B, T, V)`` logits for the token at each position.

@@ -1,4 +1,4 @@
-"""Which tokens and rows an update leaves out; constants, without gradient."""
+"""Masks of the tokens and rows that an update leaves out; constants, without gradient."""
 
 from __future__ import annotations
 

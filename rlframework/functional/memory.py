@@ -1,4 +1,4 @@
-"""What a rollout and an update take of memory above the weights, from sizes alone."""
+"""Memory estimates of a rollout and of an update, above the weights, from sizes alone."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class DecoderSizes:
 
 
 def rollout_bytes(sizes: DecoderSizes, rows: int, columns: int, prompt_tokens: int, joined_weights: bool) -> float:
-    """Estimate what sampling takes: keys and values, logits, and the copies of weights that a decoder joins.
+    """Estimate the memory of sampling: keys and values, logits, and the copies of weights that a decoder joins.
 
     ``2 L k (rows * columns)`` keys and values, ``3 V rows`` of logits in float32, ``prompt_tokens (4 h + q + 3 i)`` for
     the pass over the prompts.
@@ -66,7 +66,7 @@ def rollout_bytes(sizes: DecoderSizes, rows: int, columns: int, prompt_tokens: i
 
 
 def activation_bytes(sizes: DecoderSizes, tokens: int, scored: int, masked: int = 0) -> float:
-    """Estimate what the backward pass of a minibatch needs kept.
+    """Estimate the memory of the activations that the backward pass of a minibatch needs.
 
     A layer keeps ``c h + 2 (q + k) + 4 i`` numbers of a token: ``c = 6``, or 4 under an adapter, whose norms do not
     learn. With checkpointing it keeps ``1.5 h``, and one layer at a time all of it. One layer more is what the layer
@@ -91,9 +91,9 @@ def activation_bytes(sizes: DecoderSizes, tokens: int, scored: int, masked: int 
 
 
 def update_bytes(sizes: DecoderSizes, activations: float, accumulates: bool) -> float:
-    """Estimate what an optimizer step takes: activations, gradients, and AdamW's two moments of the trained weights.
+    """Estimate the memory of an optimizer step: activations, gradients, and AdamW's two moments of the trained weights.
 
-    Gradients come as activations go; only those of an earlier minibatch of the step stand beside them.
+    Gradients come as activations go; only those of an earlier minibatch of the step stay next to them.
 
     Args:
         sizes: Of the model.

@@ -1,4 +1,4 @@
-"""How likely one of several answers is right."""
+"""pass@k: the chance that one of several answers is right."""
 
 from __future__ import annotations
 

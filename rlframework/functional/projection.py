@@ -62,7 +62,7 @@ def projected_logprobs(
 
 
 class _Projection(torch.autograd.Function):
-    """All tiles forward, and their gradient: while a tile is there, or in the backward pass."""
+    """Autograd function over all tiles; their gradient is made while a tile is there, or in the backward pass."""
 
     @staticmethod
     def forward(
@@ -113,7 +113,7 @@ def _common_factor(arrived: Tensor, expected: Tensor) -> float | None:
 
 
 class _Settings(NamedTuple):
-    """Settings of both passes."""
+    """Settings of the forward and the backward pass."""
 
     temperature: float
     tile: int
@@ -177,7 +177,7 @@ class _Tiles:
 
     @property
     def gradients(self) -> tuple[Tensor | None, Tensor | None]:
-        """Those of the states and of the head, None where nobody asks."""
+        """Gradients of the states and of the head, ``(n, D)`` and ``(V, D)``, or None where none are needed."""
         return self._of_hidden, None if self._of_weight is None else self._of_weight.to(self._weight_dtype)
 
 

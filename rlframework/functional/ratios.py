@@ -28,6 +28,10 @@ def masked_sum(values: Tensor, mask: Tensor) -> Tensor:
 
     Of token log-ratios it is the log-ratio of the whole completion, ``log pi(y) - log pi_old(y)``.
 
+    Args:
+        values: ``(B, T)``.
+        mask: ``(B, T)`` bool.
+
     Example:
         >>> import torch
         >>> masked_sum(torch.tensor([[1.0, 3.0, 9.0]]), torch.tensor([[True, True, False]]))

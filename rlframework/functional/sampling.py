@@ -1,4 +1,4 @@
-"""Drawing a token from logits with a number that belongs to the row alone."""
+"""Sampling a token from logits, with a random number that belongs to the row alone."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _in_block(logits: Tensor, highest: Tensor, temperature: float, block: Tensor
 def _find(cumulative: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Return the first entry beyond each target, ``(B,)``, and how far into it the target lies, in [0, 1]."""
     found = torch.searchsorted(cumulative, targets.unsqueeze(-1), right=True)
-    # A target that was rounded up to the total takes the last entry that adds to it, not a forbidden one behind.
+    # A target that was rounded up to the total takes the last entry that adds to it, not a forbidden one after it.
     last = (cumulative < cumulative[:, -1:]).sum(-1, keepdim=True)
     found = torch.minimum(found, last)
     start = torch.where(found > 0, cumulative.gather(-1, (found - 1).clamp(min=0)), 0.0)

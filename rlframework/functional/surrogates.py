@@ -23,7 +23,7 @@ def ratio_of(log_ratio: Tensor) -> Tensor:
 
 
 def clipped_surrogate(log_ratio: Tensor, advantages: Tensor, clip_low: float, clip_high: float) -> Tensor:
-    """Clipped importance-weighted loss of PPO.
+    """Return the clipped importance-weighted loss of PPO, of each token or completion.
 
     ``L_t = -min(rho_t A_t, clip(rho_t, 1 - clip_low, 1 + clip_high) A_t)`` with ``rho_t = exp(log_ratio_t)``.
     Proximal Policy Optimization (arXiv:1707.06347), equation 7; two offsets as in DAPO (arXiv:2503.14476).
@@ -48,7 +48,7 @@ def clipped_surrogate(log_ratio: Tensor, advantages: Tensor, clip_low: float, cl
 
 
 def weighted_logprobs(logprobs: Tensor, log_ratio: Tensor, advantages: Tensor) -> Tensor:
-    """REINFORCE's loss with an importance weight that carries no gradient: ``L_t = -sg(rho_t) A_t log pi_t``.
+    """Return REINFORCE's loss, its importance weight without gradient: ``L_t = -sg(rho_t) A_t log pi_t``.
 
     With ``rho`` bounded from above it is CISPO, MiniMax-M1 (arXiv:2506.13585): no token loses its gradient.
 

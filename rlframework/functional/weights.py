@@ -1,4 +1,4 @@
-"""Token weights: what one token's loss counts for in an optimizer step. All denominators live here.
+"""Token weights: the weight of each token's loss in an optimizer step. All denominators live here.
 
 Every function takes the loss tokens of all rows of the step on all ranks, ``(B, T)`` bool, and returns ``(B, T)``
 float32 that is 0 off the mask.

@@ -1,1 +1,1 @@
-"""Utilities: what every room needs and none is about."""
+"""Utilities: arguments, fields, imports, folders, hashes and ranks, which all packages here use."""

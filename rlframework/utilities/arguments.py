@@ -1,4 +1,4 @@
-"""Wrong constructor arguments, answered with the way out: names that there are not, values of another type or range."""
+"""Argument checks of constructors: wrong names, types and ranges, answered with the way out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rlframework.utilities.ways_out import named, way_to
 class Checked:
     """A class whose constructors hold what they get against their own signature, before they begin.
 
-    Subclasses inherit that for the arguments they add. Each constructor looks at what arrives at it, so whatever lies
+    Subclasses inherit that for the arguments they add. Each constructor looks at what arrives at it, so the code
     between (``*args``, ``**kwargs``, an argument that a subclass makes itself) is as in any class; messages name the
     class of the object that is being made. An argument without annotation, or with one that no look at a value can
     tell, may be anything.
@@ -61,7 +61,7 @@ def at_least(owner: object, least: float, **values: float | None) -> None:
         **values: The numbers, by the names of their arguments.
 
     Raises:
-        ValueError: One of them.
+        ValueError: A number is below the bound or not finite.
     """
     for name, value in values.items():
         if value is not None and not least <= value < math.inf:
@@ -71,8 +71,14 @@ def at_least(owner: object, least: float, **values: float | None) -> None:
 def one_of(owner: object, name: str, value: str, choices: Collection[str]) -> None:
     """Refuse a word that is none of those there are, and name the nearest.
 
+    Args:
+        owner: The object that is being made.
+        name: Name of the argument.
+        value: The word that was given.
+        choices: The words that there are.
+
     Raises:
-        ValueError: It is none.
+        ValueError: The word is none of the choices.
     """
     if value not in choices:
         near = nearest(value, choices)
@@ -102,6 +108,11 @@ def meant_by(name: str, accepted: Collection[str]) -> str:
 def check_argument(owner: object, name: str, value: Any) -> None:
     """Refuse a value that the constructor of an object would not take for one of its arguments.
 
+    Args:
+        owner: The object whose constructor has the argument.
+        name: Name of the argument.
+        value: Its value.
+
     Raises:
         TypeError: It is of another type.
         ValueError: It is NaN.
@@ -115,7 +126,12 @@ def check_argument(owner: object, name: str, value: Any) -> None:
 
 
 def nearest(word: str, choices: Collection[str]) -> str | None:
-    """Return the word that was probably meant; None if none is near."""
+    """Return the word that was probably meant; None if none is near.
+
+    Args:
+        word: The word that was given.
+        choices: The words that there are.
+    """
     return next(iter(difflib.get_close_matches(word, list(choices), n=1)), None)
 
 
@@ -124,6 +140,10 @@ def fits(value: Any, hint: Any) -> bool:
 
     An int is a float, and a bool is neither: ``True`` where a count belongs is a slip. What containers hold is looked
     at in mappings, lists and tuples, not in what is read once.
+
+    Args:
+        value: Any object.
+        hint: An annotation, resolved.
 
     Example:
         >>> fits(3, float), fits(True, int), fits(None, int | None), fits([1.0], Sequence[int])
@@ -171,6 +191,10 @@ def plain(value: Any, hint: Any) -> Any:
 
     Checkpoints hold settings, and are loaded with nothing but plain values in them.
 
+    Args:
+        value: Any object.
+        hint: The annotation of the argument that it is for.
+
     Example:
         >>> import numpy
         >>> plain(numpy.float64(0.5), float), plain(types, Any) is types
@@ -187,7 +211,7 @@ def plain(value: Any, hint: Any) -> Any:
 
 
 def _same(value: Any, default: Any) -> bool:
-    """Return whether an argument is what it is by default, whatever its annotation says."""
+    """Return whether an argument is its default, which may be of another type than its annotation."""
     return value is default or (type(value) is type(default) and type(value) in (int, float, str) and value == default)
 
 

@@ -1,4 +1,4 @@
-"""Threads that the interpreter does not wait for at its end, as it does for those of a pool."""
+"""Daemon threads as an executor: the interpreter does not wait for them at its end, as it does for a pool's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class DaemonExecutor(ThreadPoolExecutor):
     """Runs each call in a daemon thread of its own: one that waits for an answer does not keep a run from ending.
 
     Args:
-        at_once: How many calls run at the same time, at most; by default all.
+        at_once: Most calls that run at the same time; by default all.
 
     Example:
         >>> DaemonExecutor(at_once=2).submit(pow, 2, 3).result()
@@ -25,7 +25,13 @@ class DaemonExecutor(ThreadPoolExecutor):
         self._turn: AbstractContextManager[Any] = nullcontext() if at_once is None else threading.Semaphore(at_once)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Call a function in a thread of its own; cancelled before its turn, it is not called."""
+        """Call a function in a thread of its own; cancelled before its turn, it is not called.
+
+        Args:
+            fn: The function.
+            *args: Its arguments.
+            **kwargs: Its arguments by name.
+        """
         future: Future[Any] = Future()
 
         def body() -> None:

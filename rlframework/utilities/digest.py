@@ -1,4 +1,4 @@
-"""A hash of tensors that is computed where they are: of every element, the same on a CPU and a GPU."""
+"""Hash of tensors, computed where they are: of every element, the same on a CPU and a GPU."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-# Products that are held at once, whatever the size of the weights: on a CPU what its cache has room for, 2 MB;
+# Products that are held at once, for weights of any size: on a CPU what its cache has room for, 2 MB;
 # elsewhere as much as makes starting a kernel cheap, 128 MB. The sum is the same.
 _WIDTH, _ROWS_CPU, _ROWS = 1 << 16, 1 << 2, 1 << 8
 _WHOLE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -20,7 +20,7 @@ def digest(tensors: Iterable[tuple[str, Tensor]], settings: str = "") -> str:
 
     Args:
         tensors: Names and tensors, in an order that means something.
-        settings: What belongs to them besides.
+        settings: A text that is hashed with them.
 
     Example:
         >>> digest([("a", torch.zeros(3))]) == digest([("a", torch.tensor([0.0, 0.0, 1e-30]))])

@@ -1,4 +1,4 @@
-"""What the data-parallel replicas of a Trainer share."""
+"""Distributed training: the data-parallel replicas of a Trainer, gathered rows, sums, and errors on all ranks."""
 
 from __future__ import annotations
 
@@ -31,6 +31,10 @@ def gather_rows(trainer: pl.Trainer, rows: Tensor) -> Tensor:
     """Return the rows of all replicas in rank order, ``(R * B, T')``, padded with 0 to the widest.
 
     Every replica must bring ``B`` rows; their widths ``T`` may differ.
+
+    Args:
+        trainer: The Trainer.
+        rows: ``(B, T)`` of this replica.
     """
     if trainer.world_size == 1:
         return rows
@@ -54,7 +58,7 @@ def on_any_rank(flag: bool, module: nn.Module, sharded: bool | None = None) -> b
     Args:
         flag: Of this rank.
         module: The module.
-        sharded: What `is_sharded` says of it, where that is known; looking costs as much as a layer.
+        sharded: The answer of `is_sharded`, where it is known; looking costs as much as a layer.
     """
     if not (is_sharded(module) if sharded is None else sharded):
         return flag
@@ -72,12 +76,22 @@ def may_call_unequally_often(trainer: pl.Trainer) -> bool:
 
 
 def sum_over_replicas(trainer: pl.Trainer, values: Tensor) -> Tensor:
-    """Add up a tensor over all replicas."""
+    """Add up a tensor over all replicas, element by element.
+
+    Args:
+        trainer: The Trainer.
+        values: Of any shape, the same on all replicas.
+    """
     return trainer.strategy.reduce(values.to(trainer.strategy.root_device), reduce_op="sum")
 
 
 def max_over_replicas(trainer: pl.Trainer, values: Tensor) -> Tensor:
-    """Take the largest of each element of a tensor over all replicas."""
+    """Return the maximum of each element of a tensor over all replicas.
+
+    Args:
+        trainer: The Trainer.
+        values: Of any shape, the same on all replicas.
+    """
     return trainer.strategy.reduce(values.to(trainer.strategy.root_device), reduce_op="max")
 
 

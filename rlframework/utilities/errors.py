@@ -1,4 +1,4 @@
-"""Exceptions as one line of text, with the place that raised them."""
+"""Errors as one line of text, with the place that raised them."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ class Known(NamedTuple):
 
     Args:
         category: Its class.
-        message: How it begins, as a regular expression.
-        module: The module that it is attributed to, likewise.
+        message: Its beginning, as a regular expression.
+        module: The module that it is attributed to, as a regular expression.
     """
 
     category: type[Warning]

@@ -110,7 +110,7 @@ MOVED = {
 
 
 class MovedModules(MetaPathFinder, Loader):
-    """Finds a module under its old path.
+    """Import hook that finds a module under its old path.
 
     Example:
         >>> import warnings
@@ -124,7 +124,13 @@ class MovedModules(MetaPathFinder, Loader):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return a spec for the old path of a module, None for any other."""
+        """Return a spec for the old path of a module, None for any other.
+
+        Args:
+            fullname: The path that is imported.
+            path: As of Python's finders; unused.
+            target: As of Python's finders; unused.
+        """
         return ModuleSpec(fullname, self) if fullname in MOVED else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:

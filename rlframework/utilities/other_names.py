@@ -109,4 +109,4 @@ COUNTERPARTS: dict[str, str] = {
     "vllm_importance_sampling_correction": "sampler_correction, as in sampler_correction=TokenTruncation()",
     "warmup_ratio": "warmup_steps, counted in optimizer steps",
 }
-"""By the word that somebody types: what to write, and where."""
+"""Arguments of other libraries, by the word that somebody types: what to write here, and where."""

@@ -13,7 +13,7 @@ def writable_folder(path: str | Path) -> Path:
     """Make a folder if need be and try to write to it.
 
     Raises:
-        PermissionError: It cannot be made or written to, for whatever reason the system gives.
+        PermissionError: It cannot be made or written to, for the reason that the message gives.
 
     Example:
         >>> writable_folder(tempfile.mkdtemp()).is_dir()

@@ -1,4 +1,4 @@
-"""How to make what a constructor wants of what it got: a reward of a function, a policy of a name, rows of a stream."""
+"""Ways out of a wrong type: a reward made of a function, a policy of a name, rows of a stream."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def way_to(wanted: str, value: Any) -> str | None:
 
     Args:
         wanted: Name of the class; by name, so that nothing has to be imported in order to refuse something.
-        value: What was given in its place.
+        value: The object that was given in its place.
 
     Example:
         >>> way_to("Policy", "Qwen/Qwen3-0.6B")
@@ -24,7 +24,7 @@ def way_to(wanted: str, value: Any) -> str | None:
 
 
 def named(value: Any) -> str:
-    """Return what a function is called, or else the class of an object."""
+    """Return the name of a function, or else that of an object's class."""
     return getattr(value, "__name__", type(value).__name__)
 
 

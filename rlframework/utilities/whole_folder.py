@@ -1,4 +1,4 @@
-"""A folder that is written as a whole: who reads it finds the old contents or the new, and never half of them."""
+"""Folder that is written as a whole: a reader finds the old contents or the new, and never half of them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def whole_folder(path: str | Path, about: Mapping[str, Any]) -> Iterator[Path]:
 
     If the block raises, ``path`` stays as it was. What was written here before goes; what somebody else put there
     stays, but for files of the same name. A process that is killed while the two change places, between two system
-    calls, leaves the former contents beside ``path`` as ``.NAME.previous``; `settle` puts that right, and is called
+    calls, leaves the former contents next to ``path`` as ``.NAME.previous``; `settle` puts that right, and is called
     first here.
 
     Args:
         path: The folder to make or to replace.
-        about: What to write beside the list of files into ``saved_policy.json``.
+        about: Settings to write into ``saved_policy.json``, next to the list of files.
 
     Raises:
         OSError: It cannot be written.
@@ -84,7 +84,7 @@ def check_replaceable(path: str | Path) -> None:
     """Raise unless the folder can be replaced as a whole.
 
     Raises:
-        PermissionError: It is a mount point or the working folder, or nothing can be written beside it.
+        PermissionError: It is a mount point or the working folder, or nothing can be written next to it.
     """
     target = Path(path).resolve()
     if target.is_mount() or Path.cwd().is_relative_to(target):
