@@ -1,4 +1,4 @@
-"""The learning half of an algorithm: advantages, a per-token surrogate and token weights become a loss."""
+"""Base of policy-gradient algorithms: advantages, a per-token surrogate and token weights become a loss."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Loss(NamedTuple):
 
     @property
     def total(self) -> Tensor:
-        """The scalar that is differentiated."""
+        """Total loss, the scalar that is differentiated."""
         return torch.stack(self).sum()
 
 
@@ -203,7 +203,7 @@ class PolicyGradient(RolloutAlgorithm):
 
     @final
     def training_step(self, batch: Rollout, batch_idx: int) -> Tensor:
-        """Return the loss of one minibatch: the weighted sum of surrogate and KL over its tokens, less the bonus.
+        """Return the scalar loss of a minibatch: the weighted sum of surrogate and KL over its tokens, less the bonus.
 
         Args:
             batch: The minibatch, ``B`` rows in whole groups.

@@ -1,4 +1,4 @@
-"""GRPO normalised by the tokens of each minibatch."""
+"""BNPO: GRPO normalised by the tokens of each minibatch."""
 
 from __future__ import annotations
 

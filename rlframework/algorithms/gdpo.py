@@ -1,4 +1,4 @@
-"""Group reward-decoupled normalization policy optimization."""
+"""Group reward-decoupled normalization policy optimization (GDPO)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Geometric-Mean Policy Optimization."""
+"""Geometric-Mean Policy Optimization (GMPO)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Group Relative Policy Optimization."""
+"""Group Relative Policy Optimization (GRPO)."""
 
 from __future__ import annotations
 

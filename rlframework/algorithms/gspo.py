@@ -1,4 +1,4 @@
-"""Group Sequence Policy Optimization."""
+"""Group Sequence Policy Optimization (GSPO)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Length-unbiased sequence policy optimization."""
+"""Length-unbiased sequence policy optimization (LUSPO)."""
 
 from __future__ import annotations
 

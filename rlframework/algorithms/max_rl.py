@@ -1,4 +1,4 @@
-"""Maximum likelihood reinforcement learning."""
+"""Maximum likelihood reinforcement learning (MaxRL)."""
 
 from __future__ import annotations
 

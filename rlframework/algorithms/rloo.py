@@ -1,4 +1,4 @@
-"""REINFORCE leave-one-out."""
+"""REINFORCE leave-one-out (RLOO)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Soft Adaptive Policy Optimization."""
+"""Soft Adaptive Policy Optimization (SAPO)."""
 
 from __future__ import annotations
 

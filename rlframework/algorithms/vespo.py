@@ -1,4 +1,4 @@
-"""Variational sequence-level soft policy optimization."""
+"""Variational sequence-level soft policy optimization (VESPO)."""
 
 from __future__ import annotations
 

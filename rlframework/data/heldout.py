@@ -28,7 +28,7 @@ def problem_hash(problem: Any, seed: int = 0) -> float:
 
 
 def is_held_out(problem: Any, share: float, seed: int = 0) -> bool:
-    """Whether a problem belongs to the share that is kept out of training; other problems have no say in it.
+    """Whether a problem belongs to the share that is held out of training; other problems do not matter.
 
     Args:
         problem: A text, or a list of chat messages.

@@ -37,7 +37,7 @@ def group_centered(rewards: Tensor) -> Tensor:
     """Centre rewards within each group, without scaling: ``A_ng = r_ng - mean_g r_n``.
 
     Understanding R1-Zero-Like Training (Dr. GRPO, arXiv:2503.20783), equation 3. NaN and equal rewards as in
-    `group_normalized`.
+    `group_normalized`. Rewards and advantages are ``(N, G)``.
 
     Example:
         >>> group_centered(torch.tensor([[1.0, 3.0], [5.0, 5.0]]))
@@ -52,7 +52,7 @@ def leave_one_out(rewards: Tensor) -> Tensor:
     """Compare each reward with the mean of the others of its group: ``A_ng = r_ng - mean_{h != g} r_nh``.
 
     Back to Basics (RLOO, arXiv:2402.14740); ``G / (G - 1)`` times `group_centered`. NaN and equal rewards
-    as in `group_normalized`.
+    as in `group_normalized`. Rewards and advantages are ``(N, G)``.
 
     Example:
         >>> leave_one_out(torch.tensor([[0.0, 3.0, 3.0]]))
@@ -126,7 +126,9 @@ def batch_normalized(values: Tensor, epsilon: float = 1e-8) -> Tensor:
 
 
 def batch_centered(rewards: Tensor) -> Tensor:
-    """Centre by the whole rollout: ``A_ng = r_ng - mean r``. NaN and equal rewards as in `group_normalized`.
+    """Centre rewards ``(N, G)`` by the whole rollout: ``A_ng = r_ng - mean r``.
+
+    NaN and equal rewards as in `group_normalized`.
 
     Example:
         >>> batch_centered(torch.tensor([[0.0, 2.0], [5.0, 5.0]]))
@@ -137,7 +139,7 @@ def batch_centered(rewards: Tensor) -> Tensor:
 
 
 def batch_std(rewards: Tensor) -> Tensor:
-    """Return the standard deviation of all valid rewards, with Bessel's correction; 0 of a single one.
+    """Return the standard deviation of all valid rewards ``(N, G)``, a scalar, with Bessel's correction; 0 of one.
 
     Example:
         >>> batch_std(torch.tensor([[1.0, 3.0], [float("nan"), float("nan")]]))

@@ -11,7 +11,7 @@ from rlframework.functional.ratios import masked_mean, masked_sum
 
 
 def ratio_of(log_ratio: Tensor) -> Tensor:
-    """Return ``exp(log_ratio)``, bounded far beyond any clip.
+    """Return the importance ratio ``exp(log_ratio)``, of the same shape, bounded far beyond any clip.
 
     An overflow to inf would turn into NaN when multiplied by an advantage of 0.
 

@@ -58,7 +58,7 @@ class MeanScore(Metric):
             self.details[name] = self.details[name] or counts.detail
 
     def counts(self, total: Callable[[Tensor], Tensor]) -> dict[str, Counts]:
-        """Return by component how many checks were made since the last reset and how many failed.
+        """Return the number of checks since the last reset, and of those that failed, by component.
 
         Args:
             total: Adds up a tensor over all ranks.
@@ -67,5 +67,5 @@ class MeanScore(Metric):
         return {name: Counts.of_numbers(own, self.details[name]) for name, own in zip(self.names, numbers, strict=True)}
 
     def compute(self) -> Tensor:
-        """Return the mean; NaN if every score abstained."""
+        """Return the mean score, a scalar; NaN if every score abstained."""
         return self.total / self.count

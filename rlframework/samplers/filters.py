@@ -64,6 +64,11 @@ class DynamicSampling(GroupSampler):
     def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
         """Sample until ``keep`` groups have rewards that differ, or no prompt is left; return ``keep`` groups.
 
+        Args:
+            policy: The policy to sample from, with the weights it has now.
+            prompts: ``N`` prompts, in the order that the result keeps.
+            step: Number of the rollout, a part of the seed.
+
         Raises:
             ValueError: There are fewer prompts than groups to keep.
             RuntimeError: More checks of the reward failed than ``reward_limits`` allow.

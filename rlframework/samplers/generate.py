@@ -41,6 +41,11 @@ class GenerateSampler(BatchedSampler):
     def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
         """Sample ``group_size`` completions of at most ``max_tokens`` for each prompt.
 
+        Args:
+            policy: The policy to sample from, with the weights it has now.
+            prompts: ``N`` prompts, in the order that the result keeps.
+            step: Number of the rollout, a part of the seed.
+
         Raises:
             RuntimeError: The policy's logits are not numbers.
             TypeError: The policy is not a model of transformers.

@@ -34,6 +34,11 @@ class SharedPrefixSampler(BatchedSampler):
     def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
         """Sample ``group_size`` completions of at most ``max_tokens`` for each prompt.
 
+        Args:
+            policy: The policy to sample from, with the weights it has now.
+            prompts: ``N`` prompts, in the order that the result keeps.
+            step: Number of the rollout, a part of the seed.
+
         Raises:
             RuntimeError: The policy's logits are not numbers.
             ValueError: A prompt and the token budget together exceed what the model can read, or a prompt is empty.

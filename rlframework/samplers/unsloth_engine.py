@@ -30,6 +30,11 @@ class UnslothEngineSampler(GroupSampler):
     def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
         """Sample ``group_size`` completions of at most ``max_tokens`` for each prompt.
 
+        Args:
+            policy: The policy to sample from, with the weights it has now.
+            prompts: ``N`` prompts, in the order that the result keeps.
+            step: Number of the rollout, a part of the seed.
+
         Raises:
             RuntimeError: The engine ended a completion for another reason than a stop token or the budget.
             TypeError: The policy's model has no engine.

@@ -66,14 +66,14 @@ class SamplerCorrection(Checked, ABC):
 
     @abstractmethod
     def bound(self, ratio: Tensor) -> Tensor:
-        """Return the bounded ratio, of the same shape: clamped, or 0 where it is left out."""
+        """Return the bounded ratio, ``(B, T)`` or ``(B, 1)``: clamped, or 0 where it is left out."""
 
 
 class TokenTruncation(SamplerCorrection):
     """Bounds each token's ratio (truncated importance sampling); TRL's ``token_truncate``."""
 
     def bound(self, ratio: Tensor) -> Tensor:
-        """Clamp the ratio between ``low`` and ``high``."""
+        """Clamp the ratio, ``(B, T)`` or ``(B, 1)``, between ``low`` and ``high``."""
         return ratio.clamp(self.low, self.high)
 
 
@@ -81,7 +81,7 @@ class TokenMask(SamplerCorrection):
     """Leaves out tokens whose ratio is out of bounds; TRL's ``token_mask``."""
 
     def bound(self, ratio: Tensor) -> Tensor:
-        """Put 0 where the ratio is out of bounds."""
+        """Put 0 where the ratio, ``(B, T)`` or ``(B, 1)``, is out of bounds."""
         return torch.where(ratio == ratio.clamp(self.low, self.high), ratio, 0.0)
 
 

@@ -156,7 +156,7 @@ def vocabulary(policy: Policy) -> int:
 
 
 def measure(rows: Sequence[Answered], known: Sequence[Sequence[float]]) -> Gap:
-    """Return the gap between what a server says of its rows and what is known of them.
+    """Return the gap between a server's log-probabilities and the policy's, over all tokens of some rows.
 
     Args:
         rows: Completions with the server's log-probabilities.

@@ -132,6 +132,11 @@ class VLLMSampler(GroupSampler):
     def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
         """Sample ``group_size`` completions of at most ``max_tokens`` for each prompt.
 
+        Args:
+            policy: The policy to sample from, with the weights it has now.
+            prompts: ``N`` prompts, in the order that the result keeps.
+            step: Number of the rollout, a part of the seed.
+
         Raises:
             ServerError: No server answers within ``patience``, one refuses, answers wrongly, answers from other
                 weights, or its log-probabilities are not the policy's.
