@@ -1,4 +1,4 @@
-"""What a sampler returns: ragged completions in whole groups, ids first."""
+"""Completions, the return value of a sampler: ragged completions in whole groups, ids first."""
 
 from __future__ import annotations
 

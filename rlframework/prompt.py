@@ -1,4 +1,4 @@
-"""What is asked: token ids, their text, and the row of data that they came from."""
+"""Prompts: token ids, their text, and the row of data that they came from."""
 
 from __future__ import annotations
 
