@@ -361,7 +361,7 @@ def _number(name: str, value: Any, classes: Collection[type]) -> str | None:
     try:
         meant = float(value)
     except (TypeError, ValueError):
-        return None
+        return f"pass a number, such as {name}=1" if isinstance(value, str) else None
     if isinstance(value, bool) or not math.isfinite(meant) or (int in classes and not meant.is_integer()):
         return f"pass a number, such as {name}=1"
     return f"pass {name}={int(meant) if int in classes else meant!r}"

@@ -139,7 +139,7 @@ def _made_of_fields(cls: type) -> Callable[..., None]:
         made(self, *args, **kwargs)
 
     __init__.made_of_fields = True  # type: ignore[attr-defined]
-    __init__.__doc__ = f"Take the arguments.\n\nArgs:\n{_documentation(cls)}"
+    __init__.__doc__ = f"Construct it from these arguments.\n\nArgs:\n{_documentation(cls)}"
     return __init__
 
 

@@ -114,5 +114,6 @@ _WAYS: dict[str, Callable[[Any], str]] = {
     "PreTrainedTokenizerBase": lambda value: "pass a folder, a hub name, or AutoTokenizer.from_pretrained(name)",
     "RewardLimits": lambda value: "pass RewardLimits(errors=0.05) of rlframework.rewards",
     "RewardModel": _reward,
+    "Source": lambda value: f"pass Source({str(value)!r}) of rlframework.data, a name on the hub or a folder",
     "SamplerCorrection": lambda value: "pass TokenTruncation() of rlframework.terms",
 }

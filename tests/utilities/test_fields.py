@@ -175,3 +175,10 @@ def test_a_class_made_in_a_function_takes_its_fields_too() -> None:
         extra: int = 1
 
     assert Local([{"prompt": "a"}], extra=3).extra == 3
+
+
+def test_a_message_names_every_argument_once() -> None:
+    with pytest.raises(TypeError, match="there are ") as caught:
+        GRPO(*arguments(), zzz=1)
+    names = str(caught.value).partition("there are ")[2].split(", ")
+    assert len(names) == len(set(names)) == 26

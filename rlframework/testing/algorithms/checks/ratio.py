@@ -87,7 +87,7 @@ def trust_region(trial: Trial) -> str:
     push = _push(slopes, rollout)  # (N, 2): right and wrong answer
     at_one = push[(shifts.abs() < 1e-6).nonzero()[0]].squeeze(0)
     _check_pulled_back(trial, shifts, push / at_one)
-    return "moved against the advantage rows are pulled back; " + _bounds(shifts, push / at_one)
+    return "rows that moved against their advantage are pulled back; " + _bounds(shifts, push / at_one)
 
 
 def _push(slopes: Tensor, rollout: Rollout) -> Tensor:
