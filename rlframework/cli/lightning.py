@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
+import rlframework.algorithms  # noqa: F401  # `--model GRPO`: short names are those of classes that are imported.
 from rlframework.data import PromptDataModule
 from rlframework.loop.algorithm import Algorithm
 from rlframework.utilities.imports import require

@@ -164,6 +164,7 @@ class RolloutAlgorithm(Algorithm):
                 return (`RolloutWatch`).
         """
         started = time.perf_counter()
+        _ = self.steps_per_pass  # Refuses an accumulation that was changed to one that does not divide.
         # Lightning would keep the last step's gradients until the next backward pass; a rollout has use for the room.
         self.zero_grad(set_to_none=True)
         self._tell("on_rollout_start", prompts)
@@ -202,7 +203,13 @@ class RolloutAlgorithm(Algorithm):
         with self.inference(), stoppable(), self.sampler.reporting(partial(self._tell, "on_rollout_progress")):
             completions = self.sampler.sample(self.policy, prompts, step=step)
         self.watch.completions(self.sampler, completions)
-        order = self.minibatch_order(completions)
+        order, size = torch.as_tensor(self.minibatch_order(completions)), completions.group_size
+        whole = order.shape == (len(completions),) and torch.equal(order.sort().values, torch.arange(len(completions)))
+        if not whole or (order.view(-1, size) // size).diff(dim=1).any():
+            raise ValueError(
+                f"minibatch_order() returned {order.tolist()!s:.80} for {len(completions)} rows in groups of {size}: "
+                "it has to name every row once, and the rows of a group one after another"
+            )
         return replace(completions, rows=[completions.rows[row] for row in order.tolist()])
 
     def _judged(self, completions: Completions) -> Scores:

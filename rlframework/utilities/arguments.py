@@ -281,10 +281,9 @@ def _check_value(
 def _names(cls: type) -> list[str]:
     """Return the arguments that a class takes by name, over all of its constructors."""
     inits = [vars(base)["__init__"] for base in cls.__mro__ if issubclass(base, Checked) and "__init__" in vars(base)]
-    taken = [
-        p.name for init in inits for p in list(inspect.signature(init).parameters.values())[1:] if p.kind in _NAMED
-    ]
-    return taken + [one.name for one in dataclasses.fields(cls) if one.init] if dataclasses.is_dataclass(cls) else taken
+    fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+    taken = [p for init in inits for p in list(inspect.signature(init).parameters.values())[1:]]
+    return list(dict.fromkeys([p.name for p in taken if p.kind in _NAMED] + [one.name for one in fields if one.init]))
 
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

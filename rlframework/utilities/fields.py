@@ -16,7 +16,7 @@ from pytorch_lightning.core.mixins.hparams_mixin import _given_hyperparameters
 from pytorch_lightning.utilities.parsing import collect_init_args, save_hyperparameters
 from torch import nn
 
-from rlframework.utilities.arguments import Checked, resolved
+from rlframework.utilities.arguments import Checked, fits, resolved
 
 
 def derived(*, default: None) -> Any:
@@ -50,7 +50,7 @@ class Fields(Checked):
         dataclass(eq=False, repr=False, kw_only=True, init=by_hand is None)(cls)
         if by_hand is None:
             cls.__init__ = _made_of_fields(cls)  # type: ignore[method-assign]
-        elif "__init__" not in cls.__dict__ and cls.__annotations__:
+        elif "__init__" not in cls.__dict__:
             cls.__init__ = _before(by_hand, cls)  # type: ignore[method-assign]
         if issubclass(cls, nn.Module):
             # A module as the value of a field is no plain attribute, and its default on the class would hide it.
@@ -66,7 +66,7 @@ class Fields(Checked):
         """Check the fields and derive from them; called when they are set."""
 
     def save_hyperparameters(self, *names: Any, ignore: Any = None, frame: Any = None, logger: bool = True) -> None:
-        """Record the fields, and the arguments of constructors that were written by hand, in ``hparams``.
+        """Record in ``hparams`` what fields were given, and the arguments of constructors that were written by hand.
 
         Args:
             *names: Of arguments, to record no others; as of Lightning's method.
@@ -77,8 +77,8 @@ class Fields(Checked):
         frame = frame or sys._getframe(1)
         given = _given_hyperparameters.get()
         if given is None:
-            # Lightning would look at the fields alone.
-            given = {one.name: getattr(self, one.name) for one in fields(self) if one.init}  # type: ignore[arg-type]
+            # Lightning would look at the fields alone, and at what was derived where nothing was given.
+            given = dict(self.__dict__.get("_given", {}))
             for by_hand in collect_init_args(frame, [], classes=(type(self),)):
                 given |= by_hand
         self._log_hyperparams = logger
@@ -103,6 +103,11 @@ def _declare(cls: type) -> None:
     names = getattr(sys.modules.get(cls.__module__), "__dict__", {})
     own = {name: resolved(hint, names) for name, hint in inspect.get_annotations(cls).items()}
     for name, one in known.items():
+        if name in cls.__dict__ and name not in own and one.init and not fits(cls.__dict__[name], one.type):
+            raise TypeError(
+                f"{cls.__name__}.{name} is {cls.__dict__[name]!r:.60}, and {name} is an argument of what it inherits from: "
+                "give it a default of the same type, or choose another name"
+            )
         if name in own or name in cls.__dict__:
             own.setdefault(name, one.type)
         elif one is not inherited[name]:
@@ -125,17 +130,23 @@ def _constructor_by_hand(cls: type) -> Callable[..., None] | None:
         if base is Fields:
             return None
         init = base.__dict__.get("__init__")
-        if init is not None and issubclass(base, Fields):
-            return None if getattr(init, "made_of_fields", False) else init
+        made = getattr(base.__dict__.get("__dataclass_params__"), "init", False)
+        if init is not None and not made and not getattr(init, "made_of_fields", False):
+            return init
     return None
 
 
 def _made_of_fields(cls: type) -> Callable[..., None]:
     made = cls.__init__  # type: ignore[misc]
+    signature = inspect.signature(made)
 
     @wraps(made)
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
         self.before_fields()
+        given = signature.bind(self, *args, **kwargs)
+        given.apply_defaults()
+        # Past `nn.Module`, which would take modules among them for its own.
+        self.__dict__["_given"] = {name: value for name, value in given.arguments.items() if value is not self}
         made(self, *args, **kwargs)
 
     __init__.made_of_fields = True  # type: ignore[attr-defined]
@@ -144,17 +155,42 @@ def _made_of_fields(cls: type) -> Callable[..., None]:
 
 
 def _before(by_hand: Callable[..., None], cls: Any) -> Callable[..., None]:
-    """Return a constructor for fields that are declared below one that was written by hand: it takes only those."""
-    own = {one.name: one for one in fields(cls) if one.name in cls.__annotations__ and one.init}
+    """Return a constructor for fields that are declared above one that was written by hand, which gets all the rest.
+
+    Another default for a field of a class below that one is handed on to it.
+    """
+    owner = next(at for at, base in enumerate(cls.__mro__) if base.__dict__.get("__init__") is by_hand)
+    above = {name for base in cls.__mro__[:owner] for name in inspect.get_annotations(base)}
+    below = {one.name for base in cls.__mro__[owner:] if is_dataclass(base) for one in fields(base)}
+    own = {one.name: one for one in fields(cls) if one.name in above and one.init}
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
         self.before_fields()
         for name, one in own.items():
-            if name in kwargs or one.default is not MISSING or one.default_factory is not MISSING:
-                default = one.default if one.default_factory is MISSING else one.default_factory()
+            default = one.default if one.default_factory is MISSING else one.default_factory()
+            if name in below and default is not MISSING:
+                kwargs.setdefault(name, default)
+            elif name not in below:
                 setattr(self, name, kwargs.pop(name, default))
         by_hand(self, *args, **kwargs)
 
+    taken = inspect.signature(by_hand)
+    shown = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty
+            if one.default is MISSING and one.default_factory is MISSING
+            else one.default,
+            annotation=one.type,
+        )
+        for name, one in own.items()
+        if name not in taken.parameters
+    ]
+    others = list(taken.parameters.values())
+    rest = [others.pop()] if others[-1].kind is inspect.Parameter.VAR_KEYWORD else []
+    __init__.__signature__ = taken.replace(parameters=[*others, *shown, *rest])  # type: ignore[attr-defined]
+    __init__.__annotations__ = {one.name: one.annotation for one in shown}
     return __init__
 
 

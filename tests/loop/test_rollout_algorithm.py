@@ -332,3 +332,21 @@ def test_no_gap_is_logged_where_none_is_known() -> None:
     for sampler in (Elsewhere(None), BatchedSampler(3, 2)):
         algorithm, _ = fit(sampler, Length())
         assert not [name for name in algorithm.trainer.callback_metrics if "sampler_gap" in name]
+
+
+class Torn(GRPO):
+    """An order that tears groups apart."""
+
+    def minibatch_order(self, completions: Completions) -> torch.Tensor:
+        return torch.arange(len(completions)).view(-1, completions.group_size).T.flatten()
+
+
+class Repeated(GRPO):
+    def minibatch_order(self, completions: Completions) -> list[int]:
+        return [0] * len(completions)
+
+
+@pytest.mark.parametrize("kind", [Torn, Repeated])
+def test_an_order_of_minibatches_that_tears_groups_or_leaves_rows_out_is_refused(kind, grpo, fit) -> None:
+    with pytest.raises(ValueError, match="has to name every row once, and the rows of a group one after another"):
+        fit(grpo(kind=kind), max_steps=1)

@@ -135,6 +135,54 @@ def test_rows_of_a_named_data_set_are_no_arguments_of_its_class() -> None:
         GSM8K(heldout_shar=0.1)
 
 
+class Handed(Deep):
+    rate: float = 0.35
+
+
+class Mixed:
+    def __init__(self, *args: Any, mixed: int = 1, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.mixed = mixed
+
+
+class WithMixin(Mixed, Learner):
+    pass
+
+
+class Behind(Slow, Wide):
+    pass
+
+
+def test_another_default_is_handed_on_to_a_constructor_written_by_hand() -> None:
+    assert (Handed(LINE).rate, Handed(LINE, rate=0.45, depth=2).rate) == (0.35, 0.45)
+    assert {"depth", "width", "rate"} <= set(inspect.signature(Handed).parameters)
+    with pytest.raises(TypeError, match=r"Deep got depth='5' \(str\) where int belongs"):
+        Deep(LINE, depth="5")
+
+
+@pytest.mark.parametrize(("kind", "option"), [(WithMixin, "mixed"), (Behind, "width")])
+def test_a_constructor_written_by_hand_anywhere_in_the_order_is_called(kind: type, option: str) -> None:
+    assert getattr(kind(LINE, **{option: 7}), option) == 7
+
+
+def test_a_name_of_a_field_is_not_taken_by_something_else() -> None:
+    for taken in (property(lambda self: 1), lambda self: 1, "0.5"):
+        with pytest.raises(TypeError, match="rate is an argument of what it inherits from"):
+            type("Taken", (Learner,), {"rate": taken, "__module__": __name__})
+
+
+class Saved(GRPO):
+    def __init__(self, *args: Any, extra: int = 3, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.save_hyperparameters(ignore=["args", "policy", "reward", "sampler"])
+
+
+def test_hyperparameters_are_plain_where_nothing_else_was_given() -> None:
+    saved = dict(Saved(*arguments(), extra=5, clip_low=0.1).hparams)
+    assert (saved["extra"], saved["clip_low"], saved["clip_high"], saved["kl"]) == (5, 0.1, None, None)
+    assert all(isinstance(value, (int, float, str, tuple, type(None))) for value in saved.values()), saved
+
+
 class Narrowed(Learner):
     model: nn.Linear
     history: list[float]
