@@ -105,8 +105,8 @@ def _declare(cls: type) -> None:
     for name, one in known.items():
         if name in cls.__dict__ and name not in own and one.init and not fits(cls.__dict__[name], one.type):
             raise TypeError(
-                f"{cls.__name__}.{name} is {cls.__dict__[name]!r:.60}, and {name} is an argument of what it inherits from: "
-                "give it a default of the same type, or choose another name"
+                f"{cls.__name__}.{name} is {cls.__dict__[name]!r:.60}, and {name} is an argument of what it inherits "
+                "from: give it a default of the same type, or choose another name"
             )
         if name in own or name in cls.__dict__:
             own.setdefault(name, one.type)
