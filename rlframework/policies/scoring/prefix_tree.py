@@ -1,4 +1,4 @@
-"""Prefix tree of a minibatch: the common trunk, each prompt, and its completions as branches; each read once."""
+"""Layout of a minibatch as a prefix tree: what all prompts begin with, each prompt, and its completions as branches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shared prefixes: each prompt is read once for its whole group, where the model allows it."""
+"""Scoring by prefix tree: log-probabilities of whole groups, each prompt and the common trunk read once."""
 
 from __future__ import annotations
 
