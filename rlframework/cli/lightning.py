@@ -11,7 +11,7 @@ import rlframework.algorithms  # noqa: F401  # `--model GRPO`: short names are t
 from rlframework.data import PromptDataModule
 from rlframework.loop.algorithm import Algorithm
 from rlframework.utilities.imports import require
-from rlframework.utilities.library_warnings import LOFTQ, without
+from rlframework.utilities.known_warnings import LOFTQ, without
 from rlframework.utilities.other_names import COUNTERPARTS
 
 

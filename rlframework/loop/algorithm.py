@@ -25,7 +25,7 @@ from rlframework.rollout import Rollout
 from rlframework.utilities.arguments import at_least
 from rlframework.utilities.distributed import from_all_ranks, replica
 from rlframework.utilities.fields import Fields
-from rlframework.utilities.library_warnings import LEAF_SPEC, NO_VALIDATION, leave_out
+from rlframework.utilities.known_warnings import LEAF_SPEC, NO_VALIDATION, leave_out
 
 
 class Algorithm(Fields, pl.LightningModule, ABC):

@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from rlframework.policies.gguf import find_gguf, without_gguf_mark
 from rlframework.policies.rewriting import check_saved, keeps_first_value, new_adapter
 from rlframework.utilities.imports import require
-from rlframework.utilities.library_warnings import CHECKPOINTING, without
+from rlframework.utilities.known_warnings import CHECKPOINTING, without
 
 _ANOTHER_TOKENIZER = "save the tokenizer beside the model (tokenizer.save_pretrained), or name one by tokenizer=..."
 

@@ -21,7 +21,7 @@ _LABELS = frozenset({"task_type", "peft_type", "auto_mapping", "peft_version", "
 
 
 def fast_language_model() -> Any:
-    """Return Unsloth's ``FastLanguageModel``.
+    """Return Unsloth's loader of models, the class ``FastLanguageModel``, imported and checked.
 
     Raises:
         ImportError: Unsloth is not installed, or was not imported before transformers.

@@ -17,7 +17,7 @@ class OneEquation(BareLayout):
     """
 
     def write(self, working: str, answer: str) -> str:
-        """Return an equation."""
+        """Return a completion of one equation, whose left-hand side is the answer plus 0."""
         return f"{answer} + 0 = {answer}"
 
 

@@ -64,11 +64,11 @@ class BareLayout:
     """
 
     def write(self, working: str, answer: str) -> str:
-        """Return the answer."""
+        """Return a completion that is the answer alone."""
         return answer
 
     def block(self, answer: str) -> None:
-        """Return None."""
+        """Return no answer block: this layout has none."""
 
     def open_block(self, answer: str) -> None:
-        """Return None."""
+        """Return no unclosed answer block: this layout has none."""

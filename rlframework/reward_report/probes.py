@@ -110,7 +110,7 @@ class Probe(ABC):
 
     @property
     def about(self) -> str:
-        """What it tries, in a sentence."""
+        """Description of the probe in a sentence: the trick or writing that it tries."""
         return (type(self).__doc__ or "").strip().partition("\n")[0]
 
     @abstractmethod
@@ -148,12 +148,12 @@ class CompletionProbe(Probe):
 
     @property
     def name(self) -> str:
-        """What the report calls it."""
+        """Name of the probe in the report."""
         return self._name
 
     @property
     def about(self) -> str:
-        """What it tries."""
+        """Description of the probe: the trick or writing that it tries."""
         return self._about
 
     def make(self, question: Question) -> str | Answer | None:

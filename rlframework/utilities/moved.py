@@ -53,7 +53,7 @@ MOVED = {
         "policies.rows_apart": "policies.decoding.rows_apart",
         "policies.tree_attention": "policies.scoring.tree_attention",
         "policies.trunk_prefill": "policies.decoding.trunk_prefill",
-        "quiet": "utilities.library_warnings",
+        "quiet": "utilities.known_warnings",
         "report.divergence": "report.hacking",
         "report.equation_layouts": "reward_report.equation_layouts",
         "report.probe_command": "cli.probe",

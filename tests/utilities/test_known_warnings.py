@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from rlframework.testing import letter_rows
-from rlframework.utilities.library_warnings import LEAF_SPEC, LOFTQ, NO_VALIDATION, leave_out, without
+from rlframework.utilities.known_warnings import LEAF_SPEC, LOFTQ, NO_VALIDATION, leave_out, without
 from tests import forked
 
 RUN = """
