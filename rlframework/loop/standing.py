@@ -88,6 +88,7 @@ class Progress:
         self._scheduled = 0
         self._validated_before = 0
         self._random_state: dict[str, Any] | None = None
+        self._val_batches: int | float | None = None
         self._handlers: dict[int, Any] = {}
         self._came: list[int] = []
 
@@ -103,6 +104,8 @@ class Progress:
 
     def begin_minibatch(self, trainer: pl.Trainer) -> None:
         """Take down which validations came before a minibatch."""
+        if self._val_batches is not None:
+            trainer.limit_val_batches, self._val_batches = self._val_batches, None
         self._validated_before = trainer.fit_loop.epoch_loop.val_loop.batch_progress.total.completed
 
     def end_minibatch(self) -> None:
@@ -152,10 +155,10 @@ class Progress:
         taken = loop.automatic_optimization.optim_progress.optimizer.step.total
         steps = taken.ready if changed else taken.completed
         last = not between and done == whole
-        due = []
-        if changed and loop.scheduler_progress.total.ready == self._scheduled:
+        due, scheduled = [], loop.scheduler_progress.total
+        if changed and scheduled.ready == self._scheduled:
             due += [("step", False)] + [("epoch", False)] * last
-        if not back and loop._batches_that_stepped < steps:
+        if not back and loop._batches_that_stepped < steps and scheduled.ready == scheduled.completed:
             due.append(("step", True))
         if between and epoch.completed < epoch.processed:
             due.append(("epoch", True))
@@ -254,19 +257,27 @@ class Progress:
         """
         fit, loop = trainer.fit_loop, trainer.fit_loop.epoch_loop
         self._validated_before = -1 if validated else loop.val_loop.batch_progress.total.completed
-        due = loop.restarting and loop._should_check_val_fx(fit._data_fetcher)  # type: ignore[arg-type]
+        missing = (
+            loop.restarting
+            and not validated
+            and loop.batch_progress.current.ready > 0
+            and loop._should_check_val_fx(fit._data_fetcher)  # type: ignore[arg-type]
+        )
         for interval, plateau in schedules_due:
-            # After a validation Lightning makes this one itself.
-            if not (due and (interval, plateau) == ("step", True)):
+            # After the validation Lightning makes this one itself.
+            if not (missing and (interval, plateau) == ("step", True)):
                 loop.update_lr_schedulers(interval, update_plateau_schedulers=plateau)
         if not loop.restarting:
             return
-        missing = due and not validated and loop.batch_progress.current.ready > 0
         loop._restart_stage = EpochStage.RESTARTED_ON_LAST
-        loop.val_loop._restart_stage = EvaluationStage.RESTARTED_MID_EVALUATION if missing else EvaluationStage.NONE
-        if due and not loop._should_accumulate():
-            # It ends the last minibatch once more, with the validation or without, and counts its step.
-            loop._batches_that_stepped -= 1
+        if missing:
+            loop.val_loop._restart_stage = EvaluationStage.RESTARTED_MID_EVALUATION
+            if not loop._should_accumulate():
+                # It ends the last minibatch once more, with the validation, and counts its step.
+                loop._batches_that_stepped -= 1
+        else:
+            # It would end the last minibatch once more without the validation.
+            self._val_batches, trainer.limit_val_batches = trainer.limit_val_batches, 0
         # At the end of an epoch it would leave out schedulers that watch a metric, as it does not save metrics.
         fit._restarting = False
 
