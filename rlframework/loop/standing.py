@@ -136,8 +136,10 @@ class Progress:
             trainer: The Trainer.
             in_loader: Whether the next minibatch is being made.
         """
-        loop, epoch = trainer.fit_loop.epoch_loop, trainer.fit_loop.epoch_progress.current
-        now, total = loop.batch_progress.current, loop.batch_progress.total
+        loop = trainer.fit_loop.epoch_loop
+        epoch: Any = trainer.fit_loop.epoch_progress.current
+        now: Any = loop.batch_progress.current
+        total: Any = loop.batch_progress.total
         whole = trainer.num_training_batches
         changed = self._changed == total.ready > 0
         in_minibatch = now.ready > now.processed
