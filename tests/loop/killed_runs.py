@@ -38,7 +38,9 @@ class Vowels(RowReward):
 
 def policy(dropout: float = 0.1, lora: bool = False) -> CausalLMPolicy:
     adapter = LoraConfig(r=2, target_modules=["q_proj", "v_proj"], lora_dropout=dropout) if lora else None
-    made = CausalLMPolicy(tiny_policy().model, letter_tokenizer(), lora=adapter)
+    model = tiny_policy().model
+    model.config.max_position_embeddings = 512
+    made = CausalLMPolicy(model, letter_tokenizer(), lora=adapter)
     for layer in made.model.get_base_model().model.layers if lora else made.model.model.layers:
         layer.self_attn.attention_dropout = dropout
     return made
