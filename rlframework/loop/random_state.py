@@ -15,7 +15,7 @@ def random_state() -> dict[str, Any]:
     Plain numbers and tensors, which is all that ``torch.load`` reads from a checkpoint by default.
     """
     numpy = np.random.get_state(legacy=False)
-    numpy["state"]["key"] = numpy["state"]["key"].tolist()
+    numpy["state"]["key"] = torch.from_numpy(numpy["state"]["key"])
     return {
         "python": random.getstate(),
         "numpy": numpy,
@@ -27,7 +27,8 @@ def random_state() -> dict[str, Any]:
 def restore_random_state(state: dict[str, Any]) -> None:
     """Set the generators to what `random_state` returned."""
     random.setstate(state["python"])
-    np.random.set_state(state["numpy"])
+    words = state["numpy"]["state"]
+    np.random.set_state({**state["numpy"], "state": {**words, "key": words["key"].cpu().numpy()}})
     torch.set_rng_state(state["torch"].cpu())
     if state["cuda"] is not None and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["cuda"].cpu())
