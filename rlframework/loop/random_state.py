@@ -15,7 +15,7 @@ def random_state() -> dict[str, Any]:
     Plain numbers and tensors, which is all that ``torch.load`` reads from a checkpoint by default.
     """
     numpy = np.random.get_state(legacy=False)
-    numpy["state"]["key"] = torch.from_numpy(numpy["state"]["key"])
+    numpy["state"]["key"] = torch.from_numpy(numpy["state"]["key"].view(np.int32))
     return {
         "python": random.getstate(),
         "numpy": numpy,
@@ -28,7 +28,7 @@ def restore_random_state(state: dict[str, Any]) -> None:
     """Set the generators to what `random_state` returned."""
     random.setstate(state["python"])
     words = state["numpy"]["state"]
-    np.random.set_state({**state["numpy"], "state": {**words, "key": words["key"].cpu().numpy()}})
+    np.random.set_state({**state["numpy"], "state": {**words, "key": words["key"].cpu().numpy().view(np.uint32)}})
     torch.set_rng_state(state["torch"].cpu())
     if state["cuda"] is not None and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["cuda"].cpu())
