@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, NoReturn
 
+from pytorch_lightning import Trainer
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
@@ -76,6 +77,10 @@ class RecipeCLI(LightningCLI):
 
     def __init__(self, args: list[str] | None = None, **options: Any) -> None:
         self.settings = Setting({}, "the command line")
+        words = sys.argv[1:] if args is None else args
+        self.command = next((word for word in words if word in LightningCLI.subcommands()), None)
+        if not options.get("run", True):
+            self.command = None
         super().__init__(
             Algorithm,
             PromptDataModule,
@@ -85,13 +90,14 @@ class RecipeCLI(LightningCLI):
             **{"parser_class": RecipeParser, **options},
         )
 
-    def prog(self, command: str | None = None) -> str:
-        """Return the command as it is called.
+    def prog(self) -> str:
+        """Return the command as it is called."""
+        return f"rlframework {self.command or ''}".rstrip()
 
-        Args:
-            command: Its second word; by default the one that was parsed.
-        """
-        return f"rlframework {command or getattr(self, 'subcommand', None) or ''}".rstrip()
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
+        """Return the command that was given, as the arguments of each take a quarter of a second; else all of them."""
+        known = LightningCLI.subcommands()
+        return known if self.command is None else {self.command: known[self.command]}
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse the arguments, and end with what is wrong with them, if anything is.
@@ -101,30 +107,24 @@ class RecipeCLI(LightningCLI):
             args: Instead of the arguments of the process.
         """
         words = sys.argv[1:] if args is None else args
-        commands = getattr(self, "_subcommand_parsers", {})
-        command = next((word for word in words if word in commands), None)
         try:
             self.settings = read_settings(words if isinstance(words, Sequence) else [])
         except Refused as refusal:
-            end(self.prog(command), refusal.message)
+            end(self.prog(), refusal.message)
         try:
-            self.parse(parser, args)
-        except Refused as refusal:
+            # Lightning's own warns of arguments that are given in place of those of the process.
+            self.config = parser.parse_args(args) if isinstance(words, list) else parser.parse_object(args)
+        except (Exception, Refused) as refusal:
             from rlframework.cli.mistakes import arguments_in, mistake
 
-            known = arguments_in(commands.get(command, parser)).items()
+            known = arguments_in(self._parser(self.command)).items()
             roots = {name: one for name, one in known if name.partition(".")[0] not in ("config", "trainer")}
-            found = mistake(self.settings, roots, {"trainer": self.trainer_class})
-            end(self.prog(command), found or shortened(refusal.message))
-
-    def parse(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse the arguments as Lightning does.
-
-        Args:
-            parser: With the commands.
-            args: Instead of the arguments of the process.
-        """
-        super().parse_arguments(parser, args)
+            for name in ("model", "data"):
+                roots[name] = roots[name]._replace(required=True)
+            found = mistake(self.settings, roots, {"trainer": Trainer})
+            if found is None and not isinstance(refusal, Refused):
+                raise
+            end(self.prog(), found or shortened(str(refusal)))
 
     def _add_instantiators(self) -> None:
         super()._add_instantiators()
@@ -167,7 +167,8 @@ def main(args: list[str] | None = None, **options: Any) -> RecipeCLI:
         SystemExit: Of status 2, after a few lines that say what is wrong in a file or an option.
     """
     require("jsonargparse", "cli")
-    return RecipeCLI(args, **{"save_config_kwargs": {"overwrite": True}, **options})
+    usual = {"save_config_kwargs": {"overwrite": True}, "parser_kwargs": {"prog": "rlframework"}}
+    return RecipeCLI(args, **{**usual, **options})
 
 
 def end(prog: str, why: str) -> NoReturn:

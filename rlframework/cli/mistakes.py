@@ -80,7 +80,7 @@ def place_of(tree: Setting, why: str, kind: type | None, given: Mapping[str, Any
     if kind is not None:
         found = sorted(_of_class(tree, kind.__name__, ""), key=lambda one: -_alike(one[1], given))
     for path, node in found:
-        below = node.value if isinstance(node.value, dict) else {}
+        below: dict[str, Setting] = node.value if isinstance(node.value, dict) else {}
         arguments = below["init_args"].value if "init_args" in below else below
         inside = f"{path}.init_args" if "init_args" in below else path
         its = arguments if isinstance(arguments, dict) else {}
@@ -267,8 +267,9 @@ def _family(kind: type) -> Iterator[type]:
     """Yield a class and those that inherit from it, as far as they are public."""
     if not kind.__name__.startswith("_") and not kind.__module__.startswith("tests."):
         yield kind
-    for below in type.__subclasses__(kind):
-        yield from _family(below)
+    lower: type
+    for lower in type.__subclasses__(kind):
+        yield from _family(lower)
 
 
 def _path_of(kind: type) -> str:

@@ -42,11 +42,7 @@ class ProbeCLI(RecipeCLI):
         for name, value in _ASIDE.items():
             self.config.trainer[name] = value
 
-    def parse(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Read the arguments; Lightning's own would warn that those of the process begin with the command's name."""
-        self.config = parser.parse_args(args)
-
-    def prog(self, command: str | None = None) -> str:
+    def prog(self) -> str:
         """Return the command as it is called."""
         return PROG
 

@@ -145,11 +145,12 @@ def _with_places(node: yaml.Node, path: str, loader: yaml.SafeLoader) -> Setting
     lines: dict[Any, int] = {}
     for key, _ in node.value:
         line = key.start_mark.line + 1
-        if key.tag != "tag:yaml.org,2002:merge" and lines.setdefault(key.value, line) != line:
+        if key.value in lines and key.tag != "tag:yaml.org,2002:merge":
             raise Refused(
                 f"{path}, line {line}: {key.value!r} stands in line {lines[key.value]} already, and only one of them "
                 "would count; remove one, or give it a name of its own"
             )
+        lines[key.value] = line
     loader.flatten_mapping(node)
     items: dict[str, Setting] = {}
     for key, one in node.value:
