@@ -128,7 +128,8 @@ def _measured(given: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]
     data = _data(given, template)  # before the model, which may take longer to read
     policy = read_model(given.model, given.base, given.tokenizer, given.dtype)
     policy.to(given.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    prompts = chosen(data.tokenize("validation", policy.tokenizer), given.samples, given.seed)
+    split = "test" if "test" in data.sources else "validation"
+    prompts = chosen(data.tokenize(split, policy.tokenizer), given.samples, given.seed)
     print(f"{len(prompts)} prompts x {given.group_size} answers of at most {given.max_tokens} tokens", file=sys.stderr)
     started = time.perf_counter()
     with sampler.reporting(_progress):
@@ -204,7 +205,7 @@ def _data(given: argparse.Namespace, template: Any) -> PromptDataModule:
             request=given.request,
         )
     module.prepare_data()
-    if "validation" not in module.sources:
+    if not {"test", "validation"} & set(module.sources):
         raise ValueError(f"{given.data} holds nothing out: give it a validation part, or a file of rows to measure on")
     return module
 
