@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from rlframework.data.module import PromptDataModule
     from rlframework.policies.causal_lm import CausalLMPolicy
     from rlframework.prompt import Prompt
-    from rlframework.report.evaluation import Evaluation
 
 DESCRIPTION = """\
 Ask a model the prompts of a data set and score its answers. MODEL is a .ckpt file of a run, a folder by SavePolicy or
@@ -112,6 +111,7 @@ def _measured(given: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]
     import torch
 
     from rlframework.report.evaluation import evaluate
+    from rlframework.report.samples import answer_reader, write_samples
     from rlframework.report.summary import library_versions
     from rlframework.reward_report.sources import read_layout, read_reward
     from rlframework.rewards import AnswerTemplate, LenientMathCheck
@@ -134,8 +134,7 @@ def _measured(given: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]
     started = time.perf_counter()
     with sampler.reporting(_progress):
         found = evaluate(given.model, policy, prompts, sampler, measures, given.batch)
-    answer_of = reader_of(template)
-    figures = found.figures(answer_of)
+    figures = found.figures(answer_reader(template))
     summary = {
         "model": given.model,
         "data": given.data,
@@ -152,9 +151,7 @@ def _measured(given: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]
         "library_versions": library_versions(),
     }
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    with (folder / "samples.jsonl").open("w", encoding="utf-8") as file:
-        for line in lines_of(found, answer_of):
-            file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+    write_samples(folder / "samples.jsonl", found.completions, found.scores, template)
     kind = "greedy" if temperature == 0 else f"temperature {temperature:g}"
     caption = (
         f"{given.model} on {given.data}: {len(prompts)} prompts x {given.group_size}, {kind}, seed {given.seed}; "
@@ -281,57 +278,6 @@ def chosen(prompts: Sequence[Prompt], number: int | None, seed: int) -> list[Pro
 
     places = sorted(range(len(prompts)), key=lambda place: problem_hash(prompts[place].text, seed))[:number]
     return [prompts[place] for place in sorted(places)]
-
-
-def reader_of(template: Any | None) -> Callable[[str], str | None]:
-    r"""Return what takes the answer out of a text: of the layout, else the last ``\boxed{}``, else the last number.
-
-    Args:
-        template: The layout; None for the default one.
-
-    Example:
-        >>> read = reader_of(None)
-        >>> read(r"So \boxed{7}."), read("3 + 4 is 7.0"), read("Many.")
-        ('7', '7', None)
-    """
-    from rlframework.rewards import AnswerTemplate
-    from rlframework.rewards.math.boxed import last_boxed
-    from rlframework.rewards.numerals import each_number, parse_number
-
-    layout = template or AnswerTemplate()
-
-    def answer_of(text: str) -> str | None:
-        answer = layout.parse(text) or last_boxed(text)
-        number = (
-            parse_number(answer) if answer else next((one for one in reversed(list(each_number(text))) if one), None)
-        )
-        # One answer has many writings: 7, 7.0, 07.
-        return f"{number.normalize():f}" if number is not None else answer and " ".join(answer.split())
-
-    return answer_of
-
-
-def lines_of(found: Evaluation, answer_of: Callable[[str], str | None]) -> Iterator[dict[str, Any]]:
-    """Yield every answer as a line of ``samples.jsonl``; a score that there is not is null.
-
-    Args:
-        found: What was measured.
-        answer_of: Takes the answer out of a text.
-    """
-    scores = {name: values.flatten().tolist() for name, values in found.scores.items()}
-    for place, row in enumerate(found.completions):
-        yield {
-            "prompt_index": row.prompt.index,
-            "prompt": row.prompt.text,
-            "expected": row.prompt.row.get("answer"),
-            "completion": row.text,
-            "answer": answer_of(row.text),
-            "scores": {
-                name: values[place] if values[place] == values[place] else None for name, values in scores.items()
-            },
-            "tokens": len(row.ids),
-            "stop_reason": row.stop_reason,
-        }
 
 
 def _progress(tokens: int, unfinished: int) -> None:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, NoReturn
 
+import torch
 from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import BasePredictionWriter
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
@@ -16,8 +18,11 @@ import rlframework.algorithms  # noqa: F401  # `--model GRPO`: short names are t
 from rlframework.cli.settings import Refused, Setting, read_settings
 from rlframework.data import PromptDataModule
 from rlframework.loop.algorithm import Algorithm
+from rlframework.report.samples import write_samples
+from rlframework.utilities.distributed import replica
 from rlframework.utilities.imports import require
 from rlframework.utilities.known_warnings import LOFTQ, without
+from rlframework.utilities.paths import writable_folder
 
 # What a setting can be blamed for; anything else is a fault of the program, and shown with where it happened.
 BLAMED = (ImportError, KeyError, MisconfigurationException, OSError, RuntimeError, TypeError, ValueError)
@@ -144,6 +149,25 @@ class RecipeCLI(LightningCLI):
 
             place = place_of(self.settings, said(cause), kind, given)
             end(self.prog(), f"{place}:\n  {said(cause)}" if place else said(cause))
+
+    def predict(self, **options: Any) -> None:
+        """Run ``trainer.predict``, and write what it returns where no callback does: ``predictions.jsonl``.
+
+        Args:
+            **options: Of ``trainer.predict``.
+        """
+        parts = self.trainer.predict(**options)
+        if not parts or any(isinstance(one, BasePredictionWriter) for one in self.trainer.callbacks):  # type: ignore[attr-defined]
+            return
+        rank, replicas = replica(self.trainer)
+        folder = writable_folder(self.trainer.log_dir or self.trainer.default_root_dir)
+        rows = [row for part in parts for row in part]
+        # An algorithm of one's own may return bare completions.
+        scored = [getattr(part, "scores", {}) for part in parts]
+        names = dict.fromkeys(name for scores in scored for name in scores)
+        totals = {name: torch.cat([scores[name].total.flatten() for scores in scored if scores]) for name in names}
+        name = "predictions.jsonl" if replicas == 1 else f"predictions-{rank}.jsonl"
+        print(write_samples(folder / name, rows, totals, getattr(self.datamodule, "template", None)))
 
     def _run_subcommand(self, subcommand: str) -> None:
         try:

@@ -111,9 +111,7 @@ def model_card(
     of_base = f"an adapter of {base}" if form == "adapter" else f"{base} with the adapter merged" if base else "whole"
     step = f", after {facts.about['step']} optimizer steps" if facts.about.get("step") is not None else ""
     how = f"Trained by {algorithm or 'rlframework'} of rlframework{step}: {of_base}, in {dtype}."
-    unknown = (
-        f"Not stated where {base} is kept; look at its page." if base else "Yours to state, of a whole model."
-    )
+    unknown = f"Not stated where {base} is kept; look at its page." if base else "Yours to state, of a whole model."
     parts = [
         f"---\n{yaml.safe_dump(matter, sort_keys=False).strip()}\n---",
         f"# {path.parent.name}: {form}",
