@@ -1,4 +1,4 @@
-"""Commands: ``rlframework fit``, ``validate``, ``probe``, ``check``, ``export`` and ``reward-report``."""
+"""Commands of ``rlframework``: fit, validate, test, predict, eval, probe, check, export and reward-report."""
 
 from typing import Any
 

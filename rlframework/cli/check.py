@@ -7,10 +7,6 @@ import ast
 from collections.abc import Sequence
 from typing import Any
 
-from rlframework.testing.algorithms.checks import CHECKS
-from rlframework.testing.algorithms.kit import check_algorithm
-from rlframework.utilities.imports import find_attribute
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check one algorithm and print the report.
@@ -23,11 +19,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = argparse.ArgumentParser(prog="rlframework check", description="Prove an algorithm.")
     options.add_argument("algorithm", help="its class: module:Class, file.py:Class, or a name such as GRPO")
-    options.add_argument("--only", action="append", choices=list(CHECKS), help="run this check alone; may be repeated")
+    options.add_argument("--only", action="append", metavar="NAME", help="run this check alone; may be repeated")
     options.add_argument(
         "--option", action="append", default=[], type=_option, metavar="NAME=VALUE", help="for the constructor"
     )
     given = options.parse_args(arguments)
+    # Only now, so that --help does not wait for torch.
+    from rlframework.testing.algorithms.checks import CHECKS
+    from rlframework.testing.algorithms.kit import check_algorithm
+    from rlframework.utilities.arguments import meant_by
+    from rlframework.utilities.imports import find_attribute
+
+    for name in given.only or ():
+        if name not in CHECKS:
+            options.error(f"--only {name}: there is no such check: {meant_by(name, CHECKS)}")
     try:
         algorithm = find_attribute(given.algorithm, "rlframework.algorithms")
     except ValueError as error:

@@ -9,9 +9,14 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 
+from rlframework.cli.help import ABOUT, short_help
+
 COMMANDS = {
     "fit": ("lightning", "train by a YAML file or by options, as Lightning's command line does"),
     "validate": ("lightning", "measure on the held-out prompts, by the same file and options"),
+    "test": ("lightning", "measure on the test split, by the same file and options"),
+    "predict": ("lightning", "sample completions and score them, by the same file and options"),
+    "eval": ("eval", "accuracy, pass@k and maj@k of a checkpoint, a folder or a hub model on a data set"),
     "probe": ("probe", "what there is to reinforce, before any training, by the YAML file of `fit`"),
     "check": ("check", "prove an algorithm of your own: its gradients, denominators and options"),
     "export": ("export", "what a run has learned, for other libraries: adapter, merged, GGUF"),
@@ -21,7 +26,7 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run ``rlframework COMMAND``: fit, validate, probe, check, export or reward-report.
+    """Run ``rlframework COMMAND``: fit, validate, test, predict, eval, probe, check, export or reward-report.
 
     Args:
         arguments: Instead of those of the process.
@@ -41,6 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.parse_args(given)  # --help, --version, and what is wrong end here.
         options.print_help()
         return 2
+    if given[0] in ABOUT:
+        if given[1:] in (["--help"], ["-h"], []):
+            print(short_help(given[0]), end="")
+            return 0 if given[1:] else 2
+        given = ["--help" if word == "--help-all" else word for word in given]
     # A YAML file names classes of the working folder; last on the path, so that none hides one of ours.
     sys.path.append(os.getcwd())
     module, _ = COMMANDS[given[0]]
@@ -51,8 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run = import_module(f"rlframework.cli.{module}").main
     if module != "lightning":
         return int(run(given[1:]))
-    # Lightning warns of arguments that are given in place of those of the process, even if they are the same.
-    run(None if given == sys.argv[1:] else given)
+    run(given)
     return 0
 
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 DESCRIPTION = """\
 Write what a run has learned so that other libraries read it: FOLDER/adapter (PEFT, vLLM), FOLDER/merged (a whole model:
 transformers, vLLM and others) and FOLDER/model-f16.gguf (llama.cpp, Ollama), the last one if llama.cpp's converter is
-there. Each is read back and held against the policy before it is put in its place."""
+there. Each is read back and held against the policy before it is put in its place, and the folders get a model card
+(README.md): what was measured, how it was trained, licence, how to load it."""
 
 EPILOG = """\
 A checkpoint of an adapter names the model under it and knows it by its weights; if it has moved, say where: --base.
@@ -38,6 +39,12 @@ def parser() -> argparse.ArgumentParser:
     add("--dtype", choices=["float32", "bfloat16", "float16"], help="of the merged model; by default as in the run")
     add("--converter", metavar="PATH", help="llama.cpp's convert_hf_to_gguf.py, or the folder that has it")
     add("--gguf-type", default="f16", choices=["f32", "f16", "bf16", "q8_0"], help="of the GGUF file (by default f16)")
+    add(
+        "--measured",
+        action="append",
+        metavar="FILE",
+        help="a summary.json, as of `rlframework eval`, for the model card; beside what lies at the checkpoint",
+    )
     return options
 
 
@@ -65,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             dtype=given.dtype,
             converter=given.converter,
             gguf_type=given.gguf_type,
+            measured=given.measured or (),
         )
     except RuntimeError as error:
         print(f"error: {error}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
+
+from rlframework.cli.arguments import add_rows, count, rows_of, score, share
 
 DESCRIPTION = """\
 Score completions whose verdict is known beforehand, made from rows of your data: the expected answer in several
@@ -36,27 +37,13 @@ def parser() -> argparse.ArgumentParser:
         help="module:attribute, file.py:attribute, package.Class, or a name from rlframework.rewards: a reward, its "
         "class, or a function; may be a sum such as 'A + 0.5 * B', and be given several times, which adds up",
     )
-    add("--data", required=True, help="a .jsonl, .json, .csv, .tsv or .parquet file, or module:attribute of rows")
-    add("--prompt-column", default="prompt", metavar="NAME", help="by default: prompt")
-    add("--answer-column", "--gold", default="answer", metavar="NAME", help="which holds the gold; by default: answer")
-    add(
-        "--splitter",
-        metavar="NAME",
-        help="takes the gold out of that column, as LocalFile's does: after_hashes, last_boxed, or module:attribute",
-    )
-    add(
-        "--verifiable",
-        metavar="NAME",
-        help="tells whether a gold can be checked, as LocalFile's does, and leaves out the rows of the others: "
-        "math_gold, or module:attribute",
-    )
-    add("--layout", metavar="NAME", help="'bare' for a reward that reads no tags, or module:attribute of a template")
-    add("--rows", type=_count, default=200, metavar="N", help="take so many rows, evenly spaced (by default 200)")
-    add("--accept-above", type=_score, metavar="SCORE", help="a score above it accepts")
-    add("--max-false-refusals", type=_share, default=0.0, metavar="SHARE", help="to put up with (by default 0)")
+    add_rows(options, "a .jsonl, .json, .csv, .tsv or .parquet file, or module:attribute of rows")
+    add("--rows", type=count, default=200, metavar="N", help="take so many rows, evenly spaced (by default 200)")
+    add("--accept-above", type=score, metavar="SCORE", help="a score above it accepts")
+    add("--max-false-refusals", type=share, default=0.0, metavar="SHARE", help="to put up with (by default 0)")
     add(
         "--max-unverifiable",
-        type=_share,
+        type=share,
         metavar="SHARE",
         help="of rows without a usable or checkable answer, to put up with (by default 0.2, as in a run)",
     )
@@ -76,25 +63,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser()
     given = options.parse_args(arguments)
     # Only now, so that --help does not wait for torch.
-    from rlframework.data.columns import ColumnMap
-    from rlframework.data.golds import with_readable_golds
     from rlframework.reward_report.saving import save_reward_report
     from rlframework.reward_report.scoring import reward_report
-    from rlframework.reward_report.sources import read_layout, read_reward, read_rows
+    from rlframework.reward_report.sources import read_layout, read_reward
     from rlframework.reward_report.table import print_reward_report
     from rlframework.rewards.failure_limits import RewardLimits
-    from rlframework.utilities.imports import find_attribute
     from rlframework.utilities.paths import writable_folder
 
     try:
         template = read_layout(given.layout) if given.layout else None
-        prompt, answer, columns = given.prompt_column, given.answer_column, None
-        if given.splitter:
-            columns = ColumnMap(prompt, answer, find_attribute(given.splitter, "rlframework.data"), keep=None)
-            prompt, answer = "prompt", "answer"
-        rows = read_rows(given.data, columns)
-        if given.verifiable:
-            rows = with_readable_golds(rows, find_attribute(given.verifiable, "rlframework.data"), answer, "given")
+        rows, prompt, answer = rows_of(given)
         reward = read_reward(given.reward)
         writable_folder(given.out)
         report = reward_report(
@@ -113,24 +91,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print_reward_report(report, given.max_false_refusals)
     print("\n".join(map(str, paths)))
     return 0 if report.ok(given.max_false_refusals) else 1
-
-
-def _score(text: str) -> float:
-    score = float(text)
-    if not math.isfinite(score):
-        raise argparse.ArgumentTypeError(f"expected a number that scores can be above of, got {text}")
-    return score
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"expected at least 1 row, got {text}")
-    return count
-
-
-def _share(text: str) -> float:
-    share = float(text)
-    if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError(f"expected a share from 0 to 1, got {text}")
-    return share

@@ -97,7 +97,7 @@ class MappedData(PromptDataModule):
             rows = without_duplicates(rows, split)
         if not rows:
             raise ValueError(
-                f"no {split} rows are left of {self.sources[split].path!r}; raise heldout_share={self.heldout_share} "
+                f"no {split} rows are left of {self.sources[split].name!r}; raise heldout_share={self.heldout_share} "
                 "if the data set is small, or look at the options that leave rows out"
             )
         return sample(rows, self.validation_rows, self.seed) if split == "validation" else rows
@@ -109,7 +109,7 @@ class MappedData(PromptDataModule):
         mapped = map(columns, _read(table.select_columns(columns.columns(table.column_names))))
         rows = [self.shaped(row) for row in mapped if self.wanted(row)]
         if len(rows) < len(table):
-            rank_zero_info(f"{len(table) - len(rows)} of {len(table)} {split} rows of {source.path} are not wanted")
+            rank_zero_info(f"{len(table) - len(rows)} of {len(table)} {split} rows of {source.name} are not wanted")
         return rows
 
 

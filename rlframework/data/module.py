@@ -103,11 +103,11 @@ class PromptDataModule(Fields, pl.LightningDataModule):
                     f"{source!r} is a file, and a string names a data set of the hub here; "
                     f"pass LocalFile({source!r}, prompt=..., answer=...) of rlframework.data"
                 )
-        self.sources: dict[str, Any] = {
-            split: Source(source, split=_HUB_SPLITS[split]) if isinstance(source, str) else source
+        self.sources: dict[str, Any] = _Splits(
+            (split, Source(source, split=_HUB_SPLITS[split]) if isinstance(source, str) else source)
             for split, source in given.items()
             if _not_empty(split, source)
-        }
+        )
         system_prompt, instruction = self.system_prompt, None
         if self.template is not None and system_prompt is None:
             system_prompt = instruction = self.template.system_prompt
@@ -185,6 +185,13 @@ class PromptDataModule(Fields, pl.LightningDataModule):
         if not isinstance(module, Algorithm):
             raise TypeError(f"a PromptDataModule feeds an algorithm of rlframework, not {type(module).__name__}")
         return module
+
+
+class _Splits(dict[str, Any]):
+    """What there is by split, with a word to whoever asks for another."""
+
+    def __missing__(self, split: str) -> Any:
+        raise KeyError(f"this data has no {split!r} split, only {' and '.join(map(repr, self))}")
 
 
 class PromptBatches:

@@ -33,6 +33,11 @@ class Source:
     split: str = "train"
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def name(self) -> str:
+        """What people call it: the file of a format, else the data set."""
+        return str(self.options.get("data_files", self.path))
+
     def load(self) -> Dataset:
         """Load the rows of the split, from the hub or from disk.
 

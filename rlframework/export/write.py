@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 import torch
+from peft import PeftModel
 
+from rlframework.export.card import CARD, Facts, model_card
 from rlframework.export.check import Agreement, Yardstick
 from rlframework.export.read import TrainedPolicy, read_policy
 from rlframework.policies.causal_lm import CausalLMPolicy
@@ -57,6 +59,7 @@ def export(
     dtype: str | None = None,
     converter: str | Path | None = None,
     gguf_type: str = "f16",
+    measured: Sequence[str | Path] = (),
     say: Callable[[str], None] = print,
 ) -> list[Exported]:
     """Write a run's policy in forms that other libraries read.
@@ -76,6 +79,7 @@ def export(
         converter: llama.cpp's ``convert_hf_to_gguf.py`` or the folder that has it; by default it is looked for where
             commands are.
         gguf_type: ``--outtype`` of the converter: ``"f32"``, ``"f16"``, ``"bf16"``, ``"q8_0"``.
+        measured: Files of measures for the model card, beyond those beside the checkpoint (`Facts`).
         say: Called with a line for each thing that was written, and for each that could not be made sure of.
 
     Returns:
@@ -99,6 +103,7 @@ def export(
     """
     script = _find_converter(converter)
     trained = read_policy(checkpoint, base, tokenizer)
+    facts = Facts(checkpoint, measured)
     wanted = _wanted(forms, trained, script)
     target = writable_folder(folder)
     for form in wanted:
@@ -109,22 +114,44 @@ def export(
         say(f"no GGUF: {CONVERTER} of llama.cpp is not where commands are; name it by converter (--converter)")
     trained.policy.float()
     written = []
-    for part in _written(trained, target, wanted, dtype or trained.dtype, script, gguf_type):
+    for part in _written(trained, target, wanted, dtype or trained.dtype, script, gguf_type, facts):
         written.append(part)
         say(str(part))
     return written
 
 
 def _written(
-    trained: TrainedPolicy, target: Path, wanted: Sequence[Form], dtype: str, script: Path | None, gguf_type: str
+    trained: TrainedPolicy,
+    target: Path,
+    wanted: Sequence[Form],
+    dtype: str,
+    script: Path | None,
+    gguf_type: str,
+    facts: Facts,
 ) -> Iterator[Exported]:
     policy, yardstick = trained.policy, Yardstick(trained.policy)
+    adapter = next(iter(policy.model.peft_config.values())) if isinstance(policy.model, PeftModel) else None
+
+    def write_card(form: Form, folder: Path, dtype: str, agreement: Agreement) -> None:
+        card = model_card(
+            facts,
+            form,
+            target / form,
+            base=trained.base,
+            adapter=adapter,
+            dtype=dtype,
+            tokenizer=policy.tokenizer,
+            agreement=agreement,
+        )
+        (folder / CARD).write_text(card, encoding="utf-8")
+
     if "adapter" in wanted:
         about = {"base": trained.base, "dtype": trained.dtype, "frozen_base": trained.frozen_base}
         with whole_folder(target / "adapter", about) as folder:
             policy.save_pretrained(folder)
             read = CausalLMPolicy(str(trained.base), folder, lora=folder, dtype=trained.dtype).float()
             agreement = yardstick.hold(read, "float32")
+            write_card("adapter", folder, trained.dtype, agreement)
         yield Exported("adapter", target / "adapter", "float32", agreement)
     if set(wanted) <= {"adapter"}:
         return
@@ -137,6 +164,7 @@ def _written(
             whole.save_pretrained(folder)
             _cast(whole, torch.float32)
             agreement = yardstick.hold(CausalLMPolicy(folder, dtype="float32"), dtype, written=whole)
+            write_card("merged", folder, dtype, agreement)
         if "merged" in wanted:
             yield Exported("merged", place, dtype, agreement)
         if "gguf" in wanted and script is not None:

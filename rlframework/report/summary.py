@@ -31,7 +31,11 @@ def write_summary(path: str | Path, before: Evaluation, after: Evaluation, facts
         for measure in row.scores
         for suffix, value in {"": row.share(measure), "_interval": row.interval(measure)}.items()
     }
-    versions = {library: version(library) for library in _LIBRARIES}
-    summary = {**facts, **shares, "n_heldout": after.n, "library_versions": versions}
+    summary = {**facts, **shares, "n_heldout": after.n, "library_versions": library_versions()}
     Path(path).write_text(json.dumps(summary, indent=2) + "\n")
     return summary
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that a figure depends on, by name."""
+    return {library: version(library) for library in _LIBRARIES}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rlframework.report.evaluation import Evaluation
 from rlframework.utilities.imports import require
@@ -33,6 +34,31 @@ def print_comparison(evaluations: Sequence[Evaluation], caption: str = "") -> No
             cells += [f"{row.share(measure):.3f}", f"{low:.3f} - {high:.3f}"]
         table.add_row(row.name, *cells, str(row.n))
     require("rich.console", "report").Console().print(table)
+
+
+def print_figures(figures: Mapping[str, Mapping[str, Any]], caption: str = "") -> None:
+    """Print the figures of one evaluation: a row for each measure, and for each k of its pass@k and maj@k.
+
+    Args:
+        figures: As `Evaluation.figures` returns them.
+        caption: Said below the table.
+
+    Raises:
+        ImportError: rich is not installed.
+    """
+    table = require("rich.table", "report").Table()
+    table.add_column("measure")
+    table.add_column("mean", justify="right")
+    table.add_column("95 % interval", justify="center", style="dim")
+    for name, found in figures.items():
+        lines = [(name, found["mean"], found.get("interval"))]
+        for kind, label in (("pass_at_k", "pass@"), ("maj_at_k", "maj@")):
+            lines += [(f"  {label}{k}", one["share"], one["interval"]) for k, one in found.get(kind, {}).items()]
+        for label, mean, interval in lines:
+            table.add_row(label, f"{mean:.3f}", "{:.3f} - {:.3f}".format(*interval) if interval else "")
+    console = require("rich.console", "report").Console(highlight=False)
+    console.print(table)
+    console.print(caption, style="dim", markup=False)
 
 
 def print_examples(evaluations: Sequence[Evaluation], measure: str, count: int = 3) -> None:

@@ -131,6 +131,19 @@ def read_rows(source: str, columns: ColumnMap | None = None) -> list[Mapping[str
     rows = list(rows)
     if not rows or not all(isinstance(row, Mapping) for row in rows):
         raise ValueError(f"{source} holds {len(rows)} rows; expected at least one, and each a mapping of its columns")
+    return mapped_rows(rows, columns)
+
+
+def mapped_rows(rows: list[Mapping[str, Any]], columns: ColumnMap | None) -> list[Mapping[str, Any]]:
+    """Return rows with their prompt and their gold under the names that rewards read.
+
+    Args:
+        rows: As they were read.
+        columns: What to make of each; None leaves them as they are.
+
+    Raises:
+        KeyError: The rows lack a column that is to be mapped.
+    """
     if columns is None:
         return rows
     columns.check(dict.fromkeys(name for row in rows for name in row))

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from rlframework import CausalLMPolicy
 from rlframework.cli.commands import COMMANDS, main
+from rlframework.cli.help import GROUPS
+from rlframework.tasks import tiny_tokenizer
+from rlframework.testing import tiny_qwen3
+from tests import forked
+
+ROOT = Path(__file__).parents[2]
 
 SLOW = ("torch", "transformers", "pytorch_lightning", "datasets")
 
@@ -29,6 +38,13 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         ([], list(COMMANDS), 2),
         (["--version"], ["rlframework 0."], 0),
         (["reward-report", "--help"], ["--max-false-refusals", "The exit status is 1 if"], 0),
+        (["export", "--help"], ["--measured"], 0),
+        (["check", "--help"], ["--only"], 0),
+        (["eval", "--help"], ["--group-size", "The exit status is 1 if"], 0),
+        (["probe", "--help"], ["--prompts", "--trainer.precision"], 0),
+        (["fit", "--help"], ["--model.reward", "--trainer.max_steps", "--help-all"], 0),
+        (["predict", "-h"], ["usage: rlframework predict"], 0),
+        (["fit"], ["usage: rlframework fit"], 2),
     ],
 )
 def test_help_waits_for_nothing_large(arguments: list[str], words: list[str], status: int) -> None:
@@ -55,11 +71,62 @@ def test_an_unknown_command_is_an_error_of_usage(capsys: pytest.CaptureFixture[s
 
 @pytest.mark.filterwarnings("error")
 def test_fit_is_lightning_s_command_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["rlframework", "fit", "--help"])
+    monkeypatch.setattr(sys, "argv", ["rlframework", "fit", "--help-all"])
     with pytest.raises(SystemExit) as stopped:
         main()
     assert stopped.value.code == 0
-    assert "--trainer.max_steps" in capsys.readouterr().out
+    everything = capsys.readouterr().out
+    assert "--trainer.enable_autolog_hparams" in everything
+    # What the short help names is there; of a class's arguments the long one says nothing.
+    named = [option.split()[0].removesuffix("+=NAME") for options in GROUPS.values() for option, _ in options]
+    assert [name for name in named if name not in everything] == [
+        "--model.policy.model",
+        "--model.policy.lora.r",
+        "--model.reward",
+        "--model.sampler.group_size",
+        "--model.sampler.max_tokens",
+        "--model.prompts_per_rollout",
+        "--model.learning_rate",
+        "--data.path",
+    ]
+
+
+def test_the_short_help_names_arguments_that_there_are() -> None:
+    """Each by its path, as an option of a command line that is printed and not run."""
+    options = """--model GRPO --model.policy CausalLMPolicy --model.policy.model x --model.policy.lora peft.LoraConfig
+        --model.policy.lora.r 4 --model.reward CorrectAnswer --model.sampler SharedPrefixSampler
+        --model.sampler.group_size 4 --model.sampler.max_tokens 8 --model.prompts_per_rollout 4
+        --model.learning_rate 1e-4 --data LocalFile --data.path mine.csv --trainer.callbacks+=SavePolicy
+        --trainer.callbacks.folder x --print_config"""
+    done = forked.run("-m", "rlframework.cli", "fit", *options.split())
+    assert done.returncode == 0, done.stderr
+    printed = yaml.safe_load(done.stdout)["model"]["init_args"]
+    assert printed["policy"]["init_args"]["lora"]["init_args"]["r"] == 4
+    assert printed["sampler"]["init_args"]["group_size"] == 4
+
+
+def test_the_file_of_the_page_runs_through_every_command(tmp_path: Path) -> None:
+    [recipe] = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / "command_line.md").read_text(), re.DOTALL | re.M)
+    (tmp_path / "mine.yaml").write_text(recipe)
+    rows = "".join(f"{a} + {b}?,{a + b}\n" for a in range(10) for b in range(10))
+    (tmp_path / "mine.csv").write_text(f"question,answer\n{rows}")
+    tokenizer = tiny_tokenizer()
+    model = tiny_qwen3(vocab_size=len(tokenizer), max_position_embeddings=512, eos_token_id=tokenizer.eos_token_id)
+    CausalLMPolicy(model, tokenizer).save_pretrained(tmp_path / "my_model")
+
+    def run(*words: str) -> str:
+        done = forked.run("-m", "rlframework.cli", *words, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    run("fit", "-c", "mine.yaml", "--trainer.max_steps", "2", "--trainer.val_check_interval", "1")
+    [checkpoint] = map(str, tmp_path.glob("runs/mine/version_0/checkpoints/last.ckpt"))
+    assert "val/accuracy" in run("validate", "-c", "mine.yaml", "--ckpt_path", checkpoint)
+    run("eval", checkpoint, "--data", "mine.yaml", "--max-tokens", "4", "-n", "8")
+    run("export", "runs/mine/policy", "exported", "--measured", "eval", "--only", "adapter")
+    card = (tmp_path / "exported" / "adapter" / "README.md").read_text()
+    for words in ("class_path: rlframework.GRPO", "| val/accuracy |", "8 prompts x 1", "max_steps: 2"):
+        assert words in card
 
 
 def test_classes_of_the_working_folder_are_found(tmp_path: Path) -> None:

@@ -97,3 +97,10 @@ def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
     file.write_bytes("prompt,answer\nWie groß?,5\n".encode("latin-1"))
     with pytest.raises(ValueError, match=r"a\.csv is no UTF-8"):
         LocalFile(file)
+
+
+def test_a_side_without_rows_is_told_by_the_file_and_not_by_its_format(tmp_path: Path) -> None:
+    file = tmp_path / "sums.jsonl"
+    file.write_text(json.dumps({"prompt": "3 + 4?", "answer": "7"}) + "\n")
+    with pytest.raises(ValueError, match=r"no validation rows are left of .*sums\.jsonl'; raise heldout_share=0\.02"):
+        LocalFile(file).rows("validation")

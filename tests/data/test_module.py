@@ -75,6 +75,12 @@ def test_tokenize_serves_a_script_without_a_run() -> None:
     assert data.prompts == {}
 
 
+def test_a_split_that_there_is_not_is_told_from_those_there_are() -> None:
+    data = PromptDataModule(letter_rows(2), letter_rows(2))
+    with pytest.raises(KeyError, match="no 'heldout' split, only 'train' and 'validation'"):
+        data.tokenize("heldout", letter_tokenizer())
+
+
 def test_settings_reach_the_tokenisation() -> None:
     rows = [{"question": text} for text in ("ab", "abcde", "c")]
     tokenizer = letter_tokenizer()

@@ -23,6 +23,7 @@ GRPO(policy, reward, sampler, clip_low=0.1, learning_rate=1e-5, prompts_per_roll
 DAPO(policy, reward, sampler, clip_high=0.3)
 GSM8K(heldout_share=0.1, validation_rows=256)
 number: float = Wider(policy, reward, sampler, width=4, kl_coefficient=0.1).clip_high
+total = rewards.WeightedSum(rewards={"right": reward, "layout": rewards.ExactFormat()}, weights={"layout": 0.5})
 evaluated = GRPO(policy, reward, sampler).validation_sampler.max_tokens
 
 # Wrong ones.
@@ -31,5 +32,6 @@ GRPO(policy, reward, sampler, learning_rate="fast")  # type: ignore[arg-type] # 
 GRPO(reward, policy, sampler)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 GRPO(policy, reward, sampler, prompt_per_rollout=16)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
 GSM8K(heldout_shar=0.1)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+rewards.WeightedSum(rewards={"a": reward}, weights={"a": "1"})  # type: ignore[dict-item] # pyright: ignore[reportArgumentType]
 GRPO()  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
 Wider(policy, reward, sampler, widht=4)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from rlframework.functional.confidence import wilson_interval
+from rlframework.functional.confidence import grouped_interval, wilson_interval
 
 # The last four are method 3 of table I in R. G. Newcombe, Statistics in Medicine 17 (1998), p. 861.
 PUBLISHED = [
@@ -43,3 +44,25 @@ def test_quantile() -> None:
 def test_impossible_counts_are_refused(successes: int, n: int) -> None:
     with pytest.raises(ValueError, match=f"got {successes} of {n}"):
         wilson_interval(successes, n)
+
+
+def test_of_single_trials_it_is_wilson_s() -> None:
+    assert grouped_interval([1.0] * 3 + [0.0] * 7) == pytest.approx(wilson_interval(3, 10), abs=1e-12)
+    assert grouped_interval([1.0] * 8, trials=16) == pytest.approx(wilson_interval(8, 8))
+
+
+def test_it_covers_what_answers_to_the_same_problems_spread() -> None:
+    """200 problems of which each has its own chance, 8 answers each: trials taken one by one would promise too much."""
+    random, covered = np.random.default_rng(0), np.zeros(2)
+    for _ in range(400):
+        right = random.binomial(8, random.beta(0.6, 0.9, size=200))
+        intervals = grouped_interval((right / 8).tolist(), trials=8), wilson_interval(int(right.sum()), 1600)
+        covered += [low <= 0.4 <= high for low, high in intervals]
+    assert 0.93 <= covered[0] / 400 <= 0.98
+    assert covered[1] / 400 < 0.75
+
+
+@pytest.mark.parametrize("shares", [[], [1.5], [-0.1, 0.5]])
+def test_what_is_no_share_is_refused(shares: list[float]) -> None:
+    with pytest.raises(ValueError, match="at least one group"):
+        grouped_interval(shares)

@@ -15,7 +15,7 @@ from rlframework.completions import Completions
 from rlframework.data.module import PromptDataModule
 from rlframework.loop.rollout_algorithm import RolloutAlgorithm
 from rlframework.prompt import Prompt
-from rlframework.report.evaluation import Evaluation
+from rlframework.report.evaluation import Evaluation, is_share, tries
 from rlframework.report.probing.verdict import verdict
 from rlframework.rewards.failure_limits import Counts, counts_of, warn_of_failures
 from rlframework.utilities.peak_memory import PeakMemory
@@ -168,22 +168,6 @@ def quiet_trainer(**options: Any) -> pl.Trainer:
     """Return a Trainer of one device that logs, saves and shows nothing."""
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "devices": 1}
     return pl.Trainer(**{**quiet, "enable_model_summary": False, **options})
-
-
-def is_share(evaluation: Evaluation, name: str) -> bool:
-    """Return whether a measure scored, and with nothing but 0 and 1."""
-    valid = evaluation.scores[name][~evaluation.scores[name].isnan()]
-    return bool(len(valid)) and bool(((valid == 0) | (valid == 1)).all())
-
-
-def tries(group_size: int) -> list[int]:
-    """Return the k of pass@k that are shown: powers of 2, and the whole group.
-
-    Example:
-        >>> tries(12)
-        [1, 2, 4, 8, 12]
-    """
-    return [*(2**i for i in range(group_size.bit_length()) if 2**i < group_size), group_size]
 
 
 def _first_prompts(algorithm: RolloutAlgorithm, data: PromptDataModule, count: int) -> list[Prompt]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rlframework.report.probing.measure import ProbeReport, is_share, tries
+from rlframework.report.evaluation import is_share, tries
+from rlframework.report.probing.measure import ProbeReport
 from rlframework.utilities.imports import require
 
 SHOWN_ANSWERS, SHOWN_CHARACTERS = 3, 200
