@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import field
 from typing import Any
 
@@ -18,6 +18,7 @@ from rlframework.loop.checkpoint import check_base, leave_out_base, restore_run_
 from rlframework.loop.checks import check_weights
 from rlframework.loop.loader import RolloutLoader
 from rlframework.loop.optimizer import adamw, check_schedule
+from rlframework.loop.rank_watch import RankWatch
 from rlframework.metrics import Tally
 from rlframework.policies.base import Policy, eval_mode
 from rlframework.prompt import Prompt
@@ -158,6 +159,23 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         self._tally.mean("auxiliary_loss", added.detach())
         return loss + added
 
+    def configure_callbacks(self) -> list[pl.Callback]:
+        """Return the callback that ends all ranks when one has failed, unless there is one rank or the run has one."""
+        return [] if self.trainer.world_size == 1 or self._rank_watch is not None else [RankWatch()]
+
+    @property
+    def _rank_watch(self) -> RankWatch | None:
+        callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
+        return next((callback for callback in callbacks if isinstance(callback, RankWatch)), None)
+
+    def together(self, interruptible: bool = True) -> AbstractContextManager[None]:
+        """Return a context at whose end all ranks meet, and raise together what was raised in it on any of them.
+
+        Args:
+            interruptible: Leave it as soon as another rank wants to stop; see `RankWatch.together`.
+        """
+        return nullcontext() if self._rank_watch is None else self._rank_watch.together(interruptible)
+
     def configure_optimizers(self) -> Any:
         """Return AdamW over the trainable parameters and its schedule; override it as in any LightningModule."""
         schedule = {"name": self.schedule, "num_warmup_steps": self.warmup_steps}
@@ -206,8 +224,19 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         if not self.trainer.fit_loop._should_accumulate():
             self._count_update_seconds()
             self._tally.mean("update_seconds", torch.tensor(self._update_seconds, device=self.device))
-            self._show(self._tally.values(self.trainer))
+            self._show(self._figures_of_step())
             self._tally, self._update_seconds = Tally(), 0.0
+
+    def _figures_of_step(self) -> dict[str, float]:
+        """Return the tally's values over all ranks; what ranks wish is added up with them, at no call of its own."""
+        if self._rank_watch is None:
+            return self._tally.values(self.trainer)
+        names = ("ranks_that_stop", "ranks_that_requeue")
+        for name, wish in zip(names, self._rank_watch.wishes(), strict=True):
+            self._tally.sum(name, torch.tensor(wish))
+        figures = self._tally.values(self.trainer)
+        self._rank_watch.agree(*(figures.pop(name) for name in names))
+        return figures
 
     def on_train_batch_end(self, outputs: Any, batch: Rollout, batch_idx: int) -> None:
         """Log once per optimizer step, over all its minibatches and all ranks."""
