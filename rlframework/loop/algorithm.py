@@ -14,6 +14,7 @@ import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 
+from rlframework.loop.averaging import averagers, refuse_sharded_averaging, spare_frozen
 from rlframework.loop.checkpoint import check_base, leave_out_base, restore_run_state, run_state
 from rlframework.loop.checks import check_weights
 from rlframework.loop.loader import RolloutLoader
@@ -160,7 +161,12 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         return loss + added
 
     def configure_callbacks(self) -> list[pl.Callback]:
-        """Return the callback that ends all ranks when one has failed, unless there is one rank or the run has one."""
+        """Return the callback that ends all ranks when one has failed, unless there is one rank or the run has one.
+
+        Raises:
+            ValueError: A callback averages weights of which ranks hold parts.
+        """
+        refuse_sharded_averaging(self.trainer)
         return [] if self.trainer.world_size == 1 or self._rank_watch is not None else [RankWatch()]
 
     @property
@@ -201,6 +207,8 @@ class Algorithm(Fields, pl.LightningModule, ABC):
     def on_fit_start(self) -> None:
         """Print the sizes, and switch to train mode: a model fresh from a checkpoint folder is in eval mode."""
         check_weights(self.policy)
+        for callback in averagers(self.trainer):
+            spare_frozen(callback._average_model, self, "" if self.policy.frozen_base else "reference.")
         self.train()
         # A run that was stopped leaves half a step's.
         self._tally, self._figures, self._unlogged, self._update_seconds = Tally(), {}, {}, 0.0
