@@ -1,4 +1,6 @@
-"""A run of two ranks of which one fails, for test_ending.py: ``python ending_runs.py <folder> <where> <what> [rank]``.
+"""A run of two ranks of which one fails, for test_rank_watch.py: ``python ending_runs.py <folder> <where> <what>``.
+
+The number of the rank may follow; it is 1 by default.
 
 With ``RANK`` in its environment the process is one of two; else Lightning's ``STRATEGY`` starts the other.
 """
@@ -134,7 +136,8 @@ def main(folder: Path, where: str, what: str, rank: str = "1") -> None:
     )
     path = folder / "on_exception.ckpt"
     trainer.fit(module, data, ckpt_path=path if path.exists() else None, weights_only=False)
-    (folder / f"done{trainer.global_rank}").write_text(str(trainer.global_step))
+    weights = torch.nn.utils.parameters_to_vector(module.policy.parameters())
+    (folder / f"done{trainer.global_rank}").write_text(f"{trainer.global_step} {weights.double().sum():.17g}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Runs that are saved or resumed, for test_saving.py: ``python saving_runs.py <folder> <strategy> <phase> <row> ...``.
+"""Runs that are saved or resumed, for test_averaging.py: ``saving_runs.py <folder> <strategy> <phase> <row> ...``.
 
-A row is an averaging callback and a policy, such as ``ema:lora``. The first phase, ``whole``, trains and saves; a
-phase named after a step goes on from its checkpoint. Each rank leaves what it ended with in the folder.
+A row is an averaging callback and a policy, such as ``EMAWeightAveraging:LoRA``. The first phase, ``whole``, trains and
+saves; a phase named after a step goes on from its checkpoint. Each rank leaves what it ended with in the folder.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ if __name__ == "__main__":
         try:
             results[name] = run(*given, name)
         except Exception as error:  # one row must not keep the others from being tried
-            if os.environ.get("RAISE"):
-                raise
             results[name] = {"error": f"{type(error).__name__}: {error}"}
-    torch.save(results, given[0] / f"{given[2]}.{os.environ.get('RANK', '0')}.pt")
+    ended = given[0] / given[2] / f"rank{os.environ.get('RANK', '0')}.pt"
+    ended.parent.mkdir(exist_ok=True)
+    torch.save(results, ended)
