@@ -14,7 +14,7 @@ import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 
-from rlframework.loop.averaging import averagers, refuse_sharded_averaging, spare_frozen
+from rlframework.loop.averaging import averagers, refuse_sharded_averaging, resume_swa, spare_frozen
 from rlframework.loop.checkpoint import check_base, leave_out_base, restore_run_state, run_state
 from rlframework.loop.checks import check_weights
 from rlframework.loop.loader import RolloutLoader
@@ -297,6 +297,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
                 f"accumulate_grad_batches={accumulate}; choose a multiple in limit_train_batches"
             )
         if self.trainer.ckpt_path and self._run_state is not None:
+            resume_swa(self.trainer, self)
             restore_run_state(self.trainer, self._run_state)
             self._restore_figures()
         self._run_state = None

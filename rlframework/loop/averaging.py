@@ -20,14 +20,31 @@ def averagers(trainer: pl.Trainer) -> list[Any]:
     return [callback for callback in trainer.callbacks if isinstance(callback, _WeightAveraging)]  # type: ignore[attr-defined]
 
 
+def _swa(trainer: pl.Trainer) -> list[Any]:
+    return [callback for callback in trainer.callbacks if isinstance(callback, StochasticWeightAveraging)]  # type: ignore[attr-defined]
+
+
+def resume_swa(trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    """Give a resumed `StochasticWeightAveraging` its schedule back, with the learning rates that the run had.
+
+    Lightning makes the schedule anew when the next epoch begins: one step of it is lost, and making it sets rates.
+    """
+    for callback in _swa(trainer):
+        if callback._scheduler_state is not None and not callback._initialized:
+            groups = trainer.optimizers[0].param_groups
+            rates = [group["lr"] for group in groups]
+            callback.on_train_epoch_start(trainer, module)
+            for group, rate in zip(groups, rates, strict=True):
+                group["lr"] = rate
+
+
 def refuse_sharded_averaging(trainer: pl.Trainer) -> None:
     """Refuse a callback that averages weights where ranks hold parts of them.
 
     Raises:
         ValueError: There is one: it would copy the model whole before it is sharded, and average what is not trained.
     """
-    swa = [callback for callback in trainer.callbacks if isinstance(callback, StochasticWeightAveraging)]  # type: ignore[attr-defined]
-    for callback in (*averagers(trainer), *swa):
+    for callback in (*averagers(trainer), *_swa(trainer)):
         if not may_call_unequally_often(trainer):
             raise ValueError(
                 f"{type(callback).__name__} averages whole weights, and {type(trainer.strategy).__name__} gives each "
