@@ -30,14 +30,19 @@ def run(*arguments: object, cwd: Path = ROOT, **environment: str) -> subprocess.
 
 
 def run_together(
-    arguments: Sequence[object], environments: Sequence[Mapping[str, str]], cwd: Path = ROOT, seconds: int = 300
+    arguments: Sequence[object],
+    environments: Sequence[Mapping[str, str]],
+    cwd: Path = ROOT,
+    seconds: int = 300,
+    end_others: bool = True,
 ) -> list[subprocess.CompletedProcess[str]]:
-    """Run a program at the same time in each of some environments; one that fails ends the others."""
+    """Run a program at the same time in each of some environments; one that fails ends the others, unless told not."""
     words = [*map(str, arguments)]
     with tempfile.TemporaryDirectory() as folder:
         outputs = [[str(Path(folder, f"{n}.{name}")) for name in ("out", "err")] for n in range(len(environments))]
         given = [{**os.environ, **environment} for environment in environments]
         job = {"arguments": words, "environments": given, "outputs": outputs, "cwd": str(cwd), "seconds": seconds}
+        job["end_others"] = end_others
         server = _server()
         print(json.dumps(job), file=server.stdin, flush=True)
         codes = json.loads(server.stdout.readline())
@@ -76,7 +81,7 @@ def serve() -> None:
         while children:
             child, status = os.wait()
             codes[n := children.pop(child)] = os.waitstatus_to_exitcode(status)
-            for other in children if codes[n] else ():
+            for other in children if codes[n] and job["end_others"] else ():
                 os.kill(other, signal.SIGKILL)
         print(json.dumps(codes), flush=True)
 

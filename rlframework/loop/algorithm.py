@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import field
 from typing import Any
 
@@ -14,10 +14,12 @@ import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch import Tensor
 
+from rlframework.loop.averaging import averagers, refuse_sharded_averaging, resume_swa, spare_frozen
 from rlframework.loop.checkpoint import check_base, leave_out_base
 from rlframework.loop.checks import check_weights
 from rlframework.loop.loader import RolloutLoader
 from rlframework.loop.optimizer import adamw, check_schedule
+from rlframework.loop.rank_watch import RankWatch
 from rlframework.loop.standing import Progress, Standing, settle
 from rlframework.metrics import Tally
 from rlframework.policies.base import Policy, eval_mode
@@ -176,6 +178,28 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         self._tally.mean("auxiliary_loss", added.detach())
         return loss + added
 
+    def configure_callbacks(self) -> list[pl.Callback]:
+        """Return the callback that ends all ranks when one has failed, unless there is one rank or the run has one.
+
+        Raises:
+            ValueError: A callback averages weights of which ranks hold parts.
+        """
+        refuse_sharded_averaging(self.trainer)
+        return [] if self.trainer.world_size == 1 or self._rank_watch is not None else [RankWatch()]
+
+    @property
+    def _rank_watch(self) -> RankWatch | None:
+        callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
+        return next((callback for callback in callbacks if isinstance(callback, RankWatch)), None)
+
+    def together(self, interruptible: bool = True) -> AbstractContextManager[None]:
+        """Return a context at whose end all ranks meet, and raise together what was raised in it on any of them.
+
+        Args:
+            interruptible: Leave it as soon as another rank wants to stop; see `RankWatch.together`.
+        """
+        return nullcontext() if self._rank_watch is None else self._rank_watch.together(interruptible)
+
     def configure_optimizers(self) -> Any:
         """Return AdamW over the trainable parameters and its schedule; override it as in any LightningModule."""
         schedule = {"name": self.schedule, "num_warmup_steps": self.warmup_steps}
@@ -201,6 +225,8 @@ class Algorithm(Fields, pl.LightningModule, ABC):
     def on_fit_start(self) -> None:
         """Print the sizes, and switch to train mode: a model fresh from a checkpoint folder is in eval mode."""
         check_weights(self.policy)
+        for callback in averagers(self.trainer):
+            spare_frozen(callback._average_model, self, "" if self.policy.frozen_base else "reference.")
         self.train()
         # A run that was stopped leaves half a step's.
         self._tally, self._figures, self._unlogged, self._update_seconds = Tally(), {}, {}, 0.0
@@ -229,11 +255,22 @@ class Algorithm(Fields, pl.LightningModule, ABC):
             if not self.trainer.fit_loop._should_accumulate():
                 self._count_update_seconds()
                 self._tally.mean("update_seconds", torch.tensor(self._update_seconds, device=self.device))
-                self._show(self._tally.values(self.trainer))
+                self._show(self._figures_of_step())
                 self._tally, self._update_seconds = Tally(), 0.0
                 changed = True
         finally:
             self._progress.end_change(self.trainer, changed)
+
+    def _figures_of_step(self) -> dict[str, float]:
+        """Return the tally's values over all ranks; what ranks wish is added up with them, at no call of its own."""
+        if self._rank_watch is None:
+            return self._tally.values(self.trainer)
+        names = ("ranks_that_stop", "ranks_that_requeue")
+        for name, wish in zip(names, self._rank_watch.wishes(), strict=True):
+            self._tally.sum(name, torch.tensor(wish))
+        figures = self._tally.values(self.trainer)
+        self._rank_watch.agree(*(figures.pop(name) for name in names))
+        return figures
 
     def on_train_batch_end(self, outputs: Any, batch: Rollout, batch_idx: int) -> None:
         """Log once per optimizer step, over all its minibatches and all ranks."""
@@ -300,6 +337,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
                 f"accumulate_grad_batches={accumulate}; choose a multiple in limit_train_batches"
             )
         if self.trainer.ckpt_path and self._run_state is not None:
+            resume_swa(self.trainer, self)
             # With the figures of a rollout that began before: loggers and callbacks of this run do not have them.
             self._show(self._saved_figures)
             tally = self._progress.go_on(self.trainer, self._run_state)

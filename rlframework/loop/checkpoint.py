@@ -19,30 +19,40 @@ ORIGIN = "policy_origin"
 def leave_out_base(checkpoint: dict[str, Any], policy: Policy) -> None:
     """Take the frozen base out of a checkpoint; put in its digest, and what the policy was made of.
 
+    It stays in where ranks hold parts of it: their strategy loads what the policy has, and nothing less.
+
     Args:
         checkpoint: As Lightning hands it to ``on_save_checkpoint``; it is changed.
         policy: The policy that is saved.
     """
     checkpoint[ORIGIN] = policy.origin()
-    if not policy.frozen_base:
+    if not policy.frozen_base or is_sharded(policy):
         return
-    for name in policy.frozen_base:
-        checkpoint["state_dict"].pop(POLICY + name, None)
+    for state in _states(checkpoint):
+        for name in policy.frozen_base:
+            state.pop(POLICY + name, None)
     checkpoint["frozen_base"] = base_digest(policy)
+
+
+def _states(checkpoint: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the weights that a checkpoint holds: with a callback that averages them, the average and the trained."""
+    return [checkpoint[name] for name in ("state_dict", "current_model_state") if name in checkpoint]
 
 
 def check_base(checkpoint: Mapping[str, Any], module: nn.Module) -> None:
     """Refuse a checkpoint of another adapter, or one that was trained on another base.
 
+    For a callback that averages weights the base is put back: it loads whole models.
+
     Args:
-        checkpoint: As Lightning hands it to ``on_load_checkpoint``.
+        checkpoint: As Lightning hands it to ``on_load_checkpoint``; one without weights was loaded by the strategy.
         module: What it will be loaded into; its policy is ``module.policy``.
 
     Raises:
         ValueError: With how many weights are missing or left over, or that the base is another one.
     """
     policy: Any = module.policy
-    if not policy.frozen_base:
+    if not policy.frozen_base or "state_dict" not in checkpoint:
         return
     base = {POLICY + name for name in policy.frozen_base}
     expected, saved = set(module.state_dict()) - base, set(checkpoint["state_dict"]) - base
@@ -59,6 +69,10 @@ def check_base(checkpoint: Mapping[str, Any], module: nn.Module) -> None:
             "the checkpoint holds an adapter that was trained on another base model than this policy has; load the "
             "model that the run began with"
         )
+    if "current_model_state" in checkpoint:
+        own = module.state_dict()
+        for state in _states(checkpoint):
+            state.update({name: own[name] for name in base - state.keys()})
 
 
 def base_digest(policy: Policy) -> str | None:

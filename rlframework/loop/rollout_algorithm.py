@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import field, replace
 from functools import partial
 from typing import Any, ClassVar, cast, final
@@ -28,12 +29,12 @@ from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel, Scores
 from rlframework.rewards.failure_limits import Counts, RewardLimits, counts_of, warn_of_failures
-from rlframework.rewards.waiting import stoppable
+from rlframework.rewards.waiting import stoppable, unstoppable
 from rlframework.rollout import Rollout
 from rlframework.samplers.base import GroupSampler
 from rlframework.samplers.check import SamplerCheck
 from rlframework.terms import KLInLoss, KLTerm, SamplerCorrection
-from rlframework.utilities.distributed import gather_rows, on_any_rank, replica, sum_over_replicas
+from rlframework.utilities.distributed import gather_rows, is_sharded, on_any_rank, replica, sum_over_replicas
 from rlframework.utilities.fields import derived
 
 
@@ -169,7 +170,9 @@ class RolloutAlgorithm(Algorithm):
         self.zero_grad(set_to_none=True)
         self._tell("on_rollout_start", prompts)
         completions = self._sampled(prompts, step)
-        scores = self._judged(completions)
+        with self.together():
+            scores = self.reward.evaluate(completions)
+        self._check_scores(scores)
         rollout = Rollout.of(
             completions, scores.total, pad_id=self.policy.pad_id, temperature=self.sampler.temperature
         ).to(self.device)
@@ -200,7 +203,8 @@ class RolloutAlgorithm(Algorithm):
 
     def _sampled(self, prompts: list[Prompt], step: int) -> Completions:
         """Return completions whose rows stand in the order of the minibatches from here on."""
-        with self.inference(), stoppable(), self.sampler.reporting(partial(self._tell, "on_rollout_progress")):
+        reporting = self.sampler.reporting(partial(self._tell, "on_rollout_progress"))
+        with self._while_sampling(self.sampler), self.inference(), reporting:
             completions = self.sampler.sample(self.policy, prompts, step=step)
         self.watch.completions(self.sampler, completions)
         order, size = torch.as_tensor(self.minibatch_order(completions)), completions.group_size
@@ -212,11 +216,23 @@ class RolloutAlgorithm(Algorithm):
             )
         return replace(completions, rows=[completions.rows[row] for row in order.tolist()])
 
-    def _judged(self, completions: Completions) -> Scores:
-        scores = self.reward.evaluate(completions)
+    @contextmanager
+    def _while_sampling(self, sampler: GroupSampler) -> Iterator[None]:
+        """Let SIGTERM, or a failure elsewhere, end sampling at once; not where ranks call each other meanwhile."""
+        alone = sampler.samples_policy_itself and sampler.unfiltered is sampler and not is_sharded(self.policy)
+        if self.trainer.world_size == 1:
+            with stoppable():
+                yield
+        elif alone:
+            with self.together(), stoppable():
+                yield
+        else:
+            with unstoppable():
+                yield
+
+    def _check_scores(self, scores: Scores) -> None:
         self.watch.scores(scores)
         self.reward_limits.observe(scores.judgements, lambda counts: sum_over_replicas(self.trainer, counts))
-        return scores
 
     def _old_logprobs(self, rollout: Rollout, step: int) -> Tensor | None:
         """Return ``(B, T)``: the sampler's own log-probabilities where they are the policy's, and else a forward pass.
@@ -383,10 +399,10 @@ class RolloutAlgorithm(Algorithm):
         """
         # The last batch of a rank may be empty; it samples all the same, since a sharded policy needs every rank.
         sampled = prompts or self.trainer.datamodule.prompts["validation"][:1]  # type: ignore[attr-defined]
-        with self.inference():
+        with self._while_sampling(self.validation_sampler), self.inference():
             completions = self.validation_sampler.sample(self.policy, sampled)
-        if prompts:
-            for score in self.validation_scores.values():
+        with self.together():
+            for score in self.validation_scores.values() if prompts else ():
                 cast(MeanScore, score).update(completions)
         for name, score in self.validation_scores.items():
             shown = name != "reward"

@@ -93,7 +93,6 @@ class WorkerPool:
         self._idle: list[Worker] = []
         self._turn = threading.Lock()
         self._process = os.getpid()
-        _POOLS.add(self)
 
     def map(self, calls: Sequence[tuple[Any, ...] | Mapping[str, Any]]) -> list[CallResult]:
         """Call the function with each tuple, or mapping by name, of arguments; return the outcomes in the same order.
@@ -153,7 +152,6 @@ class WorkerPool:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _idle=[], _turn=threading.Lock(), _process=os.getpid())
-        _POOLS.add(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> WorkerPool:
         return self
@@ -169,6 +167,8 @@ class Worker:
         command = [sys.executable, "-P", str(Path(__file__).with_name("worker.py")), str(theirs.fileno())]
         # A group of its own: an interrupt from the keyboard is the parent's to handle, and a kill reaches children.
         self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], start_new_session=True)  # noqa: S603
+        self.parent = os.getpid()
+        _WORKERS.add(self)
         theirs.close()
         self.channel.send(setup)
         self.ready = False
@@ -263,12 +263,12 @@ def _nearest(workers: Iterable[Worker]) -> float:
     return max(0.0, min(worker.deadline for worker in workers) - time.monotonic())
 
 
-_POOLS: weakref.WeakSet[WorkerPool] = weakref.WeakSet()
+_WORKERS: weakref.WeakSet[Worker] = weakref.WeakSet()
 
 
 @atexit.register
-def _close_all() -> None:
-    for pool in list(_POOLS):
-        if pool._process == os.getpid():
-            for worker in pool._idle:
-                worker.kill()
+def end_workers() -> None:
+    """End the workers of all pools, also those that are busy; done when the interpreter ends."""
+    for worker in list(_WORKERS):
+        if worker.parent == os.getpid():
+            worker.kill()

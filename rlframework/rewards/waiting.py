@@ -9,6 +9,18 @@ from contextlib import contextmanager
 from types import FrameType
 
 SLICE_S = 0.1
+_unstoppable = False
+
+
+@contextmanager
+def unstoppable() -> Iterator[None]:
+    """Have `stoppable` change nothing inside: where one rank must not leave the others, who call it."""
+    global _unstoppable
+    before, _unstoppable = _unstoppable, True
+    try:
+        yield
+    finally:
+        _unstoppable = before
 
 
 @contextmanager
@@ -23,7 +35,7 @@ def stoppable() -> Iterator[None]:
         SIGTERMException: The signal came.
     """
     before = signal.getsignal(signal.SIGTERM)
-    if not callable(before) or threading.current_thread() is not threading.main_thread():
+    if _unstoppable or not callable(before) or threading.current_thread() is not threading.main_thread():
         yield
         return
 
