@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from contextlib import nullcontext
 from typing import Any, NoReturn
 
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
@@ -10,6 +12,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 import rlframework.algorithms  # noqa: F401  # `--model GRPO`: short names are those of classes that are imported.
 from rlframework.data import PromptDataModule
 from rlframework.loop.algorithm import Algorithm
+from rlframework.loop.checkpoint_files import DamagedCheckpointError, reading
 from rlframework.utilities.imports import require
 from rlframework.utilities.known_warnings import LOFTQ, without
 from rlframework.utilities.other_names import COUNTERPARTS
@@ -45,6 +48,15 @@ class RecipeCLI(LightningCLI):
             args=args,
             **{"parser_class": RecipeParser, **options},
         )
+
+    def _parse_ckpt_path(self) -> None:
+        """Read the checkpoint's hyperparameters, as Lightning does; of a damaged file say which it is."""
+        path = self.config[self.config.subcommand].get("ckpt_path") if self.config.get("subcommand") else None
+        try:
+            with reading(path) if path and os.path.isfile(path) else nullcontext():
+                super()._parse_ckpt_path()
+        except DamagedCheckpointError as error:
+            self.parser.error(str(error))
 
     def instantiate_classes(self) -> None:
         """Construct the policy, the algorithm and the data module, without PEFT's warning of a default nobody set."""

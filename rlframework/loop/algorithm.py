@@ -7,14 +7,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.model_helpers import _restricted_classmethod
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 
 from rlframework.loop.checkpoint import check_base, leave_out_base, restore_run_state, run_state
+from rlframework.loop.checkpoint_files import check_checkpoint, use_safe_checkpoints
 from rlframework.loop.checks import check_weights
 from rlframework.loop.loader import RolloutLoader
 from rlframework.loop.optimizer import adamw, check_schedule
@@ -173,6 +176,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         """Refuse sizes that do not fit together before anything is loaded."""
         # Lightning's loops, which come next, cannot be wrapped.
         leave_out(LEAF_SPEC, NO_VALIDATION)
+        use_safe_checkpoints(self.trainer)
         if stage == "fit":
             _ = self.steps_per_pass
 
@@ -245,6 +249,22 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         check_base(checkpoint, self)
         self._run_state = checkpoint.get("run_state")
         self._saved_figures = checkpoint.get("figures")
+
+    @_restricted_classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
+        """Make the module anew with the weights of a checkpoint, as Lightning does, unless the file is damaged.
+
+        Args:
+            checkpoint_path: The file.
+            *args: As in Lightning's.
+            **kwargs: Likewise.
+
+        Raises:
+            DamagedCheckpointError: The file is not what was saved.
+        """
+        if isinstance(checkpoint_path, (str, Path)):
+            check_checkpoint(checkpoint_path)
+        return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
 
     def on_train_start(self) -> None:
         """Go on where a resumed run was saved.
