@@ -2,8 +2,8 @@
 
 from rlframework.callbacks.progress import ProgressBar
 from rlframework.callbacks.refresh_reference import RefreshReference
-from rlframework.callbacks.rollout_writer import RolloutWriter
+from rlframework.callbacks.rollout_writer import RolloutWriter, read_rollouts
 from rlframework.callbacks.save_policy import SavePolicy
 from rlframework.loop.callback import RolloutCallback
 
-__all__ = ["ProgressBar", "RefreshReference", "RolloutCallback", "RolloutWriter", "SavePolicy"]
+__all__ = ["ProgressBar", "RefreshReference", "RolloutCallback", "RolloutWriter", "SavePolicy", "read_rollouts"]
