@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import pytorch_lightning as pl
 from rlframework.loop.callback import RolloutCallback, RolloutRecord
 from rlframework.utilities.distributed import replica
 from rlframework.utilities.paths import writable_folder
+from rlframework.utilities.whole_lines import append_lines, end_last_line
 
 # How a line begins; until 0.1 it had no attempt.
 _START = re.compile(rb'\{"rollout": (\d+), (?:"attempt": (\d+), )?')
@@ -60,7 +59,7 @@ class RolloutWriter(RolloutCallback):
         folder = writable_folder(self.folder or trainer.log_dir or trainer.default_root_dir)
         self.path = folder / ("rollouts.jsonl" if replicas == 1 else f"rollouts-{rank}.jsonl")
         if self.path.exists() and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            _end_last_line(self.path)
+            end_last_line(self.path, _is_json)
             self._written = _index(self.path)
 
     def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, record: RolloutRecord) -> None:
@@ -76,7 +75,7 @@ class RolloutWriter(RolloutCallback):
         if not (new := lines[end - start :]):
             return
         try:
-            stop = _append(self.path, new)
+            stop = append_lines(self.path, new)
         except OSError as error:
             warnings.warn(
                 f"rollout {record.step} could not be written to {self.path}: {error.strerror}. Its "
@@ -166,44 +165,12 @@ def _begins_with(path: Path, start: int, end: int, lines: bytes) -> bool:
     return lines == there or (last and lines.startswith(there))
 
 
-def _append(path: Path, lines: bytes) -> int:
-    """Append all of the lines or none, and return where the file ends."""
-    with path.open("ab", buffering=0) as file:
-        with suppress(OSError):  # of a file system without locks
-            fcntl.flock(file, fcntl.LOCK_EX)
-        end = file.seek(0, 2)
-        try:
-            left = memoryview(lines)
-            while left:
-                left = left[file.write(left) :]
-        except OSError:
-            file.truncate(end)
-            raise
-        return end + len(lines)
-
-
-def _end_last_line(path: Path) -> None:
-    """Remove half a line at the end of a file; a whole one that only lacks its end gets it."""
-    with path.open("r+b") as file:
-        with suppress(OSError):
-            fcntl.flock(file, fcntl.LOCK_EX)
-        start = end = file.seek(0, 2)
-        rest = b""
-        while start and b"\n" not in rest:
-            size = min(start, 1 << 16)
-            start -= size
-            file.seek(start)
-            rest = file.read(size) + rest
-        rest = rest[rest.rfind(b"\n") + 1 :]
-        if not rest:
-            return
-        try:
-            json.loads(rest)
-            file.seek(end)
-            file.write(b"\n")
-        except ValueError:
-            file.truncate(end - len(rest))
-            warnings.warn(f"{path} ended in half a line of {len(rest)} bytes; they were removed", stacklevel=3)
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
 
 
 def _index(path: Path) -> dict[int, tuple[int, int, int]]:
