@@ -15,9 +15,9 @@ from pathlib import Path
 
 import transformers
 from pytorch_lightning.callbacks import ModelCheckpoint
-from rlframework.loggers import AppendingCSVLogger
 
 from rlframework import CausalLMPolicy, PromptDataModule, SharedPrefixSampler, algorithms, rewards
+from rlframework.loggers import AppendingCSVLogger
 from rlframework.report import Comparison
 from rlframework.tasks import chain_sums, create_base
 from rlframework.tasks.tiny.run import recipe_parser, sizes, tiny_trainer

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from rlframework.loggers import AppendingCSVLogger
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from rlframework import GRPO, SFT, DemonstrationDataModule, Policy, PromptDataModule, Rollout, SharedPrefixSampler
 from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
+from rlframework.loggers import AppendingCSVLogger
 from rlframework.report import Comparison
 from rlframework.rewards import AnswerCheck, AnswerTemplate, ApproximateFormat, CorrectAnswer, ExactFormat, NumberCheck
 from rlframework.tasks import chain_sums, tiny_tokenizer

@@ -17,10 +17,10 @@ import pytorch_lightning as pl
 import torch
 from peft import LoraConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
-from rlframework.loggers import AppendingCSVLogger
 
 from rlframework import GRPO, SFT, CausalLMPolicy, GroupSampler, RolloutWriter, SharedPrefixSampler
 from rlframework.data import OpenR1Demonstrations, OpenR1Math
+from rlframework.loggers import AppendingCSVLogger
 from rlframework.report import Comparison
 from rlframework.rewards import ApproximateFormat, ExactFormat, LenientMathCheck, MathCheck, NumberCheck
 from rlframework.tasks.math_run import Sizes, math_trainer, recipe_options

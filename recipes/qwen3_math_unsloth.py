@@ -20,10 +20,10 @@ from __future__ import annotations
 import unsloth  # noqa: F401  # isort: skip  (it patches what is imported after it)
 
 import torch
-from rlframework.loggers import AppendingCSVLogger
 from qwen3_math import LORA, main
 
 from rlframework import UnslothEngineSampler, UnslothPolicy, UnslothSampler
+from rlframework.loggers import AppendingCSVLogger
 from rlframework.tasks.math_run import recipe_options
 from rlframework.utilities.paths import writable_folder
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytorch_lightning as pl
 import transformers
 from peft import LoraConfig
-from rlframework.loggers import AppendingCSVLogger
 
 from rlframework import GRPO, CausalLMPolicy, DynamicSampling, SharedPrefixSampler, rewards
 from rlframework.callbacks import ProgressBar, RolloutWriter, SavePolicy
+from rlframework.loggers import AppendingCSVLogger
 from rlframework.policies import fastest_precision
 from rlframework.report import Comparison, process_usage
 from rlframework.tasks.smollm2 import create_smollm2

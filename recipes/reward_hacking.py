@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from rlframework.loggers import AppendingCSVLogger
 
 from rlframework import GRPO, CausalLMPolicy, PromptDataModule, SharedPrefixSampler, rewards
+from rlframework.loggers import AppendingCSVLogger
 from rlframework.report import Comparison, Run, plot_reward_and_accuracy
 from rlframework.tasks import chain_sums, create_base
 from rlframework.tasks.tiny.run import recipe_parser, sizes, tiny_trainer

@@ -16,9 +16,9 @@ from typing import Any
 
 import transformers
 from pytorch_lightning.callbacks import ModelCheckpoint
-from rlframework.loggers import AppendingCSVLogger
 
 from rlframework import GRPO, CausalLMPolicy, PromptDataModule, SharedPrefixSampler, rewards
+from rlframework.loggers import AppendingCSVLogger
 from rlframework.report import Comparison
 from rlframework.rewards.logic import TruthTable
 from rlframework.tasks import create_base, truth_tables

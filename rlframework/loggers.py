@@ -83,8 +83,8 @@ class _Rows(ExperimentWriter):
             append_lines(self.metrics_file_path, self._rows(self.metrics))
         except OSError as error:
             warnings.warn(
-                f"{len(self.metrics)} rows could not be written to {self.metrics_file_path}: {error.strerror}. They are "
-                "kept and tried again; training goes on",
+                f"{len(self.metrics)} rows could not be written to {self.metrics_file_path}: {error.strerror}. They "
+                "wait for the next ones; training goes on",
                 stacklevel=2,
             )
             return

@@ -12,6 +12,8 @@ from importlib.metadata import version
 COMMANDS = {
     "fit": ("lightning", "train by a YAML file or by options, as Lightning's command line does"),
     "validate": ("lightning", "measure on the held-out prompts, by the same file and options"),
+    "test": ("lightning", "measure on the test split, by the same file and options"),
+    "predict": ("lightning", "sample completions and score them, by the same file and options"),
     "probe": ("probe", "what there is to reinforce, before any training, by the YAML file of `fit`"),
     "check": ("check", "prove an algorithm of your own: its gradients, denominators and options"),
     "export": ("export", "what a run has learned, for other libraries: adapter, merged, GGUF"),

@@ -1,38 +1,77 @@
-"""``rlframework fit`` and ``validate``: Lightning's command line, options by the constructors' types."""
+"""``rlframework fit``, ``validate``, ``test`` and ``predict``: Lightning's command line; mistakes in short."""
 
 from __future__ import annotations
 
 import os
-import re
+import sys
+import traceback
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import wraps
 from typing import Any, NoReturn
 
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 import rlframework.algorithms  # noqa: F401  # `--model GRPO`: short names are those of classes that are imported.
+from rlframework.cli.settings import Refused, Setting, read_settings
 from rlframework.data import PromptDataModule
+from rlframework.loggers import AppendingCSVLogger
 from rlframework.loop.algorithm import Algorithm
 from rlframework.loop.checkpoint_files import DamagedCheckpointError, reading
 from rlframework.utilities.imports import require
 from rlframework.utilities.known_warnings import LOFTQ, without
-from rlframework.utilities.other_names import COUNTERPARTS
+
+# What a setting can be blamed for; anything else is a fault of the program, and shown with where it happened.
+BLAMED = (ImportError, KeyError, MisconfigurationException, OSError, RuntimeError, TypeError, ValueError)
+# Lightning's functions that a batch goes through.
+_AT_WORK = {"advance", "_evaluation_step", "_predict_step"}
+_LINES, _WIDTH = 4, 400
 
 
 class RecipeParser(LightningArgumentParser):
-    """Lightning's parser, which answers the option names of TRL and transformers with the names used here."""
+    """Lightning's parser, which hands on what it refuses and remembers which class refused its arguments."""
+
+    failed: tuple[type, dict[str, Any], Exception] | None = None
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """End with the message and the answers to it."""
-        unknown = re.findall(
-            r"Option '(\w+)' is not accepted|Key '(?:\w+\.)*(\w+)' is not expected|--\S*?(\w+)=", message
-        )
-        names = dict.fromkeys("".join(found) for found in unknown)
-        answers = [f"{name!r}: here it is {COUNTERPARTS[name]}" for name in names if name in COUNTERPARTS]
-        super().error("\n".join([message, *answers]), ex)
+        """Raise the message, for `RecipeCLI` to say in words.
+
+        Args:
+            message: By the parser, about its search for a type that fits.
+            ex: What it was raised from.
+
+        Raises:
+            Refused: Always, but of a parser that was asked for an exception of jsonargparse.
+        """
+        if not self.exit_on_error:
+            super().error(message, ex)
+        raise Refused(message) from ex
+
+    def add_instantiator(self, instantiator: Callable[..., Any], class_type: type, **options: Any) -> None:
+        """Add what constructs the objects of a class, and watch it.
+
+        Args:
+            instantiator: Called with the class and its arguments.
+            class_type: The class.
+            **options: As of jsonargparse.
+        """
+
+        @wraps(instantiator)
+        def watched(kind: type, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return instantiator(kind, *args, **kwargs)
+            except Exception as error:
+                self.failed = self.failed or (kind, kwargs, error)
+                raise
+
+        super().add_instantiator(watched, class_type, **options)
 
 
 class RecipeCLI(LightningCLI):
     """LightningCLI over any algorithm, `SFT` too, and any `PromptDataModule`.
+
+    What is wrong in a YAML file or an option ends with status 2 and a few lines: the place, the name, what was meant.
 
     Args:
         args: Arguments instead of those of the process.
@@ -40,6 +79,7 @@ class RecipeCLI(LightningCLI):
     """
 
     def __init__(self, args: list[str] | None = None, **options: Any) -> None:
+        self.settings = Setting({}, "the command line")
         super().__init__(
             Algorithm,
             PromptDataModule,
@@ -49,19 +89,93 @@ class RecipeCLI(LightningCLI):
             **{"parser_class": RecipeParser, **options},
         )
 
-    def _parse_ckpt_path(self) -> None:
-        """Read the checkpoint's hyperparameters, as Lightning does; of a damaged file say which it is."""
-        path = self.config[self.config.subcommand].get("ckpt_path") if self.config.get("subcommand") else None
+    def prog(self, command: str | None = None) -> str:
+        """Return the command as it is called.
+
+        Args:
+            command: Its second word; by default the one that was parsed.
+        """
+        return f"rlframework {command or getattr(self, 'subcommand', None) or ''}".rstrip()
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse the arguments, and end with what is wrong with them, if anything is.
+
+        Args:
+            parser: With the commands.
+            args: Instead of the arguments of the process.
+        """
+        words = sys.argv[1:] if args is None else args
+        commands = getattr(self, "_subcommand_parsers", {})
+        command = next((word for word in words if word in commands), None)
         try:
-            with reading(path) if path and os.path.isfile(path) else nullcontext():
+            self.settings = read_settings(words if isinstance(words, Sequence) else [])
+        except Refused as refusal:
+            end(self.prog(command), refusal.message)
+        try:
+            self.parse(parser, args)
+        except Refused as refusal:
+            from rlframework.cli.mistakes import arguments_in, mistake
+
+            known = arguments_in(commands.get(command, parser)).items()
+            roots = {name: one for name, one in known if name.partition(".")[0] not in ("config", "trainer")}
+            found = mistake(self.settings, roots, {"trainer": self.trainer_class})
+            end(self.prog(command), found or shortened(refusal.message))
+
+    def parse(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse the arguments as Lightning does.
+
+        Args:
+            parser: With the commands.
+            args: Instead of the arguments of the process.
+        """
+        super().parse_arguments(parser, args)
+
+    def _add_instantiators(self) -> None:
+        super()._add_instantiators()
+        if isinstance(self.parser, RecipeParser):  # of all other classes, to watch them
+            self.parser.add_instantiator(lambda kind, *args, **kwargs: kind(*args, **kwargs), object)
+
+    def _checkpoint(self) -> str | None:
+        """Return the checkpoint that a command is to load, if it is a file here."""
+        command = self.config.get("subcommand")
+        path = self.config[command].get("ckpt_path") if command else None
+        return path if path and os.path.isfile(path) else None
+
+    def _parse_ckpt_path(self) -> None:
+        """Read a checkpoint's hyperparameters, as Lightning does, and end with what is wrong with a damaged one."""
+        path = self._checkpoint()
+        try:
+            with reading(path) if path else nullcontext():
                 super()._parse_ckpt_path()
         except DamagedCheckpointError as error:
-            self.parser.error(str(error))
+            end(self.prog(self.config.subcommand), str(error))
 
     def instantiate_classes(self) -> None:
-        """Construct the policy, the algorithm and the data module, without PEFT's warning of a default nobody set."""
-        with without(LOFTQ):
-            super().instantiate_classes()
+        """Construct the policy, the algorithm, the data module and the Trainer, and end with what one refuses."""
+        try:
+            with without(LOFTQ):  # PEFT's warning of a default nobody set
+                super().instantiate_classes()
+        except Exception as error:
+            kind, given, cause = getattr(self.parser, "failed", None) or (None, {}, error)
+            if not isinstance(cause, BLAMED):
+                raise cause from None
+            from rlframework.cli.mistakes import place_of
+
+            place = place_of(self.settings, said(cause), kind, given)
+            end(self.prog(), f"{place}:\n  {said(cause)}" if place else said(cause))
+        path = self._checkpoint()
+        for logger in self.trainer.loggers if path and self.subcommand == "fit" else []:
+            if isinstance(logger, AppendingCSVLogger):
+                logger.resume(path)
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        try:
+            super()._run_subcommand(subcommand)
+        except BLAMED as error:
+            # Before the first batch it is about what was set; afterwards about what happened, and where.
+            if _AT_WORK & {frame.name for frame in traceback.extract_tb(error.__traceback__)}:
+                raise
+            end(self.prog(), said(error))
 
 
 def main(args: list[str] | None = None, **options: Any) -> RecipeCLI:
@@ -73,6 +187,41 @@ def main(args: list[str] | None = None, **options: Any) -> RecipeCLI:
 
     Raises:
         ImportError: jsonargparse is not installed.
+        SystemExit: Of status 2, after a few lines that say what is wrong in a file or an option.
     """
     require("jsonargparse", "cli")
     return RecipeCLI(args, **{"save_config_kwargs": {"overwrite": True}, **options})
+
+
+def end(prog: str, why: str) -> NoReturn:
+    """Print why a command cannot be carried out, and end with status 2.
+
+    Args:
+        prog: The command.
+        why: In few lines.
+    """
+    print(f"{prog}: error: {why}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def said(error: BaseException) -> str:
+    """Return what an exception says, in few lines: a KeyError without its quotes.
+
+    Example:
+        >>> said(KeyError("no column 'prompt'"))
+        "no column 'prompt'"
+    """
+    text = str(error.args[0] if isinstance(error, KeyError) and error.args else error) or type(error).__name__
+    return shortened(text)
+
+
+def shortened(message: str) -> str:
+    r"""Return a message without the values that a parser repeats, which may be a whole file, and without its search.
+
+    Example:
+        >>> shortened("Parser key 'x':\n  Does not validate against any of the Union subtypes\n  Given value: {1: 2}")
+        "Parser key 'x':"
+    """
+    lines = message.partition("Given value")[0].splitlines()
+    kept = [line for line in lines if line.strip() and "Union subtypes" not in line and "Subtypes:" not in line]
+    return "\n".join(line if len(line) <= _WIDTH else f"{line[:_WIDTH]} ..." for line in kept[:_LINES])

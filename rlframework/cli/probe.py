@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, NoReturn
+from typing import Any
 
 from pytorch_lightning.cli import LightningArgumentParser
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from rlframework.cli.lightning import RecipeCLI
+from rlframework.cli.lightning import BLAMED, RecipeCLI, end, said
 from rlframework.report.probing.measure import probe
 from rlframework.report.probing.table import print_probe
 from rlframework.utilities.imports import require
 from rlframework.utilities.paths import writable_folder
+
+PROG = "rlframework probe"
 
 
 class ProbeCLI(RecipeCLI):
@@ -42,9 +42,13 @@ class ProbeCLI(RecipeCLI):
         for name, value in _ASIDE.items():
             self.config.trainer[name] = value
 
-    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+    def parse(self, parser: LightningArgumentParser, args: Any) -> None:
         """Read the arguments; Lightning's own would warn that those of the process begin with the command's name."""
         self.config = parser.parse_args(args)
+
+    def prog(self, command: str | None = None) -> str:
+        """Return the command as it is called."""
+        return PROG
 
 
 _ASIDE = {
@@ -99,7 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
             arguments,
             save_config_callback=None,
             run=False,
-            parser_kwargs={"prog": "rlframework probe", "description": __doc__},
+            parser_kwargs={"prog": PROG, "description": __doc__},
         )
         config = cli.config
         report = probe(cli.model, cli.datamodule, config.prompts, config.group_size, cli.trainer, config.ckpt_path)
@@ -107,16 +111,10 @@ def main(arguments: list[str] | None = None) -> int:
         if config.output is not None:
             Path(config.output).write_text(json.dumps(report.figures(), indent=2) + "\n", encoding="utf-8")
     except UnpicklingError:  # torch advises to read it at one's own risk
-        _end(f"{config.ckpt_path} is no checkpoint, or holds more than tensors and plain values, which could run code")
-    except KeyError as error:
-        _end(str(error.args[0] if error.args else error))
-    except (EOFError, ImportError, MisconfigurationException, OSError, RuntimeError, TypeError, ValueError) as error:
-        _end(str(error))
+        end(
+            PROG,
+            f"{config.ckpt_path} is no checkpoint, or holds more than tensors and plain values, which could run code",
+        )
+    except (EOFError, *BLAMED) as error:
+        end(PROG, said(error))
     return 0 if report.fit else 1
-
-
-def _end(why: str) -> NoReturn:
-    # jsonargparse repeats the values, and data may be among them.
-    line = " ".join(why.partition("Given value type:")[0].split())
-    print(f"rlframework probe: error: {line}", file=sys.stderr)
-    raise SystemExit(2)

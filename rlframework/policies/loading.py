@@ -11,6 +11,7 @@ from typing import Any
 
 import peft
 import torch
+from huggingface_hub.errors import HFValidationError
 from peft import PeftConfig, PeftModel, prepare_model_for_kbit_training
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedTokenizerBase
@@ -32,7 +33,8 @@ def load_tokenizer(model: Any, tokenizer: Any, gguf_file: str | None = None) -> 
         gguf_file: Name of the GGUF file, where ``model`` is a folder or a hub name with several.
 
     Raises:
-        ImportError, FileNotFoundError: Of a GGUF file.
+        ImportError: The package for GGUF files is not installed.
+        FileNotFoundError: There is no such folder or file, nor does the hub have it.
         ValueError: The model is an object, and objects do not carry one; a GGUF file or a folder's tokenizer cannot be
             read; or the tokenizer reads every text as no token at all.
     """
@@ -49,9 +51,13 @@ def _from_folder_or_hub(source: str | Path) -> PreTrainedTokenizerBase:
     try:
         return AutoTokenizer.from_pretrained(source)
     except Exception as error:  # Of a broken file the library tokenizers raises no class of its own.
-        if not Path(source).is_dir():
-            raise
         reason = next(iter(str(error).splitlines()), type(error).__name__)
+        if not Path(source).is_dir():
+            if not isinstance(error, (OSError, HFValidationError)):
+                raise
+            raise FileNotFoundError(
+                f"there is no folder {source} (looked for in {Path.cwd()}), nor is it to be had from the hub: {reason}"
+            ) from error
         raise ValueError(
             f"no tokenizer can be read from the folder {source} ({reason}); {_ANOTHER_TOKENIZER}"
         ) from error

@@ -273,7 +273,7 @@ def _check_value(
     kind: str, name: str, value: Any, hint: Any, given: Mapping[str, Any], hints: Mapping[str, Any]
 ) -> None:
     if not fits(value, hint):
-        raise TypeError(_mistyped(kind, name, value, hint, given, hints))
+        raise TypeError(mistyped(kind, name, value, hint, given, hints))
     if isinstance(value, float) and math.isnan(value) and {int, float} & set(_classes(hint)):
         raise ValueError(f"{kind} got {name}=nan, which is no number; give one, or leave it out")
 
@@ -315,12 +315,32 @@ def _misbound(
     return f"{kind} lacks {' and '.join(missing)}: write {example}" if missing else f"{kind}: {reason}"
 
 
-def _mistyped(kind: str, name: str, value: Any, hint: Any, given: Mapping[str, Any], hints: Mapping[str, Any]) -> str:
-    """Say what was given, what belongs there, and how to make the one from the other."""
+def mistyped(
+    kind: str,
+    name: str,
+    value: Any,
+    hint: Any,
+    given: Mapping[str, Any] | None = None,
+    hints: Mapping[str, Any] | None = None,
+) -> str:
+    """Return in words what was given, what belongs there, and how to make the one from the other.
+
+    Args:
+        kind: Name of the class that got it.
+        name: Name of the argument.
+        value: What was given.
+        hint: The annotation of the argument, resolved.
+        given: All that was given, by name, to tell exchanged arguments by.
+        hints: The annotations of all arguments.
+
+    Example:
+        >>> mistyped("Sampler", "group_size", "eight", int)
+        "Sampler got group_size='eight' (str) where int belongs: pass a number, such as group_size=1"
+    """
     for where, one, its_hint in _held(name, value, hint):
         if not fits(one, its_hint):
-            return _mistyped(kind, where, one, its_hint, {}, {})
-    way = _way_out(name, value, hint, given, hints)
+            return mistyped(kind, where, one, its_hint)
+    way = _way_out(name, value, hint, given or {}, hints or {})
     return f"{kind} got {name}={_shown(value)} where {_described(hint)} belongs: {way}"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def append_lines(path: str | Path, lines: bytes) -> int:
-    """Append all of the lines or none.
+    r"""Append all of the lines or none.
 
     Args:
         path: The file; it is made if need be.
@@ -24,7 +24,7 @@ def append_lines(path: str | Path, lines: bytes) -> int:
 
     Example:
         >>> import tempfile
-        >>> append_lines(Path(tempfile.mkdtemp(), "log"), b"one\\n")
+        >>> append_lines(Path(tempfile.mkdtemp(), "log"), b"one\n")
         4
     """
     with Path(path).open("ab", buffering=0) as file:

@@ -101,7 +101,7 @@ def stopped(grpo: Make, fit: Fit, tmp_path: Path) -> Callable[[int], bytes]:
     return run
 
 
-@pytest.mark.parametrize("lost", [0, 1, 700, 5000, 10_000])
+@pytest.mark.parametrize("lost", [1, 700, 10_000])
 def test_a_resumed_run_does_not_repeat_what_is_there(
     stopped: Callable[[], bytes], lost: int, grpo: Make, fit: Fit, tmp_path: Path
 ) -> None:
@@ -162,7 +162,9 @@ def test_whatever_a_row_holds_becomes_json(grpo: Make, fit: Fit, tmp_path: Path)
     }
     row = {**letter_rows(1)[0], "odd": odd, "half": "\ud800"}
     data = PromptDataModule([row] * 4)
-    trainer = pl.Trainer(accelerator="cpu", max_steps=1, logger=False, callbacks=[RolloutWriter(tmp_path)])
+    trainer = pl.Trainer(
+        accelerator="cpu", max_steps=1, logger=False, enable_checkpointing=False, callbacks=[RolloutWriter(tmp_path)]
+    )
     trainer.fit(grpo(), data)
     [read] = {json.dumps(record["row"]) for record in lines(tmp_path / "rollouts.jsonl")}
     plain = {"nan": None, "inf": "inf", "array": [0, 1], "tensor": [1.0], "set": [1], "object": "x"}
