@@ -57,7 +57,7 @@ class AppendingCSVLogger(CSVLogger):
         if self._experiment is None:
             os.makedirs(self.root_dir, exist_ok=True)
             self._experiment = _Rows(self.log_dir)
-        return self._experiment
+        return self._experiment  # type: ignore[return-value]  # Lightning says the same
 
 
 class _Rows(ExperimentWriter):

@@ -164,8 +164,8 @@ class RecipeCLI(LightningCLI):
             place = place_of(self.settings, said(cause), kind, given)
             end(self.prog(), f"{place}:\n  {said(cause)}" if place else said(cause))
         path = self._checkpoint()
-        for logger in self.trainer.loggers if path and self.subcommand == "fit" else []:
-            if isinstance(logger, AppendingCSVLogger):
+        for logger in self.trainer.loggers:
+            if path and self.subcommand == "fit" and isinstance(logger, AppendingCSVLogger):
                 logger.resume(path)
 
     def _run_subcommand(self, subcommand: str) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from rlframework.loop.checkpoint import check_base, leave_out_base, restore_run_state, run_state
 from rlframework.loop.checkpoint_files import check_checkpoint, use_safe_checkpoints
+from rlframework.loop.checkpoint_folders import use_safe_folders
 from rlframework.loop.checks import check_weights
 from rlframework.loop.loader import RolloutLoader
 from rlframework.loop.optimizer import adamw, check_schedule
@@ -177,6 +178,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         # Lightning's loops, which come next, cannot be wrapped.
         leave_out(LEAF_SPEC, NO_VALIDATION)
         use_safe_checkpoints(self.trainer)
+        use_safe_folders(self.trainer)
         if stage == "fit":
             _ = self.steps_per_pass
 

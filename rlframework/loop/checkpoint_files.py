@@ -201,7 +201,7 @@ def _whole_file(target: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
             # While it is locked: an unlocked one would be taken for what a killed process left.
             os.replace(file.name, target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
         why = (
             f"cannot save the checkpoint {target}: {error.strerror or error}; a file that was there before is as it was"
@@ -233,7 +233,12 @@ def _clear(folder: Path) -> None:
                 path.unlink()
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make sure that the names in a folder, after a rename, are on the disk.
+
+    Args:
+        folder: The folder.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -282,20 +287,27 @@ def _fault(path: Path) -> str | None:
     digest = _COMMENT.fullmatch(comment)
     if digest is None or length != _COMMENT_BYTES:
         return f"the digest at the end of its {size} bytes cannot be read"
-    found = _digest(path, size - _COMMENT_BYTES - 2)
+    found = digest_of(path, size - _COMMENT_BYTES - 2, b"\0\0")  # the comment's length as torch wrote it
     if found != digest[1].decode():
         return f"the digest of its {size} bytes is {found}, and was {digest[1].decode()} when it was saved"
     return None
 
 
-def _digest(path: Path, size: int) -> str:
-    """Return the hash of the first ``size`` bytes and of the comment's length as torch wrote it, 0."""
+def digest_of(path: Path, size: int | None = None, more: bytes = b"") -> str:
+    """Return the hash of a file's bytes, 32 hexadecimal digits.
+
+    Args:
+        path: The file.
+        size: How many of its bytes; by default all.
+        more: Bytes that are hashed after them.
+    """
     hashed, block = xxhash.xxh3_128(), memoryview(bytearray(1 << 22))
+    left = path.stat().st_size if size is None else size
     with path.open("rb", buffering=0) as file:
-        while size and (got := file.readinto(block[: min(size, len(block))])):
+        while left and (got := file.readinto(block[: min(left, len(block))])):
             hashed.update(block[:got])
-            size -= got
-    hashed.update(b"\0\0")
+            left -= got
+    hashed.update(more)
     return hashed.hexdigest()
 
 
