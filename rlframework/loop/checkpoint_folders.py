@@ -30,7 +30,8 @@ def use_safe_folders(trainer: pl.Trainer) -> None:
     strategy: Any = trainer.strategy
     if isinstance(strategy, (FSDPStrategy, ModelParallelStrategy)) and "save_checkpoint" not in vars(strategy):
         safe = SafeFolders(strategy)
-        strategy.save_checkpoint, strategy.load_checkpoint = safe.save, safe.load
+        strategy.save_checkpoint = safe.save  # type: ignore[method-assign]
+        strategy.load_checkpoint = safe.load  # type: ignore[method-assign]
 
 
 class SafeFolders:
