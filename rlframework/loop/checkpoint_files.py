@@ -156,6 +156,8 @@ def reading(path: str | Path) -> Iterator[None]:
 
 
 def _local(path: str | Path) -> Path | None:
+    if "://" in str(path) and not str(path).startswith("file://"):
+        return None  # and nothing of what its file system needs is imported
     files, name = url_to_fs(str(path))
     return Path(name) if isinstance(files, LocalFileSystem) else None
 
@@ -201,14 +203,13 @@ def _whole_file(target: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
             # While it is locked: an unlocked one would be taken for what a killed process left.
             os.replace(file.name, target)
-        sync_folder(target.parent)
     except OSError as error:
-        why = (
-            f"cannot save the checkpoint {target}: {error.strerror or error}; a file that was there before is as it was"
-        )
+        kept = "; the file that was there before is as it was" if target.exists() else ""
+        why = f"cannot save the checkpoint {target}: {error.strerror or error}{kept}"
         raise OSError(error.errno, why) from error
     finally:
         Path(file.name).unlink(missing_ok=True)
+    sync_folder(target.parent)
 
 
 def _scratch(folder: Path) -> IO[bytes]:
@@ -317,4 +318,4 @@ def _way_out(path: Path) -> str:
     for other in sorted(others, key=lambda other: other.stat().st_mtime, reverse=True):
         if _has_digest(other) and _fault(other) is None:
             return f"Resume from {other}, the newest whole checkpoint beside it"
-    return "No whole checkpoint lies beside it: resume from a copy of it, or begin the run anew"
+    return "No whole checkpoint lies beside it: give another .ckpt file, such as a copy of it"

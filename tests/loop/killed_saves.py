@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 from random import Random
@@ -45,6 +46,8 @@ def save_for_ever(plugin: TorchCheckpointIO, path: Path, first: int, megabytes: 
 
 
 def main(folder: str, kills: str, megabytes: str, kind: str = "") -> None:
+    # In a forked process the choice of the first one may stand, and not that of TMPDIR.
+    tempfile.tempdir = None
     plugin = TorchCheckpointIO() if kind else SafeCheckpointIO()
     path, random, number = Path(folder, "last.ckpt"), Random(0), 1
     started = time.perf_counter()

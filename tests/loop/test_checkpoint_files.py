@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -187,7 +188,8 @@ def test_what_is_refused_for_another_reason_is_not_called_damaged(tmp_path: Path
 def killed(folder: Path, kills: int, megabytes: float, *kind: str) -> list[dict[str, Any]]:
     folder.mkdir()
     # Lightning's own plugin writes to TMPDIR and copies from there, if that is another file system.
-    done = forked.run(KILLED_SAVES, folder, kills, megabytes, *kind, TMPDIR="/dev/shm")
+    with TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        done = forked.run(KILLED_SAVES, folder, kills, megabytes, *kind, TMPDIR=elsewhere)
     assert done.returncode == 0, done.stderr[-2000:]
     return [json.loads(line) for line in done.stdout.splitlines()]
 
