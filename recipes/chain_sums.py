@@ -15,9 +15,9 @@ from pathlib import Path
 
 import transformers
 from pytorch_lightning.callbacks import ModelCheckpoint
-from pytorch_lightning.loggers import CSVLogger
 
 from rlframework import CausalLMPolicy, PromptDataModule, SharedPrefixSampler, algorithms, rewards
+from rlframework.loggers import AppendingCSVLogger
 from rlframework.report import Comparison
 from rlframework.tasks import chain_sums, create_base
 from rlframework.tasks.tiny.run import recipe_parser, sizes, tiny_trainer
@@ -33,7 +33,7 @@ SPECIAL = {"MaxRL": {"reward": rewards.CorrectAnswer()}}
 def main(name: str, seed: int, output: Path, steps: int, n_heldout: int) -> None:
     """Make the base, train it, and compare before with after."""
     transformers.utils.logging.disable_progress_bar()
-    logger = CSVLogger(output, name="chain_sums")
+    logger = AppendingCSVLogger(output, name="chain_sums")
     run = writable_folder(logger.log_dir)
     started = time.perf_counter()
     base, primed = create_base(seed)

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.loggers import CSVLogger
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from rlframework import GRPO, SFT, DemonstrationDataModule, Policy, PromptDataModule, Rollout, SharedPrefixSampler
 from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
+from rlframework.loggers import AppendingCSVLogger
 from rlframework.report import Comparison
 from rlframework.rewards import AnswerCheck, AnswerTemplate, ApproximateFormat, CorrectAnswer, ExactFormat, NumberCheck
 from rlframework.tasks import chain_sums, tiny_tokenizer
@@ -72,7 +72,7 @@ class DecoderPolicy(Policy):
 
 def main(seed: int, output: Path, steps: int, n_heldout: int, priming: int) -> None:
     pl.seed_everything(seed)
-    logger, tokenizer, random = CSVLogger(output, "own_model"), tiny_tokenizer(), Random(seed)
+    logger, tokenizer, random = AppendingCSVLogger(output, "own_model"), tiny_tokenizer(), Random(seed)
     policy = DecoderPolicy(Decoder(len(tokenizer)), tokenizer)
     problems = chain_sums.splits(seed, n_train=16 * steps, n_heldout=n_heldout)
     data = PromptDataModule(problems.train, problems.heldout, template=TEMPLATE)
@@ -85,7 +85,7 @@ def main(seed: int, output: Path, steps: int, n_heldout: int, priming: int) -> N
     # First it learns to do sums, and then, from a tenth as many careless demonstrations, that people mostly blurt.
     for rows, rate in ((worked, 3e-3), (careless, 1e-3)):
         sft = SFT(policy, demonstrations_per_step=32, learning_rate=rate, betas=(0.9, 0.98), warmup_steps=20, seed=seed)
-        trainer = tiny_trainer(CSVLogger(logger.log_dir, "sft"), len(rows) // 32)
+        trainer = tiny_trainer(AppendingCSVLogger(logger.log_dir, "sft"), len(rows) // 32)
         trainer.fit(sft, DemonstrationDataModule(rows, template=TEMPLATE))
     comparison.add("SFT", policy)
     grpo = GRPO(policy, RULES, sampler, validation=MEASURES, seed=seed, **SETTINGS)

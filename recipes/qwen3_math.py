@@ -17,10 +17,10 @@ import pytorch_lightning as pl
 import torch
 from peft import LoraConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
-from pytorch_lightning.loggers import CSVLogger
 
 from rlframework import GRPO, SFT, CausalLMPolicy, GroupSampler, RolloutWriter, SharedPrefixSampler
 from rlframework.data import OpenR1Demonstrations, OpenR1Math
+from rlframework.loggers import AppendingCSVLogger
 from rlframework.report import Comparison
 from rlframework.rewards import ApproximateFormat, ExactFormat, LenientMathCheck, MathCheck, NumberCheck
 from rlframework.tasks.math_run import Sizes, math_trainer, recipe_options
@@ -49,7 +49,7 @@ def main(policy: CausalLMPolicy, sampler: GroupSampler, data: str, sizes: Sizes,
 
     # From here on some completions have the layout, rewards differ, and there is something to learn from.
     sft = SFT(policy, demonstrations_per_step=sizes.sft_batch, learning_rate=sizes.sft_learning_rate, warmup_steps=5)
-    math_trainer(CSVLogger(run, "sft", ""), sizes.sft_steps, sizes.sft_accumulate).fit(sft, worked)
+    math_trainer(AppendingCSVLogger(run, "sft", ""), sizes.sft_steps, sizes.sft_accumulate).fit(sft, worked)
     comparison.add("+ SFT", policy)
 
     grpo = GRPO(
@@ -64,7 +64,7 @@ def main(policy: CausalLMPolicy, sampler: GroupSampler, data: str, sizes: Sizes,
         seed=seed,
     )
     saver = ModelCheckpoint(run, "best", "val/accuracy", mode="max", save_last=True)
-    logger = CSVLogger(run.parent, "", run.name)
+    logger = AppendingCSVLogger(run.parent, "", run.name)
     math_trainer(logger, sizes.steps, sizes.minibatches, saver, RolloutWriter()).fit(grpo, problems)
     comparison.add("+ GRPO", policy)
 
@@ -75,7 +75,7 @@ def main(policy: CausalLMPolicy, sampler: GroupSampler, data: str, sizes: Sizes,
 
 if __name__ == "__main__":
     options = recipe_options(__doc__, model="Qwen/Qwen3-4B-Base", data="open-r1/OpenR1-Math-220k")
-    folder = writable_folder(CSVLogger(options.output, "qwen3_math").log_dir)
+    folder = writable_folder(AppendingCSVLogger(options.output, "qwen3_math").log_dir)
     gpu, sizes = torch.cuda.is_available(), options.sizes
     pl.seed_everything(options.seed)  # the adapter's first weights
     model = CausalLMPolicy(options.model, lora=LORA, dtype="bfloat16" if gpu else None, gradient_checkpointing=gpu)

@@ -20,10 +20,10 @@ from __future__ import annotations
 import unsloth  # noqa: F401  # isort: skip  (it patches what is imported after it)
 
 import torch
-from pytorch_lightning.loggers import CSVLogger
 from qwen3_math import LORA, main
 
 from rlframework import UnslothEngineSampler, UnslothPolicy, UnslothSampler
+from rlframework.loggers import AppendingCSVLogger
 from rlframework.tasks.math_run import recipe_options
 from rlframework.utilities.paths import writable_folder
 
@@ -37,7 +37,7 @@ if __name__ == "__main__":
         data="open-r1/OpenR1-Math-220k",
         flags={"--fast-inference": "sample through Unsloth's vLLM engine; needs vLLM and a GPU"},
     )
-    folder = writable_folder(CSVLogger(options.output, "qwen3_math_unsloth").log_dir)
+    folder = writable_folder(AppendingCSVLogger(options.output, "qwen3_math_unsloth").log_dir)
     gpu, sizes = torch.cuda.is_available(), options.sizes
     policy = UnslothPolicy(
         options.model,

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytorch_lightning as pl
 import transformers
 from peft import LoraConfig
-from pytorch_lightning.loggers import CSVLogger
 
 from rlframework import GRPO, CausalLMPolicy, DynamicSampling, SharedPrefixSampler, rewards
 from rlframework.callbacks import ProgressBar, RolloutWriter, SavePolicy
+from rlframework.loggers import AppendingCSVLogger
 from rlframework.policies import fastest_precision
 from rlframework.report import Comparison, process_usage
 from rlframework.tasks.smollm2 import create_smollm2
@@ -35,7 +35,7 @@ def main(model: Path | None, seed: int, output: Path, steps: int, n_heldout: int
     """Fetch the model, train it, and compare before with after."""
     transformers.utils.logging.disable_progress_bar()
     pl.seed_everything(seed, verbose=False)  # of the adapter's first weights
-    logger = CSVLogger(output, name="real_model")
+    logger = AppendingCSVLogger(output, name="real_model")
     run = writable_folder(logger.log_dir)
     precision = fastest_precision()
     print(precision.reason)

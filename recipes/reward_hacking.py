@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from pytorch_lightning.loggers import CSVLogger
 
 from rlframework import GRPO, CausalLMPolicy, PromptDataModule, SharedPrefixSampler, rewards
+from rlframework.loggers import AppendingCSVLogger
 from rlframework.report import Comparison, Run, plot_reward_and_accuracy
 from rlframework.tasks import chain_sums, create_base
 from rlframework.tasks.tiny.run import recipe_parser, sizes, tiny_trainer
@@ -37,7 +37,7 @@ HACKS = {
 def train(hack: str, seed: int, output: Path, steps: int, n_heldout: int) -> Run:
     """Train the primed base on a reward that can be hacked, and compare before with after."""
     reward, learning_rate, title = HACKS[hack]
-    logger = CSVLogger(output, name=f"reward_hacking/{hack}")
+    logger = AppendingCSVLogger(output, name=f"reward_hacking/{hack}")
     run = writable_folder(logger.log_dir)
     policy, sampler = CausalLMPolicy(create_base(seed).primed), SharedPrefixSampler(8, max_tokens=48, seed=seed)
     problems = chain_sums.splits(seed, n_train=16 * steps, n_heldout=n_heldout)

@@ -16,9 +16,9 @@ from typing import Any
 
 import transformers
 from pytorch_lightning.callbacks import ModelCheckpoint
-from pytorch_lightning.loggers import CSVLogger
 
 from rlframework import GRPO, CausalLMPolicy, PromptDataModule, SharedPrefixSampler, rewards
+from rlframework.loggers import AppendingCSVLogger
 from rlframework.report import Comparison
 from rlframework.rewards.logic import TruthTable
 from rlframework.tasks import create_base, truth_tables
@@ -33,7 +33,7 @@ SETTINGS: dict[str, Any] = {"prompts_per_rollout": 16, "learning_rate": 7e-4, "b
 def main(seed: int, output: Path, steps: int, n_heldout: int) -> None:
     """Make the base, train it, and compare before with after."""
     transformers.utils.logging.disable_progress_bar()
-    logger = CSVLogger(output, name="truth_table")
+    logger = AppendingCSVLogger(output, name="truth_table")
     run = writable_folder(logger.log_dir)
     started = time.perf_counter()
     base, primed = create_base(seed, task=truth_tables)

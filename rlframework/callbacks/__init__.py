@@ -2,9 +2,17 @@
 
 from rlframework.callbacks.progress import ProgressBar
 from rlframework.callbacks.refresh_reference import RefreshReference
-from rlframework.callbacks.rollout_writer import RolloutWriter
+from rlframework.callbacks.rollout_writer import RolloutWriter, read_rollouts
 from rlframework.callbacks.save_policy import SavePolicy
 from rlframework.loop.callback import RolloutCallback
 from rlframework.loop.rank_watch import RankWatch
 
-__all__ = ["ProgressBar", "RankWatch", "RefreshReference", "RolloutCallback", "RolloutWriter", "SavePolicy"]
+__all__ = [
+    "ProgressBar",
+    "RankWatch",
+    "RefreshReference",
+    "RolloutCallback",
+    "RolloutWriter",
+    "SavePolicy",
+    "read_rollouts",
+]

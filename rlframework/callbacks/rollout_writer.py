@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,16 +15,24 @@ import pytorch_lightning as pl
 from rlframework.loop.callback import RolloutCallback, RolloutRecord
 from rlframework.utilities.distributed import replica
 from rlframework.utilities.paths import writable_folder
+from rlframework.utilities.whole_lines import append_lines, end_last_line
+
+# How a line begins; until 0.1 it had no attempt.
+_START = re.compile(rb'\{"rollout": (\d+), (?:"attempt": (\d+), )?')
 
 
 class RolloutWriter(RolloutCallback):
-    """Appends one JSON line per completion: prompt, completion, stop reason, each reward, advantage.
+    """Appends one JSON line per completion: prompt, data row, completion, stop reason, each reward, advantage.
 
-    ``details`` has the columns that rewards add, such as the verdict of a verifier; what JSON cannot hold becomes text.
+    ``row`` is the row of data with the expected answer, ``step`` the optimizer steps that were done before. ``details``
+    has the columns that rewards add, such as the verdict of a verifier; what JSON cannot hold becomes text.
 
-    A rank writes its own file, ``rollouts.jsonl`` or ``rollouts-<rank>.jsonl``. Lines are only ever appended: after
-    a resume, a rollout that had not reached the checkpoint is written again, and its last lines are the ones that were
-    learned from.
+    A rank writes its own file, ``rollouts.jsonl`` or ``rollouts-<rank>.jsonl``, a rollout in one write. A run that was
+    resumed makes the rollouts since its checkpoint again: those that come out the same, as they do when nothing was
+    changed, are not repeated. One that comes out otherwise is appended with the next number of ``attempt``; what was
+    there stays. `read_rollouts` returns what the run has learned from. A half line at the end, of a power cut, is
+    removed when the file is opened. Where a rollout cannot be written (a full disk), nothing of it is, a warning says
+    so, and training goes on.
 
     Args:
         folder: Where the files go; by default the logger's folder, else the Trainer's ``default_root_dir``.
@@ -31,28 +41,88 @@ class RolloutWriter(RolloutCallback):
         PermissionError: The folder cannot be written to; raised before training starts.
 
     Example:
-        Read it back with pandas (``pandas.read_json(path, lines=True)``) or line by line with ``json.loads``.
+        Read it back with `read_rollouts`, with pandas (``pandas.read_json(path, lines=True)``) or line by line with
+        ``json.loads``.
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
         self.folder = None if folder is None else Path(folder)
         self.path: Path | None = None
+        # By rollout: the attempt that was written last, and where in the file it stands.
+        self._written: dict[int, tuple[int, int, int]] = {}
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Try the folder, so that one without permission fails now and not after the first rollout."""
+        """Try the folder, so that one without permission fails now and not after the first rollout; mend the file."""
         if stage != "fit":
             return
         rank, replicas = replica(trainer)
         folder = writable_folder(self.folder or trainer.log_dir or trainer.default_root_dir)
         self.path = folder / ("rollouts.jsonl" if replicas == 1 else f"rollouts-{rank}.jsonl")
+        if self.path.exists() and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            end_last_line(self.path, _is_json)
+            self._written = _index(self.path)
 
-    def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, collected: RolloutRecord) -> None:
+    def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, record: RolloutRecord) -> None:
         """Append the rollout; nothing in a ``fast_dev_run``, which keeps no records."""
         if self.path is None or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
-        with self.path.open("a", encoding="utf-8") as file:
-            for record in records(collected):
-                file.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
+        attempt, start, end = self._written.get(record.step, (0, 0, 0))
+        lines = _lines(record, trainer.global_step, max(attempt, 1))
+        # A resumed run makes rollouts again; of one that a killed process had begun to write, the rest is new.
+        if attempt and not (trainer.ckpt_path and _begins_with(self.path, start, end, lines)):
+            start = end = 0
+            lines = _lines(record, trainer.global_step, attempt := attempt + 1)
+        if not (new := lines[end - start :]):
+            return
+        try:
+            stop = append_lines(self.path, new)
+        except OSError as error:
+            warnings.warn(
+                f"rollout {record.step} could not be written to {self.path}: {error.strerror}. Its "
+                f"{len(record.completions)} completions are not on record; training goes on",
+                stacklevel=2,
+            )
+            return
+        self._written[record.step] = max(attempt, 1), stop - len(lines), stop
+
+
+def read_rollouts(path: str | Path) -> list[dict[str, Any]]:
+    r"""Return the completions that a run has learned from, as `RolloutWriter` wrote them.
+
+    Of what a resumed run made again the last attempt counts, and what came after it in the run before is left out.
+
+    Args:
+        path: ``rollouts.jsonl``.
+
+    Warns:
+        UserWarning: Lines that cannot be read, such as the half of one at the end, are left out; it says which.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp(), "rollouts.jsonl")
+        >>> _ = path.write_text('{"rollout": 0, "attempt": 1, "completion": "2"}\n')
+        >>> [row["completion"] for row in read_rollouts(path)]
+        ['2']
+    """
+    kept: list[dict[str, Any]] = []
+    unread, block = [], None
+    with Path(path).open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                row = json.loads(line)
+                now = row["rollout"], row.get("attempt", 1)
+            except (ValueError, KeyError, TypeError):
+                unread.append(number)
+                continue
+            if kept and now != block and now[0] <= kept[-1]["rollout"]:
+                kept = [other for other in kept if other["rollout"] < now[0]]
+            block = now
+            kept.append(row)
+    if unread:
+        half = " (the last is half a line)" if unread[-1] == number and not line.endswith(b"\n") else ""
+        some = ", ".join(map(str, unread[:10])) + ", ..." * (len(unread) > 10)
+        warnings.warn(f"{path}: of {number} lines {len(unread)} cannot be read: {some}{half}; left out", stacklevel=2)
+    return kept
 
 
 def records(collected: RolloutRecord) -> Iterator[dict[str, Any]]:
@@ -64,14 +134,15 @@ def records(collected: RolloutRecord) -> Iterator[dict[str, Any]]:
         yield {
             "rollout": collected.step,
             "prompt_index": completion.prompt.index,
+            "row": _plain(completion.prompt.row),
             "prompt": completion.prompt.text,
             "completion": completion.text,
             "completion_ids": completion.ids,
             "stop_reason": completion.stop_reason,
-            "reward": _number(float(rollout.rewards[row])),
-            "rewards": {name: _number(values[row]) for name, values in components.items()},
+            "reward": _plain(float(rollout.rewards[row])),
+            "rewards": {name: _plain(values[row]) for name, values in components.items()},
             "details": {
-                name: {column: values[row] for column, values in judgement.columns.items()}
+                name: {column: _plain(values[row]) for column, values in judgement.columns.items()}
                 for name, judgement in collected.scores.judgements.items()
                 if judgement.columns
             },
@@ -79,5 +150,54 @@ def records(collected: RolloutRecord) -> Iterator[dict[str, Any]]:
         }
 
 
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _lines(collected: RolloutRecord, step: int, attempt: int) -> bytes:
+    heads = ({"rollout": collected.step, "attempt": attempt, "step": step} | record for record in records(collected))
+    # Half a character of UTF-16, which a row of data may hold, is an escape in JSON too.
+    return b"".join(json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n" for line in heads)
+
+
+def _begins_with(path: Path, start: int, end: int, lines: bytes) -> bool:
+    """Return whether a file holds these lines from ``start`` to ``end``, or the first of them there as its last."""
+    with path.open("rb") as file:
+        last = file.seek(0, 2) == end
+        file.seek(start)
+        there = file.read(end - start)
+    return lines == there or (last and lines.startswith(there))
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _index(path: Path) -> dict[int, tuple[int, int, int]]:
+    """Return, by rollout, the attempt that a file holds last, and where it starts and ends."""
+    found: dict[int, tuple[int, int, int]] = {}
+    end = 0
+    with path.open("rb") as file:
+        for line in file:
+            begun, end = end, end + len(line)
+            if not (start := _START.match(line)):
+                continue
+            rollout, attempt = int(start[1]), int(start[2] or 1)
+            before = found.get(rollout)
+            if before and before[0] == attempt and before[2] == begun:
+                begun = before[1]
+            found[rollout] = attempt, begun, end
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold: a number that it has none for is null (NaN) or text, and so is anything else."""
+    if isinstance(value, dict):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [_plain(part) for part in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

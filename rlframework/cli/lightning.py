@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import wraps
 from typing import Any, NoReturn
 
@@ -17,7 +19,9 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 import rlframework.algorithms  # noqa: F401  # `--model GRPO`: short names are those of classes that are imported.
 from rlframework.cli.settings import Refused, Setting, read_settings
 from rlframework.data import PromptDataModule
+from rlframework.loggers import AppendingCSVLogger
 from rlframework.loop.algorithm import Algorithm
+from rlframework.loop.checkpoint_files import DamagedCheckpointError, reading
 from rlframework.report.samples import write_samples
 from rlframework.utilities.distributed import replica
 from rlframework.utilities.imports import require
@@ -136,6 +140,21 @@ class RecipeCLI(LightningCLI):
         if isinstance(self.parser, RecipeParser):  # of all other classes, to watch them
             self.parser.add_instantiator(lambda kind, *args, **kwargs: kind(*args, **kwargs), object)
 
+    def _checkpoint(self) -> str | None:
+        """Return the checkpoint that a command is to load, if it is a file here."""
+        command = self.config.get("subcommand")
+        path = self.config[command].get("ckpt_path") if command else None
+        return path if path and os.path.isfile(path) else None
+
+    def _parse_ckpt_path(self) -> None:
+        """Read a checkpoint's hyperparameters, as Lightning does, and end with what is wrong with a damaged one."""
+        path = self._checkpoint()
+        try:
+            with reading(path) if path else nullcontext():
+                super()._parse_ckpt_path()
+        except DamagedCheckpointError as error:
+            end(self.prog(self.config.subcommand), str(error))
+
     def instantiate_classes(self) -> None:
         """Construct the policy, the algorithm, the data module and the Trainer, and end with what one refuses."""
         try:
@@ -149,6 +168,10 @@ class RecipeCLI(LightningCLI):
 
             place = place_of(self.settings, said(cause), kind, given)
             end(self.prog(), f"{place}:\n  {said(cause)}" if place else said(cause))
+        path = self._checkpoint()
+        for logger in self.trainer.loggers:
+            if path and self.subcommand == "fit" and isinstance(logger, AppendingCSVLogger):
+                logger.resume(path)
 
     def predict(self, **options: Any) -> None:
         """Run ``trainer.predict``, and write what it returns where no callback does: ``predictions.jsonl``.

@@ -15,6 +15,7 @@ from peft import PeftConfig, get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
 from rlframework.loop.checkpoint import ORIGIN, POLICY, base_digest
+from rlframework.loop.checkpoint_files import DamagedCheckpointError, reading
 from rlframework.policies.causal_lm import CausalLMPolicy
 from rlframework.policies.gguf import find_gguf
 from rlframework.policies.loading import (
@@ -162,7 +163,10 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         # Mapped, since an optimizer's state is not wanted and may be twice as large as the weights; torch's format
         # before 1.6 was no zip file, and cannot be mapped.
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+        with reading(path):
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+    except DamagedCheckpointError:
+        raise
     except Exception as error:  # Unpickling something else can raise anything.
         refusal = _REFUSAL.search(str(error))
         reason = refusal[1] if refusal else next(iter(str(error).splitlines()), "it ends too early")

@@ -7,15 +7,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import field
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.model_helpers import _restricted_classmethod
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch import Tensor
 
 from rlframework.loop.averaging import averagers, refuse_sharded_averaging, resume_swa, spare_frozen
 from rlframework.loop.checkpoint import check_base, leave_out_base
+from rlframework.loop.checkpoint_files import check_checkpoint, use_safe_checkpoints
+from rlframework.loop.checkpoint_folders import use_safe_folders
 from rlframework.loop.checks import check_weights
 from rlframework.loop.loader import RolloutLoader
 from rlframework.loop.optimizer import adamw, check_schedule
@@ -215,6 +219,8 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         """Refuse sizes that do not fit together before anything is loaded."""
         # Lightning's loops, which come next, cannot be wrapped.
         leave_out(LEAF_SPEC, NO_VALIDATION)
+        use_safe_checkpoints(self.trainer)
+        use_safe_folders(self.trainer)
         if stage == "fit":
             _ = self.steps_per_pass
 
@@ -322,6 +328,22 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         check_base(checkpoint, self)
         self._run_state = checkpoint.get("run_state")
         self._saved_figures = checkpoint.get("figures", {})
+
+    @_restricted_classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
+        """Make the module anew with the weights of a checkpoint, as Lightning does, unless the file is damaged.
+
+        Args:
+            checkpoint_path: The file.
+            *args: As in Lightning's.
+            **kwargs: Likewise.
+
+        Raises:
+            DamagedCheckpointError: The file is not what was saved.
+        """
+        if isinstance(checkpoint_path, (str, Path)):
+            check_checkpoint(checkpoint_path)
+        return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
 
     def on_train_start(self) -> None:
         """Go on where a resumed run was saved.

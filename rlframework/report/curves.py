@@ -48,16 +48,17 @@ def plot_curves(metrics: str | Path, picture: str | Path, evaluations: Sequence[
 
 
 def read_metrics(path: str | Path) -> dict[str, Points]:
-    """Return (steps, values) by column name of a CSVLogger file; a column has a point where its cell is filled."""
-    columns: dict[str, Points] = {}
+    """Return (steps, values) by column name of a CSVLogger file; a column has a point where its cell is filled.
+
+    Of a step that a resumed run has logged again the last value counts.
+    """
+    columns: dict[str, dict[int, float]] = {}
     with Path(path).open(newline="") as file:
         for row in csv.DictReader(file):
             for name, cell in row.items():
                 if cell and name not in ("step", "epoch"):
-                    steps, values = columns.setdefault(name, ([], []))
-                    steps.append(int(row["step"]) + 1)
-                    values.append(float(cell))
-    return columns
+                    columns.setdefault(name, {})[int(row["step"]) + 1] = float(cell)
+    return {name: (sorted(points), [points[step] for step in sorted(points)]) for name, points in columns.items()}
 
 
 def _bars(panel: Any, evaluations: Sequence[Evaluation]) -> None:

@@ -1,18 +1,27 @@
 from __future__ import annotations
 
 import json
+import math
+import resource
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 
 from rlframework.algorithms import GRPO
-from rlframework.callbacks import RolloutWriter
+from rlframework.callbacks import RolloutWriter, read_rollouts
 from rlframework.completions import Completion
+from rlframework.data import PromptDataModule
 from rlframework.rewards.base import RowReward
+from rlframework.samplers import BatchedSampler
+from rlframework.testing import letter_rows
 
 Make = Callable[..., GRPO]
 Fit = Callable[..., pl.Trainer]
@@ -32,7 +41,10 @@ def test_one_line_per_completion(grpo: Make, fit: Fit, recorder: Any, tmp_path: 
             scores = {name: values[group, place].item() for name, values in collected.scores.components.items()}
             assert records[16 * number + row] == {
                 "rollout": number,
+                "attempt": 1,
+                "step": 2 * number,
                 "prompt_index": completion.prompt.index,
+                "row": completion.prompt.row,
                 "prompt": completion.prompt.text,
                 "completion": completion.text,
                 "completion_ids": completion.ids,
@@ -43,6 +55,8 @@ def test_one_line_per_completion(grpo: Make, fit: Fit, recorder: Any, tmp_path: 
                 "advantage": collected.rollout.advantages[row].item(),
             }
     assert len({record["advantage"] for record in records}) > 8
+    assert all(record["row"]["answer"] in "abcdefgh" for record in records)
+    assert read_rollouts(tmp_path / "new" / "records" / "rollouts.jsonl") == records
 
 
 def test_an_abstention_is_null(grpo: Make, fit: Fit, tmp_path: Path) -> None:
@@ -71,7 +85,90 @@ def test_without_a_logger_it_writes_to_the_root_folder(grpo: Make, fit: Fit, tmp
 def test_another_run_appends(grpo: Make, fit: Fit, tmp_path: Path) -> None:
     for _ in range(2):
         fit(grpo(), max_steps=1, callbacks=[RolloutWriter(tmp_path)])
-    assert len(lines(tmp_path / "rollouts.jsonl")) == 32
+    assert [record["attempt"] for record in lines(tmp_path / "rollouts.jsonl")] == [1] * 16 + [2] * 16
+    assert [record["attempt"] for record in read_rollouts(tmp_path / "rollouts.jsonl")] == [2] * 16
+
+
+@pytest.fixture
+def stopped(grpo: Make, fit: Fit, tmp_path: Path) -> Callable[[int], bytes]:
+    """Return a run of 4 rollouts that leaves its file and the checkpoint of each step; it returns the file."""
+
+    def run() -> bytes:
+        saver = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=1, save_top_k=-1)
+        fit(grpo(), callbacks=[saver, RolloutWriter(tmp_path)], enable_checkpointing=True)
+        return (tmp_path / "rollouts.jsonl").read_bytes()
+
+    return run
+
+
+@pytest.mark.parametrize("lost", [1, 700, 10_000])
+def test_a_resumed_run_does_not_repeat_what_is_there(
+    stopped: Callable[[], bytes], lost: int, grpo: Make, fit: Fit, tmp_path: Path
+) -> None:
+    whole, path = stopped(), tmp_path / "rollouts.jsonl"
+    assert len(whole) > 15_000  # so that all of `lost` is of rollouts that the resumed run makes again
+    path.write_bytes(whole[: len(whole) - lost])
+    with pytest.warns(UserWarning, match="half a line of") if lost > 1 else nullcontext():
+        fit(grpo(), ckpt_path=str(tmp_path / "step=1.ckpt"), callbacks=[RolloutWriter(tmp_path)])
+    assert path.read_bytes() == whole
+
+
+def test_what_a_resumed_run_makes_otherwise_is_the_next_attempt(
+    stopped: Callable[[], bytes], grpo: Make, fit: Fit, tmp_path: Path
+) -> None:
+    whole, path = stopped(), tmp_path / "rollouts.jsonl"
+    other = grpo(sampler=BatchedSampler(group_size=4, max_tokens=4, seed=5))
+    fit(other, ckpt_path=str(tmp_path / "step=1.ckpt"), callbacks=[RolloutWriter(tmp_path)], max_steps=3)
+    assert path.read_bytes().startswith(whole)
+    made = [(record["rollout"], record["attempt"]) for record in lines(path)]
+    assert made == [(0, 1)] * 16 + [(1, 1)] * 16 + [(2, 1)] * 16 + [(3, 1)] * 16 + [(1, 2)] * 16 + [(2, 2)] * 16
+    # Rollout 3 was of the run that is not gone on with.
+    learned = [(record["rollout"], record["attempt"]) for record in read_rollouts(path)]
+    assert learned == [(0, 1)] * 16 + [(1, 2)] * 16 + [(2, 2)] * 16
+
+
+def test_half_a_line_is_left_out_by_readers_who_say_so(stopped: Callable[[], bytes], tmp_path: Path) -> None:
+    whole, path = stopped(), tmp_path / "rollouts.jsonl"
+    path.write_bytes(whole[:-100])
+    with pytest.warns(UserWarning, match=r"of 64 lines 1 cannot be read: 64 \(the last is half a line\); left out"):
+        assert len(read_rollouts(path)) == 63
+
+
+def test_a_full_disk_costs_a_rollout_and_no_half_line_stays(
+    grpo: Make, fit: Fit, recorder: Any, tmp_path: Path
+) -> None:
+    path, before = tmp_path / "rollouts.jsonl", resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, before[1]))
+    try:
+        with pytest.warns(UserWarning, match=r"rollout 3 could not be .*File too large.* 16 completions .*goes on"):
+            fit(grpo(), callbacks=[RolloutWriter(tmp_path), recorder])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert len(recorder.collected) == 4
+    written = lines(path)
+    assert path.read_bytes().endswith(b"\n")
+    assert 0 < len(written) < 64
+    assert len(written) % 16 == 0
+
+
+def test_whatever_a_row_holds_becomes_json(grpo: Make, fit: Fit, tmp_path: Path) -> None:
+    odd = {
+        "nan": math.nan,
+        "inf": math.inf,
+        "array": np.arange(2),
+        "tensor": torch.ones(1),
+        "set": {1},
+        "object": Path("x"),
+    }
+    row = {**letter_rows(1)[0], "odd": odd, "half": "\ud800"}
+    data = PromptDataModule([row] * 4)
+    trainer = pl.Trainer(
+        accelerator="cpu", max_steps=1, logger=False, enable_checkpointing=False, callbacks=[RolloutWriter(tmp_path)]
+    )
+    trainer.fit(grpo(), data)
+    [read] = {json.dumps(record["row"]) for record in lines(tmp_path / "rollouts.jsonl")}
+    plain = {"nan": None, "inf": "inf", "array": [0, 1], "tensor": [1.0], "set": [1], "object": "x"}
+    assert json.loads(read) == {**letter_rows(1)[0], "odd": plain, "half": "\ud800"}
 
 
 def test_a_fast_dev_run_leaves_no_file(grpo: Make, fit: Fit, tmp_path: Path) -> None:

@@ -290,9 +290,15 @@ def test_the_converter_is_found_where_commands_are_and_its_failure_shown(
         (lambda path: None, "there is no .*source"),
         (lambda path: path.mkdir(), "has neither adapter_config.json nor config.json"),
         (lambda path: (path.mkdir(), (path / ".metadata").touch()), "in shards.*consolidate_checkpoint"),
-        (lambda path: path.write_text("no checkpoint"), "is no checkpoint, .* 13 bytes cannot be read as a checkpoint"),
-        (lambda path: path.touch(), "is no checkpoint, .* 0 bytes cannot be read as a checkpoint: it ends too early"),
-        (lambda path: path.write_bytes(saved({"state_dict": {}})[:200]), "no checkpoint, or only a part of one"),
+        (
+            lambda path: path.write_text("no checkpoint"),
+            "is damaged: its 13 bytes are no checkpoint of torch.*give another",
+        ),
+        (lambda path: path.touch(), "is damaged: it is empty .0 bytes."),
+        (
+            lambda path: path.write_bytes(saved({"state_dict": {}})[:200]),
+            "is damaged: its end is cut off .it has 200 bytes.",
+        ),
         (lambda path: path.write_bytes(pickle.dumps([Path()])), "is no checkpoint"),
         (
             lambda path: torch.save({"state_dict": {}, "a": Fraction(1)}, path),
