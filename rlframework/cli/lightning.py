@@ -153,7 +153,7 @@ class RecipeCLI(LightningCLI):
             with reading(path) if path else nullcontext():
                 super()._parse_ckpt_path()
         except DamagedCheckpointError as error:
-            end(self.prog(self.config.subcommand), str(error))
+            end(self.prog(), str(error))
 
     def instantiate_classes(self) -> None:
         """Construct the policy, the algorithm, the data module and the Trainer, and end with what one refuses."""
