@@ -17,6 +17,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 import rlframework.algorithms
 import rlframework.callbacks
 import rlframework.rewards
+import rlframework.samplers
 from rlframework.cli.settings import Refused, Setting, read_settings
 from rlframework.data import PromptDataModule
 from rlframework.loop.algorithm import Algorithm
@@ -27,7 +28,7 @@ from rlframework.utilities.known_warnings import LOFTQ, without
 from rlframework.utilities.paths import writable_folder
 
 # `--model GRPO`: short names are those of classes that are imported, which these do when they are asked.
-for _home in (rlframework.algorithms, rlframework.callbacks, rlframework.rewards):
+for _home in (rlframework.algorithms, rlframework.callbacks, rlframework.rewards, rlframework.samplers):
     for _name in _home.__all__:
         getattr(_home, _name)
 # What a setting can be blamed for; anything else is a fault of the program, and shown with where it happened.
