@@ -16,7 +16,10 @@ from pytorch_lightning.callbacks import BasePredictionWriter
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-import rlframework.algorithms  # noqa: F401  # `--model GRPO`: short names are those of classes that are imported.
+import rlframework.algorithms
+import rlframework.callbacks
+import rlframework.rewards
+import rlframework.samplers
 from rlframework.cli.settings import Refused, Setting, read_settings
 from rlframework.data import PromptDataModule
 from rlframework.loggers import AppendingCSVLogger
@@ -28,6 +31,10 @@ from rlframework.utilities.imports import require
 from rlframework.utilities.known_warnings import LOFTQ, without
 from rlframework.utilities.paths import writable_folder
 
+# `--model GRPO`: short names are those of classes that are imported, which these do when they are asked.
+for _home in (rlframework.algorithms, rlframework.callbacks, rlframework.rewards, rlframework.samplers):
+    for _name in _home.__all__:
+        getattr(_home, _name)
 # What a setting can be blamed for; anything else is a fault of the program, and shown with where it happened.
 BLAMED = (ImportError, KeyError, MisconfigurationException, OSError, RuntimeError, TypeError, ValueError)
 # Lightning's functions that a batch goes through.

@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
-from jsonargparse import ArgumentError, ArgumentParser
+from jsonargparse import ArgumentParser
 
 from rlframework.cli.settings import Setting
 from rlframework.utilities.arguments import meant_by, mistyped, nearest
@@ -33,6 +33,12 @@ class Argument(typing.NamedTuple):
     required: bool
 
 
+class Lack(str):
+    """What is said of something that is not there."""
+
+    __slots__ = ()
+
+
 def mistake(tree: Setting, roots: Mapping[str, Argument], sections: Mapping[str, type]) -> str | None:
     """Return what is wrong with the settings of a command, with its place and the way out; None if nothing is found.
 
@@ -44,7 +50,9 @@ def mistake(tree: Setting, roots: Mapping[str, Argument], sections: Mapping[str,
         roots: What may stand at the top, such as ``model``, ``data`` and ``seed_everything``.
         sections: Of these, the ones whose keys are the arguments of one class, such as ``trainer``.
     """
-    return next(_at_the_top(tree, roots, sections), None)
+    found = list(_at_the_top(tree, roots, sections))
+    # What is lacking comes last: it may be what a wrong name was meant to be.
+    return min(found, key=lambda one: isinstance(one, Lack), default=None)
 
 
 @cache
@@ -129,7 +137,7 @@ def _at_the_top(tree: Setting, roots: Mapping[str, Argument], sections: Mapping[
         elif required:
             kinds = _classes(hint)
             such = f": it names {_a(kinds[0])} by class_path:, with its init_args:" if kinds else ""
-            yield f"there is no {name}{such}"
+            yield Lack(f"there is no {name}{such}")
 
 
 def _in_arguments(given: Mapping[str, Setting], kind: type, path: str) -> Iterator[str]:
@@ -143,8 +151,13 @@ def _in_arguments(given: Mapping[str, Setting], kind: type, path: str) -> Iterat
 
 def _in_value(setting: Setting, hint: Any, path: str, owner: str, name: str) -> Iterator[str]:
     """Yield the mistake in a value that stands where an annotation is; the deepest there is, or nothing if it fits."""
-    if _accepted(setting.plain(), hint):
-        return
+    if not _accepted(setting.plain(), hint):
+        deeper = list(_deeper(setting, hint, path, owner, name))
+        yield from deeper or [_said(setting, path, mistyped(owner, name, setting.plain(), hint))]
+
+
+def _deeper(setting: Setting, hint: Any, path: str, owner: str, name: str) -> Iterator[str]:
+    """Yield the mistakes in what a value is made of."""
     value, kinds = setting.value, _classes(hint)
     if isinstance(value, dict) and kinds and ("class_path" in value or not _held(hint, dict)):
         yield from _in_class(setting, kinds, path)
@@ -168,7 +181,6 @@ def _in_value(setting: Setting, hint: Any, path: str, owner: str, name: str) -> 
         yield _said(
             setting, path, f"{value!r} is none of {', '.join(choices)}" + (f": did you mean {near}?" if near else "")
         )
-    yield _said(setting, path, mistyped(owner, name, setting.plain(), hint))
 
 
 def _in_class(setting: Setting, kinds: Sequence[type], path: str) -> Iterator[str]:
@@ -195,14 +207,11 @@ def _in_class(setting: Setting, kinds: Sequence[type], path: str) -> Iterator[st
     if not isinstance(arguments, dict):
         yield _said(under, f"{path}.init_args", f"expected names and values, got {str(under.plain())[:60]!r}")
         return
-    # An unknown name first: it is what a missing one was meant to be.
-    unknown = {name: one for name, one in arguments.items() if name not in arguments_of(kind)}
     inside = f"{path}.init_args" if "init_args" in given else path
-    yield from _in_arguments(unknown, kind, inside)
+    yield from _in_arguments(arguments, kind, inside)
     lacking = [name for name, one in arguments_of(kind).items() if one.required and name not in arguments]
     if lacking:
-        yield _said(named, path, f"{kind.__name__} lacks {' and '.join(lacking)}; give it under init_args:")
-    yield from _in_arguments(arguments, kind, inside)
+        yield Lack(_said(named, path, f"{kind.__name__} lacks {' and '.join(lacking)}; give it under init_args:"))
 
 
 def _named(text: Any, fits: Callable[[Any], bool], kinds: Sequence[type] = ()) -> tuple[Any, str | None]:
@@ -287,7 +296,7 @@ def _accepted(value: Any, hint: Any) -> bool:
     parser.add_argument("--it", type=hint)
     try:
         parser.parse_object({"it": value})
-    except (ArgumentError, TypeError, ValueError, KeyError):
+    except Exception:  # What is imported on the way may raise anything.
         return False
     return True
 

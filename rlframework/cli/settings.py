@@ -72,12 +72,18 @@ class Setting:
                 words = ("init_args", *words)
         if not words:
             return self.merge(setting)
+        if isinstance(self.value, list) and self.value:
+            return self.value[-1].put(words, setting)  # as of the callback that was named last
         if isinstance(self.value, str):
             self.value = {"class_path": Setting(self.value, self.place)}
             return self.put(words, setting)
         if self.value is None:
             self.value = {}
-        if isinstance(self.value, dict):
+        if isinstance(self.value, dict) and words[0].endswith("+"):
+            several = self.value.setdefault(words[0][:-1], Setting([], setting.place))
+            several.value = several.value if isinstance(several.value, list) else []
+            several.value.append(setting)
+        elif isinstance(self.value, dict):
             self.value.setdefault(words[0], Setting(None, setting.place)).put(words[1:], setting)
         return None
 
@@ -97,7 +103,7 @@ def read_settings(arguments: Sequence[str]) -> Setting:
             if value is None:
                 raise Refused(f"{option} names no file; give one, such as {option} mine.yaml")
             tree.merge(read_file(value))
-        elif option.startswith("--") and not option.endswith("+"):
+        elif option.startswith("--"):
             tree.put(
                 option.removeprefix("--").split("."),
                 Setting(True if value is None else _scalar(value), "the command line"),

@@ -15,19 +15,18 @@ from peft import PeftConfig
 
 from rlframework.policies.loading import texts_with_tokens
 from rlframework.report.curves import read_metrics
-from rlframework.utilities.whole_folder import saved_about
+from rlframework.utilities.whole_folder import LISTING, saved_about
 
 CARD = "README.md"
-# Where a run leaves its files, as seen from its checkpoint or from the folder of its policy.
-_BESIDE = (".", "..", "version_*", "../version_*")
+_OF_A_RUN = ("config.yaml", "summary.json", "metrics.csv")
 
 
 class Facts:
     """Facts of a run for a model card: its settings, what was measured, and where in the run the policy stood.
 
-    They are looked for beside the checkpoint: in its folder, the one above and a ``version_*`` there. ``config.yaml``
-    (of the command line) or the checkpoint's own hyperparameters say the settings, ``summary.json`` (of a recipe, or
-    of ``rlframework eval``) the measures, ``metrics.csv`` the held-out curve.
+    They are looked for beside the checkpoint: in its folder, the one above, or the ``version_*`` there that it is of.
+    ``config.yaml`` (of the command line) or the checkpoint's own hyperparameters say the settings, ``summary.json`` (of
+    a recipe, or of ``rlframework eval``) the measures, ``metrics.csv`` the held-out curve.
 
     Args:
         checkpoint: A ``.ckpt`` file, or the folder of a policy.
@@ -51,14 +50,15 @@ class Facts:
         self.best: dict[str, float] = {}
         if place.is_file():
             self._read_checkpoint(place)
-        if config := _newest(folder, "config.yaml"):
-            self.settings = {**(yaml.safe_load(config.read_text(encoding="utf-8")) or {}), **self.settings}
+        run = _run_folder(folder, max(file.stat().st_mtime for file in (place, *folder.glob(LISTING))))
+        if (run / "config.yaml").is_file():
+            config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+            self.settings = {**(config or {}), **self.settings}
         self.summaries = [_summary(Path(file)) for file in measured]
-        if found := _newest(folder, "summary.json"):
+        if (run / "summary.json").is_file():
             with suppress(ValueError):  # Somebody else's file of that name.
-                self.summaries.append(_summary(found))
-        metrics = _newest(folder, "metrics.csv")
-        curves = read_metrics(metrics) if metrics else {}
+                self.summaries.append(_summary(run))
+        curves = read_metrics(run / "metrics.csv") if (run / "metrics.csv").is_file() else {}
         self.curves = {name: points for name, points in curves.items() if name.startswith("val/")}
 
     def _read_checkpoint(self, path: Path) -> None:
@@ -256,10 +256,25 @@ print(tokenizer.decode(answer, skip_special_tokens=True))
 It was trained on prompts of the form that `data` above describes; ask it so."""
 
 
-def _newest(folder: Path, name: str) -> Path | None:
-    """Return the newest file of a name beside a checkpoint."""
-    found = [file for place in _BESIDE for file in folder.glob(f"{place}/{name}" if place != "." else name)]
-    return max(found, key=lambda file: file.stat().st_mtime, default=None)
+def _run_folder(folder: Path, saved: float) -> Path:
+    """Return the folder with the files of the run that wrote a checkpoint, or the checkpoint's own.
+
+    A later run, of ``validate`` say, leaves a ``version_*`` of its own, begun after the checkpoint was saved.
+
+    Args:
+        folder: Of the checkpoint.
+        saved: When it was saved.
+    """
+    begun: dict[Path, float] = {}
+    for places in ([folder], [folder.parent], [*folder.glob("version_*"), *folder.parent.glob("version_*")]):
+        for place in places:
+            files = [place / name for name in _OF_A_RUN if (place / name).is_file()]
+            if files:
+                begun[place] = min(file.stat().st_mtime for file in files)
+        if begun:
+            break
+    before = {place: time for place, time in begun.items() if time <= saved} or begun
+    return max(before, key=lambda place: before[place], default=folder)
 
 
 def _summary(path: Path) -> dict[str, Any]:

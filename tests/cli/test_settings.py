@@ -39,6 +39,15 @@ def test_values_of_options_are_read_as_yaml_reads_them() -> None:
     assert settings.plain() == {"a": -1, "b": [1, {"c": 2}], "flag": True, "d": "x: : y"}
 
 
+def test_what_is_added_to_a_list_has_arguments_of_its_own(file: Path) -> None:
+    file.write_text("trainer:\n  callbacks:\n  - ProgressBar\n")
+    added = "--trainer.callbacks+=SavePolicy --trainer.callbacks.folder here"
+    assert read_settings(["-c", "mine.yaml", *added.split()]).plain()["trainer"]["callbacks"] == [
+        "ProgressBar",
+        {"class_path": "SavePolicy", "init_args": {"folder": "here"}},
+    ]
+
+
 def test_anchors_and_merges_are_no_repetition(file: Path) -> None:
     file.write_text("base: &base {a: 1, b: 2}\nmine:\n  <<: *base\n  b: 3\n")
     assert read_file("mine.yaml").plain()["mine"] == {"a": 1, "b": 3}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -142,6 +143,17 @@ def test_a_checkpoint_says_its_own_step_settings_and_score(tmp_path: Path) -> No
         "trainer": {"max_steps": 9},
     }
     assert facts.best == {"val/accuracy": 0.5}
+
+
+def test_a_later_run_beside_it_is_another_one(tmp_path: Path) -> None:
+    """`validate` reads the policy of a run and leaves a folder of its own beside that of the run."""
+    for version, steps in enumerate((1, 2, 3)):
+        (tmp_path / f"version_{version}").mkdir()
+        (tmp_path / f"version_{version}" / "config.yaml").write_text(f"trainer: {{max_steps: {steps}}}")
+        os.utime(tmp_path / f"version_{version}" / "config.yaml", (version, version))
+    tiny_policy().save_pretrained(tmp_path / "policy")
+    os.utime(tmp_path / "policy", (1.5, 1.5))
+    assert Facts(tmp_path / "policy").settings == {"trainer": {"max_steps": 2}}
 
 
 def test_a_whole_model_without_any_record_says_so(tmp_path: Path) -> None:

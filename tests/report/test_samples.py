@@ -48,4 +48,4 @@ def test_the_answer_of_a_text(text: str, answer: str | None) -> None:
 
 def test_a_layout_of_ones_own_is_read() -> None:
     template = AnswerTemplate("<think>", "</think>", "<answer>", "</answer>")
-    assert answer_reader(template)("</think><answer>B</answer> 9") == "B"
+    assert answer_reader(template)("9 apples</think><answer>B</answer>") == "B"
