@@ -128,7 +128,7 @@ def check_checkpoint(path: str | Path) -> None:
     if place is None or not place.is_file():
         return
     if fault := _fault(place):
-        raise DamagedCheckpointError(f"{place} is damaged: {fault}. Nothing of it was loaded. {_way_out(place)}")
+        raise DamagedCheckpointError(f"{place} is {fault}. Nothing of it was loaded. {_way_out(place)}")
 
 
 @contextmanager
@@ -271,26 +271,29 @@ def _fault(path: Path) -> str | None:
     """Say what is wrong with a file, as far as it tells."""
     size = path.stat().st_size
     if not size:
-        return "it is empty (0 bytes)"
+        return "damaged: it is empty (0 bytes)"
     with path.open("rb") as file:
         start = file.read(4)
     end = _end_of(path)
     if end is None:
         if start.startswith(_OLD):
             return None
-        zipped = start == b"PK\x03\x04"
-        return f"its end is cut off (it has {size} bytes)" if zipped else f"its {size} bytes are no checkpoint of torch"
+        if start == b"PK\x03\x04":
+            return f"damaged: its end is cut off (it has {size} bytes)"
+        return f"no checkpoint: its {size} bytes are no file of torch"
     length, comment = int.from_bytes(end[0], "little"), end[1]
     if length == len(comment) != _COMMENT_BYTES:
         return None  # without digest
     if len(comment) < length:
-        return f"its end is cut off (it has {size} bytes, and lacks {length - len(comment)} of its last {length})"
+        return (
+            f"damaged: its end is cut off (it has {size} bytes, and lacks {length - len(comment)} of its last {length})"
+        )
     digest = _COMMENT.fullmatch(comment)
     if digest is None or length != _COMMENT_BYTES:
-        return f"the digest at the end of its {size} bytes cannot be read"
+        return f"damaged: the digest at the end of its {size} bytes cannot be read"
     found = digest_of(path, size - _COMMENT_BYTES - 2, b"\0\0")  # the comment's length as torch wrote it
     if found != digest[1].decode():
-        return f"the digest of its {size} bytes is {found}, and was {digest[1].decode()} when it was saved"
+        return f"damaged: the digest of its {size} bytes is {found}, and was {digest[1].decode()} when it was saved"
     return None
 
 

@@ -292,7 +292,7 @@ def test_the_converter_is_found_where_commands_are_and_its_failure_shown(
         (lambda path: (path.mkdir(), (path / ".metadata").touch()), "in shards.*consolidate_checkpoint"),
         (
             lambda path: path.write_text("no checkpoint"),
-            "is damaged: its 13 bytes are no checkpoint of torch.*give another",
+            "is no checkpoint: its 13 bytes are no file of torch.*give another",
         ),
         (lambda path: path.touch(), "is damaged: it is empty .0 bytes."),
         (
