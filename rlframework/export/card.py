@@ -65,10 +65,10 @@ class Facts:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         self.about = {"step": checkpoint.get("global_step")}
         learned = {**(checkpoint.get("hyper_parameters") or {})}
-        kind = learned.pop("class_path", None) or learned.pop("_class_path", None)
+        kind = checkpoint.get("class_path") or learned.pop("class_path", None) or learned.pop("_class_path", None)
         learned = {name: value for name, value in learned.items() if not name.startswith("_")}
-        if learned:
-            self.settings["model"] = {"class_path": kind, "init_args": learned} if kind else learned
+        if kind:
+            self.settings["model"] = {"class_path": kind, "init_args": learned}
         if data := checkpoint.get("datamodule_hyper_parameters"):
             self.settings["data"] = data.get("data", data)
         for state in (checkpoint.get("callbacks") or {}).values():
@@ -109,8 +109,8 @@ def model_card(
         **({"license": licence} if licence else {}),
     }
     of_base = f"an adapter of {base}" if form == "adapter" else f"{base} with the adapter merged" if base else "whole"
-    step = f", after {facts.about['step']} optimizer steps" if facts.about.get("step") is not None else ""
-    how = f"Trained by {algorithm or 'rlframework'} of rlframework{step}: {of_base}, in {dtype}."
+    step = f", after optimizer step {facts.about['step']}" if facts.about.get("step") is not None else ""
+    how = f"Trained {f'by {algorithm} of' if algorithm else 'with'} rlframework{step}: {of_base}, in {dtype}."
     unknown = f"Not stated where {base} is kept; look at its page." if base else "Yours to state, of a whole model."
     parts = [
         f"---\n{yaml.safe_dump(matter, sort_keys=False).strip()}\n---",

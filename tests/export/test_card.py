@@ -128,7 +128,8 @@ def test_a_checkpoint_says_its_own_step_settings_and_score(tmp_path: Path) -> No
     torch.save(
         {
             "global_step": 7,
-            "hyper_parameters": {"class_path": "rlframework.GRPO", "learning_rate": 0.1},
+            "class_path": "rlframework.GRPO",
+            "hyper_parameters": {"learning_rate": 0.1},
             "datamodule_hyper_parameters": {"data": {"class_path": "rlframework.data.GSM8K"}},
             "callbacks": {"ModelCheckpoint": {"monitor": "val/accuracy", "current_score": torch.tensor(0.5)}},
         },
