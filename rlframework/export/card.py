@@ -8,11 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from huggingface_hub import ModelCard, try_to_load_from_cache
 from peft import PeftConfig
 
+from rlframework.export.read import load_checkpoint
 from rlframework.policies.loading import texts_with_tokens
 from rlframework.report.curves import read_metrics
 from rlframework.utilities.whole_folder import LISTING, saved_about
@@ -62,7 +62,7 @@ class Facts:
         self.curves = {name: points for name, points in curves.items() if name.startswith("val/")}
 
     def _read_checkpoint(self, path: Path) -> None:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        checkpoint = load_checkpoint(path)
         self.about = {"step": checkpoint.get("global_step")}
         learned = {**(checkpoint.get("hyper_parameters") or {})}
         kind = checkpoint.get("class_path") or learned.pop("class_path", None) or learned.pop("_class_path", None)

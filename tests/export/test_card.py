@@ -131,6 +131,7 @@ def test_a_checkpoint_says_its_own_step_settings_and_score(tmp_path: Path) -> No
             "class_path": "rlframework.GRPO",
             "hyper_parameters": {"learning_rate": 0.1},
             "datamodule_hyper_parameters": {"data": {"class_path": "rlframework.data.GSM8K"}},
+            "state_dict": {},
             "callbacks": {"ModelCheckpoint": {"monitor": "val/accuracy", "current_score": torch.tensor(0.5)}},
         },
         tmp_path / "last.ckpt",
