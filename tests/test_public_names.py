@@ -16,7 +16,8 @@ LIST = Path(__file__).with_name("public_names.json")
 ROOMS = (
     *("algorithms", "callbacks", "data", "metrics", "policies", "report", "rewards", "rewards.code", "rewards.logic"),
     *("rewards.math", "samplers", "samplers.vllm", "tasks", "terms", "testing"),
-    *("functional.advantages", "functional.divergences", "functional.logprobs", "functional.pass_at_k"),
+    *("functional.advantages", "functional.confidence", "functional.divergences", "functional.logprobs"),
+    *("functional.maj_at_k", "functional.pass_at_k"),
     *("functional.ratios", "functional.sampling", "functional.surrogates", "functional.weights"),
 )
 PACKAGES = ["rlframework", *(f"rlframework.{room}" for room in ROOMS)]

@@ -8,11 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from huggingface_hub import ModelCard, try_to_load_from_cache
 from peft import PeftConfig
 
+from rlframework.export.read import load_checkpoint
 from rlframework.policies.loading import texts_with_tokens
 from rlframework.report.curves import read_metrics
 from rlframework.utilities.whole_folder import LISTING, saved_about
@@ -62,13 +62,13 @@ class Facts:
         self.curves = {name: points for name, points in curves.items() if name.startswith("val/")}
 
     def _read_checkpoint(self, path: Path) -> None:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        checkpoint = load_checkpoint(path)
         self.about = {"step": checkpoint.get("global_step")}
         learned = {**(checkpoint.get("hyper_parameters") or {})}
-        kind = learned.pop("class_path", None) or learned.pop("_class_path", None)
+        kind = checkpoint.get("class_path") or learned.pop("class_path", None) or learned.pop("_class_path", None)
         learned = {name: value for name, value in learned.items() if not name.startswith("_")}
-        if learned:
-            self.settings["model"] = {"class_path": kind, "init_args": learned} if kind else learned
+        if kind:
+            self.settings["model"] = {"class_path": kind, "init_args": learned}
         if data := checkpoint.get("datamodule_hyper_parameters"):
             self.settings["data"] = data.get("data", data)
         for state in (checkpoint.get("callbacks") or {}).values():
@@ -109,8 +109,8 @@ def model_card(
         **({"license": licence} if licence else {}),
     }
     of_base = f"an adapter of {base}" if form == "adapter" else f"{base} with the adapter merged" if base else "whole"
-    step = f", after {facts.about['step']} optimizer steps" if facts.about.get("step") is not None else ""
-    how = f"Trained by {algorithm or 'rlframework'} of rlframework{step}: {of_base}, in {dtype}."
+    step = f", after optimizer step {facts.about['step']}" if facts.about.get("step") is not None else ""
+    how = f"Trained {f'by {algorithm} of' if algorithm else 'with'} rlframework{step}: {of_base}, in {dtype}."
     unknown = f"Not stated where {base} is kept; look at its page." if base else "Yours to state, of a whole model."
     parts = [
         f"---\n{yaml.safe_dump(matter, sort_keys=False).strip()}\n---",

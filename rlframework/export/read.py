@@ -122,7 +122,7 @@ def _of_adapter(folder: Path, base: str | None, tokenizer: str | None) -> Traine
 
 
 def _of_checkpoint(path: Path, base: str | None, tokenizer: str | None) -> TrainedPolicy:
-    checkpoint = _load(path)
+    checkpoint = load_checkpoint(path)
     origin = _origin(path, checkpoint.get(ORIGIN) or {})
     weights = {name.removeprefix(POLICY): w for name, w in checkpoint["state_dict"].items() if name.startswith(POLICY)}
     # A base that has moved took its tokenizer along.
@@ -158,7 +158,15 @@ def _of_checkpoint(path: Path, base: str | None, tokenizer: str | None) -> Train
     return _on_its_base(policy, str(under), checkpoint.get("frozen_base"), origin["quantized"])
 
 
-def _load(path: Path) -> dict[str, Any]:
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Return what a checkpoint of Lightning holds, on the CPU, as plain values and tensors.
+
+    Args:
+        path: A ``.ckpt`` file.
+
+    Raises:
+        ValueError: It is none, or only a part of one, or holds what could run code.
+    """
     zipped = zipfile.is_zipfile(path)
     try:
         # Mapped, since an optimizer's state is not wanted and may be twice as large as the weights; torch's format

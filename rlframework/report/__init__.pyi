@@ -15,8 +15,9 @@ from .curves import plot_curves, read_metrics
 from .hacking import Run, plot_reward_and_accuracy
 from .probing.measure import ProbeReport, probe
 from .probing.table import print_probe
+from .samples import answer_reader, write_samples
 from .summary import write_summary
-from .table import print_comparison, print_examples
+from .table import print_comparison, print_examples, print_figures
 from .usage import process_usage
 
 __all__ = [
@@ -30,10 +31,12 @@ __all__ = [
     "RewardReport",
     "Run",
     "TaggedLayout",
+    "answer_reader",
     "plot_curves",
     "plot_reward_and_accuracy",
     "print_comparison",
     "print_examples",
+    "print_figures",
     "print_probe",
     "print_reward_report",
     "probe",
@@ -41,5 +44,6 @@ __all__ = [
     "read_metrics",
     "reward_report",
     "save_reward_report",
+    "write_samples",
     "write_summary",
 ]

@@ -15,7 +15,6 @@ from rlframework.cli.commands import COMMANDS, main
 from rlframework.cli.help import GROUPS
 from rlframework.tasks import tiny_tokenizer
 from rlframework.testing import tiny_qwen3
-from tests import forked
 
 ROOT = Path(__file__).parents[2]
 
@@ -91,21 +90,25 @@ def test_fit_is_lightning_s_command_line(capsys: pytest.CaptureFixture[str], mon
     ]
 
 
-def test_the_short_help_names_arguments_that_there_are() -> None:
+def test_the_short_help_names_arguments_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     """Each by its path, as an option of a command line that is printed and not run."""
     options = """--model GRPO --model.policy CausalLMPolicy --model.policy.model x --model.policy.lora peft.LoraConfig
         --model.policy.lora.r 4 --model.reward CorrectAnswer --model.sampler SharedPrefixSampler
         --model.sampler.group_size 4 --model.sampler.max_tokens 8 --model.prompts_per_rollout 4
         --model.learning_rate 1e-4 --data LocalFile --data.path mine.csv --trainer.callbacks+=SavePolicy
         --trainer.callbacks.folder x --print_config"""
-    done = forked.run("-m", "rlframework.cli", "fit", *options.split())
-    assert done.returncode == 0, done.stderr
-    printed = yaml.safe_load(done.stdout)["model"]["init_args"]
+    with pytest.raises(SystemExit) as stopped:
+        main(["fit", *options.split()])
+    assert stopped.value.code == 0
+    printed = yaml.safe_load(capsys.readouterr().out)["model"]["init_args"]
     assert printed["policy"]["init_args"]["lora"]["init_args"]["r"] == 4
     assert printed["sampler"]["init_args"]["group_size"] == 4
 
 
-def test_the_file_of_the_page_runs_through_every_command(tmp_path: Path) -> None:
+def test_the_file_of_the_page_runs_through_every_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     [recipe] = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / "command_line.md").read_text(), re.DOTALL | re.M)
     (tmp_path / "mine.yaml").write_text(recipe)
     rows = "".join(f"{a} + {b}?,{a + b}\n" for a in range(10) for b in range(10))
@@ -115,9 +118,8 @@ def test_the_file_of_the_page_runs_through_every_command(tmp_path: Path) -> None
     CausalLMPolicy(model, tokenizer).save_pretrained(tmp_path / "my_model")
 
     def run(*words: str) -> str:
-        done = forked.run("-m", "rlframework.cli", *words, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr[-2000:]
-        return done.stdout
+        assert main(list(words)) == 0
+        return capsys.readouterr().out
 
     run("fit", "-c", "mine.yaml", "--trainer.max_steps", "2", "--trainer.val_check_interval", "1")
     [checkpoint] = map(str, tmp_path.glob("runs/mine/version_0/checkpoints/last.ckpt"))

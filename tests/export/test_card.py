@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from rlframework.data import set_structured_chat_template
 from rlframework.export.card import Facts, licence_of
 from rlframework.export.write import export
 from rlframework.testing import letter_tokenizer, tiny_policy
+from tests import forked
 
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 LORA = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False)
@@ -100,7 +99,7 @@ def test_the_card_says_what_was_measured_and_how_it_was_trained(form: str, expor
 
 
 def test_the_programs_of_the_cards_answer_in_a_fresh_process_as_the_policy_does(
-    run: tuple[Path, CausalLMPolicy], exported: Path
+    run: tuple[Path, CausalLMPolicy], exported: Path, tmp_path: Path
 ) -> None:
     """By transformers and peft alone: base, adapter, merged model, tokenizer and chat template as they were written."""
     _, policy = run
@@ -109,7 +108,8 @@ def test_the_programs_of_the_cards_answer_in_a_fresh_process_as_the_policy_does(
         [block] = BLOCK.findall((exported / form / "README.md").read_text())
         program += f"{block}print(json.dumps([inputs['input_ids'][0].tolist(), answer.tolist()]))\n"
     program += "assert 'rlframework' not in sys.modules\n"
-    done = subprocess.run([sys.executable, "-c", program], cwd="/", capture_output=True, text=True, check=False)
+    (tmp_path / "load.py").write_text(program)
+    done = forked.run(tmp_path / "load.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     text = re.search(r"^prompt = ['\"](.*)['\"]$", program, re.MULTILINE)[1]  # type: ignore[index]
     chat = [{"role": "user", "content": text}]
@@ -128,8 +128,10 @@ def test_a_checkpoint_says_its_own_step_settings_and_score(tmp_path: Path) -> No
     torch.save(
         {
             "global_step": 7,
-            "hyper_parameters": {"class_path": "rlframework.GRPO", "learning_rate": 0.1},
+            "class_path": "rlframework.GRPO",
+            "hyper_parameters": {"learning_rate": 0.1},
             "datamodule_hyper_parameters": {"data": {"class_path": "rlframework.data.GSM8K"}},
+            "state_dict": {},
             "callbacks": {"ModelCheckpoint": {"monitor": "val/accuracy", "current_score": torch.tensor(0.5)}},
         },
         tmp_path / "last.ckpt",
