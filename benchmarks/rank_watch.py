@@ -45,8 +45,8 @@ class Clock(pl.Callback):
 def fit(kind: type[GRPO], steps: int) -> Clock:
     """Train for some steps, a rollout each."""
     clock = Clock()
-    module = kind(tiny_policy(), rewards.LengthPenalty(8, 16), BatchedSampler(4, max_tokens=16), prompts_per_rollout=8)
-    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    module = kind(tiny_policy(), rewards.SoftOverlong(16, 8), BatchedSampler(4, max_tokens=16), prompts_per_rollout=8)
+    quiet: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     trainer = pl.Trainer(
         accelerator="cpu",
         devices=2,

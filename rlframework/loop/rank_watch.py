@@ -24,7 +24,7 @@ from torch.distributed.constants import default_pg_timeout
 
 from rlframework.rewards.pool import end_workers
 from rlframework.utilities.arguments import Checked
-from rlframework.utilities.distributed import from_all_ranks
+from rlframework.utilities.distributed import from_all_ranks, sum_over_replicas
 from rlframework.utilities.rank_board import STACK, WAKE, LastWords, Neighbours, Peer, RankBoard, place
 
 LOOK_S = 0.5
@@ -246,19 +246,23 @@ class _Watch:
         if error is not None and not stopped:
             said = self._of(error, "coming")
             self._publish(said)
-        self._look()
+        if stopped or said is not None or self._words:
+            self._look()
         if error is not None and not stopped and (self._alone or self._failed):
             raise error
         if self._alone or self._failed:  # it has left, and does not come here
             raise RuntimeError(str(self._cause())) from None
-        answers = from_all_ranks((said, stopped or self.stop))
+        wish = stopped or self.stop
+        # A number is cheap to add up; what was said is asked for only if there is something.
+        if not sum_over_replicas(self.trainer, torch.tensor(float(wish or said is not None))):
+            return
+        answers = from_all_ranks((said, wish))
         if error is not None and not stopped:
             raise error
         for words, _ in answers:
             if words is not None:
                 raise RuntimeError(str(words)) from None
-        if any(wish for _, wish in answers):
-            raise SIGTERMException(128 + signal.SIGTERM)
+        raise SIGTERMException(128 + signal.SIGTERM)
 
     def agree(self, stop: bool, requeue: bool) -> None:
         self._requeue_agreed |= requeue

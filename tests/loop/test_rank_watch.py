@@ -125,7 +125,7 @@ SAID = {
     "memory": "has no memory (`MemoryError`)",
     "sleep": "sleeps",
     "lock": "waits for a lock that nobody releases",
-    "regex": "is caught in a regular expression, which keeps the interpreter",
+    "regex": "is stuck in one call of C (a regular expression)",
 }
 PLACES = {
     "reward": "in its reward",
