@@ -19,7 +19,7 @@ from peft import LoraConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 
-from rlframework import GRPO, SFT, CausalLMPolicy, GroupSampler, RolloutWriter, SharedPrefixSampler
+from rlframework import GRPO, SFT, CausalLMPolicy, GroupSampler, RolloutWriter, SampleLogger, SharedPrefixSampler
 from rlframework.data import OpenR1Demonstrations, OpenR1Math
 from rlframework.report import Comparison
 from rlframework.rewards import ApproximateFormat, ExactFormat, LenientMathCheck, MathCheck, NumberCheck
@@ -65,7 +65,7 @@ def main(policy: CausalLMPolicy, sampler: GroupSampler, data: str, sizes: Sizes,
     )
     saver = ModelCheckpoint(run, "best", "val/accuracy", mode="max", save_last=True)
     logger = CSVLogger(run.parent, "", run.name)
-    math_trainer(logger, sizes.steps, sizes.minibatches, saver, RolloutWriter()).fit(grpo, problems)
+    math_trainer(logger, sizes.steps, sizes.minibatches, saver, RolloutWriter(), SampleLogger()).fit(grpo, problems)
     comparison.add("+ GRPO", policy)
 
     comparison.print(examples=1)

@@ -19,6 +19,7 @@ from rlframework.loop.checks import check_weights
 from rlframework.loop.loader import RolloutLoader
 from rlframework.loop.optimizer import adamw, check_schedule
 from rlframework.metrics import Tally
+from rlframework.metrics.figure_names import figure_names, old_names, with_new_names
 from rlframework.policies.base import Policy, eval_mode
 from rlframework.prompt import Prompt
 from rlframework.rollout import Rollout
@@ -73,6 +74,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         # Lightning would miss the base under an adapter; what else is missing `check_base` finds.
         self.strict_loading = not self.policy.frozen_base
         self._tally = Tally()
+        self._figure_names: dict[str, str] = {}
         self._figures: dict[str, float] = {}
         self._unlogged: dict[str, float] = {}
         self._update_seconds = 0.0
@@ -206,7 +208,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         if not self.trainer.fit_loop._should_accumulate():
             self._count_update_seconds()
             self._tally.mean("update_seconds", torch.tensor(self._update_seconds, device=self.device))
-            self._show(self._tally.values(self.trainer))
+            self._show(self._named(self._tally.values(self.trainer)))
             self._tally, self._update_seconds = Tally(), 0.0
 
     def on_train_batch_end(self, outputs: Any, batch: Rollout, batch_idx: int) -> None:
@@ -215,14 +217,22 @@ class Algorithm(Fields, pl.LightningModule, ABC):
             self._count_update_seconds()
             return
         for name, value in self._unlogged.items():
-            self.log(f"train/{name}", value, prog_bar=name == "reward")
+            self.log(f"train/{name}", value)
         self._unlogged = {}
 
+    def _named(self, figures: dict[str, float]) -> dict[str, float]:
+        """Return metrics under names that every logger takes."""
+        known = self._figure_names
+        if not figures.keys() <= known.keys():
+            self._figure_names = known = figure_names(dict.fromkeys([*known, *figures]))
+        return {known[name]: value for name, value in figures.items()}
+
     def _show(self, figures: dict[str, float]) -> None:
-        """Hand metrics to callbacks, which may compare them before they are logged."""
+        """Hand metrics to callbacks, which may compare them before they are logged, by their old names too."""
         self._figures |= figures
         self._unlogged |= figures
-        shown = {f"train/{name}": torch.as_tensor(value) for name, value in figures.items()}
+        every = [(shown, value) for name, value in figures.items() for shown in (name, *old_names(name))]
+        shown = {f"train/{name}": torch.as_tensor(value) for name, value in every}
         for logged in (self.trainer._results or {}).values():
             if logged.meta.name in shown:
                 logged.reset()  # Lightning would go on showing what the step before has logged
@@ -270,9 +280,11 @@ class Algorithm(Fields, pl.LightningModule, ABC):
             return
         rank, replicas = replica(self.trainer)
         if len(self._saved_figures["tallies"]) == replicas:
-            self._tally.load_state_dict(self._saved_figures["tallies"][rank])
+            saved = self._saved_figures["tallies"][rank]
+            renamed = {part: with_new_names(saved[part]) for part in ("totals", "counts")}
+            self._tally.load_state_dict(saved | renamed)
         # With the figures of a rollout that began before: loggers and callbacks of this run do not have them.
-        self._show(self._saved_figures["logged"])
+        self._show(with_new_names(self._saved_figures["logged"]))
         self._saved_figures = None
 
 

@@ -24,6 +24,7 @@ from rlframework.loop.minibatches import balanced_order
 from rlframework.loop.optimizer_step import step_weights
 from rlframework.loop.rollout_watch import RolloutWatch
 from rlframework.metrics import MeanScore
+from rlframework.metrics.figure_names import figure_names
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel, Scores
@@ -95,7 +96,9 @@ class RolloutAlgorithm(Algorithm):
         self.reward_limits = self.reward_limits or RewardLimits()
         self.validation_sampler = (self.validation_sampler or self.sampler.for_evaluation()).unfiltered
         measures = {"reward": self.reward, **(self.validation or {})}
-        self.validation_scores = nn.ModuleDict({name: MeanScore(measure) for name, measure in measures.items()})
+        figure_names(f"train/reward/{name}" for name in ("total", *(part.name for part in self.reward.components())))
+        named = figure_names(measures)
+        self.validation_scores = nn.ModuleDict({named[name]: MeanScore(one) for name, one in measures.items()})
         self.policy_scores_rollouts = False
         self.sampler_check = SamplerCheck()
         self.watch = RolloutWatch()
@@ -388,6 +391,8 @@ class RolloutAlgorithm(Algorithm):
         if prompts:
             for score in self.validation_scores.values():
                 cast(MeanScore, score).update(completions)
+            scores = {name: cast(MeanScore, score).scores for name, score in self.validation_scores.items()}
+            self._tell("on_validation_completions", completions, scores)
         for name, score in self.validation_scores.items():
             shown = name != "reward"
             self.log(f"val/{name}", cast(MeanScore, score), prog_bar=shown, on_epoch=True, batch_size=1)

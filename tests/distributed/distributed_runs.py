@@ -119,7 +119,7 @@ def learn(folder: Path, strategy: Any, devices: int, accumulate: int) -> dict[st
     logger.save()
     trainer.strategy.barrier()
     with (Path(logger.log_dir) / "metrics.csv").open(newline="") as file:
-        logged = [row for row in csv.DictReader(file) if row["train/reward"]]
+        logged = [row for row in csv.DictReader(file) if row["train/reward/total"]]
     return {"weights": weights(module), "validation": validation, "logged": logged}
 
 
