@@ -93,7 +93,7 @@ test-loggers .venv-loggers/.installed: BIN := .venv-loggers/bin
 
 .venv-loggers/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv-loggers
-	$(PIP) --editable '.[test,tensorboard,wandb,mlflow]'
+	$(PIP) --editable '.[test,wandb,mlflow]'
 	@touch $@
 
 # Without Unsloth's own dependencies: they bring CUDA, and a torchvision that breaks Unsloth's import on a CPU.

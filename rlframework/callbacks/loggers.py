@@ -88,12 +88,12 @@ def _(logger: MLFlowLogger, name: str, rows: Sequence[Row], step: int) -> None:
 def _(logger: MLFlowLogger, name: str, values: Tensor, step: int) -> None:
     try:
         # Without pyplot: a run may have windows of its own open.
-        figure = require("matplotlib.figure", "report").Figure(figsize=(4, 3), layout="constrained")
+        figure = require("matplotlib.figure", "report").Figure(figsize=(4, 3))
     except ImportError:
         return
     axes = figure.subplots()
-    axes.hist(values.flatten().tolist(), bins=30)
-    axes.set(title=f"{name}, step {step}", ylabel="completions")
+    axes.hist(values.flatten().tolist(), bins=30, histtype="stepfilled")
+    axes.set_title(f"{name}, step {step}", fontsize=10)
     logger.experiment.log_figure(logger.run_id, figure, f"{name}/{step:06d}.png")
 
 

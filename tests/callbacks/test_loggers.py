@@ -90,6 +90,13 @@ class TestTensorBoard:
         kept = histogram.histogram_value
         assert (histogram.step, kept.num, kept.min, kept.max, kept.sum) == (7, 3.0, 1.0, 9.0, 11.0)
 
+    def test_the_same_run_again_is_added_to(self, logger: TensorBoardLogger, tmp_path: Path) -> None:
+        log_table(logger, "samples/x", FIRST, 0)
+        logger.finalize("success")
+        again = TensorBoardLogger(tmp_path, version=logger.version)
+        log_table(again, "samples/x", SECOND, 7)
+        assert self.texts(self.read(again), "samples/x") == {0: as_markdown(FIRST), 7: as_markdown(SECOND)}
+
     def test_what_a_run_said_is_shown_as_it_was_said(self, logger: TensorBoardLogger) -> None:
         """The page that people see: Markdown made HTML by TensorBoard itself."""
         html = pytest.importorskip("tensorboard.plugin_util").markdown_to_safe_html(as_markdown(FIRST))
@@ -131,6 +138,9 @@ class TestMLflow:
         log_table(logger, "samples/x", SECOND, 7)
         log_histogram(logger, "samples/lengths", torch.tensor([1.0, 1.0, 9.0]), 7)
         assert self.rows(logger, "samples/x") == FIRST + SECOND
+        again = MLFlowLogger("letters", tracking_uri=logger._tracking_uri, run_id=logger.run_id)
+        log_table(again, "samples/x", SECOND, 8)
+        assert self.rows(again, "samples/x") == FIRST + SECOND + SECOND
         [picture] = logger.experiment.list_artifacts(logger.run_id, "samples/lengths")
         assert picture.path == "samples/lengths/000007.png"
         path = Path(logger.experiment.download_artifacts(logger.run_id, picture.path))
@@ -214,6 +224,22 @@ class TestWandb:
         assert self.rows(history, folder, "samples/x") == FIRST + SECOND
         [histogram] = [entry["samples/lengths"] for entry in history if "samples/lengths" in entry]
         assert (histogram["_type"], sum(histogram["values"])) == ("histogram", 3)
+
+    @pytest.mark.slow
+    def test_the_same_run_again_and_another_reward(self, logger: WandbLogger, tmp_path: Path) -> None:
+        log_table(logger, "samples/x", FIRST, 0)
+        log_table(logger, "samples/x", [{"step": 3, "other": 1.0}], 3)
+        history, folder = self.read(logger)
+        tables = [
+            json.loads((folder / "files" / one["samples/x"]["path"]).read_text())
+            for one in history
+            if "samples/x" in one
+        ]
+        assert [table["columns"] for table in tables] == [list(FIRST[0]), ["step", "other"]]
+        again = WandbLogger(save_dir=tmp_path, project="letters", offline=True, id=logger.version, resume="allow")
+        log_table(again, "samples/x", SECOND, 7)
+        history, folder = self.read(again)
+        assert self.rows(history, folder, "samples/x") == SECOND
 
     def test_a_run(self, logger: WandbLogger, grpo: Make, fit: Fit) -> None:
         trained(logger, grpo, fit)
