@@ -391,7 +391,8 @@ class RolloutAlgorithm(Algorithm):
         if prompts:
             for score in self.validation_scores.values():
                 cast(MeanScore, score).update(completions)
-            scores = {name: cast(MeanScore, score).scores for name, score in self.validation_scores.items()}
+            measured = self.validation_scores.items()
+            scores = {name: score.scores for name, score in measured if isinstance(score, MeanScore)}
             self._tell("on_validation_completions", completions, scores)
         for name, score in self.validation_scores.items():
             shown = name != "reward"
