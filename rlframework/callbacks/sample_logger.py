@@ -61,6 +61,7 @@ class SampleLogger(RolloutCallback):
         # The last score of each prompt, by its index.
         self._validated: dict[int, float] = {}
         self._rolled_out: dict[int, float] = {}
+        self._now: dict[int, float] = {}
         self._same: list[Row] = []
         self._changed: list[tuple[float, Row]] = []
 
@@ -83,7 +84,7 @@ class SampleLogger(RolloutCallback):
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin a new table."""
-        self._same, self._changed = [], []
+        self._now, self._same, self._changed = {}, [], []
 
     def on_validation_completions(
         self,
@@ -100,7 +101,8 @@ class SampleLogger(RolloutCallback):
         numbers |= {f"reward/{name}": values for name, values in scores["reward"].components.items()}
         means = scores[decides].total.nanmean(1).tolist()
         for group, (completion, *_) in enumerate(completions.groups()):
-            before = _replaced(self._validated, completion.prompt.index, means[group])
+            before = self._validated.get(completion.prompt.index)
+            self._now[completion.prompt.index] = means[group]
             change = _change(before, means[group])
             if len(self._same) < self.heldout or change:
                 row = self._row(trainer, completion, {name: values[group, 0] for name, values in numbers.items()})
@@ -111,7 +113,8 @@ class SampleLogger(RolloutCallback):
                     self._changed.append((change, row))
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Log the held-out table."""
+        """Log the held-out table, and compare with these scores from now on: a run may be saved inside a validation."""
+        self._validated |= {index: score for index, score in self._now.items() if not math.isnan(score)}
         self._log(trainer, "samples/heldout", [*self._same, *_most_changed(self._changed, self.heldout)])
 
     def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, record: RolloutRecord) -> None:
@@ -122,7 +125,9 @@ class SampleLogger(RolloutCallback):
         total, changed = record.scores.total, []
         for group, mean in enumerate(total.nanmean(1).tolist()):
             prompt = record.completions[group * record.completions.group_size].prompt
-            before = _replaced(self._rolled_out, prompt.index, mean)
+            before = self._rolled_out.get(prompt.index)
+            if not math.isnan(mean):
+                self._rolled_out[prompt.index] = mean
             if shown and (change := _change(before, mean)):
                 best_or_worst = _place(total[group], largest=change > 0)
                 changed.append((change, self._rollout_row(trainer, record, group, best_or_worst, before)))
@@ -206,14 +211,6 @@ def _step(trainer: pl.Trainer) -> int:
 def _storable(text: str) -> str:
     """Return text that every store can encode: half of a surrogate pair is none."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _replaced(scores: dict[int, float], index: int, score: float) -> float | None:
-    """Keep a prompt's score, if it has one, and return the one before."""
-    before = scores.get(index)
-    if not math.isnan(score):
-        scores[index] = score
-    return before
 
 
 def _change(before: float | None, now: float) -> float:

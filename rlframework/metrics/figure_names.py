@@ -81,7 +81,7 @@ def old_names(name: str) -> list[str]:
 
 
 def with_new_names(figures: Mapping[str, T], prefix: str = "") -> dict[str, T]:
-    """Return figures by the names that they have since 0.2, of a checkpoint or a ``metrics.csv`` from before.
+    """Return figures by the names that they have since 0.2, of a ``metrics.csv`` from before.
 
     Args:
         figures: Training figures by name, old or new.

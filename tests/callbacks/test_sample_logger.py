@@ -133,6 +133,21 @@ def test_a_resumed_run_shows_what_the_whole_run_shows(grpo: Make, fit: Fit, tmp_
         assert again == [row for row in table(whole.log_dir, name) if row["step"] >= 3]
 
 
+def test_a_checkpoint_inside_a_validation_compares_with_the_one_before(grpo: Make, fit: Fit, tmp_path: Path) -> None:
+    """As the run that goes on from it validates anew."""
+    shown, inside = SampleLogger(), []
+
+    class Inside(RolloutCallback):
+        def on_validation_completions(self, *arguments: Any) -> None:
+            inside.append(shown.state_dict()["validated"])
+
+    options = {"callbacks": [shown, Inside()], "logger": CSVLogger(tmp_path), "max_epochs": 2}
+    fit(grpo(validation={"accuracy": Late()}), prompts=4, held_out=4, **options)
+    assert inside[0] == {}
+    assert inside[1] != shown.state_dict()["validated"]
+    assert inside[1].keys() == shown.state_dict()["validated"].keys() == {0, 1, 2, 3}
+
+
 def test_rows_are_added_after_a_half_line(grpo: Make, fit: Fit, tmp_path: Path) -> None:
     fit(grpo(), held_out=4, callbacks=[SampleLogger()], logger=CSVLogger(tmp_path, version=0))
     path = tmp_path / "lightning_logs" / "version_0" / "samples" / "heldout.jsonl"

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.loggers import Logger
 
 from rlframework import algorithms
@@ -147,38 +146,6 @@ def test_callbacks_find_the_old_names_and_loggers_do_not(grpo: Make, fit: Fit) -
     assert seen["train/reward"] == seen["train/reward/total"]
     assert seen["train/reward/vowels/errors"] == seen["train/judgement/vowels/errors"]
     assert not names.seen & {"train/reward", "train/reward/vowels/errors"}
-
-
-def test_a_checkpoint_with_the_old_names_goes_on_under_the_new_ones(grpo: Make, fit: Fit, tmp_path: Any) -> None:
-    """Figures that were logged, and those of a step half done."""
-
-    class SaveInside(pl.Callback):
-        def on_train_batch_end(
-            self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, number: int
-        ) -> None:
-            if number in (0, 1):
-                trainer.save_checkpoint(tmp_path / f"{number}.ckpt")
-
-    def old(figures: dict[str, Any]) -> dict[str, Any]:
-        names = {name: name.replace("judgement", "reward").removesuffix("/total") for name in figures}
-        return {names[name]: value for name, value in figures.items()}
-
-    options = {"accumulate_grad_batches": 2, "max_steps": 2}
-    whole = fit(grpo(minibatches_per_rollout=4), callbacks=[SaveInside()], **options).callback_metrics
-    for number in (0, 1):
-        saved = torch.load(tmp_path / f"{number}.ckpt", weights_only=False)
-        figures = saved["figures"]
-        figures["logged"] = old(figures["logged"])
-        figures["tallies"] = [
-            one | {"totals": old(one["totals"]), "counts": old(one["counts"])} for one in figures["tallies"]
-        ]
-        torch.save(saved, tmp_path / "old.ckpt")
-        names = Names()
-        path = str(tmp_path / "old.ckpt")
-        resumed = fit(grpo(minibatches_per_rollout=4), logger=names, ckpt_path=path, **options)
-        assert resumed.callback_metrics["train/reward/total"] == whole["train/reward/total"]
-        assert names.seen > {"train/reward/total", "train/judgement/vowels/errors"}
-        assert fits_every_logger(names.seen)
 
 
 def test_a_function_without_a_name_of_its_own_is_logged(grpo: Make, fit: Fit) -> None:
