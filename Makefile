@@ -10,7 +10,7 @@ SOURCES := $(wildcard rlframework recipes tests benchmarks)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help .venv demo demo-real test test-long test-real test-unsloth test-vllm tables tree lint format bench bench-quick bench-step bench-plots bench-overhead clean
+.PHONY: help .venv demo demo-real test test-long test-real test-unsloth test-vllm test-loggers tables tree lint format bench bench-quick bench-step bench-plots bench-overhead clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +35,9 @@ test-unsloth: .venv-unsloth/.installed ## Run the tests against Unsloth's CPU ba
 
 test-vllm: .venv/.installed .venv-vllm/.installed ## Run the tests with a real vLLM server on the CPU: about ten minutes
 	OMP_NUM_THREADS=1 RLFRAMEWORK_VLLM_PYTHON=$(abspath .venv-vllm/bin/python) $(BIN)/python -m pytest -m "vllm and not slow" tests/samplers/vllm $(ARGS)
+
+test-loggers: .venv-loggers/.installed ## Run the tests against TensorBoard, W&B and MLflow, offline, in .venv-loggers
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "" tests/callbacks/test_loggers.py $(ARGS)
 
 tables: .venv/.installed ## Measure anew and write the tables of docs/algorithms/index.md, docs/architectures.md and docs/many_ranks.md
 	RLFRAMEWORK_WRITE_TABLE=1 $(BIN)/python -m pytest -m "" tests/trl/test_table.py tests/policies/test_architectures.py tests/loop/test_averaging.py tests/loop/test_rank_watch.py $(ARGS)
@@ -86,6 +89,13 @@ bench-overhead: .venv/.installed ## Time what Lightning and the framework add to
 
 test-unsloth .venv-unsloth/.installed: BIN := .venv-unsloth/bin
 
+test-loggers .venv-loggers/.installed: BIN := .venv-loggers/bin
+
+.venv-loggers/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-loggers
+	$(PIP) --editable '.[test,wandb,mlflow]'
+	@touch $@
+
 # Without Unsloth's own dependencies: they bring CUDA, and a torchvision that breaks Unsloth's import on a CPU.
 .venv-unsloth/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv-unsloth
@@ -105,5 +115,5 @@ test-unsloth .venv-unsloth/.installed: BIN := .venv-unsloth/bin
 	@touch $@
 
 clean: ## Remove the environment, the caches and the build; runs/ stays
-	rm -rf .venv .venv-unsloth .venv-vllm .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml build dist *.egg-info
+	rm -rf .venv .venv-unsloth .venv-vllm .venv-loggers .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml build dist *.egg-info
 	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +

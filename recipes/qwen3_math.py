@@ -18,7 +18,7 @@ import torch
 from peft import LoraConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
 
-from rlframework import GRPO, SFT, CausalLMPolicy, GroupSampler, RolloutWriter, SharedPrefixSampler
+from rlframework import GRPO, SFT, CausalLMPolicy, GroupSampler, RolloutWriter, SampleLogger, SharedPrefixSampler
 from rlframework.data import OpenR1Demonstrations, OpenR1Math
 from rlframework.loggers import AppendingCSVLogger
 from rlframework.report import Comparison
@@ -65,7 +65,7 @@ def main(policy: CausalLMPolicy, sampler: GroupSampler, data: str, sizes: Sizes,
     )
     saver = ModelCheckpoint(run, "best", "val/accuracy", mode="max", save_last=True)
     logger = AppendingCSVLogger(run.parent, "", run.name)
-    math_trainer(logger, sizes.steps, sizes.minibatches, saver, RolloutWriter()).fit(grpo, problems)
+    math_trainer(logger, sizes.steps, sizes.minibatches, saver, RolloutWriter(), SampleLogger()).fit(grpo, problems)
     comparison.add("+ GRPO", policy)
 
     comparison.print(examples=1)

@@ -19,7 +19,7 @@ from .algorithms import (
     PolicyGradient,
     ReinforcePlusPlusBaseline,
 )
-from .callbacks import ProgressBar, RefreshReference, RolloutWriter, SavePolicy
+from .callbacks import ProgressBar, RefreshReference, RolloutWriter, SampleLogger, SavePolicy
 from .completions import Completion, Completions
 from .data import DemonstrationDataModule, PromptDataModule
 from .loop.callback import RolloutCallback
@@ -82,6 +82,7 @@ __all__ = [
     "RolloutCallback",
     "RolloutLoader",
     "RolloutWriter",
+    "SampleLogger",
     "SavePolicy",
     "SharedPrefixSampler",
     "SpreadFilter",

@@ -49,6 +49,7 @@ def test_the_run_folder_is_complete(smoke):
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert (folder / "metrics.csv").exists()
     assert (folder / "last.ckpt").exists()
+    assert {path.name for path in (folder / "samples").iterdir()} == {"heldout.jsonl", "rollout.jsonl"}
 
 
 def test_every_completion_is_on_disk(smoke):

@@ -1,8 +1,9 @@
-"""Lightning callbacks: progress bar, rollouts on disk, saved policies, a reference that follows."""
+"""Lightning callbacks: progress bar, samples in the logger, rollouts on disk, saved policies, a moving reference."""
 
 from rlframework.callbacks.progress import ProgressBar
 from rlframework.callbacks.refresh_reference import RefreshReference
 from rlframework.callbacks.rollout_writer import RolloutWriter, read_rollouts
+from rlframework.callbacks.sample_logger import SampleLogger
 from rlframework.callbacks.save_policy import SavePolicy
 from rlframework.loop.callback import RolloutCallback
 from rlframework.loop.rank_watch import RankWatch
@@ -13,6 +14,7 @@ __all__ = [
     "RefreshReference",
     "RolloutCallback",
     "RolloutWriter",
+    "SampleLogger",
     "SavePolicy",
     "read_rollouts",
 ]

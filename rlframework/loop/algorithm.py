@@ -26,6 +26,7 @@ from rlframework.loop.optimizer import adamw, check_schedule
 from rlframework.loop.rank_watch import RankWatch
 from rlframework.loop.standing import Progress, Standing, settle
 from rlframework.metrics import Tally
+from rlframework.metrics.figure_names import figure_names, old_names
 from rlframework.policies.base import Policy, eval_mode
 from rlframework.prompt import Prompt
 from rlframework.rollout import Rollout
@@ -81,6 +82,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         self.strict_loading = not self.policy.frozen_base
         self._progress = Progress()
         self._tally = Tally()
+        self._figure_names: dict[str, str] = {}
         self._figures: dict[str, float] = {}
         self._unlogged: dict[str, float] = {}
         self._update_seconds = 0.0
@@ -261,7 +263,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
             if not self.trainer.fit_loop._should_accumulate():
                 self._count_update_seconds()
                 self._tally.mean("update_seconds", torch.tensor(self._update_seconds, device=self.device))
-                self._show(self._figures_of_step())
+                self._show(self._named(self._figures_of_step()))
                 self._tally, self._update_seconds = Tally(), 0.0
                 changed = True
         finally:
@@ -285,14 +287,22 @@ class Algorithm(Fields, pl.LightningModule, ABC):
             self._count_update_seconds()
             return
         for name, value in self._unlogged.items():
-            self.log(f"train/{name}", value, prog_bar=name == "reward")
+            self.log(f"train/{name}", value)
         self._unlogged = {}
 
+    def _named(self, figures: dict[str, float]) -> dict[str, float]:
+        """Return metrics under names that every logger takes."""
+        known = self._figure_names
+        if not figures.keys() <= known.keys():
+            self._figure_names = known = figure_names(dict.fromkeys([*known, *figures]))
+        return {known[name]: value for name, value in figures.items()}
+
     def _show(self, figures: dict[str, float]) -> None:
-        """Hand metrics to callbacks, which may compare them before they are logged."""
+        """Hand metrics to callbacks, which may compare them before they are logged, by their old names too."""
         self._figures |= figures
         self._unlogged |= figures
-        shown = {f"train/{name}": torch.as_tensor(value) for name, value in figures.items()}
+        every = [(shown, value) for name, value in figures.items() for shown in (name, *old_names(name))]
+        shown = {f"train/{name}": torch.as_tensor(value) for name, value in every}
         for logged in (self.trainer._results or {}).values():
             if logged.meta.name in shown:
                 logged.reset()  # Lightning would go on showing what the step before has logged

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pytorch_lightning as pl
@@ -75,4 +75,20 @@ class RolloutCallback(Checked, pl.Callback):
             trainer: The Trainer.
             pl_module: The algorithm.
             record: The finished rollout.
+        """
+
+    def on_validation_completions(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        completions: Completions,
+        scores: Mapping[str, Scores],
+    ) -> None:
+        """Called after each batch of held-out prompts of this rank, if there are any in it.
+
+        Args:
+            trainer: The Trainer.
+            pl_module: The algorithm.
+            completions: The completions of the batch.
+            scores: What each measure of ``validation={...}`` said of them, and under ``"reward"`` the reward.
         """

@@ -19,17 +19,18 @@ def tally_rollout(tally: Tally, record: RolloutRecord, seconds: float) -> None:
         seconds: Time that it took.
     """
     rollout, scores = record.rollout, record.scores
-    tally.mean("reward", scores.total)
+    # No figure is a folder of another: scores are leaves of one folder, what else was said of them of another.
+    tally.mean("reward/total", scores.total)
     for name, values in scores.components.items():
         judgement = scores.judgements[name]
         tally.mean(f"reward/{name}", values)
-        tally.mean(f"reward/{name}/abstained", values.isnan().float(), judgement.checked)
-        tally.mean(f"reward/{name}/errors", judgement.error_flags.float(), judgement.checked)
+        tally.mean(f"judgement/{name}/abstained", values.isnan().float(), judgement.checked)
+        tally.mean(f"judgement/{name}/errors", judgement.error_flags.float(), judgement.checked)
         if name in scores.optional:
             absent = values.isnan() & judgement.checked & ~scores.total.isnan()
-            tally.mean(f"reward/{name}/counted_as_0", absent.float())
+            tally.mean(f"judgement/{name}/counted_as_0", absent.float())
         for metric, figures in judgement.metrics.items():
-            tally.mean(f"reward/{name}/{metric}", figures)
+            tally.mean(f"judgement/{name}/{metric}", figures)
     tally.mean("reward_std_in_group", group_std(scores.total))
     tally.mean("zero_std_groups", (group_spread(scores.total) == 0).float())
     tally.mean("completion_length", rollout.completion_mask.sum(1).float())

@@ -25,6 +25,7 @@ from rlframework.loop.minibatches import balanced_order
 from rlframework.loop.optimizer_step import step_weights
 from rlframework.loop.rollout_watch import RolloutWatch
 from rlframework.metrics import MeanScore
+from rlframework.metrics.figure_names import figure_names
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel, Scores
@@ -96,7 +97,9 @@ class RolloutAlgorithm(Algorithm):
         self.reward_limits = self.reward_limits or RewardLimits()
         self.validation_sampler = (self.validation_sampler or self.sampler.for_evaluation()).unfiltered
         measures = {"reward": self.reward, **(self.validation or {})}
-        self.validation_scores = nn.ModuleDict({name: MeanScore(measure) for name, measure in measures.items()})
+        figure_names(f"train/reward/{name}" for name in ("total", *(part.name for part in self.reward.components())))
+        named = figure_names(measures)
+        self.validation_scores = nn.ModuleDict({named[name]: MeanScore(one) for name, one in measures.items()})
         self.policy_scores_rollouts = False
         self.sampler_check = SamplerCheck()
         self.watch = RolloutWatch()
@@ -404,6 +407,9 @@ class RolloutAlgorithm(Algorithm):
         with self.together():
             for score in self.validation_scores.values() if prompts else ():
                 cast(MeanScore, score).update(completions)
+            measured = self.validation_scores.items()
+            scores = {name: score.scores for name, score in measured if isinstance(score, MeanScore)}
+            self._tell("on_validation_completions", completions, scores)
         for name, score in self.validation_scores.items():
             shown = name != "reward"
             self.log(f"val/{name}", cast(MeanScore, score), prog_bar=shown, on_epoch=True, batch_size=1)

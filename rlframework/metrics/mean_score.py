@@ -10,7 +10,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from rlframework.completions import Completions
-from rlframework.rewards.base import RewardModel
+from rlframework.rewards.base import RewardModel, Scores
 from rlframework.rewards.failure_limits import Counts
 
 
@@ -19,6 +19,9 @@ class MeanScore(Metric):
 
     Args:
         reward: The reward that is averaged.
+
+    Attributes:
+        scores: What the reward said of the completions of the last `update`; None before.
 
     Example:
         >>> from rlframework.completions import Completion
@@ -39,6 +42,7 @@ class MeanScore(Metric):
     def __init__(self, reward: RewardModel, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.reward = reward
+        self.scores: Scores | None = None
         self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros(()), dist_reduce_fx="sum")
         # By component: the failures of one are no smaller a share because others stand next to it.
@@ -48,7 +52,7 @@ class MeanScore(Metric):
 
     def update(self, completions: Completions) -> None:
         """Add the scores of some completions."""
-        scores = self.reward.evaluate(completions)
+        self.scores = scores = self.reward.evaluate(completions)
         total = scores.total.to(self.device)
         self.total += total.nansum()
         self.count += (~total.isnan()).sum()

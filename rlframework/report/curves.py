@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rlframework.metrics.figure_names import with_new_names
 from rlframework.report.evaluation import Evaluation
 from rlframework.utilities.imports import require
 
@@ -36,9 +37,7 @@ def plot_curves(metrics: str | Path, picture: str | Path, evaluations: Sequence[
         steps, values = columns["val/accuracy"]
         columns["val/accuracy"] = ([0, *steps], [evaluations[-2].share("accuracy"), *values])
     _lines(panels[0], columns, {"val/accuracy": "held-out, greedy"}, "held-out accuracy in training", (0, 1.05))
-    # One level below are the counts and figures of a component.
-    components = [name for name in columns if name.startswith("train/reward/") and name.count("/") == 2]
-    labels = {"train/reward": "total"} | {name: name.rpartition("/")[2] for name in components}
+    labels = {name: name.removeprefix("train/reward/") for name in columns if name.startswith("train/reward/")}
     _lines(panels[1], columns, labels, "reward of the rollout")
     _lines(panels[2], columns, {"train/completion_length": "tokens per completion"}, "length")
     figure.tight_layout()
@@ -58,7 +57,8 @@ def read_metrics(path: str | Path) -> dict[str, Points]:
             for name, cell in row.items():
                 if cell and name not in ("step", "epoch"):
                     columns.setdefault(name, {})[int(row["step"]) + 1] = float(cell)
-    return {name: (sorted(points), [points[step] for step in sorted(points)]) for name, points in columns.items()}
+    read = {name: (sorted(points), [points[step] for step in sorted(points)]) for name, points in columns.items()}
+    return with_new_names(read, "train/")
 
 
 def _bars(panel: Any, evaluations: Sequence[Evaluation]) -> None:

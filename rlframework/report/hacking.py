@@ -33,7 +33,7 @@ def plot_reward_and_accuracy(runs: Mapping[str, Run], picture: str | Path) -> Pa
     for panel, (title, run) in zip(panels[0], runs.items(), strict=True):
         columns = read_metrics(run.metrics)
         steps, accuracy = columns["val/accuracy"]
-        panel.plot(*columns["train/reward"], label="reward, in training", color="#b0b7c3", linewidth=2)
+        panel.plot(*columns["train/reward/total"], label="reward, in training", color="#b0b7c3", linewidth=2)
         panel.plot(
             [0, *steps], [run.accuracy_before, *accuracy], label="right answers, held out", color="#d1495b", marker="o"
         )

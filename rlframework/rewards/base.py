@@ -281,7 +281,8 @@ def optional(reward: RewardModel) -> RewardModel:
     """Return a reward that a row can do without: in a sum its absence counts as 0, as TRL has it for every reward.
 
     Use it for what is no part of right and wrong. Where a judge could not tell, 0 is what a wrong answer gets. How
-    often it happens is logged, as ``train/reward/<name>/counted_as_0``. Failed checks count as ever (`RewardLimits`).
+    often it happens is logged, as ``train/judgement/<name>/counted_as_0``. Failed checks count as ever
+    (`RewardLimits`).
 
     Args:
         reward: One, or a sum, whose terms are then all optional.

@@ -67,7 +67,7 @@ class RewardLimits(Checked):
     """Stops a run when a reward component fails on too large a share of the latest completions.
 
     A failed check and an expected answer that cannot be checked are no score, so the row learns nothing from them; they
-    are logged as ``train/reward/<name>/errors`` and ``.../abstained``. Above a limit something is wrong that the run
+    are logged as ``train/judgement/<name>/errors`` and ``.../abstained``. Above a limit something is wrong that the run
     must not hide, and it stops before it learns from the rollout that passed it. Abstentions that a reward chose itself
     (NaN, None) are counted and never limited: rewards of a mixture of tasks abstain on each other's rows.
 

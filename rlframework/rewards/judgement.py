@@ -22,7 +22,7 @@ class Judgement:
         unverifiable: Likewise: where the expected answer cannot be checked.
         columns: More to be written down of each completion, by name, ``B`` values each; ``RolloutWriter`` writes them.
         metrics: More to be logged, by name, ``(N, G)`` or ``(B,)``: the mean of the values that are not NaN, as
-            ``train/reward/<reward>/<name>``.
+            ``train/judgement/<reward>/<name>``.
         detail: The first failure in words, for the message of a run that stops because of it.
         applies: Likewise bool: whose rows the reward is for; by default all are. On the others its NaN is no
             abstention, and in a sum their totals go without it.

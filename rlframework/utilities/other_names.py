@@ -42,7 +42,7 @@ COUNTERPARTS: dict[str, str] = {
     "lean_decode": _POLICY.format("fused_decode"),
     "load_in_4bit": _POLICY.format("quantization=BitsAndBytesConfig(load_in_4bit=True)"),
     "load_in_8bit": _POLICY.format("quantization=BitsAndBytesConfig(load_in_8bit=True)"),
-    "log_completions": "the callback RolloutWriter of rlframework.callbacks, in pl.Trainer(callbacks=[...])",
+    "log_completions": "the callbacks SampleLogger (in the logger) and RolloutWriter (a file) of rlframework.callbacks",
     "logger": _TRAINER.format("logger"),
     "logging_steps": _TRAINER.format("log_every_n_steps"),
     "lora": _POLICY.format("lora"),

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.distributed.fsdp import FSDPModule, fully_shard
 
 from rlframework.algorithms import GRPO, SFT, PolicyModule
-from rlframework.callbacks import RolloutCallback
+from rlframework.callbacks import RolloutCallback, SampleLogger
 from rlframework.completions import Completion
 from rlframework.data import DemonstrationDataModule, PromptDataModule
 from rlframework.rewards.base import RowReward
@@ -113,14 +113,16 @@ def weights(module: PolicyModule) -> Tensor:
 def learn(folder: Path, strategy: Any, devices: int, accumulate: int) -> dict[str, Any]:
     """Take three optimizer steps, then validate."""
     module, logger = algorithm(Plain), CSVLogger(folder, f"accumulate{accumulate}", version=0)
-    trainer = make_trainer(folder, strategy, devices, max_steps=3, accumulate_grad_batches=accumulate, logger=logger)
+    options = {"accumulate_grad_batches": accumulate, "logger": logger, "callbacks": [SampleLogger(every_n_rollouts=1)]}
+    trainer = make_trainer(folder, strategy, devices, max_steps=3, **options)
     data = fit(module, trainer)
     [validation] = trainer.validate(module, data, verbose=False)
     logger.save()
     trainer.strategy.barrier()
     with (Path(logger.log_dir) / "metrics.csv").open(newline="") as file:
-        logged = [row for row in csv.DictReader(file) if row["train/reward"]]
-    return {"weights": weights(module), "validation": validation, "logged": logged}
+        logged = [row for row in csv.DictReader(file) if row["train/reward/total"]]
+    tables = {path.stem: path.read_text() for path in Path(logger.log_dir, "samples").iterdir()}
+    return {"weights": weights(module), "validation": validation, "logged": logged, "tables": tables}
 
 
 def prime(folder: Path, strategy: Any, devices: int) -> dict[str, Any]:

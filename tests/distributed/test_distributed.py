@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,21 @@ def test_validation_is_over_all_ranks(one: Results, two: list[Results], accumula
     assert 0 < expected["val/reward"] < 1
     for rank in two:
         assert rank["learn"][accumulate]["validation"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_rank_zero_alone_shows_samples_and_they_are_its_own(one: Results, two: list[Results], accumulate: int) -> None:
+    def rows(result: Results, name: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in result["tables"][name].splitlines()]
+
+    alone, first = one[accumulate], two[0]["learn"][accumulate]
+    # Every other held-out prompt is rank 0's, and its answer is the one that a run alone gets.
+    assert [row["prompt_index"] for row in rows(first, "heldout")[-4:]] == [0, 2, 4, 6]
+    answers = {row["prompt_index"]: row["completion"] for row in rows(alone, "heldout")[-4:]}
+    shared = [row for row in rows(first, "heldout")[-4:] if row["prompt_index"] in answers]
+    assert [row["completion"] for row in shared] == [answers[row["prompt_index"]] for row in shared] != []
+    assert [row["chosen"] for row in rows(first, "rollout")[:4]] == ["best", "best", "worst", "worst"]
+    assert len(rows(first, "rollout")) == len(rows(alone, "rollout"))
 
 
 @pytest.mark.parametrize("step", [1, 4])

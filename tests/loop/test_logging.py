@@ -19,13 +19,13 @@ Make = Callable[..., GRPO]
 Fit = Callable[..., pl.Trainer]
 
 TRAIN = {
-    "train/reward",
+    "train/reward/total",
     "train/reward/first_letter",
     "train/reward/vowels",
-    "train/reward/first_letter/abstained",
-    "train/reward/first_letter/errors",
-    "train/reward/vowels/abstained",
-    "train/reward/vowels/errors",
+    "train/judgement/first_letter/abstained",
+    "train/judgement/first_letter/errors",
+    "train/judgement/vowels/abstained",
+    "train/judgement/vowels/errors",
     "train/reward_std_in_group",
     "train/zero_std_groups",
     "train/completion_length",
@@ -73,11 +73,11 @@ def test_numbers_of_a_rollout_are_those_of_its_completions(grpo: Make, fit: Fit,
     for collected in recorder.collected:
         scores = collected.scores
         lengths = [len(completion.ids) for completion in collected.completions]
-        expected["train/reward"].append(scores.total.mean().item())
+        expected["train/reward/total"].append(scores.total.mean().item())
         for name, values in scores.components.items():
             expected[f"train/reward/{name}"].append(values.mean().item())
-            expected[f"train/reward/{name}/abstained"].append(0.0)
-            expected[f"train/reward/{name}/errors"].append(0.0)
+            expected[f"train/judgement/{name}/abstained"].append(0.0)
+            expected[f"train/judgement/{name}/errors"].append(0.0)
         expected["train/reward_std_in_group"].append(scores.total.std(1).mean().item())
         expected["train/zero_std_groups"].append((scores.total.std(1) == 0).float().mean().item())
         expected["train/completion_length"].append(sum(lengths) / len(lengths))
@@ -111,7 +111,7 @@ def test_numbers_of_a_rollout_stay_until_the_next_one(grpo: Make, fit: Fit, reco
     rows = logged(fit(algorithm, logger=CSVLogger(tmp_path), log_every_n_steps=3, callbacks=[recorder]))
     assert [int(row["step"]) for row in rows] == [2, 5, 8, 11, 14]
     rewards = [collected.scores.total.mean().item() for collected in recorder.collected]
-    assert column(rows, "train/reward") == pytest.approx([rewards[step // 4] for step in (2, 5, 8, 11, 14)])
+    assert column(rows, "train/reward/total") == pytest.approx([rewards[step // 4] for step in (2, 5, 8, 11, 14)])
 
 
 def test_validation_alone(grpo: Make, tmp_path: Path) -> None:

@@ -185,8 +185,8 @@ def test_an_absence_that_counts_as_0_is_in_the_log(
 ) -> None:
     algorithm, _ = fit(FOUR_ROWS, reward)
     figures = algorithm.trainer.callback_metrics
-    assert figures.get("train/reward/listed/counted_as_0") == counted
-    assert figures["train/reward/listed/abstained"] == abstained
+    assert figures.get("train/judgement/listed/counted_as_0") == counted
+    assert figures["train/judgement/listed/abstained"] == abstained
 
 
 @pytest.mark.parametrize("logprobs", [[[], [], [], []], [[-1.0, -2.0], [], [], [-4.0, -5.0, -6.0]]])

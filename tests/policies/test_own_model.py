@@ -80,7 +80,7 @@ def test_it_learns(grpo, fit, tmp_path: Path) -> None:
     log = algorithm.log
 
     def keep(name: str, value: Any, *arguments: Any, **options: Any) -> None:
-        if name == "train/reward":
+        if name == "train/reward/total":
             rewards.append(float(value))
         log(name, value, *arguments, **options)
 

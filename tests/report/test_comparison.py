@@ -21,7 +21,7 @@ def evaluation(name, right, n=4):
     return Evaluation(name, Completions(rows, 1), {"accuracy": scores, "format": torch.ones(n, 1)})
 
 
-METRICS = """epoch,step,train/reward,train/reward/a,train/completion_length,val/accuracy
+METRICS = """epoch,step,train/reward/total,train/reward/a,train/completion_length,val/accuracy
 0,0,1.5,0.5,7.0,
 0,1,2.5,0.75,8.0,
 0,1,,,,0.5
@@ -54,9 +54,21 @@ def test_examples_are_the_first_problems_with_their_verdicts(capsys):
 
 def test_metrics_are_read_where_a_cell_is_filled(metrics):
     columns = read_metrics(metrics)
-    assert columns["train/reward"] == ([1, 2], [1.5, 2.5])
+    assert columns["train/reward/total"] == ([1, 2], [1.5, 2.5])
     assert columns["val/accuracy"] == ([2], [0.5])
     assert "step" not in columns
+
+
+def test_metrics_of_an_older_version_are_read_under_the_names_of_today(tmp_path):
+    old = "epoch,step,train/reward,train/reward/a,train/reward/a/errors,val/reward\n0,0,1.5,0.5,0.25,2.0\n"
+    (tmp_path / "old.csv").write_text(old)
+    found = read_metrics(tmp_path / "old.csv")
+    assert {name: values for name, (_, [values]) in found.items()} == {
+        "train/reward/total": 1.5,
+        "train/reward/a": 0.5,
+        "train/judgement/a/errors": 0.25,
+        "val/reward": 2.0,
+    }
 
 
 @pytest.mark.parametrize("rows", [(), (evaluation("before", 1), evaluation("after", 3))])

@@ -237,8 +237,8 @@ def test_a_run_logs_and_writes_what_it_could_not_check(grpo, fit, tmp_path):
     )
     with (Path(trainer.log_dir) / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [float(row["train/reward/maths/errors"]) for row in rows] == [0.125] * 4
-    assert [float(row["train/reward/maths/abstained"]) for row in rows] == [0.125] * 4
+    assert [float(row["train/judgement/maths/errors"]) for row in rows] == [0.125] * 4
+    assert [float(row["train/judgement/maths/abstained"]) for row in rows] == [0.125] * 4
     records = [json.loads(line) for line in (Path(trainer.log_dir) / "rollouts.jsonl").read_text().splitlines()]
     verdicts = [record["details"]["maths"]["verdict"] for record in records]
     assert verdicts.count("error") == 8
@@ -256,7 +256,7 @@ def test_figures_of_a_reward_are_logged(grpo, fit, tmp_path):
     trainer = fit(grpo(reward=Measured(), validation={}), max_steps=1, logger=CSVLogger(tmp_path))
     with (Path(trainer.log_dir) / "metrics.csv").open(newline="") as file:
         [row] = csv.DictReader(file)
-    assert float(row["train/reward/measured/tokens"]) >= float(row["train/reward/measured"]) > 1
+    assert float(row["train/judgement/measured/tokens"]) >= float(row["train/reward/measured"]) > 1
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tests.trl.runs import MAX_TOKENS, Case, Run, double_precision, quiet
 from tests.trl.theirs import train_theirs
 
 SAME_METRICS = {
-    "train/reward": "reward",
+    "train/reward/total": "reward",
     "train/reward/quality": "rewards/quality/mean",
     "train/reward/brevity": "rewards/brevity/mean",
     "train/reward/abstaining": "rewards/abstaining/mean",
@@ -150,7 +150,7 @@ def metric_errors(ours: Run, theirs: Run, unlike: set[str]) -> dict[str, float]:
             if name in mine and their_name in other and name not in unlike:
                 error = abs(mine[name] - other[their_name]) / max(1.0, abs(other[their_name]))
                 found[name] = max(found.get(name, 0.0), error)
-    always = {"train/reward", "train/completion_length", "train/truncated", "train/entropy", "train/grad_norm"}
+    always = {"train/reward/total", "train/completion_length", "train/truncated", "train/entropy", "train/grad_norm"}
     assert found.keys() >= always
     return found
 
