@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         PolicyGradient,
         ReinforcePlusPlusBaseline,
     )
-    from rlframework.callbacks import ProgressBar, RefreshReference, RolloutWriter, SavePolicy
+    from rlframework.callbacks import ProgressBar, RefreshReference, RolloutWriter, SavePolicy, Sentinel, Sentinels
     from rlframework.completions import Completion, Completions
     from rlframework.data import DemonstrationDataModule, PromptDataModule
     from rlframework.loop.callback import RolloutCallback

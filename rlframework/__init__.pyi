@@ -19,7 +19,7 @@ from .algorithms import (
     PolicyGradient,
     ReinforcePlusPlusBaseline,
 )
-from .callbacks import ProgressBar, RefreshReference, RolloutWriter, SavePolicy
+from .callbacks import ProgressBar, RefreshReference, RolloutWriter, SavePolicy, Sentinel, Sentinels
 from .completions import Completion, Completions
 from .data import DemonstrationDataModule, PromptDataModule
 from .loop.callback import RolloutCallback
@@ -83,6 +83,8 @@ __all__ = [
     "RolloutLoader",
     "RolloutWriter",
     "SavePolicy",
+    "Sentinel",
+    "Sentinels",
     "SharedPrefixSampler",
     "SpreadFilter",
     "UncachedSampler",

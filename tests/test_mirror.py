@@ -7,6 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 # Files of a folder that are tested together, or on the way of something larger, by the test that does it.
 ELSEWHERE = {
+    ("callbacks/sentinels", "callbacks/sentinels/test_truncation.py"): "share",
+    ("callbacks/sentinels", "callbacks/sentinels/test_no_spread.py"): "reward_range",
     ("cli", "export/test_write.py"): "export",
     ("cli", "report/probing/test_measure.py"): "probe",
     ("cli", "test_recipes.py"): "lightning",

@@ -32,6 +32,10 @@ class Algorithm(Fields, pl.LightningModule, ABC):
     """A LightningModule whose batches are minibatches of rollouts that it makes itself, one rollout at a time.
 
     It knows when things happen and nothing of the objective, nor of where completions come from.
+
+    Attributes:
+        step_figures: Metrics of the last optimizer step by name, over all its minibatches and all ranks. Those of a
+            rollout are among them in its first step alone.
     """
 
     policy: Policy = field(kw_only=False)
@@ -73,6 +77,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         # Lightning would miss the base under an adapter; what else is missing `check_base` finds.
         self.strict_loading = not self.policy.frozen_base
         self._tally = Tally()
+        self.step_figures: dict[str, float] = {}
         self._figures: dict[str, float] = {}
         self._unlogged: dict[str, float] = {}
         self._update_seconds = 0.0
@@ -206,7 +211,8 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         if not self.trainer.fit_loop._should_accumulate():
             self._count_update_seconds()
             self._tally.mean("update_seconds", torch.tensor(self._update_seconds, device=self.device))
-            self._show(self._tally.values(self.trainer))
+            self.step_figures = self._tally.values(self.trainer)
+            self._show(self.step_figures)
             self._tally, self._update_seconds = Tally(), 0.0
 
     def on_train_batch_end(self, outputs: Any, batch: Rollout, batch_idx: int) -> None:
