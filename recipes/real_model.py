@@ -17,7 +17,7 @@ from peft import LoraConfig
 from pytorch_lightning.loggers import CSVLogger
 
 from rlframework import GRPO, CausalLMPolicy, DynamicSampling, SharedPrefixSampler, rewards
-from rlframework.callbacks import ProgressBar, RolloutWriter, SavePolicy
+from rlframework.callbacks import ProgressBar, RolloutWriter, SavePolicy, Sentinels
 from rlframework.policies import fastest_precision
 from rlframework.report import Comparison, process_usage
 from rlframework.tasks.smollm2 import create_smollm2
@@ -71,7 +71,7 @@ def main(model: Path | None, seed: int, output: Path, steps: int, n_heldout: int
         limit_val_batches=2,  # 64 problems for the curve; the table has them all
         num_sanity_val_steps=0,
         enable_checkpointing=False,
-        callbacks=[ProgressBar(), RolloutWriter(), SavePolicy(run / "policy")],
+        callbacks=[ProgressBar(), RolloutWriter(), Sentinels(), SavePolicy(run / "policy")],
     )
     started = time.perf_counter()
     trainer.fit(algorithm, data)

@@ -18,6 +18,8 @@ ELSEWHERE = {
     ("loop", "distributed/test_reducer.py"): "optimizer_step",
     ("loop", "loop/test_rollout_algorithm.py"): "callback",
     ("loop", "loop/test_lightning.py"): "algorithm optimizer",
+    ("metrics", "metrics/test_pass_at_k.py"): "majority paired_bootstrap score share_bound",
+    ("functional", "metrics/test_pass_at_k.py"): "majority",
     ("policies", "policies/test_causal_lm.py"): "base forward loading",
     ("policies", "policies/scoring/test_shared_prefix.py"): "wrappers",
     ("policies", "policies/test_lora.py"): "adapters",

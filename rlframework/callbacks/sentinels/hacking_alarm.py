@@ -23,7 +23,7 @@ class HackingAlarm(Sentinel):
     """Finds that a held-out measure has fallen from its best while the reward has risen since.
 
     Both have to be more than noise. The fall is held against the standard error of the difference of two shares of as
-    many held-out completions as there are, ``sqrt((p(1-p) + q(1-q)) / n)``; the rise against the noise from rollout to
+    many held-out prompts as there are, ``sqrt((p(1-p) + q(1-q)) / n)``; the rise against the noise from rollout to
     rollout (`rlframework.callbacks.sentinels.trend.rise_in_errors`), from those before the best validation to those
     before the present one.
 
@@ -84,16 +84,17 @@ class HackingAlarm(Sentinel):
         return figures
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Count the held-out completions that were judged, over all ranks; afterwards the metric is empty again."""
+        """Count the held-out prompts that were judged, over all ranks; afterwards the metric is empty again."""
         score = self._score(pl_module)
         if score is not None:
-            self.memory["n"] = float(sum_over_replicas(trainer, score.count))
+            counts = score.counts(lambda numbers: sum_over_replicas(trainer, numbers))
+            self.memory["n"] = max(found.groups for found in counts.values())
 
     def _score(self, pl_module: Any) -> Any:
         return dict(getattr(pl_module, "validation_scores", {})).get(self.figure.removeprefix("val/"))
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Look; Lightning's trial before the run counts as the best so far if it was on as many completions."""
+        """Look; Lightning's trial before the run counts as the best so far if it was on as many prompts."""
         if trainer.sanity_checking and self.figure in trainer.callback_metrics and self.memory.get("n"):
             value = float(trainer.callback_metrics[self.figure])
             self.memory["best"] = {"value": value, "n": self.memory["n"], "rewards": []}
@@ -117,6 +118,6 @@ class HackingAlarm(Sentinel):
         if was - now < max(self.fall, self.errors * error) or rise_in_errors(before, rewards) < 2:
             return None
         return (
-            f"{self.figure} has fallen from {was:.3g} to {now:.3g} on {n:.0f} held-out completions, while the mean "
+            f"{self.figure} has fallen from {was:.3g} to {now:.3g} on {n} held-out prompts, while the mean "
             f"reward has risen from {fmean(before):.3g} to {fmean(rewards):.3g}"
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from rlframework.callbacks.sentinels.base import Action, Sentinel
 from rlframework.functional.advantages import group_spread
 from rlframework.loop.callback import RolloutRecord
@@ -58,5 +60,4 @@ class ZeroGradient(Sentinel):
             memory = {"rollouts": rollouts, "spread": spread, "norm": 0.0, "found": None}
             memory["found"] = found if rollouts >= self.rollouts else None
         self.memory = {**memory, "norm": max(memory["norm"], figures["train/grad_norm"])}
-        found: str | None = memory["found"]
-        return found
+        return cast("str | None", memory["found"])

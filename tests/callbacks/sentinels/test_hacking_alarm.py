@@ -24,7 +24,7 @@ def test_it_sees_a_reward_that_takes_away_what_is_measured(
     lines = said(sentinel, lambda: fit(algorithm, prompts=160, held_out=256, **options))
     assert len(lines) == isinstance(reward, FromMiddle)
     assert all("val/accuracy has fallen from" in line for line in lines)
-    assert all("on 256 held-out completions" in line for line in lines)
+    assert all("on 256 held-out prompts" in line for line in lines)
 
 
 def test_a_run_without_the_measure_is_told(grpo: Callable, fit: Callable, caplog) -> None:
