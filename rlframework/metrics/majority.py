@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from rlframework.completions import Completion, Completions
-from rlframework.functional.majority import majority_at_k
+from rlframework.functional.maj_at_k import maj_at_k
 from rlframework.metrics.score import ScoreMetric
 from rlframework.rewards.base import RewardModel
 from rlframework.rewards.numerals import parse_number
@@ -18,12 +18,12 @@ from rlframework.utilities.arguments import at_least
 
 
 class MajorityAtK(ScoreMetric):
-    """Mean over prompts of maj@k (`rlframework.functional.majority.majority_at_k`).
+    """Mean over prompts of maj@k (`rlframework.functional.maj_at_k.maj_at_k`).
 
     Args:
         reward: Of 0 and 1; it judges the answer that has the majority.
         k: Answers that vote.
-        answer: Reads a completion's answer in a form that equal answers share, or None; by default that of
+        answer: Reads a completion's answer as a text that equal answers share, or None; by default that of
             ``template``, numbers by their value.
         template: The layout of the answer; `AnswerTemplate()` by default.
 
@@ -49,7 +49,7 @@ class MajorityAtK(ScoreMetric):
         self,
         reward: RewardModel,
         k: int,
-        answer: Callable[[Completion], Hashable] | None = None,
+        answer: Callable[[Completion], str | None] | None = None,
         template: AnswerTemplate | None = None,
         **kwargs: Any,
     ) -> None:
@@ -64,7 +64,7 @@ class MajorityAtK(ScoreMetric):
         """Let the completions of some prompts vote."""
         self.shares(scores)
         answers = [[self.answer(row) for row in group] for group in completions.groups()]
-        solved = majority_at_k(answers, scores, self.k).to(self.total)
+        solved = maj_at_k(answers, scores, self.k).to(self.total)
         self.total += solved.nansum()
         self.prompts += (~solved.isnan()).sum()
 
@@ -82,17 +82,17 @@ class Reader:
     Example:
         >>> from rlframework.prompt import Prompt
         >>> row = Completion(Prompt([1], "?"), [5], "<end_working_out><SOLUTION> 2.0</SOLUTION>", "stop")
-        >>> Reader(AnswerTemplate())(row) == 2
-        True
+        >>> Reader(AnswerTemplate())(row)
+        '2'
     """
 
     def __init__(self, template: AnswerTemplate) -> None:
         self.template = template
 
-    def __call__(self, completion: Completion) -> Hashable:
+    def __call__(self, completion: Completion) -> str | None:
         """Return the answer, or None."""
         answer = self.template.answer_of(completion)
         if answer is None:
             return None
         number = parse_number(answer)
-        return answer.strip() if number is None else number
+        return answer.strip() if number is None else f"{number.normalize():f}"

@@ -54,7 +54,7 @@ def test_it_is_quiet_on_a_run_that_learns(kind: str, seed: int, grpo: Callable, 
     )
     run = {"prompts": 240, "held_out": 128, "callbacks": [Sentinels()], "val_check_interval": 8}
     assert warned(lambda: fit(algorithm, **run)) == []
-    assert algorithm.trainer.callback_metrics["val/reward"] > 1.2
+    assert algorithm.trainer.callback_metrics["val/reward"] > 1.0
 
 
 @pytest.mark.slow
