@@ -8,9 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 from pytorch_lightning.loggers import CSVLogger
 
-from rlframework import GRPO, CausalLMPolicy, PromptDataModule, Sentinels, SharedPrefixSampler, algorithms, rewards
+from rlframework import (
+    GRPO,
+    SFT,
+    CausalLMPolicy,
+    DemonstrationDataModule,
+    PromptDataModule,
+    Sentinels,
+    SharedPrefixSampler,
+    algorithms,
+    rewards,
+)
 from rlframework.callbacks.sentinels import EntropyCollapse, Sentinel, Truncation
 from rlframework.completions import Completion
 from rlframework.rewards import RowReward
@@ -18,6 +29,7 @@ from rlframework.rewards.logic import TruthTable
 from rlframework.samplers import BatchedSampler
 from rlframework.tasks import chain_sums, create_base, truth_tables
 from rlframework.tasks.tiny.run import tiny_trainer
+from rlframework.testing import letter_rows, tiny_policy
 from tests.callbacks.sentinels.provoked import EarlyLetter
 
 # As recipes/chain_sums.py and recipes/truth_table.py have them.
@@ -102,3 +114,15 @@ def test_every_hook_reaches_a_sentinel(grpo: Callable, fit: Callable) -> None:
     sentinel = Listens()
     fit(grpo(), callbacks=[Sentinels([sentinel])])
     assert sentinel.heard == 4
+
+
+def test_supervised_priming_is_watched_too(tmp_path: Path) -> None:
+    """Of a rate that leaves no number."""
+    rows = [{"prompt": row["prompt"], "completion": "abc"} for row in letter_rows(8)]
+    quiet: dict[str, Any] = {"enable_checkpointing": False, "enable_progress_bar": False, "logger": False}
+    trainer = pl.Trainer(
+        accelerator="cpu", max_steps=30, max_epochs=-1, default_root_dir=tmp_path, callbacks=[Sentinels()], **quiet
+    )
+    algorithm = SFT(tiny_policy(), demonstrations_per_step=4, learning_rate=1e30)
+    with pytest.raises(RuntimeError, match=r"NotFinite, since step .: train/grad_norm is nan and train/loss is nan"):
+        trainer.fit(algorithm, DemonstrationDataModule(rows))
