@@ -2,8 +2,8 @@
 
     make bench-overhead                     # or: python benchmarks/overhead.py --steps 40 --profile
 
-In ``pl.Trainer.fit(GRPO(...))``, with a CSVLogger that writes every step, all default callbacks and a SampleLogger, a
-bare loop takes the same step on its own copy of the model after each of Lightning's: same prompts, same random numbers,
+In ``pl.Trainer.fit(GRPO(...))``, with a CSVLogger that writes every step, all default callbacks, a SampleLogger and
+Sentinels, a bare loop takes the same step on its own copy of the model after each of Lightning's: same prompts, same random numbers,
 and so the same completions and the same weights. What the bare step takes is not counted as Lightning's.
 ``overhead_share`` is the median difference of the pairs over the median bare step; it should be at most 0.05.
 """
@@ -28,7 +28,7 @@ from pytorch_lightning.loggers import CSVLogger
 
 from against_trl import prepare_process
 from ours import algorithm_for
-from rlframework import GRPO, PromptDataModule, RolloutCallback, SampleLogger
+from rlframework import GRPO, PromptDataModule, RolloutCallback, SampleLogger, Sentinels
 from rlframework.functional.advantages import group_normalized
 from rlframework.functional.surrogates import clipped_surrogate
 from rlframework.functional.weights import sequence_mean
@@ -98,10 +98,10 @@ def between(start: tuple[float, float], end: tuple[float, float]) -> tuple[float
 
 
 def fit(work: Work, algorithm: GRPO, callback: pl.Callback) -> None:
-    """Train as a user does: a logger, a progress bar, checkpoints; what they print is not shown."""
+    """Train as a user does: a logger, a progress bar, checkpoints, sentinels; what they print is not shown."""
     logger = CSVLogger(work.folder / "log")
     options: dict[str, Any] = {"log_every_n_steps": 1, "gradient_clip_val": 1.0, "max_epochs": 1, "logger": logger}
-    trainer = pl.Trainer(accelerator="cpu", callbacks=[callback, SampleLogger()], **options)
+    trainer = pl.Trainer(accelerator="cpu", callbacks=[Sentinels(), callback, SampleLogger()], **options)
     with redirect_stdout(StringIO()):
         trainer.fit(algorithm, PromptDataModule(work.rows))
 

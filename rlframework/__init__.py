@@ -29,7 +29,15 @@ if TYPE_CHECKING:
         PolicyGradient,
         ReinforcePlusPlusBaseline,
     )
-    from rlframework.callbacks import ProgressBar, RefreshReference, RolloutWriter, SampleLogger, SavePolicy
+    from rlframework.callbacks import (
+        ProgressBar,
+        RefreshReference,
+        RolloutWriter,
+        SampleLogger,
+        SavePolicy,
+        Sentinel,
+        Sentinels,
+    )
     from rlframework.completions import Completion, Completions
     from rlframework.data import DemonstrationDataModule, PromptDataModule
     from rlframework.loop.callback import RolloutCallback

@@ -19,7 +19,7 @@ from .algorithms import (
     PolicyGradient,
     ReinforcePlusPlusBaseline,
 )
-from .callbacks import ProgressBar, RefreshReference, RolloutWriter, SampleLogger, SavePolicy
+from .callbacks import ProgressBar, RefreshReference, RolloutWriter, SampleLogger, SavePolicy, Sentinel, Sentinels
 from .completions import Completion, Completions
 from .data import DemonstrationDataModule, PromptDataModule
 from .loop.callback import RolloutCallback
@@ -84,6 +84,8 @@ __all__ = [
     "RolloutWriter",
     "SampleLogger",
     "SavePolicy",
+    "Sentinel",
+    "Sentinels",
     "SharedPrefixSampler",
     "SpreadFilter",
     "UncachedSampler",

@@ -9,6 +9,8 @@ ROOT = Path(__file__).parents[1]
 ELSEWHERE = {
     ("cli", "cli/test_commands.py"): "help",
     ("cli", "cli/test_reward_report.py"): "arguments",
+    ("callbacks/sentinels", "callbacks/sentinels/test_truncation.py"): "share",
+    ("callbacks/sentinels", "callbacks/sentinels/test_no_spread.py"): "reward_range",
     ("cli", "export/test_write.py"): "export",
     ("cli", "report/probing/test_measure.py"): "probe",
     ("cli", "test_recipes.py"): "lightning",
@@ -18,6 +20,7 @@ ELSEWHERE = {
     ("loop", "distributed/test_reducer.py"): "optimizer_step",
     ("loop", "loop/test_rollout_algorithm.py"): "callback",
     ("loop", "loop/test_lightning.py"): "algorithm optimizer",
+    ("metrics", "metrics/test_pass_at_k.py"): "majority paired_bootstrap score share_bound",
     ("policies", "policies/test_causal_lm.py"): "base forward loading",
     ("policies", "policies/scoring/test_shared_prefix.py"): "wrappers",
     ("policies", "policies/test_lora.py"): "adapters",

@@ -1,10 +1,11 @@
-"""Lightning callbacks: progress bar, samples in the logger, rollouts on disk, saved policies, a moving reference."""
+"""Lightning callbacks: progress bar, samples, sentinels, rollouts on disk, saved policies, a reference that follows."""
 
 from rlframework.callbacks.progress import ProgressBar
 from rlframework.callbacks.refresh_reference import RefreshReference
 from rlframework.callbacks.rollout_writer import RolloutWriter, read_rollouts
 from rlframework.callbacks.sample_logger import SampleLogger
 from rlframework.callbacks.save_policy import SavePolicy
+from rlframework.callbacks.sentinels import Sentinel, Sentinels
 from rlframework.loop.callback import RolloutCallback
 from rlframework.loop.rank_watch import RankWatch
 
@@ -16,5 +17,7 @@ __all__ = [
     "RolloutWriter",
     "SampleLogger",
     "SavePolicy",
+    "Sentinel",
+    "Sentinels",
     "read_rollouts",
 ]

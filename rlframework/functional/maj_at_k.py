@@ -36,18 +36,18 @@ def maj_at_k(answers: Sequence[Sequence[str | None]], right: Tensor, k: int) -> 
     size = right.shape[1]
     if not 1 <= k <= size:
         raise ValueError(f"maj@{k} cannot be told from {size} answers a problem; choose k from 1 to {size}")
-
-    def vote(given: Sequence[str | None], scores: Sequence[float]) -> float:
-        judged = [(answer, score) for answer, score in zip(given, scores, strict=True) if score == score]
-        if not judged:
-            return nan
-        count = Counter(answer for answer, _ in judged if answer is not None)
-        most = max(count.values(), default=0)
-        winners = [score for answer, score in judged if answer is not None and count[answer] == most]
-        return sum(winners) / len(winners) if winners else 0.0
-
     votes = [
-        [vote(given[start : start + k], scores[start : start + k]) for start in range(0, size - k + 1, k)]
+        [_vote(given[start : start + k], scores[start : start + k]) for start in range(0, size - k + 1, k)]
         for given, scores in zip(answers, right.tolist(), strict=True)
     ]
     return torch.tensor(votes, dtype=torch.float64).nanmean(1)
+
+
+def _vote(answers: Sequence[str | None], scores: Sequence[float]) -> float:
+    judged = [(answer, score) for answer, score in zip(answers, scores, strict=True) if score == score]
+    if not judged:
+        return nan
+    count = Counter(answer for answer, _ in judged if answer is not None)
+    most = max(count.values(), default=0)
+    winners = [score for answer, score in judged if answer is not None and count[answer] == most]
+    return sum(winners) / len(winners) if winners else 0.0

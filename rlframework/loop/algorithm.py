@@ -40,6 +40,10 @@ class Algorithm(Fields, pl.LightningModule, ABC):
     """A LightningModule whose batches are minibatches of rollouts that it makes itself, one rollout at a time.
 
     It knows when things happen and nothing of the objective, nor of where completions come from.
+
+    Attributes:
+        step_figures: Metrics of the last optimizer step by name, over all its minibatches and all ranks. Those of a
+            rollout are among them in its first step alone.
     """
 
     policy: Policy = field(kw_only=False)
@@ -83,6 +87,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         self._progress = Progress()
         self._tally = Tally()
         self._figure_names: dict[str, str] = {}
+        self.step_figures: dict[str, float] = {}
         self._figures: dict[str, float] = {}
         self._unlogged: dict[str, float] = {}
         self._update_seconds = 0.0
@@ -263,7 +268,8 @@ class Algorithm(Fields, pl.LightningModule, ABC):
             if not self.trainer.fit_loop._should_accumulate():
                 self._count_update_seconds()
                 self._tally.mean("update_seconds", torch.tensor(self._update_seconds, device=self.device))
-                self._show(self._named(self._figures_of_step()))
+                self.step_figures = self._named(self._figures_of_step())
+                self._show(self.step_figures)
                 self._tally, self._update_seconds = Tally(), 0.0
                 changed = True
         finally:

@@ -24,8 +24,9 @@ from rlframework.loop.memory import Foretold, foretell
 from rlframework.loop.minibatches import balanced_order
 from rlframework.loop.optimizer_step import step_weights
 from rlframework.loop.rollout_watch import RolloutWatch
-from rlframework.metrics import MeanScore
+from rlframework.metrics import MeanScore, ScoreMetric
 from rlframework.metrics.figure_names import figure_names
+from rlframework.metrics.score import update_all
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel, Scores
@@ -35,6 +36,7 @@ from rlframework.rollout import Rollout
 from rlframework.samplers.base import GroupSampler
 from rlframework.samplers.check import SamplerCheck
 from rlframework.terms import KLInLoss, KLTerm, SamplerCorrection
+from rlframework.utilities.arguments import at_least
 from rlframework.utilities.distributed import gather_rows, is_sharded, on_any_rank, replica, sum_over_replicas
 from rlframework.utilities.fields import derived
 
@@ -77,10 +79,14 @@ class RolloutAlgorithm(Algorithm):
     sampler_correction: SamplerCorrection | None = None
     """Makes up for a sampler that is not quite the policy; by default the sampler's own ``correction``, which an engine
     in another process has and the samplers of this process have not."""
-    validation: Mapping[str, RewardModel] | None = None
-    """Measures of held-out completions by name, logged as ``val/<name>``; ``val/reward`` comes by itself."""
+    validation: Mapping[str, RewardModel | ScoreMetric] | None = None
+    """Measures of held-out completions by name, logged as ``val/<name>``; ``val/reward`` comes by itself. Of a reward
+    it is the mean; other figures are metrics, such as ``{"pass@8": PassAtK(CorrectAnswer(), k=8)}``."""
+    validation_samples: int = 1
+    """Completions of each held-out prompt. One is the most likely, by greedy decoding; more are sampled as in training,
+    and the means are over all of them."""
     validation_sampler: GroupSampler = derived(default=None)
-    """Samples for validation; by default one greedy completion per prompt from ``sampler``."""
+    """Samples for validation; by default ``sampler`` with as many completions as ``validation_samples``."""
     reward_limits: RewardLimits = derived(default=None)
     """Limits of failed checks of a reward, above which the run stops, in training and in validation."""
 
@@ -95,18 +101,33 @@ class RolloutAlgorithm(Algorithm):
         self.kl = self.kl or KLInLoss()
         self.sampler_correction = self.sampler_correction or self.sampler.correction
         self.reward_limits = self.reward_limits or RewardLimits()
-        self.validation_sampler = (self.validation_sampler or self.sampler.for_evaluation()).unfiltered
+        self.validation_sampler = (self.validation_sampler or self._sampler_of_validation()).unfiltered
         measures = {"reward": self.reward, **(self.validation or {})}
         figure_names(f"train/reward/{name}" for name in ("total", *(part.name for part in self.reward.components())))
         named = figure_names(measures)
-        self.validation_scores = nn.ModuleDict({named[name]: MeanScore(one) for name, one in measures.items()})
+        self.validation_scores = nn.ModuleDict(
+            {named[name]: one if isinstance(one, ScoreMetric) else MeanScore(one) for name, one in measures.items()}
+        )
         self.policy_scores_rollouts = False
         self.sampler_check = SamplerCheck()
         self.watch = RolloutWatch()
         self._check_sampler()
         self.reference: Policy | None = self.policy.reference() if self.kl_coefficient else None
 
+    def _sampler_of_validation(self) -> GroupSampler:
+        at_least(self, 1, validation_samples=self.validation_samples)
+        if self.validation_samples == 1:
+            return self.sampler.for_evaluation()
+        return self.sampler.unfiltered.replace(group_size=self.validation_samples)
+
     def _check_sampler(self) -> None:
+        size = self.validation_sampler.group_size
+        for name, score in self.validation_scores.items():
+            if (needed := cast(ScoreMetric, score).samples) > size:
+                raise ValueError(
+                    f"val/{name} needs {needed} completions of each held-out prompt, and validation samples {size}; "
+                    f"set validation_samples={needed}"
+                )
         sampler = self.sampler
         if sampler.group_size < 2:
             raise ValueError(
@@ -345,7 +366,7 @@ class RolloutAlgorithm(Algorithm):
         for reward in self.sampler.judges():
             check_golds(reward, {"train": splits.get("train", ())})
         for score in self.validation_scores.values():
-            if (measure := cast(MeanScore, score).reward) is not self.reward:
+            if (measure := cast(ScoreMetric, score).reward) is not self.reward:
                 check_golds(measure, {"validation": splits.get("validation", ())})
         super().on_fit_start()
         foretold = self.foretell_memory()
@@ -404,15 +425,14 @@ class RolloutAlgorithm(Algorithm):
         sampled = prompts or self.trainer.datamodule.prompts["validation"][:1]  # type: ignore[attr-defined]
         with self._while_sampling(self.validation_sampler), self.inference():
             completions = self.validation_sampler.sample(self.policy, sampled)
+        measured = cast(dict[str, ScoreMetric], dict(self.validation_scores.items()))
         with self.together():
-            for score in self.validation_scores.values() if prompts else ():
-                cast(MeanScore, score).update(completions)
-            measured = self.validation_scores.items()
-            scores = {name: score.scores for name, score in measured if isinstance(score, MeanScore)}
-            self._tell("on_validation_completions", completions, scores)
+            if prompts:
+                update_all(measured.values(), completions)
+            self._tell("on_validation_completions", completions, {name: one.scores for name, one in measured.items()})
         for name, score in self.validation_scores.items():
             shown = name != "reward"
-            self.log(f"val/{name}", cast(MeanScore, score), prog_bar=shown, on_epoch=True, batch_size=1)
+            self.log(f"val/{name}", cast(ScoreMetric, score), prog_bar=shown, on_epoch=True, batch_size=1)
 
     def predict_step(self, prompts: list[Prompt], batch_idx: int) -> Completions:
         """Sample completions as the rollout of this number would, from the present weights.
@@ -428,7 +448,7 @@ class RolloutAlgorithm(Algorithm):
         """Report validation metrics that leave out completions which were not checked; stop if those are too many."""
         counts: dict[str, Counts] = {}
         for name, score in self.validation_scores.items():
-            found = cast(MeanScore, score).counts(lambda numbers: sum_over_replicas(self.trainer, numbers))
+            found = cast(ScoreMetric, score).counts(lambda numbers: sum_over_replicas(self.trainer, numbers))
             counts |= counts_of(name, found)
         warn_of_failures("validation", counts)
         self.reward_limits.refuse(counts)

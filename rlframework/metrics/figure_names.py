@@ -8,15 +8,16 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_OTHERS = re.compile(r"[^A-Za-z0-9_/-]")
+_OTHERS = re.compile(r"[^A-Za-z0-9_/@-]")
 _RENAME = "rename one of them (the name= of a reward, its key in rewards=, or that of a measure in validation=)"
 
 
 def figure_name(name: str) -> str:
-    """Return a figure's name as loggers get it: ASCII letters, digits, ``_``, ``-`` and ``/`` stay, all else is ``_``.
+    """Return a figure's name as loggers get it: ASCII letters, digits, ``_-@`` and ``/`` stay, all else is ``_``.
 
     MLflow refuses brackets and ``*``, Lightning's MLFlowLogger takes what it does not know out of a name, and
-    TensorBoard writes ``_`` for it. So every logger, ``monitor=`` and ``metrics.csv`` have one and the same name.
+    TensorBoard writes ``_`` for it. So every logger, ``monitor=`` and ``metrics.csv`` have one and the same name. Only
+    ``pass@8`` stays what the field calls it, and MLflow has ``pass8``, TensorBoard ``pass_8``.
 
     Args:
         name: As somebody gave it.
@@ -26,7 +27,7 @@ def figure_name(name: str) -> str:
 
     Example:
         >>> figure_name("exact_format*0.5 (strict)"), figure_name("maths/pass@8")
-        ('exact_format_0_5__strict_', 'maths/pass_8')
+        ('exact_format_0_5__strict_', 'maths/pass@8')
     """
     found = "/".join(part for part in _OTHERS.sub("_", name).split("/") if part)
     if not found.strip("_/"):
@@ -46,7 +47,7 @@ def figure_names(names: Iterable[str]) -> dict[str, str]:
 
     Example:
         >>> figure_names(["val/pass@8", "val/reward"])
-        {'val/pass@8': 'val/pass_8', 'val/reward': 'val/reward'}
+        {'val/pass@8': 'val/pass@8', 'val/reward': 'val/reward'}
     """
     given: dict[str, str] = {}
     for name in names:

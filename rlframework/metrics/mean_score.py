@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
 from rlframework.completions import Completions
-from rlframework.rewards.base import RewardModel, Scores
-from rlframework.rewards.failure_limits import Counts
+from rlframework.metrics.score import ScoreMetric
+from rlframework.rewards.base import RewardModel
 
 
-class MeanScore(Metric):
+class MeanScore(ScoreMetric):
     """Mean of a reward over completions; with a reward of 0 and 1 it is an accuracy. Abstentions do not count.
 
     Args:
@@ -37,38 +35,16 @@ class MeanScore(Metric):
 
     total: Tensor
     count: Tensor
-    failures: Tensor
 
     def __init__(self, reward: RewardModel, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.reward = reward
-        self.scores: Scores | None = None
+        super().__init__(reward, **kwargs)
         self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros(()), dist_reduce_fx="sum")
-        # By component: the failures of one are no smaller a share because others stand next to it.
-        self.names = [part.name for part in reward.components()]
-        self.add_state("failures", torch.zeros(len(self.names), 5, dtype=torch.int64), dist_reduce_fx="sum")
-        self.details = dict.fromkeys(self.names, "")
 
-    def update(self, completions: Completions) -> None:
+    def add(self, completions: Completions, scores: Tensor) -> None:
         """Add the scores of some completions."""
-        self.scores = scores = self.reward.evaluate(completions)
-        total = scores.total.to(self.device)
-        self.total += total.nansum()
-        self.count += (~total.isnan()).sum()
-        for place, name in enumerate(self.names):
-            counts = Counts.of(scores.judgements[name])
-            self.failures[place] += torch.tensor(counts.numbers, device=self.device)
-            self.details[name] = self.details[name] or counts.detail
-
-    def counts(self, total: Callable[[Tensor], Tensor]) -> dict[str, Counts]:
-        """Return the number of checks since the last reset, and of those that failed, by component.
-
-        Args:
-            total: Adds up a tensor over all ranks.
-        """
-        numbers = total(self.failures).tolist()
-        return {name: Counts.of_numbers(own, self.details[name]) for name, own in zip(self.names, numbers, strict=True)}
+        self.total += scores.nansum()
+        self.count += (~scores.isnan()).sum()
 
     def compute(self) -> Tensor:
         """Return the mean score, a scalar; NaN if every score abstained."""

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
-from rlframework.completions import Completion
+import torch
+
+from rlframework.completions import Completion, Completions
 from rlframework.rewards.against_gold import AgainstGold
+from rlframework.rewards.judgement import Judgement
 from rlframework.rewards.numerals import parse_number
 from rlframework.rewards.template import AnswerTemplate
 
 
-class AnswerCheck(AgainstGold):
+class ReadsAnswer(AgainstGold):
+    """Base of the rewards that read the answer of the template; logs the share of completions without one."""
+
+    def score(self, completions: Completions) -> Judgement:
+        """Judge the rows one by one, ``B`` of them."""
+        missing = [float(self.template.answer_of(row) is None) for row in completions]
+        return replace(super().score(completions), metrics={"malformed": torch.tensor(missing)})
+
+
+class AnswerCheck(ReadsAnswer):
     """Pays for the expected answer, and less for a number near it.
 
     The scores are those of Unsloth's Qwen3-4B GRPO notebook, re-implemented from its description. Differences: the
@@ -89,7 +102,7 @@ class AnswerCheck(AgainstGold):
         return self.within_20_percent if 5 * distance <= size else self.wrong
 
 
-class CorrectAnswer(AgainstGold):
+class CorrectAnswer(ReadsAnswer):
     """1 for the right answer in the right layout, else 0: the accuracy to validate with.
 
     Right is the expected text but for surrounding blanks, or exactly the expected number. A completion cut by the token

@@ -10,7 +10,7 @@ import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
-from rlframework.functional.confidence import wilson_interval
+from rlframework.functional.confidence import design_effect, wilson_interval
 from rlframework.utilities.arguments import Checked
 
 if TYPE_CHECKING:
@@ -157,10 +157,7 @@ class RewardLimits(Checked):
         """Return whether there are some failed checks, and the interval about their share is above the limit."""
         if found.errors < self.fewest_errors:
             return False
-        # The variance between groups, by that of rows that fail independently: so many rows say as much as one.
-        rows = found.errors * (1 - found.errors / found.rows)
-        groups = found.squares - found.errors**2 / found.groups if found.groups else 0.0
-        effect = max(1.0, groups / rows) if rows else 1.0
+        effect = design_effect(found.errors, found.rows, found.groups, found.squares)
         errors = found.errors / effect
         return (
             errors >= self.fewest_errors and wilson_interval(errors, found.rows / effect, deviations)[0] > self.errors

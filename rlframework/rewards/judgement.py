@@ -87,6 +87,8 @@ class Judgement:
     def of_verdicts(cls, verdicts: Sequence[Verdict], scores: Mapping[Verdict, float], detail: str = "") -> Judgement:
         """Score ``B`` verdicts; those that abstain become NaN. The column ``verdict`` has them in words.
 
+        The share that was malformed is logged.
+
         Args:
             verdicts: One for each of ``B`` completions.
             scores: The score of each verdict that does not abstain.
@@ -97,5 +99,6 @@ class Judgement:
             errors=torch.tensor([verdict is Verdict.ERROR for verdict in verdicts]),
             unverifiable=torch.tensor([verdict is Verdict.GOLD_UNVERIFIABLE for verdict in verdicts]),
             columns={"verdict": [verdict.value for verdict in verdicts]},
+            metrics={"malformed": torch.tensor([float(verdict is Verdict.MALFORMED) for verdict in verdicts])},
             detail=detail,
         )

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import CSVLogger
 
-from rlframework.callbacks import ProgressBar
+from rlframework.callbacks import ProgressBar, Sentinels
 from rlframework.tasks.rash_base import create_rash_base
 from rlframework.tasks.sums_dataset import write_openr1_sums
 
@@ -116,7 +116,7 @@ def math_trainer(logger: CSVLogger, steps: int, accumulate: int, *callbacks: pl.
         logger: Where its figures go.
         steps: Optimizer steps.
         accumulate: Minibatches of a step.
-        *callbacks: Besides the progress bar; with none no checkpoint is kept and nothing is validated.
+        *callbacks: Besides progress bar and sentinels; with none no checkpoint is kept and nothing is validated.
     """
     return pl.Trainer(
         max_steps=steps,
@@ -130,5 +130,5 @@ def math_trainer(logger: CSVLogger, steps: int, accumulate: int, *callbacks: pl.
         limit_val_batches=1 if callbacks else 0,
         num_sanity_val_steps=0,
         enable_checkpointing=bool(callbacks),
-        callbacks=[ProgressBar(), *callbacks],
+        callbacks=[ProgressBar(), Sentinels(), *callbacks],
     )

@@ -5,6 +5,7 @@ import time
 from contextlib import nullcontext
 
 import against_trl
+import curriculum
 import ours
 import overhead
 import plots
@@ -164,3 +165,25 @@ def test_pictures_are_drawn_from_their_figures(tmp_path):
     costs = {side: dict.fromkeys(plots.PANELS, 1.0) for side in plots.LINES}
     plots.draw("group", {"points": [{"group": size, **costs} for size in (2, 4)]}, tmp_path / "group.png")
     assert (tmp_path / "group.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_curriculum_asks_less_for_what_is_solved():
+    visits, prompts = dict.fromkeys(range(32), 0), range(32)
+
+    class Source:
+        def collect(self, chosen, step):
+            for place in chosen:
+                visits[place] += 1
+            return Collected()
+
+    class Collected:
+        def split(self, parts):
+            return [self]
+
+    loader = curriculum.BySuccess(prompts, Source(), 8)
+    loader._epoch, loader.arm = 0, "bounds"
+    loader.rates = {place: 0.5 if place < 16 else 1.0 for place in prompts}
+    for number in range(200):
+        loader._collect(number, None)
+    assert sum(visits.values()) == 1600
+    assert sum(visits[place] for place in prompts[16:]) < sum(visits[place] for place in prompts[:16]) / 4

@@ -89,7 +89,7 @@ def algorithm(kind: type[GRPO], stops: int = 1, dropout: float = 0.0, **options:
         layer.self_attn.attention_dropout = dropout
     sizes = {"prompts_per_rollout": 8, "minibatches_per_rollout": 2, "kl_coefficient": 0.1, "learning_rate": 1e-2}
     sampler = BatchedSampler(group_size=4, max_tokens=6)
-    return kind(policy, Vowels(), sampler, validation={"accuracy": EarlyLetter()}, **sizes, **options)
+    return kind(policy, Vowels(), sampler, **{**sizes, "validation": {"accuracy": EarlyLetter()}, **options})
 
 
 def fit(module: GRPO, trainer: pl.Trainer, ckpt_path: Path | None = None) -> PromptDataModule:

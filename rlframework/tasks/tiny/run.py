@@ -8,7 +8,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import CSVLogger
 
-from rlframework.callbacks import ProgressBar, RolloutWriter, SampleLogger
+from rlframework.callbacks import ProgressBar, RolloutWriter, SampleLogger, Sentinels
 
 SMOKE_STEPS, SMOKE_HELDOUT, HELDOUT = 3, 32, 256
 
@@ -40,12 +40,12 @@ def sizes(options: argparse.Namespace) -> tuple[int, int]:
 
 
 def tiny_trainer(logger: CSVLogger, steps: int, *callbacks: pl.Callback) -> pl.Trainer:
-    """Return an ordinary Trainer for a CPU; it validates every five steps and keeps every completion.
+    """Return an ordinary Trainer for a CPU; it validates every five steps, keeps every completion, and warns.
 
     Args:
         logger: Where its figures and completions go.
         steps: Optimizer steps.
-        *callbacks: Besides the progress bar and those that show completions; with none no checkpoint is kept.
+        *callbacks: Besides progress bar, sentinels and those that show completions; with none no checkpoint is kept.
     """
     return pl.Trainer(
         accelerator="cpu",
@@ -56,5 +56,5 @@ def tiny_trainer(logger: CSVLogger, steps: int, *callbacks: pl.Callback) -> pl.T
         val_check_interval=min(5, steps),
         check_val_every_n_epoch=None,
         enable_checkpointing=bool(callbacks),
-        callbacks=[ProgressBar(), RolloutWriter(), SampleLogger(), *callbacks],
+        callbacks=[ProgressBar(), RolloutWriter(), SampleLogger(), Sentinels(), *callbacks],
     )

@@ -1,0 +1,25 @@
+"""Completions without an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from rlframework import rewards
+from rlframework.callbacks.sentinels import ParseFailures
+from rlframework.rewards.math import MathCheck
+from tests.callbacks.sentinels.provoked import Vowels, said
+
+
+@pytest.mark.parametrize("reward", [rewards.CorrectAnswer(), rewards.AnswerCheck(), MathCheck()])
+def test_it_sees_that_nobody_writes_the_layout(reward: rewards.RewardModel, grpo: Callable, fit: Callable) -> None:
+    sentinel, algorithm = ParseFailures(rollouts=4), grpo(reward=Vowels() + reward)
+    (line,) = said(sentinel, lambda: fit(algorithm, callbacks=[sentinel], max_epochs=2))
+    assert "100% of the completions hold no answer that the reward can read" in line
+    assert algorithm.trainer.callback_metrics[f"train/judgement/{reward.name}/malformed"] == 1.0
+
+
+def test_rewards_that_read_no_answer_say_nothing(grpo: Callable, fit: Callable) -> None:
+    sentinel = ParseFailures(rollouts=2)
+    assert not said(sentinel, lambda: fit(grpo(reward=Vowels()), callbacks=[sentinel]))
