@@ -177,13 +177,19 @@ def read_model(name: str, base: str | None, tokenizer: str | None, dtype: str | 
 
     from rlframework.export.read import read_policy
     from rlframework.policies.causal_lm import CausalLMPolicy
+    from rlframework.policies.loading import load_tokenizer
 
-    if Path(name).exists() and Path(name).suffix != ".gguf":
+    place = Path(name)
+    whole = (place / "config.json").is_file() and not (place / "adapter_config.json").is_file()
+    if place.exists() and place.suffix != ".gguf" and not whole:
         trained = read_policy(name, base, tokenizer)
         for remark in trained.remarks:
             print(remark, file=sys.stderr)
         return trained.policy.to(getattr(torch, dtype)) if dtype else trained.policy
-    return CausalLMPolicy(name, tokenizer, dtype=dtype or ("float32" if name.endswith(".gguf") else "auto")).eval()
+    words = load_tokenizer(name, tokenizer)
+    if words.pad_token is None:
+        words.pad_token = words.eos_token  # Padding is known by masks.
+    return CausalLMPolicy(name, words, dtype=dtype or ("float32" if place.suffix == ".gguf" else "auto")).eval()
 
 
 def _data(given: argparse.Namespace, template: Any) -> PromptDataModule:

@@ -92,6 +92,13 @@ def test_a_model_of_each_kind_is_the_one_that_was_saved(model: str) -> None:
     assert lines == [row.text for row in greedy]
 
 
+def test_a_model_without_a_pad_token_is_measured_all_the_same() -> None:
+    settings = json.loads(Path("whole", "tokenizer_config.json").read_text())
+    assert settings.pop("pad_token")
+    Path("whole", "tokenizer_config.json").write_text(json.dumps(settings))
+    assert 0 < measured("whole", "--data", "rows.jsonl", "--reward", "judge.py:Early")["measures"]["early"]["mean"] < 1
+
+
 def test_the_data_of_a_file_for_fit_are_asked_as_the_run_asks_them() -> None:
     assert measured("whole", "--data", "data.yaml", "--reward", "judge.py:Early")["prompts"] == 1
     assert '"prompt": "cd"' in Path("eval", "samples.jsonl").read_text()
