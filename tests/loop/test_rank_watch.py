@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import torch
 
 from rlframework.callbacks import RankWatch
 from tests import forked
@@ -145,6 +146,33 @@ def test_rank_0_is_no_exception(tmp_path: Path, where: str, what: str) -> None:
     assert ended.saved is (what == "SIGTERM")
 
 
+@pytest.mark.slow
+def test_slurms_signal_to_one_rank_saves_on_both_and_requeues(tmp_path: Path) -> None:
+    """The signal comes in the middle of an update, where the other rank is somewhere else."""
+    scontrol = tmp_path / "bin" / "scontrol"
+    scontrol.parent.mkdir()
+    scontrol.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/requeued\n')
+    scontrol.chmod(0o755)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    job = {"SLURM_NTASKS": "2", "SLURM_JOB_ID": "77", "SLURM_JOB_NAME": "run", "SLURM_NTASKS_PER_NODE": "2"}
+    nodes = {"SLURM_NODELIST": "127.0.0.1", "SLURM_STEP_NODELIST": "127.0.0.1", "SLURM_NODEID": "0"}
+    common = {**job, **nodes, "MASTER_PORT": port, "PATH": f"{scontrol.parent}:{os.environ['PATH']}"}
+    tasks = [{**common, "SLURM_PROCID": number, "SLURM_LOCALID": number} for number in "01"]
+    whole = forked.run_together((SCRIPT, tmp_path, "backward", "SIGUSR1"), tasks, seconds=60, end_others=False)
+    assert [one.returncode for one in whole] == [0, 0], whole[0].stderr
+    assert (tmp_path / "requeued").read_text() == "requeue 77\n"
+    ended = [(tmp_path / f"done{rank}").read_text() for rank in range(2)]
+    assert ended[0] == ended[1]
+    # The job that was requeued goes on from there by itself.
+    saved = tmp_path / "hpc_ckpt_1.ckpt"
+    assert torch.load(saved, weights_only=False)["global_step"] == 2
+    again = forked.run_together((SCRIPT, tmp_path, "nowhere", "none"), tasks, seconds=60, end_others=False)
+    assert [one.returncode for one in again] == [0, 0], again[0].stderr
+    assert "hpc_ckpt_1.ckpt" in again[0].stderr
+    assert [(tmp_path / f"done{rank}").read_text() for rank in range(2)] == ended
+
+
 LAUNCHERS = {
     "Lightning's": ([], {"STRATEGY": "ddp"}),
     "spawn": ([], {"STRATEGY": "ddp_spawn"}),
@@ -190,8 +218,9 @@ def test_under_every_launcher(tmp_path: Path, launcher: str, where: str, what: s
     assert not left
     text = (tmp_path / "said").read_text()
     assert (code == 0) is (what == "SIGTERM" and launcher != "torchrun"), text
+    # Spawned ranks are ended by the process that started them, which says "Process 1" and shows its traceback.
     for shown in ROWS[where, what][0]:
-        assert shown in text, text
+        assert shown in text or (launcher in ("spawn", "fork") and shown == "rank 1 failed"), text
     assert (tmp_path / "on_exception.ckpt").exists() is ROWS[where, what][1]
 
 
