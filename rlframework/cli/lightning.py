@@ -46,6 +46,9 @@ class RecipeCLI(LightningCLI):
             **{"parser_class": RecipeParser, **options},
         )
 
+    def _parse_ckpt_path(self) -> None:
+        """Let the command line have the last word: Lightning would put a checkpoint's settings in place of its own."""
+
     def instantiate_classes(self) -> None:
         """Construct the policy, the algorithm and the data module, without PEFT's warning of a default nobody set."""
         with without(LOFTQ):

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import BatchSizeFinder, StochasticWeightAveraging
+from pytorch_lightning.utilities.parsing import AttributeDict
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
-from torch import Tensor
+from torch import Tensor, nn
 
+from rlframework.loop.accumulation import accumulation, accumulations
 from rlframework.loop.checkpoint import check_base, leave_out_base, restore_run_state, run_state
 from rlframework.loop.checks import check_weights
 from rlframework.loop.loader import RolloutLoader
-from rlframework.loop.optimizer import adamw, check_schedule
+from rlframework.loop.optimizer import adamw, check_schedule, follow_callbacks
+from rlframework.loop.prompt_batches import PromptBatches
 from rlframework.metrics import Tally
 from rlframework.policies.base import Policy, eval_mode
 from rlframework.prompt import Prompt
@@ -26,6 +31,7 @@ from rlframework.utilities.arguments import at_least
 from rlframework.utilities.distributed import from_all_ranks, replica
 from rlframework.utilities.fields import Fields
 from rlframework.utilities.known_warnings import LEAF_SPEC, NO_VALIDATION, leave_out
+from rlframework.utilities.words import path_of, recorded
 
 
 class Algorithm(Fields, pl.LightningModule, ABC):
@@ -79,6 +85,19 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         self._batch_started = 0.0
         self._run_state: dict[str, Any] | None = None
         self._saved_figures: dict[str, Any] | None = None
+        self._say_arguments()
+
+    def _say_arguments(self) -> None:
+        """Set ``hparams`` to every argument in words, for loggers and for ``load_from_checkpoint``."""
+        self._log_hyperparams = True
+        arguments = copy.deepcopy(recorded(self) or {})
+        self._set_hparams(arguments)
+        # What loggers get says the algorithm, too; a checkpoint has the arguments alone, as constructors take them.
+        self._hparams_initial = AttributeDict({"class_path": self._class_path, **copy.deepcopy(arguments)})
+
+    @property
+    def _class_path(self) -> str:
+        return path_of(type(self)) or type(self).__qualname__
 
     @abstractmethod
     def collect(self, prompts: list[Prompt], step: int) -> Rollout:
@@ -119,13 +138,8 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         Raises:
             ValueError: The Trainer's accumulation does not divide the minibatches.
         """
-        accumulate = self.minibatches_per_step
-        if self.minibatches_per_rollout % accumulate:
-            raise ValueError(
-                f"minibatches_per_rollout={self.minibatches_per_rollout} must be a multiple of "
-                f"accumulate_grad_batches={accumulate}: an optimizer step cannot reach into the next rollout"
-            )
-        return self.minibatches_per_rollout // accumulate
+        self._check_accumulation({self.minibatches_per_step})
+        return self.minibatches_per_rollout // self.minibatches_per_step
 
     @property
     def steps_per_rollout(self) -> int:
@@ -143,6 +157,25 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         rank, replicas = replica(self.trainer)
         sizes = self.prompts_per_rollout, self.minibatches_per_rollout, self.passes_per_rollout
         return RolloutLoader(prompts, self, *sizes, seed=self.seed, rank=rank, replicas=replicas)
+
+    def prompt_loader(self, prompts: Sequence[Prompt], batch_size: int = 256) -> PromptBatches:
+        """Return a loader of held-out prompts, shared out over ranks, for a ``val_dataloader`` of one's own.
+
+        Args:
+            prompts: All of them, the same on every rank.
+            batch_size: Most prompts that a rank answers together.
+        """
+        return PromptBatches(prompts, batch_size, *replica(self.trainer))
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Move rollouts; prompts are read where they are.
+
+        Args:
+            batch: A minibatch of a rollout, or prompts.
+            device: The device of this rank.
+            dataloader_idx: Number of the data loader; unused.
+        """
+        return batch if isinstance(batch, list) else batch.to(device)
 
     def loss_of_minibatch(self, part: Tensor) -> Tensor:
         """Return the scalar that Lightning differentiates: a minibatch's part of the step's loss, and the policy's own.
@@ -169,12 +202,35 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         first, second = map(float, self.betas)
         return {"lr": self.learning_rate, "betas": (first, second), "weight_decay": self.weight_decay}
 
+    def configure_callbacks(self) -> Sequence[pl.Callback] | pl.Callback:
+        """Refuse Lightning's ``BatchSizeFinder``: a rollout has several sizes, and none is a ``batch_size``."""
+        if any(isinstance(callback, BatchSizeFinder) for callback in self.trainer.callbacks):  # type: ignore[attr-defined]
+            raise ValueError(
+                "BatchSizeFinder looks for a batch_size, and a rollout has none: what is in memory at once is "
+                "prompts_per_rollout / minibatches_per_rollout groups. A run foretells its memory when it starts; if "
+                "that is too much, raise minibatches_per_rollout and accumulate_grad_batches, which changes no gradient"
+            )
+        return super().configure_callbacks()
+
     def setup(self, stage: str) -> None:
         """Refuse sizes that do not fit together before anything is loaded."""
         # Lightning's loops, which come next, cannot be wrapped.
         leave_out(LEAF_SPEC, NO_VALIDATION)
         if stage == "fit":
-            _ = self.steps_per_pass
+            self._check_accumulation(accumulations(self.trainer))
+        if self._compiler_ctx is not None:
+            raise ValueError(
+                f"torch.compile({type(self).__name__}(...)) would trace sampling and rewards, whose shapes change with "
+                "every rollout; compile what is the same each time, the model: algorithm.policy.model.compile()"
+            )
+
+    def _check_accumulation(self, counts: Collection[int]) -> None:
+        for accumulate in counts:
+            if self.minibatches_per_rollout % accumulate:
+                raise ValueError(
+                    f"minibatches_per_rollout={self.minibatches_per_rollout} must be a multiple of "
+                    f"accumulate_grad_batches={accumulate}: an optimizer step cannot reach into the next rollout"
+                )
 
     @abstractmethod
     def describe(self) -> str:
@@ -238,10 +294,20 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         """Save the state that Lightning does not, so that a resumed run is the same run; leave out the frozen base."""
         checkpoint["run_state"] = run_state(self.trainer)
         checkpoint["figures"] = {"logged": self._figures, "tallies": from_all_ranks(self._tally.state_dict())}
+        checkpoint["class_path"] = self._class_path
         leave_out_base(checkpoint, self.policy)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the state of the run until training starts."""
+        """Keep the state of the run until training starts.
+
+        Raises:
+            TypeError: ``load_from_checkpoint`` of another algorithm than the run's.
+            ValueError: The checkpoint is of another adapter, or of one that was trained on another base.
+        """
+        known = checkpoint.get("class_path", self._class_path)
+        if self._trainer is None and known not in [path_of(one) for one in type(self).__mro__] + [self._class_path]:
+            name = known.rpartition(".")[2]
+            raise TypeError(f"the checkpoint is of {known}, not {self._class_path}: use {name}.load_from_checkpoint")
         check_base(checkpoint, self)
         self._run_state = checkpoint.get("run_state")
         self._saved_figures = checkpoint.get("figures")
@@ -253,16 +319,46 @@ class Algorithm(Fields, pl.LightningModule, ABC):
             ValueError: The epoch ends inside an optimizer step: ``limit_train_batches`` is no multiple of the
                 accumulation.
         """
-        batches, accumulate = self.trainer.num_training_batches, self.minibatches_per_step
-        if batches % accumulate and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
-            raise ValueError(
-                f"an epoch of {batches} minibatches ends inside an optimizer step of "
-                f"accumulate_grad_batches={accumulate}; choose a multiple in limit_train_batches"
-            )
+        batches = self.trainer.num_training_batches
+        for accumulate in accumulations(self.trainer):
+            if batches % accumulate and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+                raise ValueError(
+                    f"an epoch of {batches} minibatches ends inside an optimizer step of "
+                    f"accumulate_grad_batches={accumulate}; choose a multiple in limit_train_batches"
+                )
+        # The callback sets it when an epoch starts, and the rest of one that is resumed has no start.
+        self.trainer.accumulate_grad_batches = accumulation(self.trainer, self.trainer.current_epoch)
+        self._refuse_averaging_untrained()
         if self.trainer.ckpt_path and self._run_state is not None:
             restore_run_state(self.trainer, self._run_state)
             self._restore_figures()
         self._run_state = None
+
+    def _refuse_averaging_untrained(self) -> None:
+        """Refuse an average over weights that have not learned anything yet, which would undo part of the training."""
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, StochasticWeightAveraging) and callback.swa_start == 0:
+                raise ValueError(
+                    "StochasticWeightAveraging averages the weights that each epoch begins with, and here it begins "
+                    f"with the first of max_epochs={self.trainer.max_epochs}, whose weights are untrained (of one "
+                    "epoch nothing else is left). Pass swa_epoch_start=2 or above, with as many epochs or more"
+                )
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Step a schedule, which follows what finetuning callbacks did to the optimizer.
+
+        Args:
+            scheduler: A schedule.
+            metric: What it is steered by, or None.
+        """
+        follow_callbacks(scheduler)
+        super().lr_scheduler_step(scheduler, metric)
+
+    @property
+    def backbone(self) -> nn.Module:
+        """The policy's model without its head, which Lightning's ``BackboneFinetuning`` keeps frozen at first."""
+        model = getattr(self.policy, "model", self.policy)
+        return getattr(model, "base_model", model)
 
     def _restore_figures(self) -> None:
         """Restore the metrics that the saved run has logged, and those of a step that was not done."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -45,6 +45,14 @@ class MeanScore(Metric):
         self.names = [part.name for part in reward.components()]
         self.add_state("failures", torch.zeros(len(self.names), 5, dtype=torch.int64), dist_reduce_fx="sum")
         self.details = dict.fromkeys(self.names, "")
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Any = "") -> MeanScore:
+        """Follow the module to a device, and not to its precision: bfloat16 counts to 256."""
+        super()._apply(fn, exclude_state)
+        for name in ("total", "count"):
+            setattr(self, name, getattr(self, name).float())
+            self._defaults[name] = cast(Tensor, self._defaults[name]).float()
+        return self
 
     def update(self, completions: Completions) -> None:
         """Add the scores of some completions."""
