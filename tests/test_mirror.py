@@ -15,6 +15,7 @@ ELSEWHERE = {
     ("functional", "loop/test_memory.py"): "memory",
     ("loop", "distributed/test_reducer.py"): "optimizer_step",
     ("loop", "loop/test_rollout_algorithm.py"): "callback",
+    ("loop", "loop/test_flags.py"): "accumulation prompt_batches",
     ("loop", "loop/test_lightning.py"): "algorithm optimizer",
     ("policies", "policies/test_causal_lm.py"): "base forward loading",
     ("policies", "policies/scoring/test_shared_prefix.py"): "wrappers",

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
 import pytorch_lightning as pl
-import torch
 from datasets import Dataset
 from pytorch_lightning.utilities.model_helpers import is_overridden
 from pytorch_lightning.utilities.parsing import AttributeDict
@@ -208,16 +207,6 @@ class PromptDataModule(Fields, pl.LightningDataModule):
             f"{type(self).__name__} has no rows to {hook.partition('_')[0]}: pass test=... or validation=..., or "
             f"override {hook} in the algorithm"
         )
-
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Move rollouts; held-out prompts are lists that the sampler reads where they are.
-
-        Args:
-            batch: A minibatch of a rollout, or a list of prompts.
-            device: The device of this rank.
-            dataloader_idx: Number of the data loader; unused.
-        """
-        return self._algorithm().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def _algorithm(self) -> Algorithm:
         if self.trainer is None:

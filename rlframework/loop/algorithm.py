@@ -239,6 +239,9 @@ class Algorithm(Fields, pl.LightningModule, ABC):
     def on_fit_start(self) -> None:
         """Print the sizes, and switch to train mode: a model fresh from a checkpoint folder is in eval mode."""
         check_weights(self.policy)
+        for config in self.trainer.lr_scheduler_configs:
+            # A finetuning callback of a resumed run has added its groups by now; the schedule's state has them, too.
+            follow_callbacks(config.scheduler)
         self.train()
         # A run that was stopped leaves half a step's.
         self._tally, self._figures, self._unlogged, self._update_seconds = Tally(), {}, {}, 0.0

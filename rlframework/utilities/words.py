@@ -32,9 +32,10 @@ def in_words(value: Any) -> Any:
         value: Any object.
 
     Example:
-        >>> from rlframework.rewards import ExactFormat
-        >>> in_words(ExactFormat(score=1.0))
-        {'class_path': 'rlframework.rewards.ExactFormat', 'init_args': {'template': None, 'score': 1.0, 'name': None}}
+        >>> from rlframework.terms import KLInLoss
+        >>> words = in_words(KLInLoss())
+        >>> words["class_path"], words["init_args"]["estimator"]
+        ('rlframework.terms.KLInLoss', 'rlframework.functional.divergences.k3')
         >>> in_words(lambda text: 1.0)
         {'live': 'function <lambda>'}
     """
@@ -130,10 +131,10 @@ def made_of(words: Any, hint: Any) -> Any:
         ImportError: There is no such class or function.
 
     Example:
-        >>> from rlframework.rewards import ExactFormat
         >>> from rlframework.rewards.base import RewardModel
-        >>> made_of(in_words(ExactFormat(score=1.0)), RewardModel).score
-        1.0
+        >>> words = {"class_path": "rlframework.rewards.ExactFormat", "init_args": {"name": "layout"}}
+        >>> made_of(words, RewardModel).name
+        'layout'
     """
     if is_object(words):
         return _made(words["class_path"], words.get("init_args", {}), _classes(hint))

@@ -58,7 +58,7 @@ def run(
     **flags: Any,
 ) -> Ran:
     """Train: four rollouts an epoch unless told otherwise."""
-    module, recorder = module or algorithm(), Recorder()
+    module, recorder = algorithm() if module is None else module, Recorder()
     callbacks = [*flags.pop("callbacks", []), recorder]
     options = {**DEFAULTS, "default_root_dir": folder, **flags}
     trainer = pl.Trainer(**options, callbacks=callbacks)
