@@ -12,7 +12,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import BatchSizeFinder, StochasticWeightAveraging
+from pytorch_lightning.callbacks import BaseFinetuning, BatchSizeFinder, StochasticWeightAveraging
 from pytorch_lightning.utilities.parsing import AttributeDict
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from torch import Tensor, nn
@@ -239,13 +239,25 @@ class Algorithm(Fields, pl.LightningModule, ABC):
     def on_fit_start(self) -> None:
         """Print the sizes, and switch to train mode: a model fresh from a checkpoint folder is in eval mode."""
         check_weights(self.policy)
-        for config in self.trainer.lr_scheduler_configs:
-            # A finetuning callback of a resumed run has added its groups by now; the schedule's state has them, too.
-            follow_callbacks(config.scheduler)
+        self._follow_finetuning()
         self.train()
         # A run that was stopped leaves half a step's.
         self._tally, self._figures, self._unlogged, self._update_seconds = Tally(), {}, {}, 0.0
         rank_zero_info(self.describe())
+
+    def _follow_finetuning(self) -> None:
+        """Make a resumed run's schedules and weights fit the groups that a finetuning callback has given back to it.
+
+        The callback freezes in ``setup`` and gives the groups back, and leaves what was thawed before frozen.
+        """
+        callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
+        if self.trainer.ckpt_path and any(isinstance(one, BaseFinetuning) for one in callbacks):
+            for config in self.trainer.lr_scheduler_configs:
+                follow_callbacks(config.scheduler)
+            for optimizer in self.trainer.optimizers:
+                for group in optimizer.param_groups:
+                    for parameter in group["params"]:
+                        parameter.requires_grad_(True)
 
     def on_train_batch_start(self, batch: Rollout, batch_idx: int) -> None:
         """Start the clock of the update."""

@@ -13,8 +13,8 @@ from tokenizers.normalizers import Replace, Sequence
 
 from rlframework import GRPO, BatchedSampler, PromptDataModule
 from rlframework.data import LocalFile, after_hashes, math_gold
-from rlframework.loop.prompt_batches import PromptBatches
 from rlframework.loop.loader import RolloutLoader
+from rlframework.loop.prompt_batches import PromptBatches
 from rlframework.rewards import RowReward
 from rlframework.testing import letter_prompts, letter_rows, letter_tokenizer, tiny_policy
 
