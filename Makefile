@@ -36,8 +36,8 @@ test-unsloth: .venv-unsloth/.installed ## Run the tests against Unsloth's CPU ba
 test-vllm: .venv/.installed .venv-vllm/.installed ## Run the tests with a real vLLM server on the CPU: about ten minutes
 	OMP_NUM_THREADS=1 RLFRAMEWORK_VLLM_PYTHON=$(abspath .venv-vllm/bin/python) $(BIN)/python -m pytest -m "vllm and not slow" tests/samplers/vllm $(ARGS)
 
-tables: .venv/.installed ## Measure anew and write the tables of docs/algorithms/index.md and docs/architectures.md
-	RLFRAMEWORK_WRITE_TABLE=1 $(BIN)/python -m pytest -m "" tests/trl/test_table.py tests/policies/test_architectures.py $(ARGS)
+tables: .venv/.installed ## Measure again and write the tables of docs/algorithms/index.md, architectures.md and lightning.md
+	RLFRAMEWORK_WRITE_TABLE=1 $(BIN)/python -m pytest -m "" tests/trl/test_table.py tests/policies/test_architectures.py tests/loop/test_flags.py $(ARGS)
 
 tree: .venv/.installed ## Write docs/tree.md anew: every file in a line
 	RLFRAMEWORK_WRITE_TREE=1 $(BIN)/python -m pytest tests/test_docs.py -k tree $(ARGS)

@@ -30,7 +30,7 @@ from rlframework.rollout import Rollout
 from rlframework.utilities.arguments import at_least
 from rlframework.utilities.distributed import from_all_ranks, replica
 from rlframework.utilities.fields import Fields
-from rlframework.utilities.known_warnings import LEAF_SPEC, NO_VALIDATION, leave_out
+from rlframework.utilities.known_warnings import LEAF_SPEC, NO_VALIDATION, TRANSFER, leave_out
 from rlframework.utilities.words import path_of, recorded
 
 
@@ -215,7 +215,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
     def setup(self, stage: str) -> None:
         """Refuse sizes that do not fit together before anything is loaded."""
         # Lightning's loops, which come next, cannot be wrapped.
-        leave_out(LEAF_SPEC, NO_VALIDATION)
+        leave_out(LEAF_SPEC, NO_VALIDATION, TRANSFER)
         if stage == "fit":
             self._check_accumulation(accumulations(self.trainer))
         if self._compiler_ctx is not None:

@@ -12,7 +12,6 @@ import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import nn
 
-from rlframework.loop.accumulation import accumulation
 from rlframework.loop.loader import RolloutLoader
 from rlframework.policies.base import Policy
 from rlframework.policies.rewriting import keeps_first_value, original_base
@@ -105,10 +104,9 @@ def restore_run_state(trainer: pl.Trainer, state: dict[str, Any]) -> None:
     # `estimated_stepping_batches`: before it has read the state. A second call finds nothing left to do.
     trainer.fit_loop._load_combined_loader_states()
     loader, saved = trainer.train_dataloader, state["accumulate_grad_batches"]
-    now = accumulation(trainer, trainer.current_epoch)
-    if isinstance(loader, RolloutLoader) and loader.inside_rollout and saved != now:
+    if isinstance(loader, RolloutLoader) and loader.inside_rollout and saved != trainer.accumulate_grad_batches:
         raise ValueError(
-            f"accumulate_grad_batches={saved} is now {now}, and the checkpoint lies inside "
+            f"accumulate_grad_batches={saved} is now {trainer.accumulate_grad_batches}, and the checkpoint lies inside "
             "a rollout whose token weights are those of its own accumulation; resume with that one, or from a "
             "checkpoint between two rollouts"
         )
