@@ -92,7 +92,7 @@ FOLDERS = ("benchmarks", "distributed", "real", "trl", "unsloth")
 OTHERS = {
     "": "docs import_order lazy mirror public_names qwen3_math recipes rooms",
     "data": "openings",
-    "loop": "golds lightning old_logprobs precision resume",
+    "loop": "golds killed lightning old_logprobs precision resume",
     "policies": "architectures lora own_model qlora vocabulary",
     "rewards": "pool_clock returns",
     "rewards/code": "attacks forgery",

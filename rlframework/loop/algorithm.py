@@ -14,21 +14,22 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import BaseFinetuning, BatchSizeFinder, StochasticWeightAveraging
 from pytorch_lightning.utilities.parsing import AttributeDict
-from pytorch_lightning.utilities.rank_zero import rank_zero_info
+from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch import Tensor, nn
 
 from rlframework.loop.accumulation import accumulation, accumulations
-from rlframework.loop.checkpoint import check_base, leave_out_base, restore_run_state, run_state
+from rlframework.loop.checkpoint import check_base, leave_out_base
 from rlframework.loop.checks import check_weights
 from rlframework.loop.loader import RolloutLoader
 from rlframework.loop.optimizer import adamw, check_schedule, follow_callbacks
 from rlframework.loop.prompt_batches import PromptBatches
+from rlframework.loop.standing import Progress, Standing, settle
 from rlframework.metrics import Tally
 from rlframework.policies.base import Policy, eval_mode
 from rlframework.prompt import Prompt
 from rlframework.rollout import Rollout
 from rlframework.utilities.arguments import at_least
-from rlframework.utilities.distributed import from_all_ranks, replica
+from rlframework.utilities.distributed import replica
 from rlframework.utilities.fields import Fields
 from rlframework.utilities.known_warnings import LEAF_SPEC, NO_VALIDATION, TRANSFER, leave_out
 from rlframework.utilities.words import path_of, recorded
@@ -78,13 +79,14 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         check_schedule(self, self.schedule, self.warmup_steps)
         # Lightning would miss the base under an adapter; what else is missing `check_base` finds.
         self.strict_loading = not self.policy.frozen_base
+        self._progress = Progress()
         self._tally = Tally()
         self._figures: dict[str, float] = {}
         self._unlogged: dict[str, float] = {}
         self._update_seconds = 0.0
         self._batch_started = 0.0
         self._run_state: dict[str, Any] | None = None
-        self._saved_figures: dict[str, Any] | None = None
+        self._saved_figures: dict[str, float] = {}
         self._say_arguments()
 
     def _say_arguments(self) -> None:
@@ -130,6 +132,22 @@ class Algorithm(Fields, pl.LightningModule, ABC):
     def minibatches_per_step(self) -> int:
         """Minibatches that the Trainer accumulates."""
         return self.trainer.accumulate_grad_batches
+
+    @property
+    def minibatches_done(self) -> int | None:
+        """Minibatches of the epoch that a checkpoint taken now counts as done; None between two epochs."""
+        return self._standing().done
+
+    def _standing(self) -> Standing:
+        return self._progress.standing(self.trainer, in_loader=getattr(self.trainer.train_dataloader, "working", False))
+
+    def begin_step(self, done: int) -> None:
+        """Take down the state to which a checkpoint from inside the next rollout or optimizer step goes back.
+
+        Args:
+            done: Minibatches of the epoch that are done.
+        """
+        self._progress.begin_step(self.trainer, done, self._tally.state_dict())
 
     @property
     def steps_per_pass(self) -> int:
@@ -243,6 +261,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         self.train()
         # A run that was stopped leaves half a step's.
         self._tally, self._figures, self._unlogged, self._update_seconds = Tally(), {}, {}, 0.0
+        self._progress = Progress()
         rank_zero_info(self.describe())
 
     def _follow_finetuning(self) -> None:
@@ -261,6 +280,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
 
     def on_train_batch_start(self, batch: Rollout, batch_idx: int) -> None:
         """Start the clock of the update."""
+        self._progress.begin_minibatch(self.trainer)
         self._batch_started = time.perf_counter()
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
@@ -268,20 +288,27 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         gradients = [p.grad for p in self.policy.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         self._tally.mean("grad_norm", norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
+        self._progress.begin_change(self.trainer)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Take the step and sum it up at once: callbacks save and compare before ``on_train_batch_end`` is called."""
-        super().optimizer_step(*args, **kwargs)
-        self.after_step(self._tally)
-        # DeepSpeed counts the minibatches of a step itself.
-        if not self.trainer.fit_loop._should_accumulate():
-            self._count_update_seconds()
-            self._tally.mean("update_seconds", torch.tensor(self._update_seconds, device=self.device))
-            self._show(self._tally.values(self.trainer))
-            self._tally, self._update_seconds = Tally(), 0.0
+        changed = False
+        try:
+            super().optimizer_step(*args, **kwargs)
+            self.after_step(self._tally)
+            # DeepSpeed counts the minibatches of a step itself.
+            if not self.trainer.fit_loop._should_accumulate():
+                self._count_update_seconds()
+                self._tally.mean("update_seconds", torch.tensor(self._update_seconds, device=self.device))
+                self._show(self._tally.values(self.trainer))
+                self._tally, self._update_seconds = Tally(), 0.0
+                changed = True
+        finally:
+            self._progress.end_change(self.trainer, changed)
 
     def on_train_batch_end(self, outputs: Any, batch: Rollout, batch_idx: int) -> None:
         """Log once per optimizer step, over all its minibatches and all ranks."""
+        self._progress.end_minibatch()
         if self.trainer.fit_loop._should_accumulate():
             self._count_update_seconds()
             return
@@ -307,8 +334,21 @@ class Algorithm(Fields, pl.LightningModule, ABC):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save the state that Lightning does not, so that a resumed run is the same run; leave out the frozen base."""
-        checkpoint["run_state"] = run_state(self.trainer)
-        checkpoint["figures"] = {"logged": self._figures, "tallies": from_all_ranks(self._tally.state_dict())}
+        standing = self._standing()
+        if standing.lost:
+            rank_zero_info(
+                f"The checkpoint is taken inside an optimizer step and goes back to its start: a resumed run does "
+                f"{standing.lost} minibatches again."
+            )
+        if standing.torn:
+            rank_zero_warn(
+                "The checkpoint is taken while the optimizer fails inside its step: its weights can be loaded, and no "
+                "run can be resumed from it."
+            )
+        settle(checkpoint["loops"]["fit_loop"], standing)
+        checkpoint["global_step"] = standing.steps
+        checkpoint["run_state"] = self._progress.state_dict(self.trainer, standing, self._tally.state_dict())
+        checkpoint["figures"] = self._figures
         checkpoint["class_path"] = self._class_path
         leave_out_base(checkpoint, self.policy)
 
@@ -325,7 +365,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
             raise TypeError(f"the checkpoint is of {known}, not {self._class_path}: use {name}.load_from_checkpoint")
         check_base(checkpoint, self)
         self._run_state = checkpoint.get("run_state")
-        self._saved_figures = checkpoint.get("figures")
+        self._saved_figures = checkpoint.get("figures", {})
 
     def on_train_start(self) -> None:
         """Go on where a resumed run was saved.
@@ -345,9 +385,12 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         self.trainer.accumulate_grad_batches = accumulation(self.trainer, self.trainer.current_epoch)
         self._refuse_averaging_untrained()
         if self.trainer.ckpt_path and self._run_state is not None:
-            restore_run_state(self.trainer, self._run_state)
-            self._restore_figures()
-        self._run_state = None
+            # With the figures of a rollout that began before: loggers and callbacks of this run do not have them.
+            self._show(self._saved_figures)
+            tally = self._progress.go_on(self.trainer, self._run_state)
+            if tally is not None:
+                self._tally.load_state_dict(tally)
+        self._run_state, self._saved_figures = None, {}
 
     def _refuse_averaging_untrained(self) -> None:
         """Refuse an average over weights that have not learned anything yet, which would undo part of the training."""
@@ -374,17 +417,6 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         """The policy's model without its head, which Lightning's ``BackboneFinetuning`` keeps frozen at first."""
         model = getattr(self.policy, "model", self.policy)
         return getattr(model, "base_model", model)
-
-    def _restore_figures(self) -> None:
-        """Restore the metrics that the saved run has logged, and those of a step that was not done."""
-        if self._saved_figures is None:
-            return
-        rank, replicas = replica(self.trainer)
-        if len(self._saved_figures["tallies"]) == replicas:
-            self._tally.load_state_dict(self._saved_figures["tallies"][rank])
-        # With the figures of a rollout that began before: loggers and callbacks of this run do not have them.
-        self._show(self._saved_figures["logged"])
-        self._saved_figures = None
 
 
 # Its name until 0.1.

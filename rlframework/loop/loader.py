@@ -23,6 +23,17 @@ class RolloutSource(Protocol):
     def minibatches_per_step(self) -> int:
         """Minibatches that an optimizer step takes."""
 
+    @property
+    def minibatches_done(self) -> int | None:
+        """Minibatches of the present epoch that a checkpoint taken now counts as done; None between two epochs."""
+
+    def begin_step(self, done: int) -> None:
+        """Take down the state to which a checkpoint goes back from here on.
+
+        Args:
+            done: Minibatches of the epoch that are done.
+        """
+
     def collect(self, prompts: list[Prompt], step: int) -> Rollout:
         """Make the rollout of this number from this rank's prompts, its rows in the order of the minibatches.
 
@@ -75,6 +86,9 @@ class RolloutLoader:
         rank: This rank among the data-parallel replicas.
         replicas: Number of data-parallel replicas.
 
+    Attributes:
+        working: Whether the next minibatch is being made.
+
     Raises:
         ValueError: No prompts, fewer than one rollout takes, or a rollout that the ranks and minibatches do not divide.
     """
@@ -99,8 +113,10 @@ class RolloutLoader:
         self.seed = seed
         self.rank = rank
         self.replicas = replicas
+        self.working = False
         self._epoch = -1
         self._position = 0
+        self._number = -1
         self._buffer: list[Rollout] = []
         self._resumed = False
 
@@ -116,7 +132,7 @@ class RolloutLoader:
 
     @property
     def inside_rollout(self) -> bool:
-        """Whether a rollout is in hand that has minibatches left."""
+        """Whether a rollout is in hand."""
         return bool(self._buffer)
 
     def __len__(self) -> int:
@@ -127,28 +143,33 @@ class RolloutLoader:
         # not after the loop, since Lightning stops at len() and never asks for the StopIteration.
         self._begin_epoch()
         order = np.random.default_rng((self.seed, self._epoch)).permutation(len(self.prompts))
+        step: list[Rollout] = []
         while self._position < len(self):
             number, part = divmod(self._position, self.batches_per_rollout)
-            if not self._buffer:
-                self._buffer = self._collect(number, order)
-            part %= self.minibatches
             per_step = self.source.minibatches_per_step
-            if part % per_step == 0:
-                step = slice(part, part + per_step)
-                self._buffer[step] = self.source.prepare_step(self._buffer[step])
-            minibatch = self._buffer[part]
+            part, inside = part % self.minibatches, part % per_step
+            if inside == 0:
+                self._begin_step()
+                if number != self._number or not self._buffer:
+                    self._buffer, self._number = [], number
+                    self._buffer = self._collect(number, order)
+                    self._begin_step()
+            if inside == 0 or not step:
+                step = self.source.prepare_step(self._buffer[part - inside : part - inside + per_step])
             self._position += 1
-            if self._position % self.batches_per_rollout == 0:
-                self._buffer = []
-            yield KeepsPrecision(minibatch)
+            self.working = False
+            yield KeepsPrecision(step[inside])
+
+    def _begin_step(self) -> None:
+        self.source.begin_step(self._position)
+        self.working = True
 
     def _begin_epoch(self) -> None:
         epoch = self.source.epoch_of_prompts
         if not (self._resumed and epoch == self._epoch):
-            self._position = 0
-            self._buffer = []
+            self._position, self._buffer = 0, []
         self._epoch = epoch
-        self._resumed = False
+        self._resumed = self.working = False
 
     def _collect(self, number: int, order: np.ndarray) -> list[Rollout]:
         start = number * self.prompts_per_rollout
@@ -161,10 +182,12 @@ class RolloutLoader:
 
     def state_dict(self) -> dict[str, Any]:
         """Return epoch, position and the rollout in hand, of every replica. Lightning puts it in the checkpoint."""
-        buffer = [minibatch.to("cpu").state_dict() for minibatch in self._buffer]
+        done = self.source.minibatches_done
+        held = done is not None and done // self.batches_per_rollout == self._number
+        buffer = [minibatch.to("cpu").state_dict() for minibatch in self._buffer] if held else []
         return {
             "epoch": self._epoch,
-            "position": self._position,
+            "position": done or 0,
             "buffers": from_all_ranks(buffer),
             "stream": self._stream(),
         }
@@ -191,6 +214,7 @@ class RolloutLoader:
             )
         self._epoch = state["epoch"]
         self._position = state["position"]
+        self._number = self._position // self.batches_per_rollout
         self._buffer = [Rollout.from_state_dict(part) for part in buffers[self.rank]] if buffers[0] else []
         self._resumed = True
 

@@ -71,7 +71,7 @@ MOVED = {
         "report.reward_sources": "reward_report.sources",
         "report.reward_table": "reward_report.table",
         "report.reward_wrong": "reward_report.wrong_probes",
-        "resume": "loop.checkpoint",
+        "resume": "loop.random_state",
         "recipe_cli": "cli.lightning",
         "rewards.code.limits": "rewards.code.resource_limits",
         "rewards.equation": "rewards.math.equation",

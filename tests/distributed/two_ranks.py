@@ -13,11 +13,15 @@ from tests import forked
 
 def launch(folder: Path, *arguments: object, seconds: int = 300) -> list[dict[Any, Any]]:
     """Run a program that leaves ``rank0.pt`` and ``rank1.pt`` in the folder; return what they hold."""
+    for done in forked.run_together(arguments, environments(), seconds=seconds):
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return [torch.load(folder / f"rank{rank}.pt") for rank in range(2)]
+
+
+def environments() -> list[dict[str, str]]:
+    """Return the environments of two processes that find each other."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     # As torch.distributed.run has it. Lightning, which finds a rank, starts no process itself.
     common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    ranks = [{**common, "RANK": rank, "LOCAL_RANK": rank} for rank in "01"]
-    for done in forked.run_together(arguments, ranks, seconds=seconds):
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    return [torch.load(folder / f"rank{rank}.pt") for rank in range(2)]
+    return [{**common, "RANK": rank, "LOCAL_RANK": rank} for rank in "01"]

@@ -21,11 +21,20 @@ class Source:
 
     def __init__(self, epoch: Callable[[], int] | None = None) -> None:
         self.steps: list[int] = []
+        self.begun: int | None = None
         self.epoch = epoch or itertools.count().__next__
 
     @property
     def epoch_of_prompts(self) -> int:
         return self.epoch()
+
+    @property
+    def minibatches_done(self) -> int | None:
+        # What was handed out is done.
+        return None if self.begun is None else self.begun + 1
+
+    def begin_step(self, done: int) -> None:
+        self.begun = done
 
     def prepare_step(self, minibatches: list[Rollout]) -> list[Rollout]:
         return minibatches
