@@ -164,7 +164,12 @@ def _(tmp: Path) -> None:
     refused=r"override the `configure_model\(\)` hook",
 )
 def _(tmp: Path) -> None:
-    run(tmp, strategy=ModelParallelStrategy())
+    try:
+        run(tmp, strategy=ModelParallelStrategy())
+    finally:
+        # Lightning has begun to talk to other ranks by then, and later rows are alone.
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
 
 
 @row("num_nodes", "2", "two nodes of one process learn what one process does")
