@@ -283,7 +283,7 @@ def _(tmp: Path) -> None:
         torch.backends.cudnn.benchmark = before
 
 
-@row("detect_anomaly", "True", "autograd is watched during training; the weights without it", quick=True)
+@row("detect_anomaly", "True", "autograd is watched during training; the weights without it")
 def _(tmp: Path) -> None:
     asked: list[bool] = []
     note = shipped.LambdaCallback(on_before_backward=lambda *_: asked.append(torch.is_anomaly_enabled()))
