@@ -39,8 +39,8 @@ test-vllm: .venv/.installed .venv-vllm/.installed ## Run the tests with a real v
 test-loggers: .venv-loggers/.installed ## Run the tests against TensorBoard, W&B and MLflow, offline, in .venv-loggers
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "" tests/callbacks/test_loggers.py $(ARGS)
 
-tables: .venv/.installed ## Measure anew and write the tables of docs/algorithms/index.md, docs/architectures.md and docs/many_ranks.md
-	RLFRAMEWORK_WRITE_TABLE=1 $(BIN)/python -m pytest -m "" tests/trl/test_table.py tests/policies/test_architectures.py tests/loop/test_averaging.py tests/loop/test_rank_watch.py $(ARGS)
+tables: .venv/.installed ## Measure anew and write the tables of docs/algorithms/index.md, architectures.md, many_ranks.md and lightning.md
+	RLFRAMEWORK_WRITE_TABLE=1 $(BIN)/python -m pytest -m "" tests/trl/test_table.py tests/policies/test_architectures.py tests/loop/test_averaging.py tests/loop/test_rank_watch.py tests/loop/test_flags.py $(ARGS)
 
 tree: .venv/.installed ## Write docs/tree.md anew: every file in a line
 	RLFRAMEWORK_WRITE_TREE=1 $(BIN)/python -m pytest tests/test_docs.py -k tree $(ARGS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -11,8 +11,10 @@ from torch import Tensor
 from rlframework.completions import Completion, Completions
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.functional.weights import token_mean
+from rlframework.loop.accumulation import scheduler_of
 from rlframework.loop.algorithm import Algorithm
 from rlframework.loop.optimizer_step import step_weights
+from rlframework.loop.prompt_batches import PromptBatch
 from rlframework.metrics import Tally
 from rlframework.prompt import Demonstration, Prompt
 from rlframework.rollout import Rollout
@@ -34,8 +36,8 @@ class SFT(Algorithm):
     A step is cut into as many minibatches as the Trainer accumulates. Demonstrations that do not fill a whole step are
     left out of an epoch; the next epoch's order leaves out others.
 
-    It logs ``train/loss`` and ``train/entropy`` (nats per completion token), ``train/tokens`` of the step, and with
-    held-out demonstrations ``val/loss``.
+    It logs ``train/loss`` and ``train/entropy`` (nats per completion token), ``train/tokens`` of the step, with
+    held-out demonstrations ``val/loss``, and in ``trainer.test`` ``test/loss``.
 
     Raises:
         TypeError: While training starts: a prompt comes without a completion.
@@ -70,6 +72,11 @@ class SFT(Algorithm):
     def setup(self, stage: str) -> None:
         """Cut an optimizer step into as many minibatches as the Trainer accumulates."""
         if stage == "fit":
+            if scheduler_of(self.trainer) is not None:
+                raise ValueError(
+                    "a step of SFT is demonstrations_per_step however it is accumulated: GradientAccumulationScheduler "
+                    "would change nothing but memory. Set the Trainer's accumulate_grad_batches in its place"
+                )
             self.minibatches_per_rollout = self.trainer.accumulate_grad_batches
         super().setup(stage)
 
@@ -132,8 +139,35 @@ class SFT(Algorithm):
             prompts: Held-out demonstrations of this rank; may be empty in the last batch.
             batch_idx: Number of the batch; unused.
         """
+        self._measure(prompts)
+
+    def test_step(self, prompts: list[Prompt], batch_idx: int) -> None:
+        """Score test demonstrations as held-out ones are.
+
+        Args:
+            prompts: Test demonstrations of this rank; may be empty in the last batch.
+            batch_idx: Number of the batch; unused.
+        """
+        self._measure(prompts)
+
+    def predict_step(self, prompts: list[Prompt], batch_idx: int) -> Any:
+        """Refuse to answer prompts: supervised fine-tuning scores completions and has no sampler.
+
+        Args:
+            prompts: Prompts of this rank.
+            batch_idx: Number of the batch.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError(
+            "SFT has no sampler to predict with: sample its policy, as in SharedPrefixSampler(...).sample(sft.policy, "
+            "prompts), or predict with an algorithm around it, such as GRPO(sft.policy, reward, sampler)"
+        )
+
+    def _measure(self, prompts: list[Prompt]) -> None:
         # The last batch of a rank may be empty; it scores all the same, since a sharded policy needs every rank.
-        shown = prompts or self.trainer.datamodule.prompts["validation"][:1]  # type: ignore[attr-defined]
+        shown = prompts or [cast(PromptBatch, prompts).stand_in]
         size = max(1, self.prompts_per_rollout // self.trainer.accumulate_grad_batches // replica(self.trainer)[1])
         for start in range(0, len(shown), size):
             batch = rollout_of(shown[start : start + size], self.policy.pad_id).to(self.device)
@@ -142,8 +176,15 @@ class SFT(Algorithm):
 
     def on_validation_epoch_end(self) -> None:
         """Log the validation loss, the mean over all tokens and ranks."""
+        self._log_measures("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the test loss, the mean over all tokens and ranks."""
+        self._log_measures("test")
+
+    def _log_measures(self, stage: str) -> None:
         for name, value in self._validation.values(self.trainer).items():
-            self.log(f"val/{name}", value, prog_bar=True)
+            self.log(f"{stage}/{name}", value, prog_bar=True)
         self._validation = Tally()
 
 

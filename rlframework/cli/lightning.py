@@ -6,7 +6,6 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from functools import wraps
 from typing import Any, NoReturn
 
@@ -24,7 +23,6 @@ from rlframework.cli.settings import Refused, Setting, read_settings
 from rlframework.data import PromptDataModule
 from rlframework.loggers import AppendingCSVLogger
 from rlframework.loop.algorithm import Algorithm
-from rlframework.loop.checkpoint_files import DamagedCheckpointError, reading
 from rlframework.report.samples import write_samples
 from rlframework.utilities.distributed import replica
 from rlframework.utilities.imports import require
@@ -154,13 +152,7 @@ class RecipeCLI(LightningCLI):
         return path if path and os.path.isfile(path) else None
 
     def _parse_ckpt_path(self) -> None:
-        """Read a checkpoint's hyperparameters, as Lightning does, and end with what is wrong with a damaged one."""
-        path = self._checkpoint()
-        try:
-            with reading(path) if path else nullcontext():
-                super()._parse_ckpt_path()
-        except DamagedCheckpointError as error:
-            end(self.prog(), str(error))
+        """Let the command line have the last word: Lightning would put a checkpoint's settings in place of its own."""
 
     def instantiate_classes(self) -> None:
         """Construct the policy, the algorithm, the data module and the Trainer, and end with what one refuses."""

@@ -63,6 +63,7 @@ class MappedData(PromptDataModule):
     prompt_column: str = field(init=False, default="prompt")
     train: Rows | Source | str = field(init=False)
     validation: Rows | Source | str | None = field(init=False)
+    test: Rows | Source | str | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Take the source for training rows, and for held-out ones if there are no others."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
-from math import ceil
 from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
 import pytorch_lightning as pl
-import torch
 from datasets import Dataset
+from pytorch_lightning.utilities.model_helpers import is_overridden
+from pytorch_lightning.utilities.parsing import AttributeDict
+from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
 from rlframework.data.chat_template import set_structured_chat_template
 from rlframework.data.golds import with_readable_golds
@@ -18,11 +19,12 @@ from rlframework.data.source import Source
 from rlframework.data.tokenize import TooLong, opens_working, tokenize_rows
 from rlframework.loop.algorithm import Algorithm
 from rlframework.loop.loader import RolloutLoader
+from rlframework.loop.prompt_batches import PromptBatches
 from rlframework.prompt import Prompt
 from rlframework.rewards.template import AnswerTemplate
 from rlframework.utilities.arguments import at_least
-from rlframework.utilities.distributed import replica
 from rlframework.utilities.fields import Fields
+from rlframework.utilities.words import in_words
 
 Rows: TypeAlias = Dataset | Sequence[Mapping[str, Any]]
 
@@ -47,6 +49,8 @@ class PromptDataModule(Fields, pl.LightningDataModule):
     """A data set, a list of rows, a `Source`, or the name of a data set on the hub (its ``train`` split)."""
     validation: Rows | Source | str | None = field(default=None, kw_only=False)
     """Held-out rows, in the same forms (of a named data set, its ``test`` split); none skips validation."""
+    test: Rows | Source | str | None = None
+    """Rows for ``trainer.test`` and ``trainer.predict``, in the same forms; without any the held-out rows serve."""
     prompt_column: str = "prompt"
     """Column of the prompt."""
     template: AnswerTemplate | None = None
@@ -76,7 +80,7 @@ class PromptDataModule(Fields, pl.LightningDataModule):
     answer_column: str = "answer"
     """Column of the gold that it is asked about."""
     validation_batch_size: int = 256
-    """Prompts that are validated together."""
+    """Prompts that are validated, tested or answered together."""
 
     def before_fields(self) -> None:
         """Initialise the LightningDataModule, once."""
@@ -96,7 +100,7 @@ class PromptDataModule(Fields, pl.LightningDataModule):
         quantile = self.max_prompt_quantile
         if quantile is not None and not 0 < quantile <= 1:
             raise ValueError(f"max_prompt_quantile={quantile} must lie in (0, 1]; 0.9 keeps 90 percent")
-        given = {"train": self.train, "validation": self.validation}
+        given = {"train": self.train, "validation": self.validation, "test": self.test}
         for source in given.values():
             if isinstance(source, str) and (Path(source).is_file() or Path(source).suffix.lower() in _FILES):
                 raise ValueError(
@@ -123,26 +127,39 @@ class PromptDataModule(Fields, pl.LightningDataModule):
         }
         self.prompts: dict[str, Sequence[Prompt]] = {}
         self._tokenizer: Any = None
+        # Under a name of its own: loggers lay these beside those of the algorithm, which has a seed, too.
+        self._log_hyperparams = True
+        self._hparams_initial = AttributeDict({"data": in_words(self)})
 
     def setup(self, stage: str) -> None:
         """Tokenise what the stage needs, once, with the policy's tokenizer."""
         tokenizer = self._algorithm().policy.tokenizer
         if tokenizer is not self._tokenizer:
             self.prompts, self._tokenizer = {}, tokenizer
+        needed = _SPLITS_OF_STAGES.get(stage) or {self.test_split}
         for split in self.sources:
-            if split not in self.prompts and (split == "validation" or stage == "fit"):
+            if split not in self.prompts and split in needed:
                 self.prompts[split] = self.tokenize(split, tokenizer)
 
+    @property
+    def test_split(self) -> str:
+        """The split that ``trainer.test`` and ``trainer.predict`` read: ``"test"``, or the held-out one without it."""
+        return "test" if "test" in self.sources else "validation"
+
     def rows(self, split: str) -> Rows:
-        """Return the rows of a split, ``"train"`` or ``"validation"``; override it to bring rows from elsewhere."""
+        """Return the rows of a split, ``"train"``, ``"validation"`` or ``"test"``; override it to bring others.
+
+        Args:
+            split: Name of the split.
+        """
         source = self.sources[split]
         return source.load() if isinstance(source, Source) else source
 
     def tokenize(self, split: str, tokenizer: Any) -> Sequence[Prompt]:
-        """Return the prompts of a split, ``"train"`` or ``"validation"``, as the policy will read them.
+        """Return the prompts of a split, ``"train"``, ``"validation"`` or ``"test"``, as the policy will read them.
 
         Args:
-            split: ``"train"`` or ``"validation"``.
+            split: Name of the split.
             tokenizer: Of the policy.
         """
         if self.plain_chat:
@@ -161,22 +178,35 @@ class PromptDataModule(Fields, pl.LightningDataModule):
         return self._algorithm().rollout_loader(self.prompts["train"])
 
     def val_dataloader(self) -> PromptBatches | list[Any]:
-        """Return batches of held-out prompts."""
-        if "validation" not in self.prompts:
+        """Return batches of held-out prompts; without any what the algorithm's own ``val_dataloader`` returns."""
+        return self._batches("val_dataloader", "validation")
+
+    def test_dataloader(self) -> PromptBatches | list[Any]:
+        """Return batches of the test prompts, or of the held-out ones where there is no test split."""
+        return self._batches("test_dataloader", self._test_split())
+
+    def predict_dataloader(self) -> PromptBatches | list[Any]:
+        """Return the batches that ``trainer.test`` reads, to be answered."""
+        return self._batches("predict_dataloader", self._test_split())
+
+    def _test_split(self) -> str:
+        if "test" not in self.sources and "validation" in self.sources:
+            rank_zero_info("The data has no test split: the held-out (validation) prompts are read.")
+        return self.test_split
+
+    def _batches(self, hook: str, split: str) -> Any:
+        algorithm = self._algorithm()
+        if split in self.prompts:
+            return algorithm.prompt_loader(self.prompts[split], self.validation_batch_size)
+        if is_overridden(hook, algorithm):
+            # Lightning asks the data module alone where it has the hook.
+            return getattr(algorithm, hook)()
+        if hook == "val_dataloader":
             return []
-        return PromptBatches(
-            self.prompts["validation"], self.validation_batch_size, *replica(self._algorithm().trainer)
+        raise ValueError(
+            f"{type(self).__name__} has no rows to {hook.partition('_')[0]}: pass test=... or validation=..., or "
+            f"override {hook} in the algorithm"
         )
-
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Move rollouts; held-out prompts are lists that the sampler reads where they are.
-
-        Args:
-            batch: A minibatch of a rollout, or a list of prompts.
-            device: The device of this rank.
-            dataloader_idx: Number of the data loader; unused.
-        """
-        return batch if isinstance(batch, list) else batch.to(device)
 
     def _algorithm(self) -> Algorithm:
         if self.trainer is None:
@@ -194,25 +224,10 @@ class _Splits(dict[str, Any]):
         raise KeyError(f"this data has no {split!r} split, only {' and '.join(map(repr, self))}")
 
 
-class PromptBatches:
-    """Sized batches of prompts, each rank its own; every rank has as many, and the last may be empty."""
-
-    def __init__(self, prompts: Sequence[Prompt], batch_size: int, rank: int = 0, replicas: int = 1) -> None:
-        self.mine = list(prompts[rank::replicas])
-        self.batch_size = batch_size
-        self.batches = ceil(ceil(len(prompts) / replicas) / batch_size)
-
-    def __len__(self) -> int:
-        return self.batches
-
-    def __iter__(self) -> Iterator[list[Prompt]]:
-        for start in range(0, self.batches * self.batch_size, self.batch_size):
-            yield self.mine[start : start + self.batch_size]
-
-
 # What `LocalFile` reads.
 _FILES = (".jsonl", ".json", ".parquet", ".csv", ".tsv")
-_HUB_SPLITS = {"train": "train", "validation": "test"}
+_HUB_SPLITS = {"train": "train", "validation": "test", "test": "test"}
+_SPLITS_OF_STAGES = {"fit": {"train", "validation"}, "validate": {"validation"}}
 
 
 def _refuse_opened_working(template: AnswerTemplate, prompt: str) -> None:

@@ -53,6 +53,7 @@ class ReasoningGymPrompts(PromptDataModule):
     # Made of the items: no rows are given, and none is left out.
     train: Rows | Source | str = field(init=False)
     validation: Rows | Source | str | None = field(init=False)
+    test: Rows | Source | str | None = field(init=False, default=None)
     prompt_column: str = field(init=False, default="prompt")
     plain_chat: bool = field(init=False, default=False)
     too_long: TooLong = field(init=False, default="refuse")

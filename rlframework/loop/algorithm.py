@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import field
 from pathlib import Path
@@ -12,17 +13,21 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import BaseFinetuning, BatchSizeFinder, StochasticWeightAveraging
 from pytorch_lightning.utilities.model_helpers import _restricted_classmethod
+from pytorch_lightning.utilities.parsing import AttributeDict
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
-from torch import Tensor
+from torch import Tensor, nn
 
+from rlframework.loop.accumulation import accumulation, accumulations
 from rlframework.loop.averaging import averagers, refuse_sharded_averaging, resume_swa, spare_frozen
 from rlframework.loop.checkpoint import check_base, leave_out_base
 from rlframework.loop.checkpoint_files import check_checkpoint, use_safe_checkpoints
 from rlframework.loop.checkpoint_folders import use_safe_folders
 from rlframework.loop.checks import check_weights
 from rlframework.loop.loader import RolloutLoader
-from rlframework.loop.optimizer import adamw, check_schedule
+from rlframework.loop.optimizer import adamw, check_schedule, follow_callbacks
+from rlframework.loop.prompt_batches import PromptBatches
 from rlframework.loop.rank_watch import RankWatch
 from rlframework.loop.standing import Progress, Standing, settle
 from rlframework.metrics import Tally
@@ -33,7 +38,8 @@ from rlframework.rollout import Rollout
 from rlframework.utilities.arguments import at_least
 from rlframework.utilities.distributed import replica
 from rlframework.utilities.fields import Fields
-from rlframework.utilities.known_warnings import LEAF_SPEC, NO_VALIDATION, leave_out
+from rlframework.utilities.known_warnings import LEAF_SPEC, NO_VALIDATION, TRANSFER, leave_out
+from rlframework.utilities.words import path_of, recorded
 
 
 class Algorithm(Fields, pl.LightningModule, ABC):
@@ -94,6 +100,19 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         self._batch_started = 0.0
         self._run_state: dict[str, Any] | None = None
         self._saved_figures: dict[str, float] = {}
+        self._say_arguments()
+
+    def _say_arguments(self) -> None:
+        """Set ``hparams`` to every argument in words, for loggers and for ``load_from_checkpoint``."""
+        self._log_hyperparams = True
+        arguments = copy.deepcopy(recorded(self) or {})
+        self._set_hparams(arguments)
+        # What loggers get says the algorithm, too; a checkpoint has the arguments alone, as constructors take them.
+        self._hparams_initial = AttributeDict({"class_path": self._class_path, **copy.deepcopy(arguments)})
+
+    @property
+    def _class_path(self) -> str:
+        return path_of(type(self)) or type(self).__qualname__
 
     @abstractmethod
     def collect(self, prompts: list[Prompt], step: int) -> Rollout:
@@ -150,13 +169,8 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         Raises:
             ValueError: The Trainer's accumulation does not divide the minibatches.
         """
-        accumulate = self.minibatches_per_step
-        if self.minibatches_per_rollout % accumulate:
-            raise ValueError(
-                f"minibatches_per_rollout={self.minibatches_per_rollout} must be a multiple of "
-                f"accumulate_grad_batches={accumulate}: an optimizer step cannot reach into the next rollout"
-            )
-        return self.minibatches_per_rollout // accumulate
+        self._check_accumulation({self.minibatches_per_step})
+        return self.minibatches_per_rollout // self.minibatches_per_step
 
     @property
     def steps_per_rollout(self) -> int:
@@ -175,6 +189,25 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         sizes = self.prompts_per_rollout, self.minibatches_per_rollout, self.passes_per_rollout
         return RolloutLoader(prompts, self, *sizes, seed=self.seed, rank=rank, replicas=replicas)
 
+    def prompt_loader(self, prompts: Sequence[Prompt], batch_size: int = 256) -> PromptBatches:
+        """Return a loader of held-out prompts, shared out over ranks, for a ``val_dataloader`` of one's own.
+
+        Args:
+            prompts: All of them, the same on every rank.
+            batch_size: Most prompts that a rank answers together.
+        """
+        return PromptBatches(prompts, batch_size, *replica(self.trainer))
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Move rollouts; prompts are read where they are.
+
+        Args:
+            batch: A minibatch of a rollout, or prompts.
+            device: The device of this rank.
+            dataloader_idx: Number of the data loader; unused.
+        """
+        return batch if isinstance(batch, list) else batch.to(device)
+
     def loss_of_minibatch(self, part: Tensor) -> Tensor:
         """Return the scalar that Lightning differentiates: a minibatch's part of the step's loss, and the policy's own.
 
@@ -188,15 +221,6 @@ class Algorithm(Fields, pl.LightningModule, ABC):
             return loss
         self._tally.mean("auxiliary_loss", added.detach())
         return loss + added
-
-    def configure_callbacks(self) -> list[pl.Callback]:
-        """Return the callback that ends all ranks when one has failed, unless there is one rank or the run has one.
-
-        Raises:
-            ValueError: A callback averages weights of which ranks hold parts.
-        """
-        refuse_sharded_averaging(self.trainer)
-        return [] if self.trainer.world_size == 1 or self._rank_watch is not None else [RankWatch()]
 
     @property
     def _rank_watch(self) -> RankWatch | None:
@@ -222,14 +246,43 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         first, second = map(float, self.betas)
         return {"lr": self.learning_rate, "betas": (first, second), "weight_decay": self.weight_decay}
 
+    def configure_callbacks(self) -> Sequence[pl.Callback] | pl.Callback:
+        """Return the callback that ends all ranks when one has failed, unless there is one rank or the run has one.
+
+        Raises:
+            ValueError: A callback averages weights of which ranks hold parts, or looks for a ``batch_size``: a rollout
+                has several sizes.
+        """
+        if any(isinstance(callback, BatchSizeFinder) for callback in self.trainer.callbacks):  # type: ignore[attr-defined]
+            raise ValueError(
+                "BatchSizeFinder looks for a batch_size, and a rollout has none: what is in memory at once is "
+                "prompts_per_rollout / minibatches_per_rollout groups. A run foretells its memory when it starts; if "
+                "that is too much, raise minibatches_per_rollout and accumulate_grad_batches, which changes no gradient"
+            )
+        refuse_sharded_averaging(self.trainer)
+        return [] if self.trainer.world_size == 1 or self._rank_watch is not None else [RankWatch()]
+
     def setup(self, stage: str) -> None:
         """Refuse sizes that do not fit together before anything is loaded."""
         # Lightning's loops, which come next, cannot be wrapped.
-        leave_out(LEAF_SPEC, NO_VALIDATION)
+        leave_out(LEAF_SPEC, NO_VALIDATION, TRANSFER)
         use_safe_checkpoints(self.trainer)
         use_safe_folders(self.trainer)
         if stage == "fit":
-            _ = self.steps_per_pass
+            self._check_accumulation(accumulations(self.trainer))
+        if self._compiler_ctx is not None:
+            raise ValueError(
+                f"torch.compile({type(self).__name__}(...)) would trace sampling and rewards, whose shapes change with "
+                "every rollout; compile what is the same each time, the model: algorithm.policy.model.compile()"
+            )
+
+    def _check_accumulation(self, counts: Collection[int]) -> None:
+        for accumulate in counts:
+            if self.minibatches_per_rollout % accumulate:
+                raise ValueError(
+                    f"minibatches_per_rollout={self.minibatches_per_rollout} must be a multiple of "
+                    f"accumulate_grad_batches={accumulate}: an optimizer step cannot reach into the next rollout"
+                )
 
     @abstractmethod
     def describe(self) -> str:
@@ -240,11 +293,26 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         check_weights(self.policy)
         for callback in averagers(self.trainer):
             spare_frozen(callback._average_model, self, "" if self.policy.frozen_base else "reference.")
+        self._follow_finetuning()
         self.train()
         # A run that was stopped leaves half a step's.
         self._tally, self._figures, self._unlogged, self._update_seconds = Tally(), {}, {}, 0.0
         self._progress = Progress()
         rank_zero_info(self.describe())
+
+    def _follow_finetuning(self) -> None:
+        """Make a resumed run's schedules and weights fit the groups that a finetuning callback has given back to it.
+
+        The callback freezes in ``setup`` and gives the groups back, and leaves what was thawed before frozen.
+        """
+        callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
+        if self.trainer.ckpt_path and any(isinstance(one, BaseFinetuning) for one in callbacks):
+            for config in self.trainer.lr_scheduler_configs:
+                follow_callbacks(config.scheduler)
+            for optimizer in self.trainer.optimizers:
+                for group in optimizer.param_groups:
+                    for parameter in group["params"]:
+                        parameter.requires_grad_(True)
 
     def on_train_batch_start(self, batch: Rollout, batch_idx: int) -> None:
         """Start the clock of the update."""
@@ -337,10 +405,20 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         checkpoint["global_step"] = standing.steps
         checkpoint["run_state"] = self._progress.state_dict(self.trainer, standing, self._tally.state_dict())
         checkpoint["figures"] = self._figures
+        checkpoint["class_path"] = self._class_path
         leave_out_base(checkpoint, self.policy)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the state of the run until training starts."""
+        """Keep the state of the run until training starts.
+
+        Raises:
+            TypeError: ``load_from_checkpoint`` of another algorithm than the run's.
+            ValueError: The checkpoint is of another adapter, or of one that was trained on another base.
+        """
+        known = checkpoint.get("class_path", self._class_path)
+        if self._trainer is None and known not in [path_of(one) for one in type(self).__mro__] + [self._class_path]:
+            name = known.rpartition(".")[2]
+            raise TypeError(f"the checkpoint is of {known}, not {self._class_path}: use {name}.load_from_checkpoint")
         check_base(checkpoint, self)
         self._run_state = checkpoint.get("run_state")
         self._saved_figures = checkpoint.get("figures", {})
@@ -368,12 +446,16 @@ class Algorithm(Fields, pl.LightningModule, ABC):
             ValueError: The epoch ends inside an optimizer step: ``limit_train_batches`` is no multiple of the
                 accumulation.
         """
-        batches, accumulate = self.trainer.num_training_batches, self.minibatches_per_step
-        if batches % accumulate and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
-            raise ValueError(
-                f"an epoch of {batches} minibatches ends inside an optimizer step of "
-                f"accumulate_grad_batches={accumulate}; choose a multiple in limit_train_batches"
-            )
+        batches = self.trainer.num_training_batches
+        for accumulate in accumulations(self.trainer):
+            if batches % accumulate and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+                raise ValueError(
+                    f"an epoch of {batches} minibatches ends inside an optimizer step of "
+                    f"accumulate_grad_batches={accumulate}; choose a multiple in limit_train_batches"
+                )
+        # The callback sets it when an epoch starts, and the rest of one that is resumed has no start.
+        self.trainer.accumulate_grad_batches = accumulation(self.trainer, self.trainer.current_epoch)
+        self._refuse_averaging_untrained()
         if self.trainer.ckpt_path and self._run_state is not None:
             resume_swa(self.trainer, self)
             # With the figures of a rollout that began before: loggers and callbacks of this run do not have them.
@@ -382,6 +464,32 @@ class Algorithm(Fields, pl.LightningModule, ABC):
             if tally is not None:
                 self._tally.load_state_dict(tally)
         self._run_state, self._saved_figures = None, {}
+
+    def _refuse_averaging_untrained(self) -> None:
+        """Refuse an average over weights that have not learned anything yet, which would undo part of the training."""
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, StochasticWeightAveraging) and callback.swa_start == 0:
+                raise ValueError(
+                    "StochasticWeightAveraging averages the weights that each epoch begins with, and here it begins "
+                    f"with the first of max_epochs={self.trainer.max_epochs}, whose weights are untrained (of one "
+                    "epoch nothing else is left). Pass swa_epoch_start=2 or above, with as many epochs or more"
+                )
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Step a schedule, which follows what finetuning callbacks did to the optimizer.
+
+        Args:
+            scheduler: A schedule.
+            metric: What it is steered by, or None.
+        """
+        follow_callbacks(scheduler)
+        super().lr_scheduler_step(scheduler, metric)
+
+    @property
+    def backbone(self) -> nn.Module:
+        """The policy's model without its head, which Lightning's ``BackboneFinetuning`` keeps frozen at first."""
+        model = getattr(self.policy, "model", self.policy)
+        return getattr(model, "base_model", model)
 
 
 # Its name until 0.1.

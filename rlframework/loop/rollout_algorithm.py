@@ -23,6 +23,7 @@ from rlframework.loop.logging import tally_gap, tally_rollout
 from rlframework.loop.memory import Foretold, foretell
 from rlframework.loop.minibatches import balanced_order
 from rlframework.loop.optimizer_step import step_weights
+from rlframework.loop.prompt_batches import PromptBatch, ScoredCompletions, single_precision
 from rlframework.loop.rollout_watch import RolloutWatch
 from rlframework.metrics import MeanScore, ScoreMetric
 from rlframework.metrics.figure_names import figure_names
@@ -421,36 +422,63 @@ class RolloutAlgorithm(Algorithm):
             prompts: Held-out prompts of this rank; may be empty in the last batch.
             batch_idx: Number of the batch; unused.
         """
-        # The last batch of a rank may be empty; it samples all the same, since a sharded policy needs every rank.
-        sampled = prompts or self.trainer.datamodule.prompts["validation"][:1]  # type: ignore[attr-defined]
-        with self._while_sampling(self.validation_sampler), self.inference():
-            completions = self.validation_sampler.sample(self.policy, sampled)
-        measured = cast(dict[str, ScoreMetric], dict(self.validation_scores.items()))
-        with self.together():
-            if prompts:
-                update_all(measured.values(), completions)
-            self._tell("on_validation_completions", completions, {name: one.scores for name, one in measured.items()})
-        for name, score in self.validation_scores.items():
-            shown = name != "reward"
-            self.log(f"val/{name}", cast(ScoreMetric, score), prog_bar=shown, on_epoch=True, batch_size=1)
+        self._held_out(prompts, "val")
 
-    def predict_step(self, prompts: list[Prompt], batch_idx: int) -> Completions:
-        """Sample completions as the rollout of this number would, from the present weights.
+    def test_step(self, prompts: list[Prompt], batch_idx: int) -> None:
+        """Measure test completions as held-out ones are; logged as ``test/<name>`` over the whole set and all ranks.
 
         Args:
-            prompts: The prompts.
-            batch_idx: Number of the rollout.
+            prompts: Test prompts of this rank; may be empty in the last batch.
+            batch_idx: Number of the batch; unused.
         """
-        with self.inference():
-            return self.sampler.sample(self.policy, prompts, step=batch_idx)
+        self._held_out(prompts, "test")
+
+    def predict_step(self, prompts: list[Prompt], batch_idx: int) -> ScoredCompletions:
+        """Return completions as validation samples them, with what each held-out measure says of them.
+
+        Args:
+            prompts: Prompts of this rank; may be empty in the last batch.
+            batch_idx: Number of the batch; unused.
+        """
+        completions = self._answers(prompts)
+        measures = {name: cast(ScoreMetric, score).reward for name, score in self.validation_scores.items()}
+        with single_precision(self.device):
+            scores = {name: measure.evaluate(completions) for name, measure in measures.items()} if prompts else {}
+        return ScoredCompletions(completions.rows, completions.group_size, scores)
+
+    def _answers(self, prompts: list[Prompt]) -> Completions:
+        # The last batch of a rank may be empty; it samples all the same, since a sharded policy needs every rank.
+        sampled = prompts or [cast(PromptBatch, prompts).stand_in]
+        with self._while_sampling(self.validation_sampler), self.inference():
+            completions = self.validation_sampler.sample(self.policy, sampled)
+        return completions if prompts else completions[:0]
+
+    def _held_out(self, prompts: list[Prompt], stage: str) -> None:
+        completions = self._answers(prompts)
+        measured = cast(dict[str, ScoreMetric], dict(self.validation_scores.items()))
+        with self.together(), single_precision(self.device):
+            if prompts:
+                update_all(measured.values(), completions)
+            if stage == "val":
+                scores = {name: one.scores for name, one in measured.items()}
+                self._tell("on_validation_completions", completions, scores)
+        for name, score in measured.items():
+            self.log(f"{stage}/{name}", score, prog_bar=name != "reward", on_epoch=True, batch_size=1)
+
+    def on_test_epoch_end(self) -> None:
+        """Report test metrics that leave out completions which were not checked; stop if those are too many."""
+        self._report_failures("test")
 
     def on_validation_epoch_end(self) -> None:
         """Report validation metrics that leave out completions which were not checked; stop if those are too many."""
+        self._report_failures("validation")
+
+    def _report_failures(self, stage: str) -> None:
         counts: dict[str, Counts] = {}
         for name, score in self.validation_scores.items():
             found = cast(ScoreMetric, score).counts(lambda numbers: sum_over_replicas(self.trainer, numbers))
             counts |= counts_of(name, found)
-        warn_of_failures("validation", counts)
+        warn_of_failures(stage, counts)
         self.reward_limits.refuse(counts)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from rlframework.prompt import Prompt
 from rlframework.rewards.judgement import Judgement
 from rlframework.rewards.waiting import stoppable
 from rlframework.utilities.arguments import Checked
+from rlframework.utilities.words import record
 
 
 class Component(NamedTuple):
@@ -237,6 +238,15 @@ class WeightedSum(RewardModel):
         if endless:
             raise ValueError(f"reward components enter a sum with finite weights, got {endless}")
         self.terms = terms
+        record(
+            self,
+            {
+                "rewards": {term.name: term.reward for term in terms},
+                "weights": {term.name: term.weight for term in terms if term.weight != 1},
+                "optional": [term.name for term in terms if not term.required],
+                "name": name,
+            },
+        )
 
     def can_judge(self, prompt: Prompt) -> bool:
         """Return whether a row holds what the terms compare with that have a say and that it cannot do without."""

@@ -15,6 +15,7 @@ from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel
 from rlframework.terms.sampler_correction import SamplerCorrection
 from rlframework.utilities.arguments import Checked, check_argument, meant_by
+from rlframework.utilities.words import record, recorded
 
 Progress = Callable[[int, int], None]
 
@@ -170,5 +171,6 @@ class GroupSampler(Checked, ABC):
                 raise AttributeError(f"{type(self).__name__} has no setting {name!r}: {meant}")
             check_argument(self, name, value)
             setattr(other, name, value)
+        record(other, {**(recorded(self) or {}), **changes})
         other._check()
         return other

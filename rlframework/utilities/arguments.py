@@ -18,6 +18,7 @@ import numpy
 
 from rlframework.utilities.other_names import COUNTERPARTS
 from rlframework.utilities.ways_out import named, way_to
+from rlframework.utilities.words import in_words, live_in, made_of, record, recorded
 
 
 class Checked:
@@ -232,6 +233,9 @@ def _checking(init: Callable[..., None]) -> Callable[..., None]:
             raise TypeError(_misbound(kind, signature, accepted, args, kwargs, str(error))) from None
         hints = _hints(init)
         given = bound.arguments
+        _make_of_words(type(self), given, hints)
+        outermost = recorded(self) is None
+        _record(self, signature, bound)
         for name, value in given.items():
             if name in open_ended or _same(value, signature.parameters[name].default):
                 continue
@@ -239,8 +243,41 @@ def _checking(init: Callable[..., None]) -> Callable[..., None]:
             _check_value(kind, name, given[name], hints.get(name, Any), given, hints)
         args, kwargs = bound.args[1:], bound.kwargs
         init(self, *args, **kwargs)
+        if outermost:
+            vars(self).pop("_handed_on", None)
 
     return __init__
+
+
+def _make_of_words(cls: type, given: dict[str, Any], hints: Mapping[str, Any]) -> None:
+    """Make the objects that arguments say in words, as a checkpoint or a YAML file has them."""
+    missing = [found for name, value in given.items() for found in live_in(value, name)]
+    if missing:
+        names = dict.fromkeys(found.partition(" ")[0].partition(".")[0].partition("[")[0] for found in missing)
+        raise TypeError(
+            f"{cls.__name__} cannot be made of words alone, which have none for {', '.join(missing)}: give what it was "
+            f"by argument, as in {cls.__name__}.load_from_checkpoint(path, {', '.join(f'{one}=...' for one in names)})"
+        )
+    for name, value in given.items():
+        given[name] = made_of(value, hints.get(name, Any))
+
+
+def _record(owner: Any, signature: inspect.Signature, bound: inspect.BoundArguments) -> None:
+    """Record in words what an object is made of; a constructor inside tells the names of what the outer hands on."""
+    parameters = signature.parameters
+    rest = next((name for name, one in parameters.items() if one.kind is one.VAR_POSITIONAL), "")
+    options = next((name for name, one in parameters.items() if one.kind is one.VAR_KEYWORD), "")
+    full = inspect.BoundArguments(signature, dict(bound.arguments))
+    full.apply_defaults()
+    given = {name: value for name, value in list(full.arguments.items())[1:] if name not in (rest, options)}
+    if recorded(owner) is None:
+        record(owner, given | bound.arguments.get(options, {}))
+    elif (places := vars(owner).get("_handed_on")) is not None:
+        handed_on = {name: value for name, value in given.items() if any(value is one for one in places)}
+        defaults = {name: value for name, value in given.items() if name not in bound.arguments}
+        for name, value in (handed_on | defaults).items():
+            recorded(owner).setdefault(name, in_words(value))  # type: ignore[union-attr]
+    vars(owner)["_handed_on"] = bound.arguments.get(rest, ()) if options else None
 
 
 @functools.cache

@@ -17,6 +17,7 @@ from pytorch_lightning.utilities.parsing import collect_init_args, save_hyperpar
 from torch import nn
 
 from rlframework.utilities.arguments import Checked, fits, resolved
+from rlframework.utilities.words import in_words
 
 
 def derived(*, default: None) -> Any:
@@ -68,6 +69,9 @@ class Fields(Checked):
     def save_hyperparameters(self, *names: Any, ignore: Any = None, frame: Any = None, logger: bool = True) -> None:
         """Record in ``hparams`` what fields were given, and the arguments of constructors that were written by hand.
 
+        In words, as YAML files have them. An algorithm does it of its own accord; called by it, this leaves out what
+        is to be ignored.
+
         Args:
             *names: Of arguments, to record no others; as of Lightning's method.
             ignore: Names of arguments to leave out.
@@ -82,7 +86,11 @@ class Fields(Checked):
             for by_hand in collect_init_args(frame, [], classes=(type(self),)):
                 given |= by_hand
         self._log_hyperparams = logger
-        save_hyperparameters(self, *names, ignore=ignore, frame=frame, given_hparams=given)
+        words = {name: in_words(value) for name, value in given.items()}
+        save_hyperparameters(self, *names, ignore=ignore, frame=frame, given_hparams=words)
+        for name in [ignore] if isinstance(ignore, str) else ignore or ():
+            for kept in ("_hparams", "_hparams_initial"):
+                vars(self)[kept].pop(name, None)
 
 
 def _declare(cls: type) -> None:

@@ -28,6 +28,12 @@ LEAF_SPEC = Known(
 )
 # A PromptDataModule without held-out rows hands Lightning an empty list.
 NO_VALIDATION = Known(UserWarning, "Total length of `list` across ranks is zero", r"pytorch_lightning\.utilities\.data")
+# An algorithm leaves prompts where they are, whoever loads them.
+TRANSFER = Known(
+    UserWarning,
+    "You have overridden `transfer_batch_to_device` in `LightningModule` but have passed in",
+    r"pytorch_lightning\.trainer\.connectors\.data_connector",
+)
 # jsonargparse hands over every default, and PEFT takes this one for a wish.
 LOFTQ = Known(UserWarning, "`loftq_config` specified but will be ignored", r"peft\.tuners\.lora\.config")
 # PEFT asks a model by a name that transformers deprecates.

@@ -180,7 +180,7 @@ class Saved(GRPO):
 def test_hyperparameters_are_plain_where_nothing_else_was_given() -> None:
     saved = dict(Saved(*arguments(), extra=5, clip_low=0.1).hparams)
     assert (saved["extra"], saved["clip_low"], saved["clip_high"], saved["kl"]) == (5, 0.1, None, None)
-    assert all(isinstance(value, (int, float, str, tuple, type(None))) for value in saved.values()), saved
+    assert all(isinstance(value, (int, float, str, list, type(None))) for value in saved.values()), saved
 
 
 class Narrowed(Learner):

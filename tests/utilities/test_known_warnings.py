@@ -29,6 +29,7 @@ def test_a_plain_run_warns_of_nothing() -> None:
     assert "Warning" not in said
     assert "deprecated" not in said
     assert "Total length" not in said
+    assert "overridden" not in said
 
 
 def test_a_recipe_with_an_adapter_says_nothing_of_defaults(tmp_path: Path) -> None:
