@@ -52,7 +52,7 @@ def initialisations() -> set[str]:
 
 
 def lora(how: Any, **settings: Any) -> LoraConfig:
-    if isinstance(how, str) and how not in initialisations():
+    if how == "mica" and how not in initialisations():  # the only one that is newer than the oldest PEFT
         pytest.skip(f"PEFT {peft.__version__} has no {how}")
     return LoraConfig(**{"r": 2, "target_modules": LAYERS, "init_lora_weights": how, **settings})
 
