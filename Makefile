@@ -4,13 +4,15 @@
 PYTHON ?= python3
 ARGS ?=
 VLLM := 0.32.0
+# The torch of .venv: `make test-newest` has the newest one, `make test-floors` the oldest.
+TORCH ?= 2.13.0
 BIN := .venv/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SOURCES := $(wildcard rlframework recipes tests benchmarks)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help .venv demo demo-real test test-long test-real test-unsloth test-vllm test-loggers tables tree lint format bench bench-quick bench-step bench-plots bench-overhead clean
+.PHONY: help .venv demo demo-real test test-long test-floors test-newest test-real test-unsloth test-vllm test-loggers tables tree lint format bench bench-quick bench-step bench-plots bench-overhead clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -26,6 +28,12 @@ test: .venv/.installed .venv/.installed-quantized ## Run the test suite and ever
 
 test-long: .venv/.installed ## Run the longer proofs that `make test` leaves out
 	$(BIN)/python -m pytest -m "slow and not real and not vllm" $(ARGS)
+
+test-floors: .venv-floors/.installed ## Run the test suite with the oldest dependencies that pyproject.toml allows, in .venv-floors
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(ARGS)
+
+test-newest: .venv-newest/.installed ## Run the test suite with the newest dependencies that pyproject.toml allows, in .venv-newest
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(ARGS)
 
 test-real: .venv/.installed ## Run the tests with a real pretrained model, in the precision that GPUs use: some minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "real and not slow" -n 2 tests/real $(ARGS)
@@ -75,7 +83,7 @@ bench-overhead: .venv/.installed ## Time what Lightning and the framework add to
 .venv/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("rlframework needs Python 3.11 or newer, and this is %d.%d; name another one: make PYTHON=python3.12" % sys.version_info[:2])'
 	$(PYTHON) -m venv .venv
-	$(PIP) --editable '.[test]'
+	$(PIP) torch==$(TORCH) --editable '.[test]'
 	@touch $@
 
 # Not for the demo: peft imports bitsandbytes wherever it is, and that has something to say of every CPU.
@@ -85,6 +93,19 @@ bench-overhead: .venv/.installed ## Time what Lightning and the framework add to
 
 .venv/.installed-lint: .venv/.installed
 	$(PIP) --editable '.[lint]'
+	@touch $@
+
+test-floors .venv-floors/.installed: BIN := .venv-floors/bin
+test-newest .venv-newest/.installed: BIN := .venv-newest/bin
+.venv-floors/.installed: RESOLUTION := lowest-direct
+.venv-newest/.installed: RESOLUTION := highest
+
+# uv, as pip cannot choose the oldest versions. torch comes with CUDA here, where its index has no wheel for CPUs: 7 GB.
+.venv-floors/.installed .venv-newest/.installed: pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(PIP) uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --upgrade --resolution $(RESOLUTION) --editable '.[test,quantized,tensorboard]'
+	$(BIN)/uv pip check --quiet --python $(BIN)/python
 	@touch $@
 
 test-unsloth .venv-unsloth/.installed: BIN := .venv-unsloth/bin
@@ -99,7 +120,7 @@ test-loggers .venv-loggers/.installed: BIN := .venv-loggers/bin
 # Without Unsloth's own dependencies: they bring CUDA, and a torchvision that breaks Unsloth's import on a CPU.
 .venv-unsloth/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv-unsloth
-	$(PIP) --editable '.[test]' 'transformers<=5.17.0' 'trl<1.15' 'datasets<5' pillow
+	$(PIP) torch==$(TORCH) --editable '.[test]' 'transformers<=5.17.0' 'trl<1.15' 'datasets<5' pillow
 	$(PIP) --no-deps unsloth==2026.10.9 unsloth_zoo==2026.10.9
 	@touch $@
 
@@ -115,5 +136,5 @@ test-loggers .venv-loggers/.installed: BIN := .venv-loggers/bin
 	@touch $@
 
 clean: ## Remove the environment, the caches and the build; runs/ stays
-	rm -rf .venv .venv-unsloth .venv-vllm .venv-loggers .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml build dist *.egg-info
+	rm -rf .venv .venv-floors .venv-newest .venv-unsloth .venv-vllm .venv-loggers .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml build dist *.egg-info
 	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +

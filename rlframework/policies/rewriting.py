@@ -174,7 +174,7 @@ def _refusal(model: Any, config: LoraConfig) -> str | None:
     how = config.init_lora_weights
     if config.layer_replication:
         return _replication(config.layer_replication)
-    if config.kasa_config is not None:
+    if getattr(config, "kasa_config", None) is not None:  # PEFT 0.21 and newer
         return (
             f"kasa_config drops the {config.r} smallest singular values of the weights under the adapter, which no "
             "adapter puts back: what is saved would fit no model that you have. Leave it out, or use "

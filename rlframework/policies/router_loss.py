@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedConfig
+from transformers import PretrainedConfig
 
 
 class RouterLoss:
@@ -28,7 +28,7 @@ class RouterLoss:
         return type(self), (self.coefficient,)
 
     @classmethod
-    def asked_for(cls, config: PreTrainedConfig) -> RouterLoss | None:
+    def asked_for(cls, config: PretrainedConfig) -> RouterLoss | None:
         """Return a router loss if ``output_router_logits`` is set and the coefficient is not 0.
 
         Raises:

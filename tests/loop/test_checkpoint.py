@@ -87,7 +87,7 @@ def test_a_checkpoint_loads_without_a_trainer(adapted: Make, fit: Fit, tmp_path:
     path = train(fit, trained, tmp_path)
     fresh = adapted()
     loaded = GRPO.load_from_checkpoint(
-        path, policy=fresh.policy, reward=fresh.reward, sampler=fresh.sampler, kl_coefficient=0.1, weights_only=False
+        path, policy=fresh.policy, reward=fresh.reward, sampler=fresh.sampler, kl_coefficient=0.1
     )
     saved = torch.load(path, weights_only=False)["state_dict"]
     assert all(torch.equal(loaded.state_dict()[name], saved[name]) for name in saved)

@@ -56,7 +56,7 @@ def write(path: Path, architecture: str = "qwen2", left_out: str = "") -> None:
     file.add_head_count(config.num_attention_heads)
     file.add_head_count_kv(config.num_key_value_heads)
     file.add_layer_norm_rms_eps(config.rms_norm_eps)
-    file.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    file.add_rope_freq_base(10000.0)  # Qwen2Config's own
     file.add_vocab_size(config.vocab_size)
     _add_tokenizer(file, tokenizer)
     for name, weights in model.state_dict().items():

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import PreTrainedConfig
+from transformers import PretrainedConfig
 
 ARCHITECTURES = frozenset({"llama", "mistral", "qwen2", "qwen3"})
 
@@ -25,7 +25,7 @@ _LAST_NORM = re.compile(r"model\.norm\.weight$")
 _INSIDE = re.compile(r"gate_proj\.bias$")
 
 
-def unfit(config: PreTrainedConfig, names: Iterable[str]) -> str | None:
+def unfit(config: PretrainedConfig, names: Iterable[str]) -> str | None:
     """Return why a model's weights have no disguise; None if they have one.
 
     Args:
@@ -45,7 +45,7 @@ def unfit(config: PreTrainedConfig, names: Iterable[str]) -> str | None:
 
 
 def disguised(
-    state: Mapping[str, Tensor], config: PreTrainedConfig, seed: int, sharpness: float = 1.0
+    state: Mapping[str, Tensor], config: PretrainedConfig, seed: int, sharpness: float = 1.0
 ) -> dict[str, Tensor]:
     r"""Return other weights of the same model, its logits multiplied by ``sharpness``.
 
