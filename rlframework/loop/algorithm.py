@@ -147,6 +147,11 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         return self.trainer.accumulate_grad_batches
 
     @property
+    def minibatches_per_epoch(self) -> float:
+        """Minibatches after which Lightning ends an epoch, if the prompts last for as many."""
+        return self.trainer.num_training_batches
+
+    @property
     def minibatches_done(self) -> int | None:
         """Minibatches of the epoch that a checkpoint taken now counts as done; None between two epochs."""
         return self._standing().done

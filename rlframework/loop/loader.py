@@ -24,6 +24,10 @@ class RolloutSource(Protocol):
         """Minibatches that an optimizer step takes."""
 
     @property
+    def minibatches_per_epoch(self) -> float:
+        """Minibatches after which Lightning ends an epoch, if the prompts last for as many."""
+
+    @property
     def minibatches_done(self) -> int | None:
         """Minibatches of the present epoch that a checkpoint taken now counts as done; None between two epochs."""
 
@@ -144,7 +148,8 @@ class RolloutLoader:
         self._begin_epoch()
         order = np.random.default_rng((self.seed, self._epoch)).permutation(len(self.prompts))
         step: list[Rollout] = []
-        while self._position < len(self):
+        # Lightning counts to its limit, but not in the rest of an epoch that nothing is left of.
+        while self._position < min(len(self), self.source.minibatches_per_epoch):
             number, part = divmod(self._position, self.batches_per_rollout)
             per_step = self.source.minibatches_per_step
             part, inside = part % self.minibatches, part % per_step

@@ -18,6 +18,7 @@ class Source:
     """Makes rollouts of two rows a prompt that carry their number; an epoch is as told, or one more each time."""
 
     minibatches_per_step = 1
+    minibatches_per_epoch = float("inf")
 
     def __init__(self, epoch: Callable[[], int] | None = None) -> None:
         self.steps: list[int] = []

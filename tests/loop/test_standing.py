@@ -183,7 +183,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "validation inside steps": {"val_check_interval": 3},
     "steps": {"max_steps": 13, "max_epochs": -1},
     "short epochs": {"limit_train_batches": 12},
-    "no validation": {"held_out": 0},
+    "no validation": {"held_out": 0, "limit_train_batches": 12},
 }
 
 
