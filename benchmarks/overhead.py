@@ -4,8 +4,9 @@
 
 In ``pl.Trainer.fit(GRPO(...))``, with a CSVLogger that writes every step, all default callbacks, a SampleLogger and
 Sentinels, a bare loop takes the same step on its own copy of the model after each of Lightning's: same prompts, same
-random numbers, and so the same completions and the same weights. What the bare step takes is not counted as Lightning's.
-``overhead_share`` is the median difference of the pairs over the median bare step; it should be at most 0.05.
+random numbers, and so the same completions and the same weights. What the bare step takes is not counted as
+Lightning's. ``overhead_share`` is the median difference of the pairs over the median bare step; it should be at most
+0.05.
 """
 
 from __future__ import annotations
