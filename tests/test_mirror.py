@@ -95,9 +95,9 @@ ELSEWHERE = {
 # Tests of no file in particular, by folder: whole folders first.
 FOLDERS = ("benchmarks", "distributed", "real", "trl", "unsloth")
 OTHERS = {
-    "": "docs import_order lazy mirror public_names qwen3_math recipes rooms",
+    "": "docs import_order lazy mirror public_names qwen3_math recipes rooms versions",
     "data": "openings",
-    "loop": "golds killed lightning old_logprobs precision resume",
+    "loop": "flags golds killed lightning old_logprobs precision resume",
     "policies": "architectures lora own_model qlora vocabulary",
     "rewards": "pool_clock returns",
     "rewards/code": "attacks forgery",

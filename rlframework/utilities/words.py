@@ -216,6 +216,8 @@ def _arguments(value: Any) -> dict[str, Any] | None:
         return None
     names = [one.name for one in parameters if one.kind is not one.VAR_KEYWORD]
     if dataclasses.is_dataclass(value) and {one.name for one in dataclasses.fields(value) if one.init} == set(names):
+        if any(isinstance(getattr(value, name), torch.Tensor) for name in names):
+            return None  # data, and no settings
         return {name: in_words(getattr(value, name)) for name in names if name not in _defaults_among(value)}
     if hasattr(value, "to_diff_dict"):
         return {name: in_words(one) for name, one in value.to_diff_dict().items() if name in names}
@@ -231,7 +233,10 @@ def _defaults_among(value: Any) -> set[str]:
 
 
 def _same(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and bool(one == other)
+    try:
+        return type(one) is type(other) and bool(one == other)
+    except (RuntimeError, TypeError, ValueError):  # arrays and the like, element by element
+        return False
 
 
 def _is_row(value: Any) -> bool:

@@ -224,11 +224,11 @@ def test_the_line_is_that_of_the_key(folder: Path, refused: Callable[..., str]) 
 
 def test_an_error_while_it_trains_keeps_its_traceback(folder: Path) -> None:
     """What a reward raises happened somewhere, and where is what somebody looks for."""
-    (folder / "raising.py").write_text(
+    (folder / "raising_reward.py").write_text(
         "from rlframework.rewards import RowReward\n"
         "class Raising(RowReward):\n    def score_row(self, completion):\n        raise ValueError('on purpose')\n"
     )
-    config = with_mistake(Mistake(REWARD, {"class_path": "raising.Raising"}, ()))
+    config = with_mistake(Mistake(REWARD, {"class_path": "raising_reward.Raising"}, ()))
     (folder / "raises.yaml").write_text(yaml.safe_dump(config))
     with pytest.raises(ValueError, match="on purpose"):
         main(["fit", "-c", "raises.yaml"])

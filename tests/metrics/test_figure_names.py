@@ -73,7 +73,7 @@ def test_every_algorithm_logs_what_every_logger_takes(name: str, grpo: Make, fit
     assert fits_every_logger(names.seen)
     told = {"train/reward/total", "train/reward/vo-wels", "train/reward/a_b", "train/reward/m/x", "val/reward"}
     told |= {"train/judgement/m/x/share__max__", "train/judgement/a_b/errors", "train/judgement/m/x/counted_as_0"}
-    assert names.seen > told | {"val/pass_1__greedy_", "val/maths/hard", "val/maths/v1_5"}
+    assert names.seen > told | {"val/pass@1__greedy_", "val/maths/hard", "val/maths/v1_5"}
 
 
 def test_priming_logs_what_every_logger_takes(tmp_path: Any) -> None:
