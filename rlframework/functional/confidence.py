@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import sqrt
-from statistics import fmean, variance
 from typing import NamedTuple
 
 import torch
@@ -38,8 +37,7 @@ def grouped_interval(shares: Sequence[float], trials: int = 1, z: float = 1.9599
     """Return the interval of a mean share over groups, such as of problems with several answers each.
 
     Answers to one problem are alike, so ``N * G`` of them say less than as many to different problems. The Wilson
-    interval is taken at the number of trials that would spread the mean as much as the groups do (Kish, "Survey
-    Sampling", 1965), ``m (1 - m) / (s^2 / N)``, at least the ``N`` groups and at most the ``N * G`` trials.
+    interval is taken at as many trials as they are worth by their `design_effect`, at least the ``N`` groups.
 
     Args:
         shares: Of each of ``N`` groups, in [0, 1].
@@ -56,12 +54,11 @@ def grouped_interval(shares: Sequence[float], trials: int = 1, z: float = 1.9599
     """
     if not shares or min(shares) < 0 or max(shares) > 1:
         raise ValueError(f"expected shares of at least one group, all in [0, 1], got {list(shares)[:8]}")
-    mean, groups = fmean(shares), len(shares)
-    spread = variance(shares) if groups > 1 else 0.0
-    effective = mean * (1 - mean) / spread * groups if spread else groups * trials
-    # Groups that are all right, or all wrong, say nothing of how alike the trials of one are.
-    effective = groups if mean in (0, 1) else min(max(effective, groups), groups * trials)
-    return wilson_interval(mean * effective, effective, z)
+    groups, n = len(shares), len(shares) * trials
+    right = [share * trials for share in shares]
+    effect = design_effect(sum(right), n, groups, sum(count**2 for count in right))
+    effective = max(n / effect, groups)
+    return wilson_interval(sum(right) / n * effective, effective, z)
 
 
 def design_effect(successes: float, n: float, groups: int, squares: float) -> float:
@@ -84,7 +81,10 @@ def design_effect(successes: float, n: float, groups: int, squares: float) -> fl
     """
     independent = successes * (1 - successes / n)
     between = squares - successes**2 / groups if groups else 0.0
-    return max(1.0, between / independent) if independent else 1.0
+    if independent > 0:
+        return max(1.0, between / independent)
+    # Groups that are all right, or all wrong, say nothing of how alike the trials of one are.
+    return n / groups if groups else 1.0
 
 
 class Difference(NamedTuple):
