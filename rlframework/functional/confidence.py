@@ -57,7 +57,8 @@ def grouped_interval(shares: Sequence[float], trials: int = 1, z: float = 1.9599
     groups, n = len(shares), len(shares) * trials
     right = [share * trials for share in shares]
     effect = design_effect(sum(right), n, groups, sum(count**2 for count in right))
-    effective = max(n / effect, groups)
+    # Groups that are all right, or all wrong, say nothing of how alike the trials of one are.
+    effective = groups if sum(right) in (0, n) else max(n / effect, groups)
     return wilson_interval(sum(right) / n * effective, effective, z)
 
 
@@ -81,10 +82,7 @@ def design_effect(successes: float, n: float, groups: int, squares: float) -> fl
     """
     independent = successes * (1 - successes / n)
     between = squares - successes**2 / groups if groups else 0.0
-    if independent > 0:
-        return max(1.0, between / independent)
-    # Groups that are all right, or all wrong, say nothing of how alike the trials of one are.
-    return n / groups if groups else 1.0
+    return max(1.0, between / independent) if independent else 1.0
 
 
 class Difference(NamedTuple):
