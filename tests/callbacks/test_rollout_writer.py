@@ -74,7 +74,7 @@ def test_an_abstention_is_null(grpo: Make, fit: Fit, tmp_path: Path) -> None:
 
 def test_it_writes_beside_the_log(grpo: Make, fit: Fit, tmp_path: Path) -> None:
     trainer = fit(grpo(), max_steps=1, logger=CSVLogger(tmp_path), callbacks=[RolloutWriter()])
-    assert {path.name for path in Path(trainer.log_dir).iterdir()} == {"metrics.csv", "rollouts.jsonl"}
+    assert {path.name for path in Path(trainer.log_dir).iterdir()} == {"hparams.yaml", "metrics.csv", "rollouts.jsonl"}
 
 
 def test_without_a_logger_it_writes_to_the_root_folder(grpo: Make, fit: Fit, tmp_path: Path) -> None:

@@ -141,12 +141,19 @@ def probe(
     meter, own = _Meter(), algorithm.sampler
     # What evaluates has no filter around it.
     size = own.group_size if group_size is None else group_size
-    algorithm.sampler = own.for_evaluation().replace(group_size=size, temperature=own.temperature)
+    sampler = own.for_evaluation().replace(group_size=size, temperature=own.temperature)
+
+    def sample(prompts: list[Prompt], batch_idx: int) -> Completions:
+        with algorithm.inference():
+            return sampler.sample(algorithm.policy, prompts, step=batch_idx)
+
+    # As a run would, and not as it predicts, which is as it validates.
+    algorithm.predict_step = sample  # type: ignore[method-assign, assignment]
     runner.callbacks.append(meter)  # type: ignore[attr-defined]
     try:
         runner.predict(algorithm, _Batches(asked, algorithm.prompts_per_rollout), ckpt_path=ckpt_path)
     finally:
-        algorithm.sampler = own
+        del algorithm.predict_step
         runner.callbacks.remove(meter)  # type: ignore[attr-defined]
     completions = Completions([row for part in meter.rollouts for row in part], size)
     evaluation = _judged(algorithm, completions)
