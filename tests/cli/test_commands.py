@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -127,6 +128,10 @@ def test_the_file_of_the_page_runs_through_every_command(
     run("fit", "-c", "mine.yaml", "--trainer.max_steps", "2", "--trainer.val_check_interval", "1")
     [checkpoint] = map(str, tmp_path.glob("runs/mine/version_0/checkpoints/last.ckpt"))
     assert "val/accuracy" in run("validate", "-c", "mine.yaml", "--ckpt_path", checkpoint)
+    assert "test/accuracy" in run("test", "-c", "mine.yaml", "--ckpt_path", checkpoint)
+    run("predict", "-c", "mine.yaml", "--ckpt_path", checkpoint)
+    [predictions] = tmp_path.glob("runs/mine/version_*/predictions.jsonl")
+    assert all(json.loads(line)["completion"] for line in predictions.read_text().splitlines())
     run("eval", checkpoint, "--data", "mine.yaml", "--max-tokens", "4", "-n", "8")
     run("export", "runs/mine/policy", "exported", "--measured", "eval", "--only", "adapter")
     card = (tmp_path / "exported" / "adapter" / "README.md").read_text()
