@@ -369,6 +369,10 @@ class Algorithm(Fields, pl.LightningModule, ABC):
             self.log(f"train/{name}", value)
         self._unlogged = {}
 
+    def on_train_end(self) -> None:
+        """Leave the Trainer's flags as they were given."""
+        self._progress.validate_again(self.trainer)
+
     def _named(self, figures: dict[str, float]) -> dict[str, float]:
         """Return metrics under names that every logger takes."""
         known = self._figure_names

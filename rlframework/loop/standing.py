@@ -104,9 +104,13 @@ class Progress:
 
     def begin_minibatch(self, trainer: pl.Trainer) -> None:
         """Take down which validations came before a minibatch."""
+        self.validate_again(trainer)
+        self._validated_before = trainer.fit_loop.epoch_loop.val_loop.batch_progress.total.completed
+
+    def validate_again(self, trainer: pl.Trainer) -> None:
+        """Allow validations, which wait after a resume until a minibatch is done or training ends."""
         if self._val_batches is not None:
             trainer.limit_val_batches, self._val_batches = self._val_batches, None
-        self._validated_before = trainer.fit_loop.epoch_loop.val_loop.batch_progress.total.completed
 
     def end_minibatch(self) -> None:
         """Take down the random state before a validation that may follow, which a checkpoint from inside it begins."""
@@ -127,7 +131,7 @@ class Progress:
         if changed:
             self._changed = _now(trainer)
             self._scheduled = trainer.fit_loop.epoch_loop.scheduler_progress.total.ready
-        self.release_signals()
+        self._release_signals()
 
     def standing(self, trainer: pl.Trainer, in_loader: bool) -> Standing:
         """Return where the run stands for a checkpoint taken now.
@@ -299,7 +303,7 @@ class Progress:
                 self._handlers[number] = before
                 signal.signal(number, hold)
 
-    def release_signals(self) -> None:
+    def _release_signals(self) -> None:
         """Put the handlers of signals back, and call them for the signals that were put off."""
         handlers, self._handlers = self._handlers, {}
         for number, handler in handlers.items():

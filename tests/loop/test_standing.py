@@ -195,6 +195,7 @@ def resumes(run: Callable, folder: Path, limits: dict[str, Any], chosen: set[int
     for path in sorted(folder.glob("*.ckpt")):
         again, later, resumed = run(Moments(nothing), seed=3, random=2, ckpt_path=str(path), **limits)
         same = torch.equal(weights, again) and resumed.global_step == trainer.global_step
+        assert resumed.limit_val_batches == trainer.limit_val_batches
         tail = events[len(events) - len(later) :] == later
         if not (same and tail):
             wrong.append(f"{path.stem}: weights {same}, events {tail}")
