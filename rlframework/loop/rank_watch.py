@@ -30,7 +30,7 @@ from rlframework.utilities.rank_board import STACK, WAKE, LastWords, Neighbours,
 LOOK_S = 0.5
 LINGER_S = 3.0
 FINALIZE_S = 5.0
-HANG_S = 300.0
+HANG_S = 1800.0
 
 STOP = f"{SIGTERMException.__module__}.{SIGTERMException.__name__}"
 
@@ -52,7 +52,7 @@ class RankWatch(Checked, pl.Callback):
 
     Args:
         hang_s: Seconds that a rank may keep the others waiting before it counts as hanging; more than a reward or a
-            callback of one rank ever takes. By default 300, or the ``timeout`` that the strategy was given.
+            callback of one rank ever takes. By default 1800, or the ``timeout`` that the strategy was given.
         grace_s: Seconds that ranks have to end by themselves once one has failed.
 
     Raises:
