@@ -63,9 +63,12 @@ def main(policy: CausalLMPolicy, sampler: GroupSampler, data: str, sizes: Sizes,
         validation=MEASURES,
         seed=seed,
     )
-    saver = ModelCheckpoint(run, "best", "val/accuracy", mode="max", save_last=True)
+    best = ModelCheckpoint(run, "best", "val/accuracy", mode="max")
+    last = ModelCheckpoint(run, "last", enable_version_counter=False)
     logger = AppendingCSVLogger(run.parent, "", run.name)
-    math_trainer(logger, sizes.steps, sizes.minibatches, saver, RolloutWriter(), SampleLogger()).fit(grpo, problems)
+    math_trainer(logger, sizes.steps, sizes.minibatches, best, last, RolloutWriter(), SampleLogger()).fit(
+        grpo, problems
+    )
     comparison.add("+ GRPO", policy)
 
     comparison.print(examples=1)

@@ -47,8 +47,9 @@ def main(seed: int, output: Path, steps: int, n_heldout: int) -> None:
     comparison.add("base", CausalLMPolicy(base))
     comparison.add("base + priming", policy)
     comparison.print()
-    best = ModelCheckpoint(run, "best", "val/accuracy", mode="max", save_last=True)
-    trainer = tiny_trainer(logger, steps, best)  # an ordinary Trainer; take your own, and it moves to GPUs
+    best = ModelCheckpoint(run, "best", "val/accuracy", mode="max")
+    last = ModelCheckpoint(run, "last", enable_version_counter=False)
+    trainer = tiny_trainer(logger, steps, best, last)  # an ordinary Trainer; take your own, and it moves to GPUs
     started = time.perf_counter()
     trainer.fit(algorithm, data)
     facts |= {"seconds_training": time.perf_counter() - started, "optimizer_steps": trainer.global_step}

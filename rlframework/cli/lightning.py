@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, NoReturn
@@ -193,7 +194,14 @@ class RecipeCLI(LightningCLI):
 
     def _run_subcommand(self, subcommand: str) -> None:
         try:
-            super()._run_subcommand(subcommand)
+            with warnings.catch_warnings():
+                if subcommand != "fit":
+                    # Lightning would measure the untrained policy, with a warning.
+                    warnings.filterwarnings("error", message=".*no last checkpoint available")
+                super()._run_subcommand(subcommand)
+        except UserWarning:
+            where = self.trainer.log_dir or self.trainer.default_root_dir
+            end(self.prog(), f"--ckpt_path last: there is none in {where}, the folder of this command; give its path")
         except BLAMED as error:
             # Before the first batch it is about what was set; afterwards about what happened, and where.
             if _AT_WORK & {frame.name for frame in traceback.extract_tb(error.__traceback__)}:

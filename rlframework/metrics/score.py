@@ -13,9 +13,10 @@ from torchmetrics import Metric
 from rlframework.completions import Completions
 from rlframework.rewards.base import RewardModel, Scores
 from rlframework.rewards.failure_limits import Counts
+from rlframework.utilities.arguments import Checked
 
 
-class ScoreMetric(Metric, ABC):
+class ScoreMetric(Checked, Metric, ABC):
     """A metric over scored completions. Override `add` and `compute`, and declare states in ``__init__``.
 
     An algorithm takes it in ``validation``, in place of a reward.

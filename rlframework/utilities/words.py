@@ -7,6 +7,7 @@ import enum
 import importlib
 import inspect
 import os
+import re
 import sys
 import types
 import typing
@@ -105,6 +106,21 @@ def live_in(words: Any, where: str) -> list[str]:
     if isinstance(words, list):
         return [found for place, one in enumerate(words) for found in live_in(one, f"{where}[{place}]")]
     return []
+
+
+def logged_words(words: Any) -> Any:
+    """Return a copy of some words whose keys every logger takes: MLflow refuses such as ``pass@8``.
+
+    Args:
+        words: As `in_words` returns them.
+
+    Example:
+        >>> logged_words({"validation": {"pass@8": 1}})
+        {'validation': {'pass_8': 1}}
+    """
+    if isinstance(words, Mapping):
+        return {re.sub(r"[^\w.:/ -]", "_", name, flags=re.ASCII): logged_words(one) for name, one in words.items()}
+    return [logged_words(one) for one in words] if isinstance(words, list) else words
 
 
 def is_object(words: Any) -> bool:

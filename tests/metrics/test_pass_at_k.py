@@ -9,11 +9,13 @@ from statistics import fmean
 import pytest
 import torch
 
+from rlframework.algorithms import GRPO
 from rlframework.completions import Completion, Completions
-from rlframework.metrics import MajorityAtK, MeanScore, PairedBootstrap, PassAtK, ShareBound
+from rlframework.metrics import MajorityAtK, MeanScore, PairedBootstrap, PassAtK, ScoreMetric, ShareBound
 from rlframework.prompt import Prompt
-from rlframework.rewards import RowReward
+from rlframework.rewards import CorrectAnswer, RowReward
 from rlframework.samplers import BatchedSampler
+from rlframework.utilities.words import made_of
 
 
 class Right(RowReward):
@@ -139,3 +141,15 @@ def test_too_few_samples_are_refused_when_the_algorithm_is_made(grpo: Callable) 
         grpo(validation={"pass@8": PassAtK(Right(), k=8)})
     with pytest.raises(ValueError, match="validation_samples=0"):
         grpo(validation_samples=0)
+
+
+def test_a_metric_says_what_it_was_made_of(grpo: Callable[..., GRPO]) -> None:
+    """So that a checkpoint alone rebuilds a run that has some, and MLflow takes their settings."""
+    measures = {"pass@8": PassAtK(CorrectAnswer(), k=8)}
+    algorithm = grpo(validation=measures, validation_samples=8)
+    words = algorithm.hparams["validation"]["pass@8"]
+    assert words["class_path"] == "rlframework.metrics.PassAtK"
+    assert words["init_args"]["k"] == 8
+    assert "pass_8" in algorithm.hparams_initial["validation"]
+    again = made_of(words, ScoreMetric)
+    assert isinstance(again, PassAtK)
