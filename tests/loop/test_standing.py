@@ -407,7 +407,7 @@ PLACES: dict[str, tuple[type[GRPO], str, dict[str, Any]]] = {
     "before the reference is moved": (Refreshing, "lr_scheduler_step", {}),
     "at the end of an epoch over the same prompts": (
         Watched,
-        "on_validation_end",
+        "on_validation_start",
         {"overfit_batches": 8, "max_epochs": 3},
     ),
     "without super()": (NoSuper, "on_train_batch_end", {"val_check_interval": 3}),
