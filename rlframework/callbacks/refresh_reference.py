@@ -33,6 +33,7 @@ class RefreshReference(RolloutCallback):
             raise ValueError(f"expected every_n_steps >= 1 and 0 < mixing <= 1, got {every_n_steps} and {mixing}")
         self.every_n_steps = every_n_steps
         self.mixing = mixing
+        self._moved = 0
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Refuse a run without a reference of its own."""
@@ -44,11 +45,26 @@ class RefreshReference(RolloutCallback):
                 "moved; train all weights, or leave RefreshReference out"
             )
 
-    @torch.no_grad()
+    def state_dict(self) -> dict[str, Any]:
+        """Return the optimizer step of the last move, for a checkpoint."""
+        return {"moved": self._moved}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on after the move of `state_dict`."""
+        self._moved = state_dict["moved"]
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Move the reference in a resumed run whose checkpoint was taken between an optimizer step and its move."""
+        self._follow(trainer, pl_module)
+
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Move the reference after every n-th optimizer step."""
-        stepped = not trainer.fit_loop._should_accumulate()
-        if stepped and trainer.global_step % self.every_n_steps == 0:
+        self._follow(trainer, pl_module)
+
+    @torch.no_grad()
+    def _follow(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        if trainer.global_step % self.every_n_steps == 0 and trainer.global_step != self._moved:
+            self._moved = trainer.global_step
             moved = dict(pl_module.policy.named_parameters())
             for name, parameter in pl_module.reference.named_parameters():
                 parameter.lerp_(moved[name].to(parameter.dtype), self.mixing)

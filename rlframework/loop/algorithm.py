@@ -167,6 +167,14 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         """
         self._progress.begin_step(self.trainer, done, self._tally.state_dict())
 
+    def begin_minibatch(self, done: int) -> None:
+        """Take down which validations came before the minibatch that is handed out now.
+
+        Args:
+            done: Minibatches of the epoch that are done.
+        """
+        self._progress.begin_minibatch(self.trainer, done, self._tally.state_dict())
+
     @property
     def steps_per_pass(self) -> int:
         """Optimizer steps in one pass over a rollout.
@@ -321,7 +329,6 @@ class Algorithm(Fields, pl.LightningModule, ABC):
 
     def on_train_batch_start(self, batch: Rollout, batch_idx: int) -> None:
         """Start the clock of the update."""
-        self._progress.begin_minibatch(self.trainer)
         self._batch_started = time.perf_counter()
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
@@ -492,7 +499,8 @@ class Algorithm(Fields, pl.LightningModule, ABC):
             metric: What it is steered by, or None.
         """
         follow_callbacks(scheduler)
-        super().lr_scheduler_step(scheduler, metric)
+        with self._progress.following(self.trainer):
+            super().lr_scheduler_step(scheduler, metric)
 
     @property
     def backbone(self) -> nn.Module:

@@ -16,6 +16,10 @@ class RolloutSource(Protocol):
     """Maker of rollouts for a `RolloutLoader`: an algorithm under its Trainer."""
 
     @property
+    def current_epoch(self) -> int:
+        """Epoch of the run."""
+
+    @property
     def epoch_of_prompts(self) -> int:
         """Epoch of the present stream: the order of its prompts is a function of it."""
 
@@ -33,6 +37,13 @@ class RolloutSource(Protocol):
 
     def begin_step(self, done: int) -> None:
         """Take down the state to which a checkpoint goes back from here on.
+
+        Args:
+            done: Minibatches of the epoch that are done.
+        """
+
+    def begin_minibatch(self, done: int) -> None:
+        """Take down which validations came before the minibatch that is handed out now.
 
         Args:
             done: Minibatches of the epoch that are done.
@@ -146,7 +157,7 @@ class RolloutLoader:
         # A generator: nothing happens when Lightning calls iter() only to look. And the position is reset here and
         # not after the loop, since Lightning stops at len() and never asks for the StopIteration.
         self._begin_epoch()
-        order = np.random.default_rng((self.seed, self._epoch)).permutation(len(self.prompts))
+        order = np.random.default_rng((self.seed, self.source.epoch_of_prompts)).permutation(len(self.prompts))
         step: list[Rollout] = []
         # Lightning counts to its limit, but not in the rest of an epoch that nothing is left of.
         while self._position < min(len(self), self.source.minibatches_per_epoch):
@@ -161,6 +172,7 @@ class RolloutLoader:
                     self._begin_step()
             if inside == 0 or not step:
                 step = self.source.prepare_step(self._buffer[part - inside : part - inside + per_step])
+            self.source.begin_minibatch(self._position)
             self._position += 1
             self.working = False
             yield KeepsPrecision(step[inside])
@@ -170,7 +182,7 @@ class RolloutLoader:
         self.working = True
 
     def _begin_epoch(self) -> None:
-        epoch = self.source.epoch_of_prompts
+        epoch = self.source.current_epoch
         if not (self._resumed and epoch == self._epoch):
             self._position, self._buffer = 0, []
         self._epoch = epoch

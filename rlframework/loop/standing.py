@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -86,7 +87,9 @@ class Progress:
         self.mark: Mark | None = None
         self._changing = self._changed = -1
         self._scheduled = 0
+        self._followed = -1
         self._validated_before = 0
+        self._handed_out = (-1, False)
         self._random_state: dict[str, Any] | None = None
         self._val_batches: int | float | None = None
         self._handlers: dict[int, Any] = {}
@@ -102,13 +105,26 @@ class Progress:
         """
         self.mark = Mark(done, random_state(), tally, {}, self._validated(trainer))
 
-    def begin_minibatch(self, trainer: pl.Trainer) -> None:
-        """Take down which validations came before a minibatch."""
+    def begin_minibatch(self, trainer: pl.Trainer, done: int, tally: dict[str, Any]) -> None:
+        """Take down which validations came before a minibatch, and the state after one that fell inside a step.
+
+        That one is not to be done again: callbacks have counted it, and what they have counted does not go back.
+
+        Args:
+            trainer: The Trainer.
+            done: Minibatches of the epoch that are done.
+            tally: State of the metrics of the step.
+        """
+        # A strategy that accumulates by itself keeps gradients where they cannot be saved.
+        kept = done % trainer.accumulate_grad_batches and not trainer.strategy.handles_gradient_accumulation
+        if kept and self._validated(trainer):
+            self.mark = Mark(done, random_state(), tally, gradients_of(trainer.lightning_module), True)
+        self._handed_out = _now(trainer), self._validated(trainer)
         self.validate_again(trainer)
         self._validated_before = trainer.fit_loop.epoch_loop.val_loop.batch_progress.total.completed
 
     def validate_again(self, trainer: pl.Trainer) -> None:
-        """Allow validations, which wait after a resume until a minibatch is done or training ends."""
+        """Allow validations, which wait after a resume until a minibatch is made or training ends."""
         if self._val_batches is not None:
             trainer.limit_val_batches, self._val_batches = self._val_batches, None
 
@@ -132,6 +148,16 @@ class Progress:
             self._changed = _now(trainer)
             self._scheduled = trainer.fit_loop.epoch_loop.scheduler_progress.total.ready
         self._release_signals()
+
+    @contextmanager
+    def following(self, trainer: pl.Trainer) -> Iterator[None]:
+        """Note that a schedule follows the weights; signals wait until it has done so."""
+        self._hold_signals()
+        try:
+            yield
+            self._followed = trainer.fit_loop.epoch_loop.scheduler_progress.total.ready
+        finally:
+            self._release_signals()
 
     def standing(self, trainer: pl.Trainer, in_loader: bool) -> Standing:
         """Return where the run stands for a checkpoint taken now.
@@ -162,11 +188,13 @@ class Progress:
         steps = taken.ready if changed else taken.completed
         last = not between and done == whole
         due, scheduled = [], loop.scheduler_progress.total
-        if changed and scheduled.ready == self._scheduled:
+        # Lightning counts a schedule when all of its hook is over.
+        following = self._followed == scheduled.ready > scheduled.completed
+        if changed and now.completed < now.ready and scheduled.completed + following == self._scheduled:
             due += [("step", False)] + [("epoch", False)] * last
-        if not back and loop._batches_that_stepped < steps and scheduled.ready == scheduled.completed:
+        if not back and loop._batches_that_stepped < steps and not following:
             due.append(("step", True))
-        if between and epoch.completed < epoch.processed:
+        if between and epoch.completed < epoch.processed and not following:
             due.append(("epoch", True))
         return Standing(
             epochs=epoch.processed - (counted and not between),
@@ -183,8 +211,14 @@ class Progress:
 
     def _validated(self, trainer: pl.Trainer) -> bool:
         """Return whether a validation has ended since the last minibatch."""
-        validation = trainer.fit_loop.epoch_loop.val_loop.batch_progress
-        ended = validation.is_last_batch and validation.total.ready == validation.total.completed
+        now, validated = self._handed_out
+        if now == _now(trainer):  # The minibatch was handed out, and Lightning has not counted it yet.
+            return validated
+        loop = trainer.fit_loop.epoch_loop.val_loop
+        validation = loop.batch_progress
+        # It lets go of them after the hooks that end the epoch of validation.
+        ended = validation.is_last_batch and not loop._logged_outputs
+        ended = ended and validation.total.ready == validation.total.completed
         return ended and validation.total.completed > self._validated_before
 
     def state_dict(self, trainer: pl.Trainer, standing: Standing, tally: dict[str, Any]) -> dict[str, Any]:

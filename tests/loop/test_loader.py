@@ -26,8 +26,9 @@ class Source:
         self.epoch = epoch or itertools.count().__next__
 
     @property
-    def epoch_of_prompts(self) -> int:
-        return self.epoch()
+    def current_epoch(self) -> int:
+        self.epoch_of_prompts = self.epoch()
+        return self.epoch_of_prompts
 
     @property
     def minibatches_done(self) -> int | None:
@@ -36,6 +37,9 @@ class Source:
 
     def begin_step(self, done: int) -> None:
         self.begun = done
+
+    def begin_minibatch(self, done: int) -> None:
+        assert done == self.begun or done % self.minibatches_per_step
 
     def prepare_step(self, minibatches: list[Rollout]) -> list[Rollout]:
         return minibatches

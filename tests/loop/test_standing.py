@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import EarlyStopping
 from torch import Tensor
 
 from rlframework.algorithms import GRPO
-from rlframework.callbacks import RolloutCallback
+from rlframework.callbacks import RefreshReference, RolloutCallback
 from rlframework.completions import Completion
 from rlframework.rewards.base import RowReward
 
@@ -346,3 +347,80 @@ def test_a_schedule_that_watches_a_metric_goes_on(run: Callable, tmp_path: Path,
     kind = type("Watching", (Plateau,), {"monitor": monitor, "interval": interval})
     chosen = {*Random(0).sample(range(200), 5), 104, 105, 106, 107, 108, 109, 110, 111, 112}
     assert resumes(run, tmp_path / "saved", {"kind": kind, "max_epochs": 3}, chosen) == []
+
+
+class BeforeSchedule(Watched):
+    """Has code of its own before a schedule follows the weights."""
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        self.moments.now("before_schedule")
+        super().lr_scheduler_step(scheduler, metric)
+
+
+class EveryThird(BeforeSchedule):
+    """Lowers its learning rate after every third minibatch that ends a step."""
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.SGD(self.policy.parameters(), lr=0.1)
+        scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.7)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step", "frequency": 3}}
+
+
+class EndOfValidation(Watched):
+    """Has code of its own where the epoch of a validation ends."""
+
+    def on_validation_epoch_end(self) -> None:
+        super().on_validation_epoch_end()
+        self.moments.now("end_of_validation")
+
+
+class Stopping(Watched):
+    """Is stopped at the ninth validation."""
+
+    def configure_callbacks(self) -> Any:
+        return [EarlyStopping("val/reward", patience=8, min_delta=1e6, mode="max")]
+
+
+class Refreshing(Watched):
+    """Moves its reference."""
+
+    def configure_callbacks(self) -> Any:
+        return [RefreshReference(every_n_steps=2, mixing=0.5)]
+
+
+class NoSuper(Watched):
+    """Forgets that the hook has something to do."""
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        pass
+
+
+PLACES: dict[str, tuple[type[GRPO], str, dict[str, Any]]] = {
+    "before a schedule": (BeforeSchedule, "before_schedule", {}),
+    "before a schedule that is not due each time": (EveryThird, "before_schedule", {}),
+    "between epochs, with such a schedule": (EveryThird, "on_train_epoch_start", {}),
+    "where the epoch of a validation ends": (EndOfValidation, "end_of_validation", {"val_check_interval": 3}),
+    "after a validation inside a step, of which EarlyStopping knows": (
+        Stopping,
+        "on_after_backward",
+        {"val_check_interval": 3},
+    ),
+    "before the reference is moved": (Refreshing, "lr_scheduler_step", {}),
+    "at the end of an epoch over the same prompts": (
+        Watched,
+        "on_validation_start",
+        {"overfit_batches": 8, "max_epochs": 3},
+    ),
+    "without super()": (NoSuper, "on_train_batch_end", {"val_check_interval": 3}),
+}
+
+
+@pytest.mark.parametrize(("kind", "moment", "limits"), PLACES.values(), ids=PLACES)
+def test_a_run_goes_on_from(
+    run: Callable, tmp_path: Path, kind: type[GRPO], moment: str, limits: dict[str, Any]
+) -> None:
+    moments = Moments(nothing)
+    run(moments, kind=kind, **limits)
+    there = [number for number, name in enumerate(moments.seen) if name == moment]
+    chosen = set(there[1 :: max(1, len(there) // 3)])
+    assert resumes(run, tmp_path / "saved", {"kind": kind, **limits}, chosen) == []
