@@ -123,7 +123,7 @@ def test_the_recipe_goes_on_in_the_folder_of_its_checkpoint(tmp_path: Path, monk
         },
         "trainer": {**trainer, "max_steps": 3, "val_check_interval": 1},
     }
-    recipe["trainer"]["callbacks"][-1]["init_args"]["monitor"] = "val/reward"
+    recipe["trainer"]["callbacks"][-2]["init_args"]["monitor"] = "val/reward"
     monkeypatch.chdir(tmp_path)
     Path("run.yaml").write_text(yaml.safe_dump(recipe))
     main(["fit", "--config", "run.yaml", "--trainer.max_steps", "2"])
