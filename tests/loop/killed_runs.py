@@ -112,10 +112,17 @@ def main(folder: Path, name: str, kill: str, at: int) -> None:
             threading.Timer(random.Random(at).uniform(0, 0.02), die).start()
             trainer.save_checkpoint(folder / f"by_hand-{time.time_ns()}.ckpt")
         if kill == "signal":
-            threading.Timer(random.Random(at).uniform(0, 0.3), os.kill, (os.getpid(), signal.SIGUSR1)).start()
+            timer = threading.Timer(random.Random(at).uniform(0, 0.3), os.kill, (os.getpid(), signal.SIGUSR1))
+            timers.append(timer)
+            timer.start()
+
+    timers: list[threading.Timer] = []
 
     def every(trainer: pl.Trainer, moment: str) -> None:
         number = len(moments.seen) - 1
+        if moment.endswith("on_train_end"):
+            for timer in timers:
+                timer.cancel()  # Lightning's handler goes, and the signal would end the process.
         if number == at:
             act(trainer, moment)
         if kill == "signal" and list(folder.glob("hpc_ckpt_*.ckpt")):
