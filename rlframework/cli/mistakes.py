@@ -34,7 +34,7 @@ class Argument(typing.NamedTuple):
 
 
 class Lack(str):
-    """What is said of something that is not there."""
+    """Message about an argument that is missing, which is said after all other mistakes."""
 
     __slots__ = ()
 

@@ -35,7 +35,7 @@ class Source:
 
     @property
     def name(self) -> str:
-        """What people call it: the file of a format, else the data set."""
+        """Name of the data for messages: the file, where a format of files is loaded, else the data set."""
         return str(self.options.get("data_files", self.path))
 
     def load(self) -> Dataset:

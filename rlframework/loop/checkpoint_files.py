@@ -86,7 +86,7 @@ class SafeCheckpointIO(TorchCheckpointIO):
             _write(checkpoint, file)
 
     def load_checkpoint(self, path: str | Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Read a checkpoint.
+        """Read a checkpoint file and hold it against its digest.
 
         Args:
             path: Where it is.

@@ -48,7 +48,7 @@ class LeftAlone:
         return iter(self._batch)
 
     def to(self, *args: Any, **kwargs: Any) -> PromptBatch:
-        """Return the prompts.
+        """Return the batch of prompts as it is; Lightning calls this to move a batch to a device.
 
         Args:
             *args: Of ``Tensor.to``; unused.

@@ -72,7 +72,7 @@ class RankWatch(Checked, pl.Callback):
         self._active: _Watch | None = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Begin to watch."""
+        """Start the thread that watches the other ranks."""
         self._begin(trainer)
         if self._active is not None:
             self._active.meet()
@@ -426,7 +426,7 @@ class _Watch:
             logger.finalize("failed")
 
     def close(self) -> None:
-        """Stop watching."""
+        """Stop the thread that watches the other ranks, and give back the handlers of signals."""
         self._closed.set()
         self._thread.join()
         for undo in self._handlers:

@@ -13,7 +13,7 @@ from rlframework.functional.confidence import Difference, paired_bootstrap
 
 
 class PairedBootstrap(Metric):
-    """How much better a second policy is than a first on the same prompts, and how sure that is.
+    """Difference of two policies on the same prompts, with its 95 % interval, by a paired bootstrap.
 
     See `rlframework.functional.confidence.paired_bootstrap`. Of several completions of a prompt the mean counts; a
     prompt on which a policy was never judged is left out. Two ranks may each add the prompts that they have.

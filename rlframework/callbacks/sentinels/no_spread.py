@@ -67,7 +67,7 @@ class NoSpread(ShareSentinel):
         return figures[_SHARE]
 
     def words(self, share: float) -> str:
-        """Say how many."""
+        """Return the share of groups without spread, in words."""
         return f"{share:.0%} of the groups have equal rewards, and not the best ones, so that they teach nothing"
 
     def act(self, trainer: pl.Trainer, message: str) -> None:

@@ -39,5 +39,5 @@ class Truncation(ShareSentinel):
         return figures["train/truncated"]
 
     def words(self, share: float) -> str:
-        """Say how many were cut."""
+        """Return the share of truncated completions, in words."""
         return f"{share:.0%} of the completions were cut by the token budget"
