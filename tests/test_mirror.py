@@ -21,7 +21,7 @@ ELSEWHERE = {
     ("loop", "loop/test_rollout_algorithm.py"): "callback",
     ("loop", "loop/test_flags.py"): "accumulation prompt_batches",
     ("loop", "loop/test_lightning.py"): "algorithm optimizer",
-    ("metrics", "metrics/test_pass_at_k.py"): "majority paired_bootstrap score share_bound",
+    ("metrics", "metrics/test_pass_at_k.py"): "at_k majority paired_bootstrap score share_bound",
     ("policies", "policies/test_causal_lm.py"): "base forward loading",
     ("policies", "policies/scoring/test_shared_prefix.py"): "wrappers",
     ("policies", "policies/test_lora.py"): "adapters",

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from rlframework.completions import Completion, Completions
 from rlframework.functional.maj_at_k import maj_at_k
-from rlframework.metrics.score import ScoreMetric
+from rlframework.metrics.at_k import MeanAtK
 from rlframework.rewards.base import RewardModel
 from rlframework.rewards.numerals import parse_number
 from rlframework.rewards.template import AnswerTemplate
-from rlframework.utilities.arguments import at_least
 
 
-class MajorityAtK(ScoreMetric):
+class MajorityAtK(MeanAtK):
     """Mean over prompts of maj@k (`rlframework.functional.maj_at_k.maj_at_k`).
 
     Args:
@@ -42,9 +40,6 @@ class MajorityAtK(ScoreMetric):
         tensor(1.)
     """
 
-    total: Tensor
-    prompts: Tensor
-
     def __init__(
         self,
         reward: RewardModel,
@@ -53,24 +48,13 @@ class MajorityAtK(ScoreMetric):
         template: AnswerTemplate | None = None,
         **kwargs: Any,
     ) -> None:
-        at_least(self, 1, k=k)
-        super().__init__(reward, samples=k, **kwargs)
-        self.k = k
+        super().__init__(reward, k, **kwargs)
         self.answer = answer or Reader(template or AnswerTemplate())
-        self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("prompts", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
-    def add(self, completions: Completions, scores: Tensor) -> None:
-        """Let the completions of some prompts vote."""
+    def of_prompts(self, completions: Completions, scores: Tensor) -> Tensor:
+        """Let the completions of each prompt vote."""
         self.shares(scores)
-        answers = [[self.answer(row) for row in group] for group in completions.groups()]
-        solved = maj_at_k(answers, scores, self.k).to(self.total)
-        self.total += solved.nansum()
-        self.prompts += (~solved.isnan()).sum()
-
-    def compute(self) -> Tensor:
-        """Return the mean over the prompts, a float32 scalar; NaN if there were none."""
-        return (self.total / self.prompts).float()
+        return maj_at_k([[self.answer(row) for row in group] for group in completions.groups()], scores, self.k)
 
 
 class Reader:
