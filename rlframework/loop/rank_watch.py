@@ -189,8 +189,6 @@ class _Watch:
         own = Peer(self.rank, place(), os.getpid(), f"/proc/{os.getpid()}/fd/{self._stack}")
         self._neighbours = Neighbours(from_all_ranks(own), self.rank)
 
-    # -- signals ---------------------------------------------------------------------------------------------------
-
     def _take_signals(self) -> None:
         """Take over what Lightning does on SIGTERM and on Slurm's signal.
 
@@ -225,8 +223,6 @@ class _Watch:
         if self._interruptible:
             with suppress(OSError):
                 signal.pthread_kill(threading.main_thread().ident or 0, WAKE)
-
-    # -- the main thread -------------------------------------------------------------------------------------------
 
     @contextmanager
     def together(self, interruptible: bool) -> Iterator[None]:
@@ -308,10 +304,8 @@ class _Watch:
         return [words for rank, words in self._words.items() if rank != self.rank]
 
     def _cause(self) -> LastWords:
-        """What was said first."""
+        """Return the last words of the rank that failed first."""
         return next(iter(self._words.values()))
-
-    # -- the thread ------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         while not self._closed.wait(LOOK_S):
