@@ -111,10 +111,11 @@ def _measured(given: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]
     import torch
 
     from rlframework.report.evaluation import evaluate
-    from rlframework.report.samples import answer_reader, write_samples
+    from rlframework.report.samples import write_samples
     from rlframework.report.summary import library_versions
     from rlframework.reward_report.sources import read_layout, read_reward
     from rlframework.rewards import AnswerTemplate, LenientMathCheck
+    from rlframework.rewards.math import AnswerReader
     from rlframework.samplers import SharedPrefixSampler
     from rlframework.utilities.paths import writable_folder
 
@@ -134,7 +135,7 @@ def _measured(given: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]
     started = time.perf_counter()
     with sampler.reporting(_progress):
         found = evaluate(given.model, policy, prompts, sampler, measures, given.batch)
-    figures = found.figures(answer_reader(template))
+    figures = found.figures(AnswerReader(template))
     summary = {
         "model": given.model,
         "data": given.data,

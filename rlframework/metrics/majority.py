@@ -11,7 +11,7 @@ from rlframework.completions import Completion, Completions
 from rlframework.functional.maj_at_k import maj_at_k
 from rlframework.metrics.at_k import MeanAtK
 from rlframework.rewards.base import RewardModel
-from rlframework.rewards.numerals import parse_number
+from rlframework.rewards.math.answer_reader import AnswerReader
 from rlframework.rewards.template import AnswerTemplate
 
 
@@ -21,8 +21,7 @@ class MajorityAtK(MeanAtK):
     Args:
         reward: Of 0 and 1; it judges the answer that has the majority.
         k: Answers that vote.
-        answer: Reads a completion's answer as a text that equal answers share, or None; by default that of
-            ``template``, numbers by their value.
+        answer: Returns a completion's answer as a text that equal answers share, or None; by default `AnswerReader`.
         template: The layout of the answer; `AnswerTemplate()` by default.
 
     Raises:
@@ -49,34 +48,9 @@ class MajorityAtK(MeanAtK):
         **kwargs: Any,
     ) -> None:
         super().__init__(reward, k, **kwargs)
-        self.answer = answer or Reader(template or AnswerTemplate())
+        self.answer = answer or AnswerReader(template)
 
     def of_prompts(self, completions: Completions, scores: Tensor) -> Tensor:
         """Let the completions of each prompt vote."""
         self.shares(scores)
         return maj_at_k([[self.answer(row) for row in group] for group in completions.groups()], scores, self.k)
-
-
-class Reader:
-    """Reads the answer of a template, numbers by their value.
-
-    Args:
-        template: The layout of the answer.
-
-    Example:
-        >>> from rlframework.prompt import Prompt
-        >>> row = Completion(Prompt([1], "?"), [5], "<end_working_out><SOLUTION> 2.0</SOLUTION>", "stop")
-        >>> Reader(AnswerTemplate())(row)
-        '2'
-    """
-
-    def __init__(self, template: AnswerTemplate) -> None:
-        self.template = template
-
-    def __call__(self, completion: Completion) -> str | None:
-        """Return the answer, or None."""
-        answer = self.template.answer_of(completion)
-        if answer is None:
-            return None
-        number = parse_number(answer)
-        return answer.strip() if number is None else f"{number.normalize():f}"

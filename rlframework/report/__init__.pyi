@@ -15,7 +15,7 @@ from .curves import plot_curves, read_metrics
 from .hacking import Run, plot_reward_and_accuracy
 from .probing.measure import ProbeReport, probe
 from .probing.table import print_probe
-from .samples import answer_reader, write_samples
+from .samples import write_samples
 from .summary import write_summary
 from .table import print_comparison, print_examples, print_figures
 from .usage import process_usage
@@ -31,7 +31,6 @@ __all__ = [
     "RewardReport",
     "Run",
     "TaggedLayout",
-    "answer_reader",
     "plot_curves",
     "plot_reward_and_accuracy",
     "print_comparison",

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from rlframework.completions import Completions
+from rlframework.completions import Completion, Completions
 from rlframework.functional.advantages import group_spread
 from rlframework.functional.confidence import grouped_interval, wilson_interval
 from rlframework.functional.maj_at_k import maj_at_k
@@ -21,7 +21,7 @@ from rlframework.rewards.base import RewardModel
 from rlframework.rewards.failure_limits import Counts, RewardLimits, counts_of, warn_of_failures
 from rlframework.samplers.base import GroupSampler
 
-AnswerOf: TypeAlias = Callable[[str], str | None]
+AnswerOf: TypeAlias = Callable[[Completion], str | None]
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Evaluation:
         Args:
             measure: Name of the measure.
             k: Completions that vote, at most ``G``.
-            answer_of: Takes the answer out of a completion's text; None where there is none.
+            answer_of: Returns a completion's answer, such as an `AnswerReader`; None where there is none.
 
         Raises:
             ValueError: ``k`` is not in 1 to ``G``, or the measure has other values.
@@ -125,14 +125,14 @@ class Evaluation:
 
     def _voted(self, measure: str, k: int, answer_of: AnswerOf) -> Tensor:
         self._counts(measure, "maj@k counts right answers")
-        answers = [[answer_of(row.text) for row in group] for group in self.completions.groups()]
+        answers = [[answer_of(row) for row in group] for group in self.completions.groups()]
         return maj_at_k(answers, self._numbers(measure), k)
 
     def figures(self, answer_of: AnswerOf | None = None) -> dict[str, dict[str, Any]]:
         """Return every measure as plain numbers: mean, and of a share the interval, pass@k and maj@k with theirs.
 
         Args:
-            answer_of: Takes the answer out of a completion's text, for maj@k; without it there is none.
+            answer_of: Returns a completion's answer, for maj@k; without it there is none.
         """
         found: dict[str, dict[str, Any]] = {}
         for name, scores in self.scores.items():

@@ -1,17 +1,15 @@
-"""Samples on disk, read back; and one writing for each answer."""
+"""Samples on disk, read back."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-import pytest
 import torch
 
 from rlframework.completions import Completion
 from rlframework.prompt import Prompt
-from rlframework.report.samples import answer_reader, write_samples
-from rlframework.rewards import AnswerTemplate
+from rlframework.report.samples import write_samples
 
 
 def test_a_line_for_each_completion_and_null_for_what_was_not_scored(tmp_path: Path) -> None:
@@ -30,22 +28,3 @@ def test_a_line_for_each_completion_and_null_for_what_was_not_scored(tmp_path: P
         "stop_reason": "stop",
     }
     assert (second["scores"], second["answer"], second["completion"]) == ({"right": None}, None, "é")
-
-
-@pytest.mark.parametrize(
-    ("text", "answer"),
-    [
-        ("<end_working_out><SOLUTION> 7.50 </SOLUTION>", "7.5"),
-        (r"3 and \boxed{x + 1}, not 4", "x + 1"),
-        ("first 3, then 1,200", "1200"),
-        ("100 of them", "100"),
-        ("none", None),
-    ],
-)
-def test_the_answer_of_a_text(text: str, answer: str | None) -> None:
-    assert answer_reader()(text) == answer
-
-
-def test_a_layout_of_ones_own_is_read() -> None:
-    template = AnswerTemplate("<think>", "</think>", "<answer>", "</answer>")
-    assert answer_reader(template)("9 apples</think><answer>B</answer>") == "B"
