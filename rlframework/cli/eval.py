@@ -54,7 +54,9 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--request", metavar="TEXT", help="a line after every question")
     how = options.add_argument_group("how it is answered")
     how.add_argument("--group-size", type=count, default=1, metavar="G", help="answers to each prompt (by default 1)")
-    how.add_argument("--max-tokens", type=count, default=256, metavar="T", help="of an answer (by default 256)")
+    how.add_argument(
+        "--max-tokens", type=count, metavar="T", help="of an answer (by default as a mine.yaml samples, else 256)"
+    )
     how.add_argument("--temperature", type=float, help="0 is greedy; by default 0 for one answer and 1 for several")
     how.add_argument("--top-p", type=float, default=1.0)
     how.add_argument("--seed", type=int, default=0, help="of the answers and of --samples (by default 0)")
@@ -124,14 +126,15 @@ def _measured(given: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]
     rewards = [read_reward([name]) for name in given.reward or ()] or [LenientMathCheck(name="accuracy")]
     measures = {reward.name: reward for reward in rewards}
     temperature = (given.group_size > 1) * 1.0 if given.temperature is None else given.temperature
-    sampler = SharedPrefixSampler(given.group_size, given.max_tokens, temperature, given.seed, top_p=given.top_p)
+    max_tokens = given.max_tokens or _budget_of(given.data) or 256
+    sampler = SharedPrefixSampler(given.group_size, max_tokens, temperature, given.seed, top_p=given.top_p)
     folder = writable_folder(given.out)
     data = _data(given, template)  # before the model, which may take longer to read
     policy = read_model(given.model, given.base, given.tokenizer, given.dtype)
     policy.to(given.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     split = "test" if "test" in data.sources else "validation"
     prompts = chosen(data.tokenize(split, policy.tokenizer), given.samples, given.seed)
-    print(f"{len(prompts)} prompts x {given.group_size} answers of at most {given.max_tokens} tokens", file=sys.stderr)
+    print(f"{len(prompts)} prompts x {given.group_size} answers of at most {max_tokens} tokens", file=sys.stderr)
     started = time.perf_counter()
     with sampler.reporting(_progress):
         found = evaluate(given.model, policy, prompts, sampler, measures, given.batch)
@@ -143,7 +146,7 @@ def _measured(given: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]
         "group_size": given.group_size,
         "temperature": temperature,
         "top_p": given.top_p,
-        "max_tokens": given.max_tokens,
+        "max_tokens": max_tokens,
         "seed": given.seed,
         "measures": figures,
         "truncated": found.truncated,
@@ -156,7 +159,7 @@ def _measured(given: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]
     kind = "greedy" if temperature == 0 else f"temperature {temperature:g}"
     caption = (
         f"{given.model} on {given.data}: {len(prompts)} prompts x {given.group_size}, {kind}, seed {given.seed}; "
-        f"{found.length:.1f} tokens on the average, {found.truncated:.0%} cut at {given.max_tokens}"
+        f"{found.length:.1f} tokens on the average, {found.truncated:.0%} cut at {max_tokens}"
     )
     return summary, figures, caption
 
@@ -231,13 +234,15 @@ def _data_module(name: str) -> PromptDataModule | None:
     from rlframework.tasks import word_problems
     from rlframework.utilities.imports import require
 
-    if Path(name).suffix in (".yaml", ".yml"):
+    if _is_recipe(name):
         jsonargparse = require("jsonargparse", "cli")
-        section = _section(name)
+        settings = _settings(name)
+        if "data" not in settings:
+            raise ValueError(f"{name} has no data:, only {', '.join(settings)}")
         options = jsonargparse.ArgumentParser(exit_on_error=False)
         options.add_subclass_arguments(PromptDataModule, "data", required=True)
         try:
-            return options.instantiate_classes(options.parse_object({"data": section})).data
+            return options.instantiate_classes(options.parse_object({"data": settings["data"]})).data
         except jsonargparse.ArgumentError as error:
             raise ValueError(f"the data of {name} cannot be made: {str(error).partition('Given value')[0]}") from error
     kind = next((found for home in (data, tasks, word_problems) if (found := getattr(home, name, None))), None)
@@ -245,16 +250,27 @@ def _data_module(name: str) -> PromptDataModule | None:
     return None if made is None else made()
 
 
-def _section(file: str) -> Any:
+def _is_recipe(name: str) -> bool:
+    return Path(name).suffix in (".yaml", ".yml")
+
+
+def _settings(file: str) -> Any:
     from rlframework.cli.settings import Refused, read_file
 
     try:
-        settings = read_file(file).plain()
+        return read_file(file).plain()
     except Refused as refusal:
         raise ValueError(refusal.message) from refusal
-    if "data" not in settings:
-        raise ValueError(f"{file} has no data:, only {', '.join(settings)}")
-    return settings["data"]
+
+
+def _budget_of(data: str) -> int | None:
+    """Return the ``max_tokens`` of the sampler in a file for `fit`; None where none is written."""
+    if not _is_recipe(data):
+        return None
+    section = _settings(data).get("model")
+    for name in ("init_args", "sampler", "init_args"):
+        section = section.get(name) if isinstance(section, dict) else None
+    return section.get("max_tokens") if isinstance(section, dict) else None
 
 
 def _from_hub(given: argparse.Namespace) -> list[Any] | None:

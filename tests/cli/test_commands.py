@@ -132,6 +132,8 @@ def test_the_file_of_the_page_runs_through_every_command(
     run("predict", "-c", "mine.yaml", "--ckpt_path", checkpoint)
     [predictions] = tmp_path.glob("runs/mine/version_*/predictions.jsonl")
     assert all(json.loads(line)["completion"] for line in predictions.read_text().splitlines())
+    run("eval", checkpoint, "--data", "mine.yaml", "-n", "2", "--out", "as_the_run")
+    assert json.loads((tmp_path / "as_the_run" / "summary.json").read_text())["max_tokens"] == 32
     run("eval", checkpoint, "--data", "mine.yaml", "--max-tokens", "4", "-n", "8")
     run("export", "runs/mine/policy", "exported", "--measured", "eval", "--only", "adapter")
     card = (tmp_path / "exported" / "adapter" / "README.md").read_text()
