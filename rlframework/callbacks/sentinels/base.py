@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from copy import deepcopy
+from difflib import get_close_matches
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import pytorch_lightning as pl
@@ -68,6 +69,7 @@ class Sentinel(RolloutCallback, ABC):
         self.patience = patience
         self.memory: dict[str, Any] = {}
         self._measured: dict[str, float] = {}
+        self._seen: set[str] = set()
         self._since: int | None = None
         self._looks = 0
         self._told = False
@@ -125,6 +127,7 @@ class Sentinel(RolloutCallback, ABC):
             trainer: The Trainer.
             figures: The new figures by name.
         """
+        self._seen |= figures.keys()
         if not self.ready(figures):
             return
         seen = self.look(figures)
@@ -165,6 +168,15 @@ class Sentinel(RolloutCallback, ABC):
         """Look at an optimizer step that is done; called before checkpoints are saved."""
         if not trainer.fit_loop._should_accumulate():
             self.observe(trainer, self.figures(trainer, pl_module))
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Warn if a figure that it needs never came: it has not looked at anything."""
+        for name in sorted(set(self.needs) - self._seen) if self._seen else ():
+            near = get_close_matches(name, self._seen, n=1)
+            rank_zero_warn(
+                f"{type(self).__name__} has looked at nothing: it needs {name!r}, which this run did not have"
+                + (f"; it had {near[0]!r}" if near else "")
+            )
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Look at a validation during training; not at Lightning's trial of a few batches before it."""

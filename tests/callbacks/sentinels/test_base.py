@@ -42,6 +42,16 @@ def test_it_sees_the_figures_of_the_rollouts_first_step(grpo: Callable, fit: Cal
     assert all(figures.keys() >= {"train/truncated", "train/entropy", "train/grad_norm"} for figures in sentinel.seen)
 
 
+def test_a_figure_that_never_comes_is_said_at_the_end(grpo: Callable, fit: Callable) -> None:
+    """A misspelt one, above all: the sentinel would be silent for ever."""
+    sentinel = type("Misspelt", (Every,), {"needs": ("train/entropi",)})()
+    with pytest.warns(
+        UserWarning, match="Misspelt has looked at nothing: it needs 'train/entropi'.* had 'train/entropy'"
+    ):
+        fit(grpo(), callbacks=[sentinel])
+    assert sentinel.seen == []
+
+
 @pytest.mark.parametrize(
     ("found", "patience", "lines"),
     [
