@@ -61,7 +61,7 @@ class AppendingCSVLogger(CSVLogger):
 
 
 class _Rows(ExperimentWriter):
-    """Appends rows to ``metrics.csv``; a column that is new makes it anew, in one step."""
+    """Appends rows to ``metrics.csv``; for a new column the file is written again, in one step."""
 
     def __init__(self, log_dir: str) -> None:
         super().__init__(log_dir)

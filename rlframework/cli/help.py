@@ -55,7 +55,7 @@ GROUPS: Mapping[str, Sequence[tuple[str, str]]] = {
 MORE = """\
 more:
   --help-all                             every option, some hundred lines of them
-  --model.help GRPO                      the arguments of a class; likewise --data.help GSM8K
+  --model.help GRPO                      the arguments of a class; so does --data.help GSM8K
   docs/command_line.md                   a whole file, line by line
 
 `init_args` may be left out in an option: --model.learning_rate sets model.init_args.learning_rate of the file.
@@ -73,7 +73,7 @@ def short_help(command: str) -> str:
         usage: rlframework fit -c FILE [--SECTION.NAME VALUE ...]
     """
     lines = [f"usage: rlframework {command} -c FILE [--SECTION.NAME VALUE ...]", ""]
-    lines += [f"{ABOUT[command]}. An option sets one value anew, by its path in the file.", ""]
+    lines += [f"{ABOUT[command]}. An option replaces one value, by its path in the file.", ""]
     own = {f"the {command}": OWN[command]} if command in OWN else {}
     for title, options in {**own, **GROUPS}.items():
         lines += [f"{title}:", *(f"  {option:<38} {about}" for option, about in options), ""]

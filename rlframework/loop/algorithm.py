@@ -441,12 +441,12 @@ class Algorithm(Fields, pl.LightningModule, ABC):
 
     @_restricted_classmethod
     def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
-        """Make the module anew with the weights of a checkpoint, as Lightning does, unless the file is damaged.
+        """Make the module again, with the weights of a checkpoint, as Lightning does, unless the file is damaged.
 
         Args:
             checkpoint_path: The file.
             *args: As in Lightning's.
-            **kwargs: Likewise.
+            **kwargs: As in Lightning's.
 
         Raises:
             DamagedCheckpointError: The file is not what was saved.

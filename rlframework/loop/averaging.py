@@ -27,7 +27,7 @@ def _swa(trainer: pl.Trainer) -> list[Any]:
 def resume_swa(trainer: pl.Trainer, module: pl.LightningModule) -> None:
     """Give a resumed `StochasticWeightAveraging` its schedule back, with the learning rates that the run had.
 
-    Lightning makes the schedule anew when the next epoch begins: one step of it is lost, and making it sets rates.
+    Lightning makes another schedule when the next epoch begins: one step of it is lost, and making it sets rates.
     """
     for callback in _swa(trainer):
         if callback._scheduler_state is not None and not callback._initialized:

@@ -91,7 +91,7 @@ class SafeCheckpointIO(TorchCheckpointIO):
         Args:
             path: Where it is.
             *args: As in Lightning's, such as ``map_location``.
-            **kwargs: Likewise.
+            **kwargs: As in Lightning's.
 
         Raises:
             DamagedCheckpointError: It is not what was saved.

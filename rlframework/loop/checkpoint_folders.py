@@ -57,7 +57,7 @@ class SafeFolders:
             checkpoint: Of this rank.
             filepath: Where to.
             *args: As in the strategy's.
-            **kwargs: Likewise.
+            **kwargs: As in Lightning's.
 
         Raises:
             OSError: It cannot be written; the folder that was there is as it was.
@@ -92,7 +92,7 @@ class SafeFolders:
         Args:
             checkpoint_path: The file or folder.
             *args: As in the strategy's.
-            **kwargs: Likewise.
+            **kwargs: As in Lightning's.
 
         Raises:
             DamagedCheckpointError: It is not what was saved; on a rank without the damaged file a RuntimeError that

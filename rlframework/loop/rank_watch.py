@@ -150,7 +150,7 @@ class RankWatch(Checked, pl.Callback):
 
         Args:
             stop: Of `wishes`, added up over all ranks.
-            requeue: Likewise.
+            requeue: Of `wishes`, added up over all ranks.
         """
         if self._active is not None:
             self._active.agree(stop > 0, requeue > 0)

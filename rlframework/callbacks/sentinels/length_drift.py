@@ -14,7 +14,7 @@ class LengthDrift(Sentinel):
     """Finds that the length of completions has changed by a factor since the reward last rose.
 
     Length that brings reward is what a policy is to learn. So the comparison is with the rollouts since which the mean
-    reward has not risen by two standard errors, however long ago they are; whenever it has, they are taken anew.
+    reward has not risen by two standard errors, however long ago they are; whenever it has, they are taken again.
 
     Args:
         factor: By which the mean length has grown or shrunk.

@@ -51,7 +51,7 @@ class Sentinels(RolloutCallback):
         return {type(sentinel).__name__: sentinel.state_dict() for sentinel in self.sentinels}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on counting; a sentinel that the saved run did not have begins anew."""
+        """Go on counting; a sentinel that the saved run did not have begins at 0."""
         for sentinel in self.sentinels:
             if (saved := state_dict.get(type(sentinel).__name__)) is not None:
                 sentinel.load_state_dict(saved)
