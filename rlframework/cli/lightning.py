@@ -199,7 +199,9 @@ class RecipeCLI(LightningCLI):
                     # Lightning would measure the untrained policy, with a warning.
                     warnings.filterwarnings("error", message=".*no last checkpoint available")
                 super()._run_subcommand(subcommand)
-        except UserWarning:
+        except UserWarning as warning:
+            if "no last checkpoint available" not in str(warning):
+                raise
             where = self.trainer.log_dir or self.trainer.default_root_dir
             end(self.prog(), f"--ckpt_path last: there is none in {where}, the folder of this command; give its path")
         except BLAMED as error:

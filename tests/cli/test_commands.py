@@ -129,6 +129,10 @@ def test_the_file_of_the_page_runs_through_every_command(
     [checkpoint] = map(str, tmp_path.glob("runs/mine/version_0/checkpoints/last.ckpt"))
     assert "val/accuracy" in run("validate", "-c", "mine.yaml", "--ckpt_path", checkpoint)
     assert "test/accuracy" in run("test", "-c", "mine.yaml", "--ckpt_path", checkpoint)
+    with pytest.raises(SystemExit) as stopped:  # in the folder of a run of its own, where there is none
+        main(["test", "-c", "mine.yaml", "--ckpt_path", "last"])
+    assert stopped.value.code == 2
+    assert "--ckpt_path last: there is none in runs/mine/version_" in capsys.readouterr().err
     run("predict", "-c", "mine.yaml", "--ckpt_path", checkpoint)
     [predictions] = tmp_path.glob("runs/mine/version_*/predictions.jsonl")
     assert all(json.loads(line)["completion"] for line in predictions.read_text().splitlines())
