@@ -19,7 +19,7 @@ ELSEWHERE = {
     ("functional", "loop/test_memory.py"): "memory",
     ("loop", "distributed/test_reducer.py"): "optimizer_step",
     ("loop", "loop/test_rollout_algorithm.py"): "callback",
-    ("loop", "loop/test_flags.py"): "accumulation prompt_batches",
+    ("loop", "loop/test_flags.py"): "accumulation",
     ("loop", "loop/test_lightning.py"): "algorithm optimizer",
     ("metrics", "metrics/test_pass_at_k.py"): "at_k majority paired_bootstrap score share_bound",
     ("policies", "policies/test_causal_lm.py"): "base forward loading",

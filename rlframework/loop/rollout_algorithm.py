@@ -459,7 +459,7 @@ class RolloutAlgorithm(Algorithm):
         with self.together(), single_precision(self.device):
             if prompts:
                 update_all(measured.values(), completions)
-            if stage == "val":
+            if prompts and stage == "val":
                 scores = {name: one.scores for name, one in measured.items()}
                 self._tell("on_validation_completions", completions, scores)
         for name, score in measured.items():
