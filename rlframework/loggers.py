@@ -79,7 +79,7 @@ class _Rows(ExperimentWriter):
             return
         try:
             if new := {name for row in self.metrics for name in row} - set(self.metrics_keys):
-                self._write_anew(sorted([*self.metrics_keys, *new]))
+                self._rewrite(sorted([*self.metrics_keys, *new]))
             append_lines(self.metrics_file_path, self._rows(self.metrics))
         except OSError as error:
             warnings.warn(
@@ -90,7 +90,7 @@ class _Rows(ExperimentWriter):
             return
         self.metrics = []
 
-    def _write_anew(self, columns: list[str]) -> None:
+    def _rewrite(self, columns: list[str]) -> None:
         """Write the file with other columns beside its place: a killed process leaves the older or the new one."""
         path, before = Path(self.metrics_file_path), self.metrics_keys
         scratch = path.with_name(".metrics.csv.unfinished")

@@ -14,6 +14,7 @@ from pytorch_lightning.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoa
 from torch import Tensor
 
 from rlframework.utilities.imports import require
+from rlframework.utilities.whole_lines import append_lines, end_last_line, is_json
 
 Row = dict[str, str | float | None]
 
@@ -101,11 +102,8 @@ def _(logger: MLFlowLogger, name: str, values: Tensor, step: int) -> None:
 def _(logger: CSVLogger, name: str, rows: Sequence[Row], step: int) -> None:
     path = Path(logger.log_dir, f"{name}.jsonl")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
-        # A run that was killed may have left half a line.
-        whole = file.tell() == 0 or (file.seek(-1, 2), file.read())[1] == b"\n"
-        lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
-        file.write(("" if whole else "\n").encode() + "".join(lines).encode())
+    end_last_line(path, is_json)  # A run that was killed may have left half a line.
+    append_lines(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
 
 
 def as_markdown(rows: Sequence[Row]) -> str:

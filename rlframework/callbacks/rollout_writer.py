@@ -15,7 +15,7 @@ import pytorch_lightning as pl
 from rlframework.loop.callback import RolloutCallback, RolloutRecord
 from rlframework.utilities.distributed import replica
 from rlframework.utilities.paths import writable_folder
-from rlframework.utilities.whole_lines import append_lines, end_last_line
+from rlframework.utilities.whole_lines import append_lines, end_last_line, is_json
 
 # How a line begins; until 0.1 it had no attempt.
 _START = re.compile(rb'\{"rollout": (\d+), (?:"attempt": (\d+), )?')
@@ -59,7 +59,7 @@ class RolloutWriter(RolloutCallback):
         folder = writable_folder(self.folder or trainer.log_dir or trainer.default_root_dir)
         self.path = folder / ("rollouts.jsonl" if replicas == 1 else f"rollouts-{rank}.jsonl")
         if self.path.exists() and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            end_last_line(self.path, _is_json)
+            end_last_line(self.path, is_json)
             self._written = _index(self.path)
 
     def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, record: RolloutRecord) -> None:
@@ -163,14 +163,6 @@ def _begins_with(path: Path, start: int, end: int, lines: bytes) -> bool:
         file.seek(start)
         there = file.read(end - start)
     return lines == there or (last and lines.startswith(there))
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        json.loads(line)
-    except ValueError:
-        return False
-    return True
 
 
 def _index(path: Path) -> dict[int, tuple[int, int, int]]:

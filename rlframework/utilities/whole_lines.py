@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -75,3 +76,12 @@ def end_last_line(path: str | Path, is_whole: Callable[[bytes], bool]) -> None:
         elif rest:
             file.truncate(end - len(rest))
             warnings.warn(f"{path} ended in half a line of {len(rest)} bytes; they were removed", stacklevel=3)
+
+
+def is_json(line: bytes) -> bool:
+    """Return whether a line is JSON, for `end_last_line`."""
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
