@@ -15,9 +15,9 @@ _RENAME = "rename one of them (the name= of a reward, its key in rewards=, or th
 def figure_name(name: str) -> str:
     """Return a figure's name as loggers get it: ASCII letters, digits, ``_-@`` and ``/`` stay, all else is ``_``.
 
-    MLflow refuses brackets and ``*``, Lightning's MLFlowLogger takes what it does not know out of a name, and
-    TensorBoard writes ``_`` for it. So every logger, ``monitor=`` and ``metrics.csv`` have one and the same name. Only
-    ``pass@8`` stays what the field calls it, and MLflow has ``pass8``, TensorBoard ``pass_8``.
+    MLflow refuses brackets and ``*``, and Lightning's MLFlowLogger takes what it does not know out of a name. So every
+    logger, ``monitor=`` and ``metrics.csv`` have one and the same name. Only ``pass@8`` stays what the field calls it,
+    and MLflow has ``pass8``.
 
     Args:
         name: As somebody gave it.

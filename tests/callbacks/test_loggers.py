@@ -39,7 +39,7 @@ class Scored(RowReward):
 def trained(logger: Any, grpo: Make, fit: Fit) -> pl.Trainer:
     """Train two epochs with a component whose name most stores refuse, and with all that SampleLogger shows."""
     reward = WeightedSum(rewards={"vowels": Scored(), "half * (strict)": Scored()})
-    algorithm = grpo(reward=reward, validation={"vowels": Scored()})
+    algorithm = grpo(reward=reward, validation={"vowels": Scored(), "pass@1": Scored()})
     callbacks = [SampleLogger(every_n_rollouts=2)]
     return fit(algorithm, prompts=8, held_out=6, max_epochs=2, callbacks=callbacks, logger=logger)
 
@@ -105,7 +105,7 @@ class TestTensorBoard:
     def test_a_run(self, logger: TensorBoardLogger, grpo: Make, fit: Fit) -> None:
         trained(logger, grpo, fit)
         stored = self.read(logger)
-        assert set(stored.Tags()["scalars"]) > FIGURES
+        assert set(stored.Tags()["scalars"]) > {*FIGURES, "val/pass@1"}
         assert [event.step for event in stored.Scalars("train/reward/total")] == [0, 1, 2, 3]
         heldout, rollout = self.texts(stored, "samples/heldout"), self.texts(stored, "samples/rollout")
         assert (set(heldout), set(rollout)) == ({1, 3}, {0, 2})
@@ -149,7 +149,9 @@ class TestMLflow:
     def test_a_run(self, logger: MLFlowLogger, grpo: Make, fit: Fit) -> None:
         trained(logger, grpo, fit)
         run = logger.experiment.get_run(logger.run_id)
-        assert run.data.metrics.keys() > FIGURES
+        assert run.data.metrics.keys() > {*FIGURES, "val/pass1"}
+        assert "learning_rate" in run.data.params
+        assert any(name.startswith("validation/pass_1") for name in run.data.params)
         history = logger.experiment.get_metric_history(logger.run_id, "train/reward/total")
         assert [point.step for point in history] == [0, 1, 2, 3]
         check_samples(self.rows(logger, "samples/heldout"), self.rows(logger, "samples/rollout"))
@@ -244,7 +246,7 @@ class TestWandb:
     def test_a_run(self, logger: WandbLogger, grpo: Make, fit: Fit) -> None:
         trained(logger, grpo, fit)
         history, folder = self.read(logger)
-        assert set().union(*history) > FIGURES
+        assert set().union(*history) > {*FIGURES, "val/pass@1"}
         assert [entry["trainer/global_step"] for entry in history if "train/reward/total" in entry] == [0, 1, 2, 3]
         check_samples(self.rows(history, folder, "samples/heldout"), self.rows(history, folder, "samples/rollout"))
 
