@@ -8,7 +8,7 @@ from rlframework.utilities import moved
 
 if TYPE_CHECKING:
     # For the completion of notebooks, which does not read `__init__.pyi`.
-    from rlframework import rewards
+    from rlframework import environments, rewards
     from rlframework.algorithms import (
         BNPO,
         CISPO,
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from rlframework.samplers import (
         BatchedSampler,
         DynamicSampling,
+        EpisodeSampler,
         GenerateSampler,
         GroupSampler,
         SharedPrefixSampler,

@@ -1,4 +1,4 @@
-from . import rewards
+from . import environments, rewards
 from .algorithms import (
     BNPO,
     CISPO,
@@ -33,6 +33,7 @@ from .rollout import Rollout
 from .samplers import (
     BatchedSampler,
     DynamicSampling,
+    EpisodeSampler,
     GenerateSampler,
     GroupSampler,
     SharedPrefixSampler,
@@ -65,6 +66,7 @@ __all__ = [
     "DemonstrationDataModule",
     "DrGRPO",
     "DynamicSampling",
+    "EpisodeSampler",
     "Evaluation",
     "GenerateSampler",
     "GroupSampler",
@@ -93,6 +95,7 @@ __all__ = [
     "UnslothPolicy",
     "UnslothSampler",
     "VLLMSampler",
+    "environments",
     "evaluate",
     "probe",
     "rewards",

@@ -7,21 +7,33 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, overload
 
 from rlframework.prompt import Prompt
+from rlframework.turns import Call, Turn
 
-StopReason = Literal["stop", "length"]
+StopReason = Literal["stop", "length", "turns", "environment", "failed"]
 
 
 @dataclass
 class Completion:
-    """One answer of the policy to one prompt.
+    """One answer of the policy to one prompt, or one episode: turns of the policy and of an environment.
 
     Args:
         prompt: The prompt that was answered.
-        ids: Sampled token ids, up to and including the stop token.
-        text: The ids as text, without the stop token; derived from the ids and never tokenised again.
-        stop_reason: ``"stop"`` if the policy ended it, ``"length"`` if the token budget did.
+        ids: Token ids, up to and including the stop token; of an episode those of all turns.
+        text: The ids as text, without the stop token; derived from the ids and never tokenised again. Of an episode the
+            policy's last turn: what an environment wrote is in no reward's text.
+        stop_reason: ``"stop"`` if the policy ended it, ``"length"`` if the token budget did, ``"turns"`` if the limit
+            of turns, ``"environment"`` if the environment, and ``"failed"`` if the environment broke.
         logprobs: Log-probability of each id under the distribution it was sampled from (nats), or empty where
-            the sampler cannot tell.
+            the sampler cannot tell. 0 for ids that an environment gave; nothing looks at those.
+        turns: The turns of an episode, in their order; empty for a plain answer.
+        episode: What the environment made for this row, in its last state; None for a plain answer.
+        failure: Why the environment broke, or None. Such a row has no reward.
+
+    Example:
+        >>> turns = [Turn(0, 2, "policy", "look"), Turn(2, 3, "environment", "7"), Turn(3, 5, "policy", "It is 7")]
+        >>> episode = Completion(Prompt([1], "?"), [2, 3, 4, 5, 6], "It is 7", "stop", turns=turns)
+        >>> episode.sampled, episode.sampled_tokens
+        ([True, True, False, True, True], 4)
     """
 
     prompt: Prompt
@@ -29,11 +41,31 @@ class Completion:
     text: str
     stop_reason: StopReason
     logprobs: list[float] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
+    episode: Any = None
+    failure: str | None = None
 
     @property
     def truncated(self) -> bool:
-        """Whether the token budget cut the completion before the policy ended it."""
-        return self.stop_reason == "length"
+        """Whether a limit cut the completion before the policy ended it: the token budget, or that of turns."""
+        return self.stop_reason in ("length", "turns")
+
+    @property
+    def sampled(self) -> list[bool]:
+        """Of each id, whether the policy sampled it."""
+        if not self.turns:
+            return [True] * len(self.ids)
+        return [turn.by == "policy" for turn in self.turns for _ in range(turn.start, turn.end)]
+
+    @property
+    def sampled_tokens(self) -> int:
+        """Number of ids that the policy sampled."""
+        return sum(self.sampled)
+
+    @property
+    def calls(self) -> list[Call]:
+        """The tool calls of all turns."""
+        return [call for turn in self.turns for call in turn.calls]
 
 
 @dataclass

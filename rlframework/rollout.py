@@ -19,8 +19,9 @@ class Rollout:
     """``B = N * G`` completions as tensors, in group-major order.
 
     Prompts are padded on the left and completions on the right, so that column ``P`` is the first sampled token of
-    every row. Padding is known by the masks alone, never by an id: a padding id that equals the end-of-sequence id
-    is harmless.
+    every row. The policy reads ``completion_mask`` and learns from ``loss_mask``: the tokens that an environment gave
+    are in the first alone. Padding is known by the masks, never by an id: a padding id that equals the end-of-sequence
+    id is harmless.
 
     Args:
         prompt_ids: ``(B, P)`` int64, left-padded.
@@ -39,7 +40,8 @@ class Rollout:
         old_logprobs: ``(B, T)`` float32 under the weights that sampled, or None if nothing needs them: the only
             optimizer step on this rollout is taken with those weights, and no option compares with them.
         reference_logprobs: ``(B, T)`` float32 under the reference policy, or None without a KL term.
-        loss_mask: ``(B, T)`` bool, the completion tokens that are learned from; by default all of them.
+        loss_mask: ``(B, T)`` bool, the completion tokens that are learned from, which the policy sampled; by default all
+            of them.
         sampler_correction: ``(B, T)`` or ``(B, 1)`` float32 factor for the gap between sampler and policy, or None.
         entropy_mask: ``(B, T)`` bool, the loss tokens whose entropy is high enough, or None if that is not asked.
         entropy_weights: ``(B, T)`` float32 that turn the entropies of the optimizer step into their mean, or None.
@@ -109,6 +111,7 @@ class Rollout:
             group_size=completions.group_size,
             temperature=temperature,
             sampler_logprobs=_right_pad(logprobs, width, 0.0) if known else None,
+            loss_mask=_right_pad([torch.tensor(row.sampled, dtype=torch.bool) for row in rows], width, False),
         )
 
     def __len__(self) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
@@ -135,7 +136,7 @@ class SampleLogger(RolloutCallback):
             return
         rows = [*self._extremes(trainer, record, largest=True), *self._extremes(trainer, record, largest=False)]
         self._log(trainer, "samples/rollout", [*rows, *_most_changed(changed, self.rollout)])
-        lengths = record.rollout.completion_mask.sum(1).float().cpu()
+        lengths = torch.tensor([float(row.sampled_tokens) for row in record.completions])
         for name, values in (("samples/reward", total[~total.isnan()]), ("samples/completion_length", lengths)):
             for logger in trainer.loggers if len(values) else []:
                 log_histogram(logger, name, values, _step(trainer))
@@ -171,7 +172,7 @@ class SampleLogger(RolloutCallback):
             "expected": _storable(expected_answer(prompt, getattr(trainer, "datamodule", None))),
             **{name: None if value.isnan() else float(value) for name, value in numbers.items()},
             "stop_reason": completion.stop_reason,
-            "tokens": len(completion.ids),
+            "tokens": completion.sampled_tokens,
         }
 
     def _logs(self, trainer: pl.Trainer) -> bool:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+from typing import get_args
+
 import torch
 
+from rlframework.completions import Completions, StopReason
 from rlframework.functional.advantages import group_spread, group_std
 from rlframework.loop.callback import RolloutRecord
 from rlframework.metrics.tally import Tally
 from rlframework.rollout import Rollout
+from rlframework.turns import CallFault
 
 
 def tally_rollout(tally: Tally, record: RolloutRecord, seconds: float) -> None:
@@ -33,9 +39,31 @@ def tally_rollout(tally: Tally, record: RolloutRecord, seconds: float) -> None:
             tally.mean(f"judgement/{name}/{metric}", figures)
     tally.mean("reward_std_in_group", group_std(scores.total))
     tally.mean("zero_std_groups", (group_spread(scores.total) == 0).float())
-    tally.mean("completion_length", rollout.completion_mask.sum(1).float())
+    tally.mean("completion_length", torch.tensor([float(row.sampled_tokens) for row in record.completions]))
     tally.mean("truncated", rollout.truncated.float())
     tally.mean("rollout_seconds", torch.tensor(seconds))
+    # An episode that could not start has no turns.
+    if any(row.turns or row.failure for row in record.completions):
+        _tally_episodes(tally, record.completions)
+
+
+def _tally_episodes(tally: Tally, completions: Completions) -> None:
+    """Add the mean of each figure over episodes; the same names on every rank, whatever happened there."""
+    rows = completions.rows
+
+    def per_row(name: str, values: Iterable[float]) -> None:
+        tally.mean(f"episode/{name}", torch.tensor([float(value) for value in values]))
+
+    per_row("turns", (sum(turn.by == "policy" for turn in row.turns) for row in rows))
+    per_row("return", (sum(turn.reward for turn in row.turns) if row.failure is None else math.nan for row in rows))
+    per_row("given_tokens", (len(row.ids) - row.sampled_tokens for row in rows))
+    per_row("shortened_tokens", (sum(turn.shortened for turn in row.turns) for row in rows))
+    per_row("environment_seconds", (sum(turn.seconds for turn in row.turns) for row in rows))
+    per_row("calls/all", (len(row.calls) for row in rows))
+    for fault in get_args(CallFault):
+        per_row(f"calls/{fault}", (sum(call.fault == fault for call in row.calls) for row in rows))
+    for reason in get_args(StopReason):
+        per_row(f"ended_by/{reason}", (row.stop_reason == reason for row in rows))
 
 
 def tally_gap(tally: Tally, rollout: Rollout) -> None:
@@ -48,5 +76,5 @@ def tally_gap(tally: Tally, rollout: Rollout) -> None:
     if rollout.old_logprobs is None or rollout.sampler_logprobs is None:
         return
     gap = (rollout.old_logprobs - rollout.sampler_logprobs).abs()
-    tally.mean("sampler_gap", gap, rollout.completion_mask)
-    tally.max("sampler_gap_max", gap, rollout.completion_mask)
+    tally.mean("sampler_gap", gap, rollout.loss_mask)
+    tally.max("sampler_gap_max", gap, rollout.loss_mask)

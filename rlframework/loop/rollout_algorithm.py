@@ -201,10 +201,10 @@ class RolloutAlgorithm(Algorithm):
         rollout = Rollout.of(
             completions, scores.total, pad_id=self.policy.pad_id, temperature=self.sampler.temperature
         ).to(self.device)
-        if self.mask_truncated:
-            rollout.loss_mask = rollout.completion_mask & ~rollout.truncated.unsqueeze(1)
         with self.inference():
             self.sampler_check.observe(self.policy, self.sampler, completions, rollout, step)
+        if self.mask_truncated:
+            rollout.loss_mask = rollout.loss_mask & ~rollout.truncated.unsqueeze(1)
         rollout.old_logprobs = self._old_logprobs(rollout, step)
         rollout.reference_logprobs = self._scored_by(self.reference, rollout) if self.reference else None
         rollout.sampler_correction = self._correction(rollout)
@@ -279,9 +279,9 @@ class RolloutAlgorithm(Algorithm):
         group = rollout.select(rows).trim()
         with self.inference():
             scored = self.policy.logprobs(group).logprobs
-        gap = (scored - known[rows, : scored.shape[1]]).masked_fill(~group.completion_mask, 0.0).abs().max()
+        gap = (scored - known[rows, : scored.shape[1]]).masked_fill(~group.loss_mask, 0.0).abs().max()
         if not on_any_rank(not gap <= 1e-4, self.policy):
-            return known.masked_fill(~rollout.completion_mask, 0.0)
+            return known.masked_fill(~rollout.loss_mask, 0.0)
         self.policy_scores_rollouts = True
         rank_zero_info(
             f"The sampler's log-probabilities are off by up to {float(gap):.2g} from the policy's: the policy scores "
@@ -290,13 +290,13 @@ class RolloutAlgorithm(Algorithm):
         return self._scored_by(self.policy, rollout)
 
     def _scored_by(self, policy: Policy, rollout: Rollout) -> Tensor:
-        """Return ``(B, T)`` log-probabilities; 0 on padding."""
+        """Return ``(B, T)`` log-probabilities; 0 where nothing is learned."""
         # In the very minibatches that will be learned from, which bounds memory, too: in others sums round otherwise,
         # and a divergence that is 0 becomes noise, which AdamW would turn into whole steps.
         scored = []
         with self.inference():
             for part in rollout.split(self.minibatches_per_rollout):
-                logprobs = policy.logprobs(part).logprobs.masked_fill(~part.completion_mask, 0.0)
+                logprobs = policy.logprobs(part).logprobs.masked_fill(~part.loss_mask, 0.0)
                 scored.append(pad(logprobs.float(), (0, rollout.weights.shape[1] - logprobs.shape[1])))
         return torch.cat(scored)
 

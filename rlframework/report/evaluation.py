@@ -165,8 +165,8 @@ class Evaluation:
 
     @property
     def length(self) -> float:
-        """Mean length of a completion in tokens, the stop token included."""
-        return sum(len(row.ids) for row in self.completions) / self.n
+        """Mean number of tokens that the policy sampled for a completion, the stop token included."""
+        return sum(row.sampled_tokens for row in self.completions) / self.n
 
     def _numbers(self, measure: str) -> Tensor:
         """Return the scores as floats: of bool and of whole numbers there is no mean and no NaN."""

@@ -39,7 +39,7 @@ def write_samples(
                 "completion": row.text,
                 "answer": answer_of(row),
                 "scores": {name: None if isnan(values[place]) else values[place] for name, values in columns.items()},
-                "tokens": len(row.ids),
+                "tokens": row.sampled_tokens,
                 "stop_reason": row.stop_reason,
             }
             file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")

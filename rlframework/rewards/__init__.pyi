@@ -2,6 +2,7 @@ from . import code, logic, math
 from .answer import AnswerCheck, CorrectAnswer
 from .base import RewardModel, RowReward, Scores, WeightedSum, optional
 from .code import CodeTests
+from .episode import EpisodeReturn
 from .failure_limits import RewardLimits
 from .format import ApproximateFormat, ExactFormat
 from .function import BatchFunctionReward, FunctionReward, TRLReward, as_reward
@@ -24,6 +25,7 @@ __all__ = [
     "CallResult",
     "CodeTests",
     "CorrectAnswer",
+    "EpisodeReturn",
     "EquationLayout",
     "EquationReward",
     "EquationSetup",

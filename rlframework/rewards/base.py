@@ -6,7 +6,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, final
 
 import torch
@@ -132,6 +132,8 @@ class RewardModel(Checked, ABC):
     def evaluate(self, completions: Completions) -> Scores:
         """Score every component and add them up.
 
+        A completion whose environment failed has no score in any of them, and counts as a failed check.
+
         Raises:
             TypeError: A component returned what is no scores.
             ValueError: A component returned a wrong number of scores, or one that is infinite or beyond `LARGEST`.
@@ -139,6 +141,8 @@ class RewardModel(Checked, ABC):
         parts = self.components()
         with stoppable():
             judgements = {part.name: judged(part.name, part.reward.score(completions), completions) for part in parts}
+        if any(row.failure for row in completions):
+            judgements = {name: without_failed(judgement, completions) for name, judgement in judgements.items()}
         total = added_up(parts, judgements)
         _refuse_large(f"the total of reward {self.name!r}", total)
         return Scores(
@@ -344,6 +348,23 @@ def added_up(parts: Sequence[Component], judgements: Mapping[str, Judgement]) ->
     weights = torch.tensor([part.weight for part, _ in voices]).view(-1, 1, 1)
     abstains = (scores.isnan() & owed).any(0) | scores.isnan().all(0)
     return (weights * scores).nansum(0).masked_fill(abstains, float("nan"))
+
+
+def without_failed(judgement: Judgement, completions: Completions) -> Judgement:
+    """Return what a reward said, with a failed check in place of a score where the environment of an episode failed.
+
+    Args:
+        judgement: In shape, ``(N, G)``.
+        completions: What was judged.
+    """
+    failed = torch.tensor([row.failure is not None for row in completions]).view_as(judgement.scores)
+    first = next(row.failure for row in completions if row.failure)
+    return replace(
+        judgement,
+        scores=judgement.scores.masked_fill(failed, math.nan),
+        errors=judgement.error_flags | failed,
+        detail=judgement.detail or f"the environment failed: {first}",
+    )
 
 
 # Squares of a million scores of this size, added up, are still a float32: a spread of more is infinite, and the

@@ -30,8 +30,10 @@ class FunctionReward(RewardModel):
     """A function of one completion, such as ``def f(completion, answer) -> float``, sync or async.
 
     Its parameters say what it gets: ``completion`` is the text, ``prompt`` the prompt's text, ``ids`` the token ids,
-    ``parsed`` the answer within the template (None where it is broken or the token budget cut it), ``stop_reason`` is
-    ``"stop"`` or ``"length"``, and any other name is a column of the data. With ``**kwargs`` it gets all of these and
+    ``parsed`` the answer within the template (None where it is broken or a limit cut it), and ``stop_reason`` why it
+    ended, such as ``"stop"`` or ``"length"``. Of an episode ``completion`` is the policy's last turn, ``turns`` and
+    ``calls`` are all of them, and ``episode`` is what the environment made for the row, in its last state. Any other
+    name is a column of the data. With ``**kwargs`` it gets all of these and
     every column. A parameter with a default keeps it where the row has no such column. None abstains. A function that
     raises has failed to check that row: the row abstains, the failure is counted, and many of them stop the run.
 
@@ -110,6 +112,9 @@ class FunctionReward(RewardModel):
             "prompt": row.prompt.text,
             "ids": row.ids,
             "stop_reason": row.stop_reason,
+            "turns": row.turns,
+            "calls": row.calls,
+            "episode": row.episode,
         }
         if _open_ended(self.parameters) or "parsed" in self.parameters:
             available["parsed"] = self.template.answer_of(row)
@@ -156,6 +161,9 @@ class BatchFunctionReward(RewardModel):
             "prompts": [row.prompt.text for row in completions],
             "ids": [row.ids for row in completions],
             "stop_reason": [row.stop_reason for row in completions],
+            "turns": [row.turns for row in completions],
+            "calls": [row.calls for row in completions],
+            "episode": [row.episode for row in completions],
         }
         columns = {name: completions.column(name) for name in _shared_columns(completions)}
         arguments = _arguments_of(self.parameters, {**columns, **available}, completions.column)

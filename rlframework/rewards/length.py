@@ -10,7 +10,8 @@ class SoftOverlong(RowReward):
     """Punishes completions that come near the token budget, the more the nearer: 0 down to -1.
 
     ``0`` up to ``max_tokens - margin`` tokens, from there ``(max_tokens - margin - n) / margin``, and -1 beyond
-    ``max_tokens``. DAPO (arXiv:2503.14476), TRL's ``get_soft_overlong_punishment``.
+    ``max_tokens``. Of an episode, ``n`` counts what the policy sampled. DAPO (arXiv:2503.14476), TRL's
+    ``get_soft_overlong_punishment``.
 
     Args:
         max_tokens: Length at which the punishment is full.
@@ -36,5 +37,5 @@ class SoftOverlong(RowReward):
 
     def score_row(self, completion: Completion) -> float:
         """Return a number in [-1, 0]."""
-        beyond = len(completion.ids) - (self.max_tokens - self.margin)
+        beyond = completion.sampled_tokens - (self.max_tokens - self.margin)
         return max(min(-beyond / self.margin, 0.0), -1.0)

@@ -1,5 +1,7 @@
 from .base import GroupSampler
 from .batched import BatchedSampler
+from .conversation import Conversation, Reply
+from .episodes import EpisodeSampler
 from .filters import DynamicSampling, SpreadFilter
 from .generate import GenerateSampler
 from .shared_prefix import SharedPrefixSampler
@@ -10,11 +12,14 @@ from .vllm import DiskSync, LoRASync, ServerError, VLLMSampler, WeightSync
 
 __all__ = [
     "BatchedSampler",
+    "Conversation",
     "DiskSync",
     "DynamicSampling",
+    "EpisodeSampler",
     "GenerateSampler",
     "GroupSampler",
     "LoRASync",
+    "Reply",
     "ServerError",
     "SharedPrefixSampler",
     "SpreadFilter",

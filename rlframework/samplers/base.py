@@ -13,6 +13,7 @@ from rlframework.completions import Completions
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel
+from rlframework.samplers.conversation import Conversation
 from rlframework.terms.sampler_correction import SamplerCorrection
 from rlframework.utilities.arguments import Checked, check_argument, meant_by
 from rlframework.utilities.words import record, recorded
@@ -63,6 +64,8 @@ class GroupSampler(Checked, ABC):
         # A subclass that samples otherwise has to say so again.
         if {"sample", "draw"} & vars(cls).keys() and "samples_policy_itself" not in vars(cls):
             cls.samples_policy_itself = False
+        if "sample" in vars(cls) and "converse" not in vars(cls):
+            cls.converse = GroupSampler.converse  # type: ignore[method-assign]
 
     def __init__(
         self,
@@ -148,6 +151,25 @@ class GroupSampler(Checked, ABC):
             prompts: The prompts, in the order that the result keeps.
             step: Which rollout this is; a new one draws new samples from the same prompts.
         """
+
+    def converse(
+        self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0, stops: frozenset[int] = frozenset()
+    ) -> Conversation:
+        """Begin a conversation of ``N * G`` rows, which are sampled turn by turn; for `EpisodeSampler`.
+
+        Args:
+            policy: The policy to sample from, with the weights it has now.
+            prompts: ``N`` prompts, in the order of the rows.
+            step: Number of the rollout, a part of the seed.
+            stops: Ids that end a turn, besides those that end a completion.
+
+        Raises:
+            TypeError: This sampler cannot go on from what it sampled.
+        """
+        raise TypeError(
+            f"{type(self).__name__} answers a prompt once and cannot go on from there; for episodes use "
+            "SharedPrefixSampler, BatchedSampler or VLLMSampler, or override converse()"
+        )
 
     def for_evaluation(self) -> GroupSampler:
         """Return the sampler for evaluation: one greedy completion per prompt."""

@@ -12,9 +12,9 @@ from rlframework.completions import Completion, Completions, StopReason
 from rlframework.functional.sampling import inverse_cdf_sample, truncated
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
-from rlframework.rollout import left_pad
 from rlframework.samplers.base import GroupSampler
-from rlframework.utilities.distributed import is_sharded, on_any_rank
+from rlframework.samplers.conversation import Conversation
+from rlframework.samplers.read_again import ReadAgain
 
 
 class BatchedSampler(GroupSampler):
@@ -36,7 +36,6 @@ class BatchedSampler(GroupSampler):
 
     samples_policy_itself = True
 
-    @torch.no_grad()
     def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
         """Sample ``group_size`` completions of at most ``max_tokens`` for each prompt.
 
@@ -49,33 +48,36 @@ class BatchedSampler(GroupSampler):
             RuntimeError: The policy's logits are not numbers.
             ValueError: A prompt and the token budget together exceed what the model can read, or a prompt is empty.
         """
+        conversation = self._read_again(policy, prompts, step, frozenset())
+        rows = [prompt for prompt in prompts for _ in range(self.group_size)]
+        replies = conversation.reply(dict.fromkeys(range(len(rows)), self.max_tokens), {})
+        completions = []
+        for row, (ids, logprobs, reason) in sorted(replies.items()):
+            text = policy.decode(ids[:-1] if reason == "stop" else ids)
+            completions.append(Completion(rows[row], ids, text, reason, logprobs))
+        return Completions(completions, self.group_size)
+
+    def converse(
+        self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0, stops: frozenset[int] = frozenset()
+    ) -> Conversation:
+        """Begin a conversation of ``N * G`` rows that reads prompt and turns again before each turn.
+
+        Args:
+            policy: The policy to sample from, with the weights it has now.
+            prompts: ``N`` prompts, in the order of the rows.
+            step: Number of the rollout, a part of the seed.
+            stops: Ids that end a turn, besides those that end a completion.
+
+        Raises:
+            ValueError: A prompt and the token budget together exceed what the model can read, or a prompt is empty.
+        """
+        return self._read_again(policy, prompts, step, stops)
+
+    def _read_again(self, policy: Policy, prompts: Sequence[Prompt], step: int, stops: frozenset[int]) -> ReadAgain:
         self._check_room(policy, prompts)
         rows = [prompt for prompt in prompts for _ in range(self.group_size)]
-        device, sharded = policy.device, is_sharded(policy)
-        uniforms = self._uniforms_on(device, prompts, step)
-        stops = torch.tensor(sorted(policy.eos_ids), device=device)
-        ids, mask = left_pad([prompt.ids for prompt in rows], policy.pad_id, device)  # (B, P)
-
-        tokens: list[Tensor] = []
-        logprobs: list[Tensor] = []
-        running = torch.ones(len(rows), dtype=torch.bool, device=device)
-        cache, everyone = None, torch.arange(len(rows), device=device)
-        for position in range(self.max_tokens):
-            logits, cache = policy.next_logits(ids, mask, cache)
-            chosen, scores = self.draw(logits, uniforms[:, position], everyone, position)
-            tokens.append(chosen)
-            logprobs.append(scores)
-            running &= ~torch.isin(chosen, stops)
-            unfinished = int(running.sum())
-            if self.progress is not None:
-                self.progress(position + 1, unfinished)
-            if not on_any_rank(unfinished > 0, policy, sharded):
-                break
-            ids = chosen.unsqueeze(1)
-            mask = torch.cat([mask, torch.ones_like(ids, dtype=torch.bool)], dim=1)
-        if logits.isnan().any():
-            raise RuntimeError("the policy's logits are NaN; its weights have diverged")
-        return self._completions(policy, rows, torch.stack(tokens, 1), torch.stack(logprobs, 1))
+        uniforms = self._uniforms_on(policy.device, prompts, step)
+        return ReadAgain(policy, rows, uniforms, self.draw, policy.eos_ids | stops, self.progress)
 
     def draw(self, logits: Tensor, uniforms: Tensor, rows: Tensor, position: int) -> tuple[Tensor, Tensor]:
         """Draw one token for each row that is in the batch; override it to steer what is sampled.
@@ -84,7 +86,7 @@ class BatchedSampler(GroupSampler):
             logits: ``(B', V)``.
             uniforms: ``(B',)`` the rows' own random numbers.
             rows: ``(B',)`` which rows these are, of ``N * G``.
-            position: Of the token in its completion.
+            position: Of the token in its completion, or in its turn of an episode.
 
         Returns:
             ``(B',)`` tokens and ``(B',)`` log-probabilities under the distribution that they were drawn from.

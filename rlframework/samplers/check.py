@@ -99,7 +99,7 @@ def _prove(policy: Policy, sampler: GroupSampler, completions: Completions, roll
         _refuse(policy, sampler, completions, rollout, rows, gap, allowed)
     together = replace(rollout.select(torch.tensor(rows, device=policy.device)), group_size=len(rows) // 2 or 1).trim()
     gaps = policy.logprobs(together).logprobs - cast(Tensor, together.sampler_logprobs)
-    off = float(_mean(gaps, together.completion_mask).max())
+    off = float(_mean(gaps, together.loss_mask).max())
     if on_any_rank(not off <= allowed, policy):
         raise RuntimeError(
             f"{type(policy).__name__} scores a minibatch otherwise than its rows by themselves, by {off:.2g} nats in "
@@ -119,7 +119,7 @@ def _allowed(policy: Policy, rows: Sequence[Rollout]) -> float:
         with exactly(policy):
             truth = [exact.single_logprobs(row).logprobs for row in rows]
         errors = [
-            _mean(policy.single_logprobs(row).logprobs - exact, row.completion_mask)
+            _mean(policy.single_logprobs(row).logprobs - exact, row.loss_mask)
             for row, exact in zip(rows, truth, strict=True)
         ]
         return LEAST + ROUNDING * float(torch.cat(errors).mean())
@@ -129,7 +129,7 @@ def _gap(policy: Policy, rollout: Rollout, row: int) -> float:
     """Return how far a row's log-probabilities are from the policy's, in the mean over tokens."""
     ending = _ending(rollout, row)
     gaps = policy.single_logprobs(ending).logprobs - cast(Tensor, ending.sampler_logprobs)
-    return float(_mean(gaps, ending.completion_mask))
+    return float(_mean(gaps, ending.loss_mask))
 
 
 def _mean(gaps: Tensor, mask: Tensor) -> Tensor:

@@ -157,37 +157,37 @@ RUNS = """
 import asyncio, atexit, os, signal, sys, time, urllib.request
 import httpx
 import pytorch_lightning as pl
-from hangs import pool
+from hangs import pool, say
 from rlframework import GRPO, BatchedSampler, PromptDataModule
 from rlframework.rewards import BatchFunctionReward, FunctionReward
 from rlframework.testing import letter_rows, tiny_policy
 
 def over():
     # After all threads that Python waits for. Taking the modules apart is left out: it only takes time.
-    print("over", flush=True)
+    say("over")
     os._exit(1)
 
 async def sleeps(completion):
-    print("asked", flush=True)
+    say("asked")
     await asyncio.sleep(3600)
 async def blocks(completion):
-    print("asked", flush=True)
+    say("asked")
     time.sleep(3600)
 async def thread(completion):
-    print("asked", flush=True)
+    say("asked")
     await asyncio.to_thread(time.sleep, 3600)
 async def batch(completions):
-    print("asked", flush=True)
+    say("asked")
     await asyncio.sleep(3600)
 async def client(completion):
-    print("asked", flush=True)
+    say("asked")
     async with httpx.AsyncClient(trust_env=False, timeout=None) as client:
         await client.post(URL, content="hang")
 def plain(completion):
-    print("asked", flush=True)
+    say("asked")
     time.sleep(3600)
 def http(completion):
-    print("asked", flush=True)
+    say("asked")
     urllib.request.urlopen(URL, b"hang").read()
 class Waits(BatchedSampler):
     def sample(self, policy, prompts, *, step=0):
@@ -217,19 +217,22 @@ if __name__ == "__main__":
                 while link is not None:
                     chain.append(type(link).__name__)
                     link = link.__cause__ or link.__context__
-                print("raised", ",".join(chain), repr(error), flush=True)
+                say("raised", ",".join(chain), repr(error))
                 raise
-        print("run", child, flush=True)
+        say("run", child)
         os.waitpid(child, 0)
-        print("gone", flush=True)
+        say("gone")
 """
 
 
 # In a module of its own, which another process imports without the rest.
 HANGS = """
-import time
+import os, time
+def say(*words):
+    # A line in one write: print makes two, and the line of another thread can fall between them.
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
 def pool(completion):
-    print("asked", flush=True)
+    say("asked")
     time.sleep(3600)
 """
 

@@ -1,0 +1,111 @@
+"""Conversation that reads prompt and turns again before each turn: slow, and right for every policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from rlframework.policies.base import Policy
+from rlframework.prompt import Prompt
+from rlframework.rollout import left_pad
+from rlframework.samplers.conversation import Conversation, Reply
+from rlframework.utilities.distributed import is_sharded, on_any_rank
+
+Draw = Callable[[Tensor, Tensor, Tensor, int], tuple[Tensor, Tensor]]
+
+
+class ReadAgain(Conversation):
+    """Samples turns with nothing kept between them; faster conversations are checked against it.
+
+    Args:
+        policy: The policy to sample from.
+        rows: The prompt of each of ``B`` rows.
+        uniforms: ``(B, max_tokens)`` each row's random numbers, one for a sampled token.
+        draw: Draws a token for each row, as `BatchedSampler.draw`.
+        stops: Ids that end a turn.
+        progress: Called after each token with (tokens done in this turn, rows unfinished).
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        rows: Sequence[Prompt],
+        uniforms: Tensor,
+        draw: Draw,
+        stops: frozenset[int],
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self._policy = policy
+        self._sharded = is_sharded(policy)
+        self._seen = [list(prompt.ids) for prompt in rows]
+        self._uniforms = uniforms
+        self._drawn = torch.zeros(len(rows), dtype=torch.int64, device=uniforms.device)
+        self._draw = draw
+        self._stops = stops
+        self._progress = progress
+
+    @torch.no_grad()
+    def reply(self, budgets: Mapping[int, int], given: Mapping[int, Sequence[int]]) -> dict[int, Reply]:
+        """Read rows again and sample their next turns together.
+
+        Args:
+            budgets: The most tokens of this turn, by row.
+            given: Ids that follow a row's last turn and are read before this one, by row.
+
+        Raises:
+            RuntimeError: The policy's logits are not numbers.
+        """
+        policy, device = self._policy, self._uniforms.device
+        for row, given_ids in given.items():
+            self._seen[row] += given_ids
+        # A rank without a row reads along with one that it does not count.
+        rows = list(budgets) or [0]
+        here = torch.tensor(rows, device=device)
+        left = torch.tensor([budgets.get(row, 0) for row in rows], device=device)
+        stops = torch.tensor(sorted(self._stops), device=device)
+        ids, mask = left_pad([self._seen[row] for row in rows], policy.pad_id, device)  # (B', S)
+
+        tokens: list[Tensor] = []
+        logprobs: list[Tensor] = []
+        running, cache = left > 0, None
+        while True:
+            logits, cache = policy.next_logits(ids, mask, cache)
+            number = (self._drawn[here] + len(tokens)).clamp(max=self._uniforms.shape[1] - 1)
+            chosen, scores = self._draw(logits, self._uniforms[here, number], here, len(tokens))
+            tokens.append(chosen)
+            logprobs.append(scores)
+            running &= ~torch.isin(chosen, stops) & (len(tokens) < left)
+            unfinished = int(running.sum())
+            if self._progress is not None:
+                self._progress(len(tokens), unfinished)
+            if not on_any_rank(unfinished > 0, policy, self._sharded):
+                break
+            ids = chosen.unsqueeze(1)
+            mask = torch.cat([mask, torch.ones_like(ids, dtype=torch.bool)], dim=1)
+        if logits.isnan().any():
+            raise RuntimeError("the policy's logits are NaN; its weights have diverged")
+        sampled = torch.stack(tokens, 1).tolist(), torch.stack(logprobs, 1).tolist()
+        replies = {
+            row: reply_of(self._stops, row_ids[: budgets[row]], row_logprobs)
+            for row, row_ids, row_logprobs in zip(rows, *sampled, strict=True)
+            if row in budgets
+        }
+        for row, reply in replies.items():
+            self._seen[row] += reply.ids
+            self._drawn[row] += len(reply.ids)
+        return replies
+
+
+def reply_of(stops: frozenset[int], ids: Sequence[int], logprobs: Sequence[float]) -> Reply:
+    """Return what a row said of the tokens that were drawn for it: up to its first stop token.
+
+    Args:
+        stops: Ids that end a turn.
+        ids: Drawn ids, also behind the stop token; no more than the budget.
+        logprobs: Of the same.
+    """
+    end = next((place + 1 for place, token in enumerate(ids) if token in stops), None)
+    kept = len(ids) if end is None else end
+    return Reply(list(ids[:kept]), list(logprobs[:kept]), "length" if end is None else "stop")
