@@ -40,8 +40,7 @@ class Rollout:
         old_logprobs: ``(B, T)`` float32 under the weights that sampled, or None if nothing needs them: the only
             optimizer step on this rollout is taken with those weights, and no option compares with them.
         reference_logprobs: ``(B, T)`` float32 under the reference policy, or None without a KL term.
-        loss_mask: ``(B, T)`` bool, the completion tokens that are learned from, which the policy sampled; by default all
-            of them.
+        loss_mask: ``(B, T)`` bool, the completion tokens that are learned from: sampled ones. By default all are.
         sampler_correction: ``(B, T)`` or ``(B, 1)`` float32 factor for the gap between sampler and policy, or None.
         entropy_mask: ``(B, T)`` bool, the loss tokens whose entropy is high enough, or None if that is not asked.
         entropy_weights: ``(B, T)`` float32 that turn the entropies of the optimizer step into their mean, or None.
