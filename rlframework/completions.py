@@ -34,6 +34,10 @@ class Completion:
         >>> episode = Completion(Prompt([1], "?"), [2, 3, 4, 5, 6], "It is 7", "stop", turns=turns)
         >>> episode.sampled, episode.sampled_tokens
         ([True, True, False, True, True], 4)
+        >>> print(episode.transcript)
+        [policy] look
+        [environment] 7
+        [policy] It is 7
     """
 
     prompt: Prompt
@@ -61,6 +65,11 @@ class Completion:
     def sampled_tokens(self) -> int:
         """Number of ids that the policy sampled."""
         return sum(self.sampled)
+
+    @property
+    def transcript(self) -> str:
+        """The whole of it for people: of an episode every turn behind its author, else the text."""
+        return "\n".join(f"[{turn.by}] {turn.text}" for turn in self.turns) or self.text
 
     @property
     def calls(self) -> list[Call]:

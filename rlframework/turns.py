@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 CallFault = Literal["malformed", "unknown", "arguments", "too_many", "told"]
@@ -59,3 +60,19 @@ class Turn:
     reward: float = 0.0
     seconds: float = 0.0
     shortened: int = 0
+
+
+def plain_turns(turns: Sequence[Turn]) -> list[dict[str, Any]]:
+    """Return turns as dictionaries for a record: who said what, with which calls, and what it paid.
+
+    The time that they took is left out: a run that is repeated takes another.
+
+    Args:
+        turns: Of one completion.
+
+    Example:
+        >>> plain_turns([Turn(0, 1, "policy", "4"), Turn(1, 3, "environment", "no")])[1]
+        {'by': 'environment', 'text': 'no', 'calls': [], 'reward': 0.0, 'start': 1, 'end': 3}
+    """
+    names = ("by", "text", "calls", "reward", "start", "end")
+    return [{name: asdict(turn)[name] for name in names} for turn in turns]

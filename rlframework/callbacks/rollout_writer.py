@@ -13,6 +13,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from rlframework.loop.callback import RolloutCallback, RolloutRecord
+from rlframework.turns import plain_turns
 from rlframework.utilities.distributed import replica
 from rlframework.utilities.paths import writable_folder
 from rlframework.utilities.whole_lines import append_lines, end_last_line, is_json
@@ -25,7 +26,8 @@ class RolloutWriter(RolloutCallback):
     """Appends one JSON line per completion: prompt, data row, completion, stop reason, each reward, advantage.
 
     ``row`` is the row of data with the expected answer, ``step`` the optimizer steps that were done before. ``details``
-    has the columns that rewards add, such as the verdict of a verifier; what JSON cannot hold becomes text.
+    has the columns that rewards add, such as the verdict of a verifier; what JSON cannot hold becomes text. An episode
+    has its ``turns``, and where the environment broke the ``failure``; ``completion`` is the policy's last turn.
 
     A rank writes its own file, ``rollouts.jsonl`` or ``rollouts-<rank>.jsonl``, a rollout in one write. A run that was
     resumed makes the rollouts since its checkpoint again: those that come out the same, as they do when nothing was
@@ -147,6 +149,8 @@ def records(collected: RolloutRecord) -> Iterator[dict[str, Any]]:
                 if judgement.columns
             },
             "advantage": advantages[row],
+            **({"turns": _plain(plain_turns(completion.turns))} if completion.turns else {}),
+            **({"failure": completion.failure} if completion.failure else {}),
         }
 
 

@@ -168,7 +168,7 @@ class SampleLogger(RolloutCallback):
             "chosen": "",
             "prompt_index": prompt.index,
             "prompt": _storable(prompt.text),
-            "completion": _storable(completion.text),
+            "completion": _storable(completion.transcript),
             "expected": _storable(expected_answer(prompt, getattr(trainer, "datamodule", None))),
             **{name: None if value.isnan() else float(value) for name, value in numbers.items()},
             "stop_reason": completion.stop_reason,

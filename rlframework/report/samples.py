@@ -12,12 +12,13 @@ from torch import Tensor
 from rlframework.completions import Completion
 from rlframework.rewards.math.answer_reader import AnswerReader
 from rlframework.rewards.template import AnswerTemplate
+from rlframework.turns import plain_turns
 
 
 def write_samples(
     path: str | Path, completions: Iterable[Completion], scores: Mapping[str, Tensor], template: AnswerTemplate | None
 ) -> Path:
-    """Write completions as JSON lines: prompt, expected answer, completion, the answer in it, scores, stop reason.
+    """Write completions as JSON lines: prompt, expected answer, completion, answer, scores, stop reason, turns.
 
     Args:
         path: The file.
@@ -42,5 +43,7 @@ def write_samples(
                 "tokens": row.sampled_tokens,
                 "stop_reason": row.stop_reason,
             }
+            if row.turns:
+                line["turns"] = plain_turns(row.turns)
             file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
     return Path(path)

@@ -287,7 +287,7 @@ def _checked(observation: Observation, turn: Turn) -> float:
     strange = next((text for text in observation.texts if not isinstance(text, str)), None)
     if strange is not None:
         raise TypeError(f"step() said {strange!r:.80} ({type(strange).__name__}); what the policy reads is text")
-    if len(observation.texts) not in {1, len(turn.calls)}:
+    if len(observation.texts) not in {1, len(turn.calls) or 1}:
         raise ValueError(f"step() gave {len(observation.texts)} texts for {len(turn.calls)} calls; give one for each")
     if not math.isfinite(observation.reward):
         raise ValueError(f"step() paid {observation.reward}; a reward is a finite number")
