@@ -169,7 +169,18 @@ def opens_working(text: str) -> bool:
         >>> opens_working("Hello<think>\n"), opens_working("<think></think>"), opens_working("2 < 3 or 4 > 3?")
         (True, False, False)
     """
-    return _WORKING.search(text.rstrip()) is not None
+    return bool(opened_working(text))
+
+
+def opened_working(text: str) -> str:
+    r"""Return the tag with which a prompt opens the working, or nothing if it opens none.
+
+    Example:
+        >>> opened_working("Hello<think>\n")
+        '<think>'
+    """
+    found = _WORKING.search(text.rstrip())
+    return found[0] if found else ""
 
 
 def _opened(text: str, messages: Sequence[Message], generation_prompt: str) -> str:
