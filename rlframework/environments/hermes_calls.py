@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from rlframework.environments.calls import CallFormat
-from rlframework.environments.json_calls import Malformed, call_of, decode, malformed
+from rlframework.environments.json_calls import MalformedError, call_of, decode, malformed
 from rlframework.turns import Call
 
 
@@ -40,15 +40,15 @@ class HermesCalls(CallFormat):
             elif tag[0] == "</think>":
                 found = []  # All before it was a thought.
             elif tag[0] == "</tool_call>":
-                found.append(malformed(Malformed("a </tool_call> has no <tool_call> before it")))
+                found.append(malformed(MalformedError("a </tool_call> has no <tool_call> before it")))
             else:
                 try:
                     value, end = decode(text, place)
                     if (closing := _CLOSING.match(text, end)) is None:
-                        raise Malformed("behind its JSON there is no </tool_call>")
+                        raise MalformedError("behind its JSON there is no </tool_call>")
                     place = closing.end()
                     found.append(call_of(value))
-                except Malformed as why:
+                except MalformedError as why:
                     found.append(malformed(why))
                     place = _behind_malformed(text, place)
         return found

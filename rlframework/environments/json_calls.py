@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from rlframework.turns import Call
 
 
-class Malformed(ValueError):
+class MalformedError(ValueError):
     """What the policy wrote is no call; the message is what it is told."""
 
 
@@ -20,7 +20,7 @@ def decode(text: str, start: int = 0) -> tuple[Any, int]:
         start: Where the value begins.
 
     Raises:
-        Malformed: There is no JSON value, it names a thing twice, or is nested too deep.
+        MalformedError: There is no JSON value, it names a thing twice, or is nested too deep.
     """
     while start < len(text) and text[start] in " \t\r\n":
         start += 1
@@ -28,11 +28,11 @@ def decode(text: str, start: int = 0) -> tuple[Any, int]:
         return _DECODER.raw_decode(text, start)
     except json.JSONDecodeError as error:
         where = f", near {text[error.pos : error.pos + 20]!r}" if error.pos < len(text) else " at its end"
-        raise Malformed(f"it is not valid JSON: {error.msg}{where}") from error
+        raise MalformedError(f"it is not valid JSON: {error.msg}{where}") from error
     except RecursionError as error:
-        raise Malformed("its JSON is nested too deep") from error
+        raise MalformedError("its JSON is nested too deep") from error
     except ValueError as error:  # An integer with more digits than Python reads.
-        raise Malformed(f"it is not valid JSON: {error}") from error
+        raise MalformedError(f"it is not valid JSON: {error}") from error
 
 
 def call_of(value: Any, key: str = "arguments") -> Call:
@@ -45,7 +45,7 @@ def call_of(value: Any, key: str = "arguments") -> Call:
         key: The name that the arguments have in it.
 
     Raises:
-        Malformed: It is no object of a name and arguments.
+        MalformedError: It is no object of a name and arguments.
 
     Example:
         >>> call_of({"name": "look", "arguments": {"key": "f"}}).arguments
@@ -53,27 +53,27 @@ def call_of(value: Any, key: str = "arguments") -> Call:
     """
     shape = f'write {{"name": ..., "{key}": {{...}}}}'
     if not isinstance(value, dict):
-        raise Malformed(f"it is no object; {shape}")
+        raise MalformedError(f"it is no object; {shape}")
     if not isinstance(value.get("name"), str) or not value["name"]:
-        raise Malformed(f'it has no "name"; {shape}')
+        raise MalformedError(f'it has no "name"; {shape}')
     if key not in value:
-        raise Malformed(f'it has no "{key}"; {shape}')
+        raise MalformedError(f'it has no "{key}"; {shape}')
     if extra := [name for name in value if name not in ("name", key)]:
-        raise Malformed(f'it has a "{extra[0]}" too; {shape}')
+        raise MalformedError(f'it has a "{extra[0]}" too; {shape}')
     arguments = value[key]
     if isinstance(arguments, str):
         try:
             arguments, end = decode(arguments)
-        except Malformed:
+        except MalformedError:
             end = -1
         if end != len(str(value[key]).rstrip()):
             arguments = None
     if not isinstance(arguments, dict):
-        raise Malformed(f'its "{key}" are no object; {shape}')
+        raise MalformedError(f'its "{key}" are no object; {shape}')
     return Call(value["name"], arguments)
 
 
-def malformed(why: Malformed) -> Call:
+def malformed(why: MalformedError) -> Call:
     """Return the call that stands for one that cannot be read.
 
     Args:
@@ -86,13 +86,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise Malformed(f'its JSON has "{name}" twice')
+            raise MalformedError(f'its JSON has "{name}" twice')
         found[name] = value
     return found
 
 
 def _no_number(name: str) -> NoReturn:
-    raise Malformed(f"it is not valid JSON: {name} is no number")
+    raise MalformedError(f"it is not valid JSON: {name} is no number")
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_number)

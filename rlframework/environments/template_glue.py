@@ -53,7 +53,7 @@ class TemplateGlue(Glue):
     def __init__(self, tokenizer: PreTrainedTokenizerBase, role: Literal["tool", "user"] = "tool") -> None:
         if tokenizer.chat_template is None:
             raise ValueError(
-                "the tokenizer has no chat template, which says what stands between two turns; set "
+                "the tokenizer has no chat template, which says what stands between turns; set "
                 "tokenizer.chat_template, or pass glue=PlainGlue(tokenizer, before=..., after=...) to the EpisodeSampler"
             )
         template = _Template(tokenizer, role)
@@ -222,7 +222,11 @@ class _Template:
         turn = [*history, *self._turn(name, calls=len(results))]
         alone = self._render(turn, opens=False).rpartition(_CALL)[2]
         tail = self._render([*turn, *self._said(results, name)], opens=True).rpartition(_CALL)[2]
-        same = tail[: next((place for place, both in enumerate(zip(alone, tail)) if both[0] != both[1]), len(alone))]
+        same = tail[
+            : next(
+                (place for place, both in enumerate(zip(alone, tail, strict=False)) if both[0] != both[1]), len(alone)
+            )
+        ]
         # Where nothing ends the turn that stands alone, the tag of the next role does.
         ends = list(self._special.finditer(same)) or list(self._special.finditer(tail))[:1]
         if not ends:
