@@ -3,6 +3,8 @@ from .calling import Caller, DirectCaller, Job, Outcome
 from .calls import CallFormat
 from .glue import Glue, PlainGlue
 from .hermes_calls import HermesCalls
+from .llama_calls import LlamaCalls
+from .template_calls import TemplateCalls
 from .template_glue import TemplateGlue
 from .toolbox import Toolbox, ToolEpisode
 
@@ -15,9 +17,11 @@ __all__ = [
     "Glue",
     "HermesCalls",
     "Job",
+    "LlamaCalls",
     "Observation",
     "Outcome",
     "PlainGlue",
+    "TemplateCalls",
     "TemplateGlue",
     "ToolEpisode",
     "ToolError",

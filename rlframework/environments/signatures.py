@@ -144,7 +144,7 @@ def misfit(schema: Schema, arguments: Mapping[str, Any]) -> str | None:
     if missing := [argument for argument in parameters.get("required", ()) if argument not in arguments]:
         return f"{name} needs the argument {_listed(missing)}; {takes}"
     for argument, value in arguments.items():
-        if (wrong := _wrong(properties[argument], value, argument)) is not None:
+        if (wrong := wrong_with(properties[argument], value, argument)) is not None:
             path, expected, found = wrong
             return f"the argument {path} of {name} has to be {expected}, got {found}"
     return None
@@ -172,13 +172,19 @@ def _kinds_of(value: Any) -> tuple[str, ...]:
     return ("integer", "number") if kind == "integer" else (kind,)
 
 
-def _wrong(schema: Schema, value: Any, path: str) -> tuple[str, str, str] | None:
-    """Return where a value does not fit, what was expected there, and what was found; None if it fits."""
+def wrong_with(schema: Schema, value: Any, path: str = "") -> tuple[str, str, str] | None:
+    """Return where a value does not fit a schema, what was expected there, and what was found; None if it fits.
+
+    Args:
+        schema: Of the value.
+        value: A JSON value.
+        path: What the value is called.
+    """
     kinds = _kinds_of(value)
     if schema.get("nullable") and value is None:
         return None
     if "anyOf" in schema:
-        tried = [_wrong(choice, value, path) for choice in schema["anyOf"]]
+        tried = [wrong_with(choice, value, path) for choice in schema["anyOf"]]
         if None in tried:
             return None
         inside = [wrong for wrong in tried if wrong is not None and wrong[0] != path]
@@ -194,7 +200,7 @@ def _wrong(schema: Schema, value: Any, path: str) -> tuple[str, str, str] | None
         inner = [(schema.get("items", {}), part, f"{path}[{place}]") for place, part in enumerate(value)]
     elif isinstance(value, dict):
         inner = [(schema.get("additionalProperties", {}), part, f"{path}[{key!r}]") for key, part in value.items()]
-    return next((wrong for part in inner if (wrong := _wrong(*part)) is not None), None)
+    return next((wrong for part in inner if (wrong := wrong_with(*part)) is not None), None)
 
 
 def _expected(schema: Schema) -> str:

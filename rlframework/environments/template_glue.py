@@ -53,8 +53,8 @@ class TemplateGlue(Glue):
     def __init__(self, tokenizer: PreTrainedTokenizerBase, role: Literal["tool", "user"] = "tool") -> None:
         if tokenizer.chat_template is None:
             raise ValueError(
-                "the tokenizer has no chat template, which says what stands between turns; set "
-                "tokenizer.chat_template, or pass glue=PlainGlue(tokenizer, before=..., after=...) to the EpisodeSampler"
+                "the tokenizer has no chat template, which says what stands between turns: set one, or "
+                "pass glue=PlainGlue(tokenizer, before=..., after=...) to the EpisodeSampler"
             )
         template = _Template(tokenizer, role)
         pieces, self._write = template.writing(template.pieces())
