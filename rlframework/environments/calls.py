@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
 
 from rlframework.turns import Call
 from rlframework.utilities.arguments import Checked
@@ -28,10 +32,20 @@ class CallFormat(Checked, ABC):
 
     stop_ids: frozenset[int] = frozenset()
 
+    def fitted(self, tokenizer: PreTrainedTokenizerBase, tools: Sequence[Callable[..., Any]]) -> CallFormat:
+        """Return the format as it is for a policy and its tools: this one, unless it depends on them.
+
+        Args:
+            tokenizer: The policy's tokenizer.
+            tools: Functions that the policy may call.
+        """
+        return self
+
     @abstractmethod
     def calls(self, text: str) -> list[Call]:
         """Return the calls in a turn, in their order; one that cannot be read is a `Call` with a fault.
 
         Args:
-            text: The policy's turn with its special tokens, without the stop token.
+            text: The policy's turn with its special tokens, without the stop token. If the prompt ends with the tag
+                that opens a thought, the text begins with it.
         """

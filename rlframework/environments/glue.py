@@ -23,6 +23,14 @@ class Glue(Checked, ABC):
 
     end_of_turn: frozenset[int] | None = None
 
+    def written(self, text: str) -> str:
+        """Return a text as it is put between turns, before it is encoded: by default as it is.
+
+        Args:
+            text: What an environment says.
+        """
+        return text
+
     @abstractmethod
     def between(self, texts: Sequence[Sequence[int]]) -> list[int]:
         """Return all ids from behind the end of the policy's turn to where its next one begins.

@@ -6,13 +6,17 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 
 import numpy as np
+from transformers import PreTrainedTokenizerBase
 
 from rlframework.completions import Completion, Completions, StopReason
+from rlframework.data.tokenize import opened_working
 from rlframework.environments.base import Environment, Episode, Observation
-from rlframework.environments.glue import Glue, PlainGlue, encoded
+from rlframework.environments.calls import CallFormat
+from rlframework.environments.glue import Glue, encoded
+from rlframework.environments.template_glue import TemplateGlue
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel
@@ -25,6 +29,8 @@ from rlframework.utilities.random_fence import RandomFence
 
 # Makes the key of an episode's luck another than those of its rows' tokens: no row has this number.
 _LUCK = 2**32
+# Tokens that a tag which opens a thought can have, where each of its letters is one.
+_LONGEST_TAG = 64
 
 
 class EpisodeSampler(GroupSampler):
@@ -44,7 +50,9 @@ class EpisodeSampler(GroupSampler):
         max_turn_tokens: Most tokens of one turn of the policy; by default what is left of the budget. A turn that is
             cut is not read for calls, and ends the episode with ``stop_reason="length"``.
         max_observation_tokens: Most tokens of one text of the environment; a longer one loses its middle, and says so.
-        glue: What stands between turns; by default as the tokenizer's chat template has it.
+        glue: What stands between turns; by default as the tokenizer's chat template has it, by `TemplateGlue`.
+        role: Whose message an observation is in the chat template. ``"user"`` is for templates that know no tools;
+            those of thinking models leave earlier thoughts out at each message of a user, and an episode does not.
 
     Raises:
         ValueError: A limit below 1.
@@ -75,6 +83,7 @@ class EpisodeSampler(GroupSampler):
         max_turn_tokens: int | None = None,
         max_observation_tokens: int | None = None,
         glue: Glue | None = None,
+        role: Literal["tool", "user"] = "tool",
     ) -> None:
         settings = ("group_size", "max_tokens", "temperature", "seed", "top_k", "top_p", "min_p")
         super().__init__(**{name: getattr(sampler, name) for name in settings})
@@ -88,6 +97,8 @@ class EpisodeSampler(GroupSampler):
         self.max_turn_tokens = max_turn_tokens
         self.max_observation_tokens = max_observation_tokens
         self.glue = glue
+        self.role: Literal["tool", "user"] = role
+        self._found: tuple[Any, Glue] | None = None
         self._fence = RandomFence(type(environment).__name__)
 
     def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
@@ -104,16 +115,17 @@ class EpisodeSampler(GroupSampler):
             ValueError: A prompt and the token budget together exceed what the model can read, a prompt is empty, or
                 the tokenizer has no chat template that serves, and no ``glue`` is given.
         """
-        calls = self.environment.calls
-        conversation = self.sampler.converse(policy, prompts, step=step, stops=calls.stop_ids if calls else frozenset())
-        glue = self.glue or PlainGlue(policy.tokenizer)
+        glue = self._glue_for(policy.tokenizer)
+        calls = self.environment.calls and self.environment.calls.fitted(policy.tokenizer, self.environment.tools)
+        stops = (glue.end_of_turn or frozenset()) | (calls.stop_ids if calls else frozenset())
+        conversation = self.sampler.converse(policy, prompts, step=step, stops=stops)
         sharded = is_sharded(policy)
         rows: list[_Row] = []
         try:
             with self._fence:
                 for prompt in prompts:
                     luck = (self.seed, step, prompt.index, _LUCK)
-                    rows += [_Row(self, policy, glue, prompt, luck) for _ in range(self.group_size)]
+                    rows += [_Row(self, policy, glue, calls, prompt, luck) for _ in range(self.group_size)]
             while on_any_rank(any(row.goes_on for row in rows), policy, sharded):
                 budgets = {number: row.budget for number, row in enumerate(rows) if row.goes_on}
                 replies = conversation.reply(budgets, {number: rows[number].given for number in budgets})
@@ -126,6 +138,15 @@ class EpisodeSampler(GroupSampler):
                     row.close()
         return Completions([row.completion() for row in rows], self.group_size)
 
+    def _glue_for(self, tokenizer: PreTrainedTokenizerBase) -> Glue:
+        """Return the glue that was given, or that of the tokenizer's chat template, found once."""
+        if self.glue is not None:
+            return self.glue
+        made_of = (tokenizer, tokenizer.chat_template, self.role)
+        if self._found is None or self._found[0] != made_of:
+            self._found = made_of, TemplateGlue(tokenizer, self.role)
+        return self._found[1]
+
     def groups_from(self, prompts: int) -> int:
         """Return how many groups come back for this many prompts: as the sampler inside has it."""
         return self.sampler.groups_from(prompts)
@@ -136,13 +157,30 @@ class EpisodeSampler(GroupSampler):
         with self.sampler.reporting(progress):
             yield
 
+    def check_prompts(self, prompts: Sequence[Prompt]) -> None:
+        """Refuse prompts that do not show the environment's tools to the policy.
+
+        Raises:
+            ValueError: A tool that the prompts have to show is not in one.
+        """
+        self.sampler.check_prompts(prompts)
+        names = [tool.__name__ for tool in self.environment.tools] if self.environment.tools_are_shown else []
+        hidden = [prompt for prompt in prompts if not all(name in prompt.text for name in names)]
+        if hidden:
+            raise ValueError(
+                f"{len(hidden)} of {len(prompts)} prompts do not name the tools {', '.join(names)} (the first is row "
+                f"{hidden[0].index}), so that the policy knows of none. Pass PromptDataModule(tools=...) the same "
+                "tools, which shows them by the chat template; or say Toolbox(..., tools_are_shown=False) for a policy "
+                "that has learned what it can call"
+            )
+
     def judges(self) -> list[RewardModel]:
         """Return the rewards of filters inside."""
         return self.sampler.judges()
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with other settings, of the episodes or of the sampler inside."""
-        names = ("environment", "max_turns", "max_turn_tokens", "max_observation_tokens", "glue")
+        names = ("environment", "max_turns", "max_turn_tokens", "max_observation_tokens", "glue", "role")
         own = {name: changes.pop(name) for name in names if name in changes}
         other = super().replace(**own, **changes)
         other.sampler = self.sampler.replace(**changes)
@@ -157,10 +195,19 @@ class _Row:
         goes_on: Whether the policy has a next turn.
     """
 
-    def __init__(self, limits: EpisodeSampler, policy: Policy, glue: Glue, prompt: Prompt, luck: Sequence[int]) -> None:
+    def __init__(
+        self,
+        limits: EpisodeSampler,
+        policy: Policy,
+        glue: Glue,
+        calls: CallFormat | None,
+        prompt: Prompt,
+        luck: Sequence[int],
+    ) -> None:
         self._limits = limits
         self._policy = policy
         self._glue = glue
+        self._calls = calls
         self._prompt = prompt
         self._ids: list[int] = []
         self._logprobs: list[float] = []
@@ -207,8 +254,8 @@ class _Row:
         if reply.reason == "length":
             self._reason = "length"  # Half a call is none.
             return
-        if (calls := self._limits.environment.calls) is not None:
-            turn.calls = calls.calls(str(self._policy.tokenizer.decode(said, skip_special_tokens=False)))
+        if self._calls is not None:
+            turn.calls = self._calls.calls(self._opened(turn) + self._text(said))
         started = time.perf_counter()
         try:
             observation = cast(Episode, self._episode).step(turn)
@@ -220,10 +267,18 @@ class _Row:
         except Exception as error:
             self._fail(error)
 
+    def _text(self, ids: list[int]) -> str:
+        return str(self._policy.tokenizer.decode(ids, skip_special_tokens=False))
+
+    def _opened(self, turn: Turn) -> str:
+        """Return the tag of the thought that what stands before a turn opens, if it does."""
+        before = [*self._prompt.ids, *self._ids[: turn.start]][-_LONGEST_TAG:]
+        return opened_working(self._text(before))
+
     def _observe(self, turn: Turn, observation: Observation, last: int) -> None:
         """Record what the environment said, and give it to the policy if there is a next turn."""
         turn.reward = _checked(observation, turn)
-        texts = [encoded(self._policy.tokenizer, text) for text in observation.texts]
+        texts = [encoded(self._policy.tokenizer, self._glue.written(text)) for text in observation.texts]
         most = self._limits.max_observation_tokens
         cut = [ids if most is None else _shortened(self._policy, ids, most) for ids in texts]
         left_out = sum(len(ids) for ids in texts) - sum(len(ids) for ids in cut)
@@ -242,8 +297,7 @@ class _Row:
         if observation.done:
             return "environment"
         ends = self._glue.end_of_turn
-        calls = self._limits.environment.calls
-        if ends is not None and last not in (ends | calls.stop_ids if calls else ends):
+        if ends is not None and last not in (ends | self._calls.stop_ids if self._calls else ends):
             return "stop"
         if sum(turn.by == "policy" for turn in self._turns) >= self._limits.max_turns:
             return "turns"

@@ -1,0 +1,281 @@
+"""Tests of the toolbox: functions, and classes made anew for each row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rlframework.environments import HermesCalls, Toolbox, ToolEpisode, ToolError
+from rlframework.turns import Call, Turn
+
+LUCK = np.random.default_rng(0)
+
+
+def multiply(x: int, y: int) -> int:
+    """Multiply two numbers.
+
+    Args:
+        x: The first.
+        y: The second.
+    """
+    return x * y
+
+
+def look(key: str) -> str:
+    """Look a letter up.
+
+    Args:
+        key: The letter.
+    """
+    return {"f": "7", "empty": ""}[key]
+
+
+def give(kind: str) -> Any:
+    """Give something back.
+
+    Args:
+        kind: What.
+    """
+    return {
+        "float": 1.5,
+        "none": None,
+        "json": {"é": [1, True, None]},
+        "text": " as it is\n",
+        "bytes": b"\xff",
+        "set": {1},
+        "nan": math.nan,
+        "object": object(),
+    }[kind]
+
+
+def fail(how: str) -> str:
+    """Raise something.
+
+    Args:
+        how: What.
+    """
+    raise {
+        "tool": ToolError("say it otherwise"),
+        "value": ValueError("no such date"),
+        "key": KeyError("x"),
+        "zero": ZeroDivisionError("division by zero"),
+        "type": TypeError("a bug"),
+        "os": ConnectionError("no network"),
+    }[how]
+
+
+ALL = (multiply, look, give, fail)
+
+
+def step(episode: ToolEpisode, *calls: Call) -> tuple[Any, list[Call]]:
+    turn = Turn(0, 1, "policy", "...", list(calls))
+    return episode.step(turn), turn.calls
+
+
+def started(tools: Any = ALL, row: Mapping[str, Any] | None = None, **settings: Any) -> ToolEpisode:
+    return Toolbox(tools, **settings).start(row or {}, LUCK)
+
+
+def test_results_come_in_the_order_of_the_calls() -> None:
+    """Trap 10, the environment's half: a text for each call, whatever became of it."""
+    calls = [
+        Call("multiply", {"x": 6, "y": 7}),
+        Call("nothing", {}),
+        Call(fault="malformed", result="Error: the tool call cannot be read."),
+        Call("look", {"key": "f"}),
+        Call("multiply", {"x": 6}),
+        Call("fail", {"how": "tool"}),
+    ]
+    observation, calls = step(started(), *calls)
+    assert observation.texts == tuple(call.result for call in calls)
+    assert [call.fault for call in calls] == [None, "unknown", "malformed", None, "arguments", "told"]
+    assert observation.texts[0] == "42"
+    assert observation.texts[1] == "Error: there is no tool 'nothing'; there are: multiply, look, give, fail."
+    assert observation.texts[5] == "Error: say it otherwise"
+    assert not observation.done
+
+
+def test_a_turn_without_a_call_is_the_answer() -> None:
+    assert step(started())[0] is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"), [("float", "1.5"), ("none", "null"), ("json", '{"é": [1, true, null]}'), ("text", " as it is\n")]
+)
+def test_a_result_is_text_or_json(kind: str, text: str) -> None:
+    assert step(started(), Call("give", {"kind": kind}))[0].texts == (text,)
+
+
+@pytest.mark.parametrize("kind", ["bytes", "set", "nan", "object"])
+def test_a_result_that_is_no_json_is_a_failure(kind: str) -> None:
+    """Trap 37: bytes that are no text. The ValueErrors of JSON are not the policy's either."""
+    with pytest.raises(TypeError, match=r"(?s)the tool give returned .*no text, number"):
+        step(started(), Call("give", {"kind": kind}))
+
+
+def test_an_empty_result_is_one() -> None:
+    """Trap 37."""
+    assert step(started(), Call("look", {"key": "empty"}))[0].texts == ("",)
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ("tool", "Error: say it otherwise"),
+        ("value", "Error: ValueError: no such date"),
+        ("key", "Error: KeyError: 'x'"),
+        ("zero", "Error: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_what_arguments_cause_is_told(how: str, told: str) -> None:
+    observation, [call] = step(started(), Call("fail", {"how": how}))
+    assert (observation.texts, call.fault) == ((told,), "told")
+
+
+@pytest.mark.parametrize(("how", "error"), [("type", TypeError), ("os", ConnectionError)])
+def test_any_other_exception_is_the_environments(how: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        step(started(), Call("fail", {"how": how}))
+
+
+def test_what_is_told_can_be_chosen() -> None:
+    with pytest.raises(ValueError, match="no such date"):
+        step(started(tells=[ConnectionError]), Call("fail", {"how": "value"}))
+    assert step(started(tells=[ConnectionError]), Call("fail", {"how": "os"}))[1][0].fault == "told"
+    assert step(started(tells=[]), Call("fail", {"how": "tool"}))[1][0].fault == "told"
+
+
+def test_more_calls_than_allowed_are_told_and_not_dropped() -> None:
+    """Trap 18."""
+    ran: list[int] = []
+
+    def note(x: int) -> int:
+        """Note a number.
+
+        Args:
+            x: The number.
+        """
+        ran.append(x)
+        return x
+
+    observation, calls = step(started([note], max_calls=2), *(Call("note", {"x": x}) for x in range(4)))
+    assert ran == [0, 1]
+    assert [call.fault for call in calls] == [None, None, "too_many", "too_many"]
+    assert observation.texts[2:] == ("Error: not run; at most 2 calls are run in a turn.",) * 2
+
+
+def test_bad_turns_in_a_row_end_the_episode() -> None:
+    bad, good, told = Call("nothing"), Call("look", {"key": "f"}), Call("fail", {"how": "value"})
+
+    def ends(*turns: Call, **settings: Any) -> list[bool]:
+        episode = started(**settings)
+        return [step(episode, Call(turn.name, turn.arguments))[0].done for turn in turns]
+
+    assert ends(bad, bad, max_bad_turns=2) == [False, True]
+    assert ends(bad, good, bad, told, bad, max_bad_turns=2) == [False] * 5
+    assert ends(*[bad] * 9, max_bad_turns=None) == [False] * 9
+
+
+class Bench:
+    """Keeps what it is told."""
+
+    made: list[Bench] = []  # noqa: RUF012
+
+    def __init__(self, row: Mapping[str, Any]) -> None:
+        self.kept = [row["first"]]
+        self.closed = False
+        self.made.append(self)
+
+    def keep(self, what: str) -> int:
+        """Keep something.
+
+        Args:
+            what: It.
+        """
+        self.kept.append(what)
+        return len(self.kept)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_each_row_has_an_object_of_its_own() -> None:
+    """Trap 36."""
+    toolbox = Toolbox(Bench)
+    one, two = toolbox.start({"first": "a"}, LUCK), toolbox.start({"first": "b"}, LUCK)
+    assert step(one, Call("keep", {"what": "c"}))[0].texts == ("2",)
+    assert step(two, Call("keep", {"what": "d"}))[0].texts == ("2",)
+    assert (one.workbench.kept, two.workbench.kept) == (["a", "c"], ["b", "d"])
+    one.close()
+    assert (one.workbench.closed, two.workbench.closed) == (True, False)
+
+
+def test_public_methods_alone_can_be_called() -> None:
+    episode = Toolbox(Bench).start({"first": "a"}, LUCK)
+    _, calls = step(episode, Call("close"), Call("__init__", {"row": {}}), Call("kept"), Call("keep", {"self": 1}))
+    assert [call.fault for call in calls] == ["unknown", "unknown", "unknown", "arguments"]
+    assert not episode.workbench.closed
+
+
+def test_a_class_may_be_made_of_nothing_and_started_with_the_row() -> None:
+    class Started:
+        row: Mapping[str, Any] | None = None
+
+        def start(self, row: Mapping[str, Any]) -> None:
+            self.row = row
+
+        def answer(self) -> str:
+            """Tell the answer."""
+            return str((self.row or {})["answer"])
+
+    assert step(started(Started, {"answer": 7}), Call("answer"))[0].texts == ("7",)
+
+
+def test_a_class_may_be_made_of_the_row_and_its_luck() -> None:
+    class Dice:
+        def __init__(self, row: Mapping[str, Any], luck: np.random.Generator) -> None:
+            self.sides, self.luck = row["sides"], luck
+
+        def throw(self) -> int:
+            """Throw the dice."""
+            return int(self.luck.integers(self.sides))
+
+    toolbox = Toolbox(Dice)
+    one, two = (toolbox.start({"sides": 1000}, np.random.default_rng(3)) for _ in range(2))
+    assert step(one, Call("throw"))[0].texts == step(two, Call("throw"))[0].texts
+
+
+def test_a_class_that_wants_more_is_refused_at_once() -> None:
+    class Client:
+        def __init__(self, row: Mapping[str, Any], luck: Any, host: str) -> None: ...
+
+        def ask(self) -> str:
+            """Ask."""
+            return ""
+
+    with pytest.raises(TypeError, match="wants row, luck, host; give the others a default"):
+        Toolbox(Client)
+
+
+def test_settings_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(ValueError, match="max_calls=0"):
+        Toolbox(ALL, max_calls=0)
+    with pytest.raises(ValueError, match="max_bad_turns=0"):
+        Toolbox(ALL, max_bad_turns=0)
+
+
+def test_calls_are_read_as_hermes_writes_them_by_default() -> None:
+    assert isinstance(Toolbox(ALL).calls, HermesCalls)
+
+
+def test_hostile_turns_raise_nothing() -> None:
+    episode = started(max_bad_turns=None)
+    texts: list[str] = ["", "x" * 100_000, "<tool_call>" * 1000, "</tool_call>" * 1000, "<tool_call>{" * 100]
+    for text in texts:
+        turn = Turn(0, 1, "policy", text, HermesCalls().calls(text))
+        episode.step(turn)
+        assert all(call.fault == "malformed" or call.fault == "too_many" for call in turn.calls)
