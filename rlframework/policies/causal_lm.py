@@ -15,6 +15,7 @@ from rlframework.policies.adapter_state import base_weights
 from rlframework.policies.adapters import AdapterReference
 from rlframework.policies.base import Objective, Policy, eval_mode, with_pad_token
 from rlframework.policies.decoding.base import Decoding
+from rlframework.policies.decoding.kept_rows import KeptRows
 from rlframework.policies.forward import ModelForward
 from rlframework.policies.lm_head import TiledHead
 from rlframework.policies.loading import check_vocabulary, load_model, load_tokenizer, with_adapter
@@ -136,6 +137,10 @@ class CausalLMPolicy(ModelForward):
     def branch(self, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
         """Branch the cache of ``N`` prompts into ``N * copies`` rows, with a long prompt kept once for its group."""
         return self._decoding.branch(self, cache, mask, copies, room)
+
+    def keep_rows(self, cache: Any, mask: Tensor, copies: int) -> KeptRows | None:
+        """Return what keeps keys and values of rows between turns; None where the layers hold something else."""
+        return self._decoding.keep_rows(self, cache, mask, copies)
 
     def reference(self) -> Policy:
         """Return the policy as it is now, frozen: of one with an adapter the same model, and only the adapter's copy.
