@@ -77,9 +77,10 @@ class Policy(Checked, nn.Module, ABC):
 
     @abstractmethod
     def logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
-        """Score the completion tokens of a batch, ``(B, T)``, with gradient; padding columns may hold anything finite.
+        """Score the loss tokens of a batch, ``(B, T)``, with gradient; anywhere else may stand anything finite.
 
-        The distribution is that at ``batch.temperature``. An override may have a third argument, ``objective=None``,
+        ``completion_mask`` is what has to be read, padding aside, and ``loss_mask`` what has to be scored. The
+        distribution is that at ``batch.temperature``. An override may have a third argument, ``objective=None``,
         where knowing the loss saves work (`logprobs_for`).
 
         Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,9 @@ class CausalLMPolicy(ModelForward):
     def logprobs(
         self, batch: Rollout, *, entropy_gradient: bool = False, objective: Objective | None = None
     ) -> TokenLogProbs:
-        """Score the completions, ``(B, T)``, the fastest way that the model and the minibatch allow.
+        """Score the loss tokens, ``(B, T)``, the fastest way that the model and the minibatch allow; 0 elsewhere.
+
+        Of what an environment gave in between, logits are not made.
 
         Args:
             batch: What is scored.
@@ -112,6 +115,11 @@ class CausalLMPolicy(ModelForward):
             objective: The loss that the scores go into, where it is known: its gradient by the logits is then made
                 while they are in memory (`token_slopes`).
         """
+        if not batch.loss_mask.any():
+            # A loss needs its graph, and other ranks their collectives, also of a minibatch that nothing is learned
+            # from. First tokens need the prompts alone.
+            first = batch.completion_mask & (torch.arange(batch.completion_ids.shape[1], device=self.device) == 0)
+            batch = replace(batch, loss_mask=first)
         scorer = self._scoring.choose(self, batch)
         if scorer is None:
             slow = self.padded_logprobs if self._scoring.pads(self, batch) else self.single_logprobs
