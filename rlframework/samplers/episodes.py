@@ -171,12 +171,13 @@ class EpisodeSampler(GroupSampler):
             budgets = {number: row.budget for number, row in enumerate(rows) if row.goes_on}
             replies = conversation.reply(budgets, {number: rows[number].given for number in budgets})
             with self._fence:
-                self._each(lambda said: rows[said[0]].hear(said[1]), replies.items())
+                threads = self.environment.at_once if self.threads is None else self.threads
+                self._each(lambda said: rows[said[0]].hear(said[1]), replies.items(), threads)
 
-    def _each(self, function: Callable[[T], None], items: Iterable[T]) -> None:
+    def _each(self, function: Callable[[T], None], items: Iterable[T], threads: int | None) -> None:
         """Call a function with each item, in threads if there are to be any."""
-        if self.threads:
-            DaemonExecutor(self.threads).gather(function, items)
+        if threads:
+            DaemonExecutor(threads).gather(function, items)
             return
         for item in items:
             function(item)
