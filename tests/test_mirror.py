@@ -15,6 +15,7 @@ ELSEWHERE = {
     ("cli", "report/probing/test_measure.py"): "probe",
     ("cli", "test_recipes.py"): "lightning",
     ("data", "data/test_reasoning_gym.py"): "gym_items",
+    ("environments", "environments/test_callers.py"): "calling shared_tools tool_error",
     ("export", "export/test_write.py"): "check read",
     ("functional", "loop/test_memory.py"): "memory",
     ("loop", "distributed/test_reducer.py"): "optimizer_step",

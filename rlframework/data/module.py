@@ -17,7 +17,7 @@ from rlframework.data.chat_template import set_structured_chat_template
 from rlframework.data.golds import with_readable_golds
 from rlframework.data.source import Source
 from rlframework.data.tokenize import TooLong, opens_working, tokenize_rows
-from rlframework.environments.signatures import functions_of, schema_of
+from rlframework.environments.signatures import Tools, functions_of, schema_of
 from rlframework.loop.algorithm import Algorithm
 from rlframework.loop.loader import RolloutLoader
 from rlframework.loop.prompt_batches import PromptBatches
@@ -66,7 +66,7 @@ class PromptDataModule(Fields, pl.LightningDataModule):
     request: str | None = None
     """A line after every question, those of the examples included, such as ``"Write it as an equation:"``: a small
     model has forgotten the system prompt by then."""
-    tools: Sequence[Callable[..., Any]] | type | None = None
+    tools: Tools | None = None
     """Functions that the policy may call, or a class whose public methods they are; the chat template shows them. Give
     the `Toolbox` the same."""
     plain_chat: bool = False

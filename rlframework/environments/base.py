@@ -14,10 +14,6 @@ from rlframework.turns import Turn
 from rlframework.utilities.arguments import Checked
 
 
-class ToolError(Exception):
-    """Raised by a tool to tell the policy of a mistake of its own: the message is what it reads."""
-
-
 @dataclass(frozen=True)
 class Observation:
     """What an environment answers to a turn of the policy.
@@ -69,6 +65,8 @@ class Environment(Checked, ABC):
             the policy.
         tools_are_shown: Whether prompts have to name the tools; False for a policy that has learned what it can call.
         calls: How a call is written, or None where the policy calls nothing.
+        at_once: How many episodes' ``step`` may be called at the same time, each from a thread, where that saves time;
+            0 for one after the other in the thread that samples.
 
     Example:
         A game of less than 20 lines:
@@ -95,6 +93,7 @@ class Environment(Checked, ABC):
     tools: Sequence[Callable[..., Any]] = ()
     tools_are_shown: bool = True
     calls: CallFormat | None = None
+    at_once: int = 0
 
     @abstractmethod
     def start(self, row: Mapping[str, Any], luck: np.random.Generator) -> Episode:

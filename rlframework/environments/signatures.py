@@ -12,7 +12,9 @@ from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
 from transformers.utils import get_json_schema
 from transformers.utils.chat_template_utils import DocstringParsingException, TypeHintParsingException
 
-Tools: TypeAlias = Sequence[Callable[..., Any]] | type
+from rlframework.environments.shared_tools import SharedTools
+
+Tools: TypeAlias = Sequence[Callable[..., Any] | SharedTools] | type
 Schema: TypeAlias = Mapping[str, Any]
 
 # Public methods of a class of tools that the policy does not call.
@@ -34,7 +36,8 @@ def functions_of(tools: Tools) -> list[Callable[..., Any]]:
     """Return the functions that are tools: those of a list, or the public methods of a class.
 
     Args:
-        tools: Functions, or a class whose public methods, apart from ``start`` and ``close``, are tools.
+        tools: Functions and objects that all rows share, or a class. The public methods of an object or a class, apart
+            from ``start`` and ``close``, are tools.
 
     Raises:
         TypeError: Something among them is no function.
@@ -47,7 +50,7 @@ def functions_of(tools: Tools) -> list[Callable[..., Any]]:
         functions = [found.__func__ if isinstance(found, staticmethod | classmethod) else found for found in functions]
         what = f"{tools.__name__} has no public method"
     else:
-        functions, what = list(tools), "there are no tools"
+        functions, what = [function for tool in tools for function in _given(tool)], "there are no tools"
     for function in functions:
         if not inspect.isroutine(function) or function.__name__ == "<lambda>":
             raise TypeError(f"{function!r:.80} is no function with a name, as a tool has to be. {_EXAMPLE}")
@@ -57,6 +60,14 @@ def functions_of(tools: Tools) -> list[Callable[..., Any]]:
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"two tools have the name {twice[0]!r}, by which the policy calls them; rename one")
     return functions
+
+
+def _given(tool: Callable[..., Any] | SharedTools) -> list[Callable[..., Any]]:
+    """Return the functions of one tool: itself, or the public methods of an object that all rows share."""
+    if not isinstance(tool, SharedTools):
+        return [tool]
+    names = [name for name in dir(tool) if not name.startswith("_") and name not in NO_TOOLS]
+    return [getattr(tool, name) for name in names if inspect.isroutine(getattr(type(tool), name, None))]
 
 
 def schema_of(function: Callable[..., Any]) -> dict[str, Any]:

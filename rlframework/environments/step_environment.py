@@ -11,7 +11,8 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from rlframework.environments.base import Environment, Episode, Observation, ToolError
+from rlframework.environments.base import Environment, Episode, Observation
+from rlframework.environments.tool_error import ToolError
 from rlframework.turns import Call, CallFault, Turn
 from rlframework.utilities.arguments import Checked
 

@@ -9,13 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from rlframework.environments.base import Environment, Episode, Observation, ToolError
-from rlframework.environments.calling import Caller, DirectCaller, Job, Outcome
+from rlframework.environments.base import Environment, Episode, Observation
+from rlframework.environments.callers import SortingCaller
+from rlframework.environments.calling import Caller, Job, Outcome
 from rlframework.environments.calls import CallFormat
 from rlframework.environments.hermes_calls import HermesCalls
 from rlframework.environments.signatures import Tools, functions_of, misfit, schema_of
+from rlframework.environments.tool_error import ToolError
 from rlframework.turns import Call, Turn
 from rlframework.utilities.arguments import at_least
+
+_MOST_CHARACTERS = 1_000_000
 
 
 class Toolbox(Environment):
@@ -31,17 +35,21 @@ class Toolbox(Environment):
     that is no text, number or JSON value, is a failure of the environment: that row has no reward.
 
     Args:
-        tools: Functions, or a class.
+        tools: Functions and `SharedTools` such as `PythonTool`, or a class.
         calls: How the policy writes a call.
         max_calls: Most calls of one turn that are run; the policy is told of those beyond.
         max_bad_turns: This many turns in a row in which no call could be run end the episode; None for any number.
         tells: Exceptions of a tool that its arguments cause, and that the policy is told of, besides `ToolError`.
         tools_are_shown: Whether prompts have to show the tools, by ``PromptDataModule(tools=...)``; a run whose prompts
             do not is refused. False for a policy that has learned what it can call.
+        workers: Processes for plain functions, where one that hangs or crashes can be ended; 0 runs them in this one.
+        limit_s: Seconds for one call, 10 unless told otherwise; needs ``workers``, or an async function. Past them the
+            tool has failed.
 
     Raises:
         TypeError: A tool is no function with type hints and a docstring, or a class cannot be made of a row.
-        ValueError: There is no tool, two have the same name, or a limit is below 1.
+        ValueError: There is no tool, two have the same name, a limit is below 1 or could not be kept, or another
+            process cannot import a function.
 
     Example:
         >>> def multiply(x: int, y: int) -> int:
@@ -68,7 +76,11 @@ class Toolbox(Environment):
         max_bad_turns: int | None = 3,
         tells: Sequence[type[Exception]] = (ValueError, LookupError, ArithmeticError),
         tools_are_shown: bool = True,
+        workers: int = 0,
+        limit_s: float | None = None,
     ) -> None:
+        at_least(self, 0, workers=workers)
+        at_least(self, 1e-3, limit_s=limit_s)
         at_least(self, 1, max_calls=max_calls, max_bad_turns=max_bad_turns)
         self.tools: list[Callable[..., Any]] = functions_of(tools)
         self.calls: CallFormat = HermesCalls() if calls is None else calls
@@ -77,8 +89,12 @@ class Toolbox(Environment):
         self.max_bad_turns = max_bad_turns
         self.tells: tuple[type[Exception], ...] = (ToolError, *tells)
         self.schemas = {function.__name__: schema_of(function) for function in self.tools}
-        self.caller: Caller = DirectCaller()
         self._workbench = tools if isinstance(tools, type) else None
+        if self._workbench is not None and workers:
+            raise ValueError(f"workers={workers} for {self._workbench.__name__}: its objects live in this process")
+        caller = SortingCaller(self.tools, workers, limit_s, self.tells)
+        self.caller: Caller = caller
+        self.at_once = caller.at_once
         self._takes = 0 if self._workbench is None else _takes(self._workbench)
 
     def start(self, row: Mapping[str, Any], luck: np.random.Generator) -> ToolEpisode:
@@ -150,7 +166,7 @@ class ToolEpisode(Episode):
         """
         error = outcome.error
         if error is None:
-            call.result = _text(call.name, outcome.value)
+            call.result = _within(_text(call.name, outcome.value))
         elif isinstance(error, self._toolbox.tells):
             said = str(error) if isinstance(error, ToolError) else f"{type(error).__name__}: {error}"
             call.fault, call.result = "told", f"Error: {said}"
@@ -182,6 +198,15 @@ def _takes(workbench: type) -> int:
             f"wants {', '.join(one.name for one in [*wanted, *named])}; give the others a default"
         )
     return max(len(wanted), 1 if places and places[0].name == "row" else 0)
+
+
+def _within(text: str) -> str:
+    """Return a text without the middle of an endless one, which would take minutes to encode."""
+    left_out = len(text) - _MOST_CHARACTERS
+    if left_out <= 0:
+        return text
+    half = _MOST_CHARACTERS // 2
+    return f"{text[:half]} [{left_out} characters left out] {text[-half:]}"
 
 
 def _text(name: str, value: Any) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from rlframework.rewards.pool import CallResult
 from rlframework.rewards.waiting import SLICE_S, stoppable
+from rlframework.rewards.worker import Raised
 from rlframework.utilities.daemon_threads import DaemonExecutor
 
 TICK_S = 0.05
@@ -42,24 +43,34 @@ class EventLoop:
         self.turned = time.monotonic()
 
     def gather(
-        self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], limit_s: float, at_once: int
+        self,
+        function: Callable[..., Any],
+        calls: Sequence[tuple[Any, ...]],
+        limit_s: float,
+        at_once: int,
+        again: bool = True,
     ) -> list[CallResult]:
         """Call an async function with each tuple of arguments, together; return the outcomes in the same order.
 
         A call's clock runs from when it begins and while the loop turns: what others do between two awaits does not
         count. Where the loop does not turn for twice the limit, since some call blocks it, every call that is not back
         is made again in a loop of its own, so that only the one that blocks is lost; unless they share a client, which
-        belongs to the loop that is blocked.
+        belongs to the loop that is blocked. With ``again=False`` a call that has begun is not, as it may have had its
+        effect.
 
         Args:
             function: What is called.
             calls: The arguments of each call, by position.
             limit_s: Seconds for one call.
             at_once: How many calls run together.
+            again: Whether a call may be made twice.
         """
+        begun: dict[int, float] = {}
         outcomes: dict[int, CallResult] = {}
         self.turned = time.monotonic()
-        done = asyncio.run_coroutine_threadsafe(self._all(function, calls, limit_s, at_once, outcomes), self.loop)
+        done = asyncio.run_coroutine_threadsafe(
+            self._all(function, calls, limit_s, at_once, outcomes, begun), self.loop
+        )
         with stoppable():
             try:
                 while not done.done() and time.monotonic() - self.turned < 2 * limit_s + 1:
@@ -71,9 +82,12 @@ class EventLoop:
         if done.done() and not done.cancelled():
             done.result()
         known = dict(outcomes)
+        if not again:
+            blocked = CallResult(failure="timeout", detail=f"{_late(limit_s)}; {_BLOCKED}")
+            known = dict.fromkeys(begun, blocked) | known
         missing = [number for number in range(len(calls)) if number not in known]
-        again = self._apart(function, [calls[number] for number in missing], limit_s, at_once)
-        known |= zip(missing, again, strict=True)
+        apart = self._apart(function, [calls[number] for number in missing], limit_s, at_once)
+        known |= zip(missing, apart, strict=True)
         return [known[number] for number in range(len(calls))]
 
     async def _all(
@@ -83,9 +97,9 @@ class EventLoop:
         limit_s: float,
         at_once: int,
         outcomes: dict[int, CallResult],
+        begun: dict[int, float],
     ) -> None:
         free = asyncio.Semaphore(at_once)
-        begun: dict[int, float] = {}
         clock = 0.0
 
         async def one(number: int, call: tuple[Any, ...]) -> None:
@@ -96,7 +110,7 @@ class EventLoop:
                 except asyncio.CancelledError:
                     raise
                 except Exception as error:
-                    outcome = CallResult(failure="exception", detail=f"{type(error).__name__}: {error}")
+                    outcome = CallResult.of_error(Raised.by(error))
                 outcomes.setdefault(number, outcome)
 
         tasks = {asyncio.ensure_future(one(number, call)): number for number, call in enumerate(calls)}
@@ -200,12 +214,12 @@ def run_async(coroutine: Coroutine[Any, Any, Any], limit_s: float) -> CallResult
 def _outcome(future: Future[Any], limit_s: float) -> CallResult:
     if not future.done() or future.cancelled():
         future.cancel()
-        return CallResult(failure="timeout", detail=f"{_late(limit_s)}; what is not awaited blocks the event loop")
+        return CallResult(failure="timeout", detail=f"{_late(limit_s)}; {_BLOCKED}")
     error = future.exception()
     if isinstance(error, TimeoutError):
         return CallResult(failure="timeout", detail=_late(limit_s))
     if error is not None:
-        return CallResult(failure="exception", detail=f"{type(error).__name__}: {error}")
+        return CallResult.of_error(Raised.by(error))
     return CallResult(future.result())
 
 
@@ -213,6 +227,7 @@ def _late(limit_s: float) -> str:
     return f"no answer within {limit_s:g} s"
 
 
+_BLOCKED = "what is not awaited blocks the event loop"
 _LOCK = threading.Lock()
 _SHARED: dict[int, EventLoop] = {}
 

@@ -11,12 +11,14 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Literal
+
+from rlframework.rewards.worker import Raised
 
 Failure = Literal["timeout", "processor", "crash", "exception"]
 
@@ -32,14 +34,21 @@ class CallResult:
         value: What the function returned, if it did.
         failure: None, or why there is no value: its time by the wall clock or its processor time was up, the process
             died, or the function raised.
-        detail: The failure in words.
+        detail: The failure in words, so short that it can be logged.
         cpu_s: Seconds of processor time that the call took, if it came back.
+        error: What the function raised, if it did: the names of its class and of those above, and its message.
     """
 
     value: Any = None
     failure: Failure | None = None
     detail: str = ""
     cpu_s: float = 0.0
+    error: Raised | None = None
+
+    @classmethod
+    def of_error(cls, error: Raised, cpu_s: float = 0.0) -> CallResult:
+        """Return the result of a call that raised."""
+        return cls(failure="exception", detail=error.short, cpu_s=cpu_s, error=error)
 
 
 Outcome = CallResult  # Its name until 0.1.
@@ -52,14 +61,14 @@ class WorkerPool:
     function and nothing of the script that runs, unless the function is in that script. Workers start when they are
     first needed and stay. What the function imports, at the top of its module or in its own lines, is imported before
     the clock of a first call starts. A call beyond its limit is ended by killing its worker; a new one takes over. No
-    signal handler is involved, so a pool works from any thread; calls from several threads take turns.
+    signal handler is involved, so a pool works from any thread; several threads share the workers.
 
     The wall clock also runs while other processes have the machine. For a function that computes and does not wait,
     limit its processor time, and let the wall clock catch only what hangs.
 
     Args:
         function: A function at the top level of a module, or of the script that runs. Its arguments and results are
-            pickled.
+            pickled. Or several by name; then a call is a name and the arguments.
         workers: Processes.
         limit_s: Seconds of wall clock for one call, from when a worker has begun it.
         cpu_limit_s: Seconds of processor time for one call, on all cores together; no limit if None. Processes that the
@@ -81,18 +90,18 @@ class WorkerPool:
 
     def __init__(
         self,
-        function: Callable[..., Any],
+        function: Callable[..., Any] | Mapping[str, Callable[..., Any]],
         workers: int = 1,
         limit_s: float = 5.0,
         memory_mb: int | None = None,
         cpu_limit_s: float | None = None,
     ) -> None:
-        self.setup = {**importable(function), "memory_mb": memory_mb, "cpu_limit_s": cpu_limit_s}
+        functions = function if isinstance(function, Mapping) else {"": function}
+        places = {name: importable(one) for name, one in functions.items()}
+        self.setup = {"functions": places, "memory_mb": memory_mb, "cpu_limit_s": cpu_limit_s}
         self.workers = workers
         self.limit_s = limit_s
-        self._idle: list[Worker] = []
-        self._turn = threading.Lock()
-        self._process = os.getpid()
+        self._forget()
 
     def map(self, calls: Sequence[tuple[Any, ...] | Mapping[str, Any]]) -> list[CallResult]:
         """Call the function with each tuple, or mapping by name, of arguments; return the outcomes in the same order.
@@ -105,53 +114,84 @@ class WorkerPool:
                 "a worker process imports the script that its function is in, and this script uses the pool when it is "
                 'imported; put what it runs under `if __name__ == "__main__":`'
             )
-        with self._own_turn():
-            outcomes: dict[int, CallResult] = {}
-            waiting = list(range(len(calls)))[::-1]
-            busy: dict[int, Worker] = {}
-            try:
-                while len(outcomes) < len(calls):
-                    while waiting and len(busy) < self.workers:
-                        worker = self._idle.pop() if self._idle else Worker(self.setup)
-                        busy[waiting[-1]] = worker
-                        worker.begin(calls[waiting.pop()], self.limit_s)
-                    wait([worker.channel for worker in busy.values()], _nearest(busy.values()))
-                    for index, worker in list(busy.items()):
-                        outcome = worker.poll()
-                        if outcome is not None:
-                            outcomes[index] = outcome
-                            del busy[index]
-                            if worker.alive:
-                                self._idle.append(worker)
-            finally:
-                for worker in busy.values():
-                    worker.kill()
-            return [outcomes[index] for index in range(len(calls))]
+        self._own()
+        outcomes: dict[int, CallResult] = {}
+        waiting = list(range(len(calls)))[::-1]
+        busy: dict[int, Worker] = {}
+        try:
+            while len(outcomes) < len(calls):
+                # Whoever has a worker waits for that one, and not for what another thread has.
+                while waiting and (worker := self._taken(wait=not busy)):
+                    busy[waiting[-1]] = worker
+                    worker.begin(calls[waiting.pop()], self.limit_s)
+                wait([worker.channel for worker in busy.values()], _nearest(busy.values()))
+                for index, worker in list(busy.items()):
+                    outcome = worker.poll()
+                    if outcome is not None:
+                        outcomes[index] = outcome
+                        self._give_back(busy.pop(index))
+        finally:
+            for worker in busy.values():
+                worker.kill()
+                self._give_back(worker)
+        return [outcomes[index] for index in range(len(calls))]
 
     def warm(self) -> None:
         """Start every worker now and wait until it is ready, so that the first call does not."""
-        with self._own_turn():
+        with self._all_of_it():
             self._idle += [Worker(self.setup) for _ in range(self.workers - len(self._idle))]
             for worker in self._idle:
                 worker.finish_start()
 
     def close(self) -> None:
-        """End the workers; a later call starts new ones."""
-        with self._own_turn():
+        """End the workers when no thread uses them; a later call starts new ones."""
+        with self._all_of_it():
             while self._idle:
                 self._idle.pop().kill()
 
-    def _own_turn(self) -> threading.Lock:
+    def _taken(self, wait: bool) -> Worker | None:
+        """Return a worker for this thread alone; None if all are taken and it shall not wait."""
+        if not self._free.acquire(blocking=wait):
+            return None
+        try:
+            return self._idle.pop()
+        except IndexError:
+            pass
+        try:
+            return Worker(self.setup)
+        except BaseException:
+            self._free.release()
+            raise
+
+    def _give_back(self, worker: Worker) -> None:
+        if worker.alive:
+            self._idle.append(worker)
+        self._free.release()
+
+    @contextmanager
+    def _all_of_it(self) -> Iterator[None]:
+        """Enter a context in which no other thread has a worker."""
+        self._own()
+        with self._turn, ExitStack() as taken:
+            for _ in range(self.workers):
+                taken.enter_context(self._free)
+            yield
+
+    def _own(self) -> None:
+        """Leave to the parent, after a fork, what is its own: the pipes, and maybe a lock that nobody frees."""
         if self._process != os.getpid():
-            # A fork inherits the workers' pipes and maybe a lock that nobody will release; both belong to the parent.
-            self._idle, self._turn, self._process = [], threading.Lock(), os.getpid()
-        return self._turn
+            self._forget()
+
+    def _forget(self) -> None:
+        self._idle: list[Worker] = []
+        self._turn, self._free, self._process = threading.Lock(), threading.Semaphore(self.workers), os.getpid()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"setup": self.setup, "workers": self.workers, "limit_s": self.limit_s}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _idle=[], _turn=threading.Lock(), _process=os.getpid())
+        self.__dict__.update(state)
+        self._forget()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> WorkerPool:
         return self
@@ -161,7 +201,8 @@ class Worker:
     """One worker process and the pipe to it."""
 
     def __init__(self, setup: dict[str, Any]) -> None:
-        self.name, self.cpu_limit_s = setup["name"], setup["cpu_limit_s"]
+        self.name = ", ".join(place["name"] for place in setup["functions"].values())
+        self.cpu_limit_s = setup["cpu_limit_s"]
         self.channel, theirs = multiprocessing.Pipe()
         # -P: or the folder of the script would come first, where `numbers` and `math` are not Python's.
         command = [sys.executable, "-P", str(Path(__file__).with_name("worker.py")), str(theirs.fileno())]
@@ -209,7 +250,7 @@ class Worker:
                 elif kind == "value":
                     return CallResult(content, cpu_s=cpu_s)
                 else:
-                    return CallResult(failure="exception", detail=content, cpu_s=cpu_s)
+                    return CallResult.of_error(Raised(*content), cpu_s)
         except (EOFError, ConnectionError):
             self.kill()
             if not self.ready:

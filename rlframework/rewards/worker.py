@@ -11,11 +11,12 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 MEGABYTE = 2**20
 
@@ -29,9 +30,9 @@ def main(descriptor: int) -> None:
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)
     try:
         setup = channel.recv()
-        sys.path[:] = setup["path"]
-        function = load(setup["module"], setup["file"], setup["name"])
-        import_ahead(function)
+        functions = {name: load(**place) for name, place in setup["functions"].items()}
+        for function in functions.values():
+            import_ahead(function)
         if setup["memory_mb"]:
             limit_memory(setup["memory_mb"])
         channel.send(("ready", None, 0.0))
@@ -40,7 +41,49 @@ def main(descriptor: int) -> None:
     except BaseException:
         channel.send(("broken", traceback.format_exc(), 0.0))
         return
-    serve(channel, function, setup["cpu_limit_s"])
+    serve(channel, functions.get("") or partial(chosen, functions), setup["cpu_limit_s"])
+
+
+class UnsentResultError(Exception):
+    """A function returned what cannot be pickled."""
+
+
+class Raised(NamedTuple):
+    """What a function raised, as text: an exception may have no way to another process.
+
+    Args:
+        kinds: The full names of its class and of all above it.
+        message: What it says.
+
+    Example:
+        >>> error = Raised.by(KeyError("x"))
+        >>> error.short, "builtins.LookupError" in error.kinds
+        ("KeyError: 'x'", True)
+    """
+
+    kinds: tuple[str, ...]
+    message: str
+
+    @property
+    def short(self) -> str:
+        """The class and the message, so short that it can be logged."""
+        return f"{self.kinds[0].rpartition('.')[2]}: {self.message}"[:500]
+
+    @staticmethod
+    def by(error: BaseException) -> Raised:
+        """Return what is to be told of an exception."""
+        return Raised(tuple(map(full_name, type(error).__mro__)), str(error))
+
+
+def full_name(kind: type) -> str:
+    """Return the name of a class with its module, the same in a script and in a worker that loaded it from its file."""
+    module = "__main__" if kind.__module__ == "__mp_main__" else kind.__module__
+    return f"{module}.{kind.__qualname__}"
+
+
+def chosen(functions: Mapping[str, Callable[..., Any]], name: str, arguments: Any) -> Any:
+    """Call one of several functions."""
+    return called(functions[name], arguments)
 
 
 def called(function: Callable[..., Any], arguments: tuple[Any, ...] | Mapping[str, Any]) -> Any:
@@ -50,6 +93,7 @@ def called(function: Callable[..., Any], arguments: tuple[Any, ...] | Mapping[st
 
 def serve(channel: Connection, function: Callable[..., Any], cpu_limit_s: float | None = None) -> None:
     """Answer calls until the channel closes."""
+    own = os.getpid()
     while True:
         try:
             arguments = channel.recv()
@@ -61,28 +105,35 @@ def serve(channel: Connection, function: Callable[..., Any], cpu_limit_s: float 
             answer = ("value", called(function, arguments))
         except BaseException as error:
             # MemoryError, RecursionError and SystemExit of a single call are that call's failures, too.
-            answer = ("exception", f"{type(error).__name__}: {error}"[:500])
+            answer = ("exception", tuple(Raised.by(error)))
+        if os.getpid() != own:
+            # The function forked and came back twice; a second answer would be taken for that to the next call.
+            os._exit(0)
         limit_processor_time(0.0)
         took = time.process_time() - begun
         try:
             channel.send((*answer, took))
         except (TypeError, ValueError, AttributeError) as error:
-            channel.send(("exception", f"the result could not be sent back: {error}"[:500], took))
+            unsent = UnsentResultError(f"the result could not be sent back: {error}")
+            channel.send(("exception", tuple(Raised.by(unsent)), took))
 
 
-def load(module: str, file: str | None, name: str) -> Callable[..., Any]:
+def load(module: str, file: str | None, name: str, path: Sequence[str]) -> Callable[..., Any]:
     """Return a function by module and qualified name; one of a script is loaded from its file, not run as main."""
-    if module == "__main__" and file:
+    sys.path[:] = path
+    found: Any = sys.modules.get("__mp_main__")
+    if module == "__main__" and file and getattr(found, "__file__", None) == file:
+        pass  # Loaded for another function.
+    elif module == "__main__" and file:
         # The name that multiprocessing uses, too: the script's `if __name__ == "__main__"` stays closed.
         spec = importlib.util.spec_from_file_location("__mp_main__", file)
         if spec is None or spec.loader is None:
             raise ImportError(f"cannot load {name} from {file}")
-        loaded = importlib.util.module_from_spec(spec)
-        sys.modules["__mp_main__"] = sys.modules["__main__"] = loaded
-        spec.loader.exec_module(loaded)
+        found = importlib.util.module_from_spec(spec)
+        sys.modules["__mp_main__"] = sys.modules["__main__"] = found
+        spec.loader.exec_module(found)
     else:
-        loaded = importlib.import_module(module)
-    found: Any = loaded
+        found = importlib.import_module(module)
     for part in name.split("."):
         found = getattr(found, part)
     return found

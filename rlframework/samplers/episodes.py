@@ -66,6 +66,8 @@ class EpisodeSampler(GroupSampler):
             those of thinking models leave earlier thoughts out at each message of a user, and an episode does not.
         threads: Most environments that are at work at the same time, for tools that wait, such as for a network. 0 has
             them answer one after the other in this thread, or where every episode has a thread as many as there are.
+            By default steps have as many as the environment asks for, by ``Environment.at_once``, and that is 0 unless
+            its tools are made for it.
 
     Raises:
         ValueError: A limit below 1.
@@ -97,7 +99,7 @@ class EpisodeSampler(GroupSampler):
         max_observation_tokens: int | None = None,
         glue: Glue | None = None,
         role: Literal["tool", "user"] = "tool",
-        threads: int = 0,
+        threads: int | None = None,
     ) -> None:
         settings = ("group_size", "max_tokens", "temperature", "seed", "top_k", "top_p", "min_p")
         super().__init__(**{name: getattr(sampler, name) for name in settings})
@@ -148,7 +150,7 @@ class EpisodeSampler(GroupSampler):
         finally:
             conversation.close()
             with self._fence:
-                self._each(_Row.close, rows)
+                self._each(_Row.close, rows, self.threads)
         return Completions([row.completion() for row in rows], self.group_size)
 
     def _glue_for(self, tokenizer: PreTrainedTokenizerBase) -> Glue:
@@ -164,17 +166,18 @@ class EpisodeSampler(GroupSampler):
         """Have the policy take a turn in all rows, then the environments, and so on."""
         sharded = is_sharded(policy)
         with self._fence:
-            self._each(_Row.start, rows)
+            self._each(_Row.start, rows, self.threads)
         while on_any_rank(any(row.goes_on for row in rows), policy, sharded):
             budgets = {number: row.budget for number, row in enumerate(rows) if row.goes_on}
             replies = conversation.reply(budgets, {number: rows[number].given for number in budgets})
             with self._fence:
-                self._each(lambda said: rows[said[0]].hear(said[1]), replies.items())
+                threads = self.environment.at_once if self.threads is None else self.threads
+                self._each(lambda said: rows[said[0]].hear(said[1]), replies.items(), threads)
 
-    def _each(self, function: Callable[[T], None], items: Iterable[T]) -> None:
+    def _each(self, function: Callable[[T], None], items: Iterable[T], threads: int | None) -> None:
         """Call a function with each item, in threads if there are to be any."""
-        if self.threads:
-            DaemonExecutor(self.threads).gather(function, items)
+        if threads:
+            DaemonExecutor(threads).gather(function, items)
             return
         for item in items:
             function(item)

@@ -25,6 +25,7 @@ def act(what, *arguments):
         "print": lambda: print("noise") or "quiet",
         "deaf": _deaf,
         "big": lambda megabytes: b"x" * megabytes * 2**20,
+        "fork": lambda: int(os.fork() > 0),
         "child": lambda: subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid and time.sleep(60),
     }[what](*arguments)
 

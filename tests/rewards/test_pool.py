@@ -1,5 +1,6 @@
 """A call that hangs, crashes, raises or takes too much loses its own result, and nothing else."""
 
+import math
 import os
 import pickle
 import subprocess
@@ -92,10 +93,38 @@ def test_a_worker_takes_its_children_along():
     assert gone(pid)
 
 
-def test_threads_take_turns(pool):
+def test_threads_share_the_workers(pool):
     with ThreadPoolExecutor(6) as threads:
         results = list(threads.map(lambda n: [o.value for o in pool.map([("double", n), ("double", -n)])], range(30)))
     assert results == [[2 * n, -2 * n] for n in range(30)]
+
+
+def test_a_thread_does_not_wait_for_what_another_does(pool):
+    pool.warm()
+    with ThreadPoolExecutor(1) as other:
+        long = other.submit(pool.map, [("sleep", 60)])
+        started = time.monotonic()
+        assert [outcome.value for outcome in pool.map([("double", 1), ("double", 2)])] == [2, 4]
+        assert time.monotonic() - started < 0.4
+        assert long.result()[0].failure == "timeout"
+
+
+def test_several_functions_share_the_workers():
+    pool = WorkerPool({"act": act, "product": math.prod}, limit_s=5.0)
+    first, product, last = pool.map([("act", ("pid",)), ("product", ([6, 7],)), ("act", ("pid",))])
+    assert product.value == 42
+    assert first.value == last.value
+    pool.close()
+
+
+def test_what_a_call_raised_is_known_by_its_names_and_its_whole_message(pool):
+    [outcome] = pool.map([("raise",)])
+    assert outcome.error.kinds[:3] == ("builtins.IndexError", "builtins.LookupError", "builtins.Exception")
+    assert outcome.error.message == "list index out of range"
+
+
+def test_a_call_that_forks_answers_once(pool):
+    assert [outcome.value for outcome in pool.map([("fork",), ("double", 1), ("fork",), ("double", 2)])] == [1, 2, 1, 4]
 
 
 def test_a_thread_that_is_not_the_main_one_has_limits_too(pool):

@@ -17,7 +17,10 @@ from rlframework.rewards.code.seccomp import open_filter
 
 # In the range that Debian reserves: no package and no user has it.
 JAIL_UID = 65533
-_WAY_OUT = "Or pass isolation='none', and read first what PlainSandbox does not hold."
+_WAY_OUT = (
+    "Or have them run without one (CodeTests(isolation='none'), PythonTool(PlainSandbox())), and read first what "
+    "PlainSandbox does not hold."
+)
 
 # Which of the walls do not stand, as a program sees them; {secret} is a file that others can read outside.
 PROBE = """
