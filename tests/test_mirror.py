@@ -79,6 +79,10 @@ ELSEWHERE = {
     ("testing/algorithms/checks", "testing/algorithms/test_planted_faults.py"): (
         "divergence invariance option ratio response slope training"
     ),
+    ("testing/environments", "testing/environments/test_kit.py"): "hostile subject",
+    ("testing/environments/checks", "testing/environments/test_kit.py"): (
+        "contract gold independence resources safety"
+    ),
     ("testing/rewards", "testing/rewards/test_kit.py"): "cases child elsewhere hostile subject",
     ("testing/rewards/checks", "testing/rewards/test_kit.py"): "contract gold independence safety time_limits",
     ("utilities", "testing/rewards/test_kit.py"): "errors",
