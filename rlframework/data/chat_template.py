@@ -10,16 +10,31 @@ from rlframework.rewards.template import AnswerTemplate
 
 _CHAT_TEMPLATE = """\
 {%- if messages[0]['role'] == 'system' -%}
-    {{- messages[0]['content'] + eos_token -}}
+    {{- messages[0]['content'] -}}
     {%- set messages = messages[1:] -%}
 {%- else -%}
-    {{- SYSTEM_PROMPT + eos_token -}}
+    {{- SYSTEM_PROMPT -}}
 {%- endif -%}
+{%- if tools -%}
+    {{- TOOLS_PROMPT -}}
+    {%- for tool in tools -%}
+        {{- '\\n' + (tool | tojson) -}}
+    {%- endfor -%}
+{%- endif -%}
+{{- eos_token -}}
 {%- for message in messages -%}
     {%- if message['role'] == 'user' -%}
         {{- message['content'] -}}
     {%- elif message['role'] == 'assistant' -%}
-        {{- message['content'] + eos_token -}}
+        {{- message['content'] -}}
+        {%- for call in message['tool_calls'] or [] -%}
+            {%- set function = call['function'] -%}
+            {{- '<tool_call>{"name": "' + function['name'] + '", "arguments": ' -}}
+            {{- (function['arguments'] | tojson) + '}</tool_call>' -}}
+        {%- endfor -%}
+        {{- eos_token -}}
+    {%- elif message['role'] == 'tool' -%}
+        {{- '<tool_response>' + message['content'] + '</tool_response>' -}}
     {%- else -%}
         {{- raise_exception('this chat template has no place for a message of the role ' + message['role']) -}}
     {%- endif -%}
@@ -28,6 +43,11 @@ _CHAT_TEMPLATE = """\
     {{- GENERATION_PROMPT -}}
 {%- endif -%}
 """
+_TOOLS_PROMPT = (
+    "\n\nYou can call functions. Write a call as "
+    '<tool_call>{"name": ..., "arguments": {...}}</tool_call> and end your turn; what it returns comes back between '
+    "<tool_response> and </tool_response>. The functions:"
+)
 
 
 def set_structured_chat_template(
@@ -37,7 +57,8 @@ def set_structured_chat_template(
 
     The system prompt and the end token, the user's text as it is, the assistant's text and the end token; a generation
     prompt is the opening tag of the working and nothing else. A conversation without a system prompt gets that of the
-    template. A chat template that the tokenizer has already is replaced.
+    template. Tools are listed behind the system prompt, with how `HermesCalls` reads a call; what they return stands
+    between tags. A chat template that the tokenizer has already is replaced.
 
     Args:
         tokenizer: Of the policy; it is changed.
@@ -61,6 +82,7 @@ def set_structured_chat_template(
     texts = {
         "SYSTEM_PROMPT": template.system_prompt if system_prompt is None else system_prompt,
         "GENERATION_PROMPT": template.generation_prompt,
+        "TOOLS_PROMPT": _TOOLS_PROMPT,
     }
     chat_template = _CHAT_TEMPLATE
     for name, text in texts.items():

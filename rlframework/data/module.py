@@ -17,6 +17,7 @@ from rlframework.data.chat_template import set_structured_chat_template
 from rlframework.data.golds import with_readable_golds
 from rlframework.data.source import Source
 from rlframework.data.tokenize import TooLong, opens_working, tokenize_rows
+from rlframework.environments.signatures import functions_of, schema_of
 from rlframework.loop.algorithm import Algorithm
 from rlframework.loop.loader import RolloutLoader
 from rlframework.loop.prompt_batches import PromptBatches
@@ -36,6 +37,7 @@ class PromptDataModule(Fields, pl.LightningDataModule):
     own tokenizer makes the ids, in `setup`. Prompts are shared out over ranks here: Lightning adds no sampler.
 
     Raises:
+        TypeError: One of ``tools`` is no function with type hints and a docstring.
         ValueError: An empty data set, a value of ``too_long`` that is not one of the two, a quantile outside 0 to 1, or
             an example that is not a question and an answer.
 
@@ -64,6 +66,9 @@ class PromptDataModule(Fields, pl.LightningDataModule):
     request: str | None = None
     """A line after every question, those of the examples included, such as ``"Write it as an equation:"``: a small
     model has forgotten the system prompt by then."""
+    tools: Sequence[Callable[..., Any]] | type | None = None
+    """Functions that the policy may call, or a class whose public methods they are; the chat template shows them. Give
+    the `Toolbox` the same."""
     plain_chat: bool = False
     """Give the tokenizer the plain chat template of `set_structured_chat_template`, for base models; with
     ``template``."""
@@ -124,6 +129,7 @@ class PromptDataModule(Fields, pl.LightningDataModule):
             "too_long": self.too_long,
             "examples": [tuple(example) for example in self.examples],
             "request": self.request,
+            "tools": [schema_of(function) for function in functions_of(self.tools)] if self.tools is not None else [],
         }
         self.prompts: dict[str, Sequence[Prompt]] = {}
         self._tokenizer: Any = None

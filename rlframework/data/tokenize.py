@@ -34,12 +34,13 @@ def tokenize_rows(
     max_prompt_quantile: float | None = None,
     examples: Sequence[tuple[str, str]] = (),
     request: str | None = None,
+    tools: Sequence[Mapping[str, Any]] = (),
 ) -> list[Prompt]:
     """Render and tokenise the prompt of every row.
 
     A prompt that is a list of chat messages goes through the tokenizer's chat template, and so does a string with a
-    ``system_prompt``, an ``instruction``, ``examples`` or a ``request``, as the user's message. A string without them
-    is taken as it is, which the log says once of a tokenizer that has a chat template.
+    ``system_prompt``, an ``instruction``, ``examples``, a ``request`` or ``tools``, as the user's message. A string
+    without them is taken as it is, which the log says once of a tokenizer that has a chat template.
 
     A second start token at the beginning and an end token at the end, as some tokenizers add them, are dropped: said
     once, with how many.
@@ -58,16 +59,17 @@ def tokenize_rows(
             lengths, and says how many and what the quantile is; 0.9 leaves out about the longest tenth.
         examples: Questions and their answers, as turns of the conversation before every prompt (few-shot).
         request: A line after every question, those of the examples included.
+        tools: JSON schemas of functions, which the chat template shows to the policy.
 
     Raises:
         KeyError: A row without the prompt column.
         TypeError: A row that is no mapping, as when a whole DatasetDict is passed.
-        ValueError: A chat prompt for a tokenizer without chat template, a chat template that closes at once what
-            ``generation_prompt`` opens or opens something else, a prompt that is too long, or none left.
+        ValueError: A chat prompt for a tokenizer without chat template, a chat template that shows no tools, or closes
+            at once what ``generation_prompt`` opens or opens something else, a prompt that is too long, or none left.
     """
     opening = _opening(instruction if system_prompt is None else system_prompt, examples, request)
     said: Counter[str] = Counter()
-    asked = _prompts(rows, tokenizer, prompt_column, opening, instruction, request, generation_prompt, said)
+    asked = _prompts(rows, tokenizer, prompt_column, opening, instruction, request, generation_prompt, tools, said)
     prompts = list(asked)
     for what, count in said.items():
         rank_zero_info(f"{count} of {len(prompts)} prompts: {what}.")
@@ -86,6 +88,7 @@ def _prompts(
     instruction: str | None,
     request: str | None,
     generation_prompt: str,
+    tools: Sequence[Mapping[str, Any]],
     said: Counter[str],
 ) -> Iterator[Prompt]:
     numbered = enumerate(rows)
@@ -95,10 +98,10 @@ def _prompts(
         texts, chats = [], []
         for index, row in batch:
             prompt = _prompt_of(row, index, prompt_column)
-            chat = bool(opening) or request is not None or not isinstance(prompt, str)
+            chat = bool(opening or tools) or request is not None or not isinstance(prompt, str)
             if chat:
                 messages = _conversation(prompt, index, opening, instruction, request)
-                text = _render(messages, index, tokenizer)
+                text = _render(messages, index, tokenizer, tools)
                 texts.append(_opened(text, messages, generation_prompt))
             else:
                 texts.append(prompt)
@@ -253,16 +256,18 @@ def _text_of(message: Message, index: int) -> str:
     raise ValueError(f"row {index}: the message of the {message['role']} has {content!r:.80} for a content: no text")
 
 
-def _render(messages: list[Message], index: int, tokenizer: PreTrainedTokenizerBase) -> str:
+def _render(
+    messages: list[Message], index: int, tokenizer: PreTrainedTokenizerBase, tools: Sequence[Mapping[str, Any]]
+) -> str:
     """Return a conversation as the chat template writes it, up to where the answer begins.
 
     Raises:
-        ValueError: There is no chat template, or it refuses the messages or leaves the system message out.
+        ValueError: There is no chat template, or it refuses the messages or leaves the system message or tools out.
     """
     if tokenizer.chat_template is None:
         raise ValueError(
-            "the prompts are chats (messages, a system_prompt, examples or a request) and the tokenizer has no chat "
-            "template; set tokenizer.chat_template, say with rlframework.data.set_structured_chat_template, or "
+            "the prompts are chats (messages, a system_prompt, examples, a request or tools) and the tokenizer has no "
+            "chat template; set tokenizer.chat_template, say with rlframework.data.set_structured_chat_template, or "
             "pass plain strings without any of them"
         )
     way_out = (
@@ -270,7 +275,8 @@ def _render(messages: list[Message], index: int, tokenizer: PreTrainedTokenizerB
         "that knows the role, such as that of rlframework.data.set_structured_chat_template"
     )
     try:
-        text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+        text = _applied(tokenizer, messages, tools)
+        hidden = _hidden_tools(text, tokenizer, messages, tools)
     except TemplateError as error:
         roles = ", ".join(str(turn["role"]) for turn in messages)
         raise ValueError(
@@ -282,7 +288,30 @@ def _render(messages: list[Message], index: int, tokenizer: PreTrainedTokenizerB
             f"the tokenizer's chat template leaves the system message of row {index} out: {system!r:.80} is not in "
             f"what it writes. {way_out}"
         )
+    if hidden:
+        raise ValueError(
+            f"the tokenizer's chat template does not show the tools to the policy: {', '.join(hidden)} not in the "
+            f"prompt of row {index}. Set a chat template that writes its variable `tools`, such as that of "
+            "rlframework.data.set_structured_chat_template, or describe the tools in system_prompt=... and leave tools "
+            "out here"
+        )
     return text
+
+
+def _applied(tokenizer: PreTrainedTokenizerBase, messages: list[Message], tools: Sequence[Mapping[str, Any]]) -> str:
+    shown: list[Any] | None = [dict(tool) for tool in tools] or None
+    return str(tokenizer.apply_chat_template(messages, tools=shown, tokenize=False, add_generation_prompt=True))
+
+
+def _hidden_tools(
+    text: str, tokenizer: PreTrainedTokenizerBase, messages: list[Message], tools: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """Return the names of tools that a prompt does not show: those that it has no more often than without tools."""
+    if not tools:
+        return []
+    without = _applied(tokenizer, messages, ())
+    names = [str(tool["function"]["name"]) for tool in tools]
+    return [name for name in names if text.count(name) <= without.count(name)]
 
 
 def _within_quantile(prompts: list[Prompt], quantile: float) -> list[Prompt]:

@@ -67,6 +67,7 @@ class Environment(Checked, ABC):
     Attributes:
         tools: Functions that the policy may call; hand them to ``PromptDataModule(tools=...)`` too, which shows them to
             the policy.
+        tools_are_shown: Whether prompts have to name the tools; False for a policy that has learned what it can call.
         calls: How a call is written, or None where the policy calls nothing.
 
     Example:
@@ -91,6 +92,7 @@ class Environment(Checked, ABC):
     """
 
     tools: Sequence[Callable[..., Any]] = ()
+    tools_are_shown: bool = True
     calls: CallFormat | None = None
 
     @abstractmethod

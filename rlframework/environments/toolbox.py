@@ -36,6 +36,8 @@ class Toolbox(Environment):
         max_calls: Most calls of one turn that are run; the policy is told of those beyond.
         max_bad_turns: This many turns in a row in which no call could be run end the episode; None for any number.
         tells: Exceptions of a tool that its arguments cause, and that the policy is told of, besides `ToolError`.
+        tools_are_shown: Whether prompts have to show the tools, by ``PromptDataModule(tools=...)``; a run whose prompts
+            do not is refused. False for a policy that has learned what it can call.
 
     Raises:
         TypeError: A tool is no function with type hints and a docstring, or a class cannot be made of a row.
@@ -65,10 +67,12 @@ class Toolbox(Environment):
         max_calls: int = 8,
         max_bad_turns: int | None = 3,
         tells: Sequence[type[Exception]] = (ValueError, LookupError, ArithmeticError),
+        tools_are_shown: bool = True,
     ) -> None:
         at_least(self, 1, max_calls=max_calls, max_bad_turns=max_bad_turns)
         self.tools: list[Callable[..., Any]] = functions_of(tools)
         self.calls: CallFormat = HermesCalls() if calls is None else calls
+        self.tools_are_shown = tools_are_shown
         self.max_calls = max_calls
         self.max_bad_turns = max_bad_turns
         self.tells: tuple[type[Exception], ...] = (ToolError, *tells)

@@ -364,6 +364,7 @@ class RolloutAlgorithm(Algorithm):
         splits = getattr(self.trainer.datamodule, "prompts", {})  # type: ignore[attr-defined]
         self._check_positions([len(prompt.ids) for split in splits.values() for prompt in split])
         check_golds(self.reward, splits)
+        self.sampler.check_prompts(splits.get("train", ()))
         for reward in self.sampler.judges():
             check_golds(reward, {"train": splits.get("train", ())})
         for score in self.validation_scores.values():

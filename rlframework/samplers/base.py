@@ -137,6 +137,16 @@ class GroupSampler(Checked, ABC):
         """Return the rewards by which a filter chooses the groups it returns; none for other samplers."""
         return []
 
+    def check_prompts(self, prompts: Sequence[Prompt]) -> None:
+        """Refuse prompts, before a run, that this sampler cannot serve; by default none.
+
+        Args:
+            prompts: Of the training data.
+
+        Raises:
+            ValueError: Says what they lack, and the way out.
+        """
+
     @property
     def truncates(self) -> bool:
         """Whether unlikely tokens are never sampled, so that the samples are not the policy's own."""

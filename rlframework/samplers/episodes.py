@@ -157,6 +157,23 @@ class EpisodeSampler(GroupSampler):
         with self.sampler.reporting(progress):
             yield
 
+    def check_prompts(self, prompts: Sequence[Prompt]) -> None:
+        """Refuse prompts that do not show the environment's tools to the policy.
+
+        Raises:
+            ValueError: A tool that the prompts have to show is not in one.
+        """
+        self.sampler.check_prompts(prompts)
+        names = [tool.__name__ for tool in self.environment.tools] if self.environment.tools_are_shown else []
+        hidden = [prompt for prompt in prompts if not all(name in prompt.text for name in names)]
+        if hidden:
+            raise ValueError(
+                f"{len(hidden)} of {len(prompts)} prompts do not name the tools {', '.join(names)} (the first is row "
+                f"{hidden[0].index}), so that the policy knows of none. Pass PromptDataModule(tools=...) the same "
+                "tools, which shows them by the chat template; or say Toolbox(..., tools_are_shown=False) for a policy "
+                "that has learned what it can call"
+            )
+
     def judges(self) -> list[RewardModel]:
         """Return the rewards of filters inside."""
         return self.sampler.judges()

@@ -122,6 +122,10 @@ class DynamicSampling(GroupSampler):
         """Return the reward whose spread decides, and those of filters inside."""
         return [self.reward, *self.sampler.judges()]
 
+    def check_prompts(self, prompts: Sequence[Prompt]) -> None:
+        """Refuse what the sampler inside refuses."""
+        self.sampler.check_prompts(prompts)
+
     def for_evaluation(self) -> GroupSampler:
         """Return the inner sampler's evaluation: every held-out prompt is answered."""
         return self.sampler.for_evaluation()

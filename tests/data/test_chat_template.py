@@ -53,9 +53,30 @@ def test_nothing_is_opened_where_the_policy_opens_it() -> None:
     assert rendered(tokenizer, USER, go=True).endswith("3 + 4?")
 
 
+def look(key: str) -> str:
+    """Look something up.
+
+    Args:
+        key: What.
+    """
+    return key
+
+
+def test_tools_are_listed_and_their_calls_and_results_shown(tokenizer: PreTrainedTokenizerFast) -> None:
+    called = {**ASSISTANT, "content": "Hm.", "tool_calls": [{"function": {"name": "look", "arguments": {"key": "f"}}}]}
+    chat = [SYSTEM, USER, called, {"role": "tool", "content": "7"}]
+    text = str(tokenizer.apply_chat_template(chat, tools=[look], tokenize=False, add_generation_prompt=True))
+    assert text.startswith("Be terse.\n\nYou can call functions.")
+    assert '"name": "look"' in text.partition("<eos>")[0]
+    assert text.partition("<eos>")[2] == (
+        '3 + 4?Hm.<tool_call>{"name": "look", "arguments": {"key": "f"}}</tool_call><eos>'
+        "<tool_response>7</tool_response><start_working_out>"
+    )
+
+
 def test_other_roles_and_a_missing_end_token_are_refused(tokenizer: PreTrainedTokenizerFast) -> None:
-    with pytest.raises(Exception, match="no place for a message of the role tool"):
-        rendered(tokenizer, USER, {"role": "tool", "content": "7"})
+    with pytest.raises(Exception, match="no place for a message of the role critic"):
+        rendered(tokenizer, USER, {"role": "critic", "content": "7"})
     endless = letter_tokenizer()
     endless.eos_token = None
     with pytest.raises(ValueError, match="no end token"):

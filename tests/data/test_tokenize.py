@@ -11,6 +11,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
 from rlframework.data.tokenize import BATCH_ROWS, tokenize_rows
+from rlframework.environments.signatures import schema_of
 from rlframework.prompt import Prompt
 from rlframework.testing import letter_tokenizer
 
@@ -226,3 +227,26 @@ def test_the_budget_is_looked_at_after_the_quantile() -> None:
     assert len(tokenize_rows(rows, letter_tokenizer(), max_prompt_tokens=4, max_prompt_quantile=0.75)) == 4
     with pytest.raises(ValueError, match="1 of 5 prompts are longer than max_prompt_tokens=4"):
         tokenize_rows(rows, letter_tokenizer(), max_prompt_tokens=4, max_prompt_quantile=1.0)
+
+
+def look(key: str) -> str:
+    """Look something up.
+
+    Args:
+        key: What.
+    """
+    return key
+
+
+def test_tools_go_through_the_chat_template() -> None:
+    tokenizer = chat_tokenizer()
+    tokenizer.chat_template = "{% for tool in tools or [] %}{{ tool['function']['name'] }}{% endfor %}" + TEMPLATE
+    prompts = tokenize_rows([{"prompt": "hi"}], tokenizer, tools=[schema_of(look)])
+    assert texts(prompts) == ["lookuhi0a"]
+
+
+def test_a_chat_template_that_shows_no_tools_is_refused_with_the_way_out() -> None:
+    with pytest.raises(ValueError, match=r"does not show the tools to the policy: look not in .* row 0.*`tools`"):
+        tokenize_rows([{"prompt": "look"}], chat_tokenizer(), tools=[schema_of(look)])
+    with pytest.raises(ValueError, match=r"request or tools.* has no chat template"):
+        tokenize_rows([{"prompt": "look"}], letter_tokenizer(), tools=[schema_of(look)])
