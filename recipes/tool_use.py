@@ -13,14 +13,15 @@ from __future__ import annotations
 import time
 from argparse import Namespace
 from random import Random
+from typing import Any
 
 import transformers
 
-from rlframework import GRPO, CausalLMPolicy, PromptDataModule, SharedPrefixSampler, rewards
+from rlframework import GRPO, CausalLMPolicy, PromptDataModule, rewards
 from rlframework.environments import Toolbox
 from rlframework.loggers import AppendingCSVLogger
 from rlframework.report import Comparison
-from rlframework.samplers import EpisodeSampler
+from rlframework.samplers import BatchedSampler, EpisodeSampler, GroupSampler
 from rlframework.tasks import create_lookup_base, lookup
 from rlframework.tasks.tiny.run import recipe_parser, sizes, tiny_trainer
 from rlframework.utilities.paths import writable_folder
@@ -56,20 +57,23 @@ def main(options: Namespace) -> None:
     base, primed = create_lookup_base(seed)
     facts = {"algorithm": "GRPO", "seed": seed, "seconds_base": time.perf_counter() - started}
 
-    policy, inside = CausalLMPolicy(primed), SharedPrefixSampler(8, max_tokens=lookup.MAX_TOKENS, seed=seed)
-    limits = {"max_turns": lookup.MAX_TURNS, "max_turn_tokens": lookup.MAX_TURN_TOKENS}
-    whole = EpisodeSampler(inside, Toolbox(lookup.Table), **limits)
-    broken = EpisodeSampler(inside, Toolbox(failing(options.tool_fails, seed)), **limits)
-    sampler = inside if options.without_tool else broken
+    policy, turns = CausalLMPolicy(primed), BatchedSampler(8, max_tokens=lookup.MAX_TOKENS, seed=seed)
+
+    def with_table(table: type[lookup.Table]) -> GroupSampler:
+        limits = {"max_turns": lookup.MAX_TURNS, "max_turn_tokens": lookup.MAX_TURN_TOKENS}
+        return turns if options.without_tool else EpisodeSampler(turns, Toolbox(table), **limits)
+
+    sampler = with_table(failing(options.tool_fails, seed))
+    test = with_table(lookup.Table).for_evaluation()
     problems = lookup.splits(seed, n_train=16 * steps, n_heldout=n_heldout)  # one epoch: no table twice
-    data = PromptDataModule(
-        problems.train, problems.heldout, template=rewards.AnswerTemplate(), tools=lookup.Table
-    )
-    settings = {"prompts_per_rollout": 16, "learning_rate": 7e-4, "betas": (0.9, 0.95), "warmup_steps": 5}
-    test = (inside if options.without_tool else whole).for_evaluation()
-    algorithm = GRPO(
-        policy, RULES, sampler, validation=MEASURES, validation_sampler=test, seed=seed, **settings
-    )
+    data = PromptDataModule(problems.train, problems.heldout, template=rewards.AnswerTemplate(), tools=lookup.Table)
+    settings: dict[str, Any] = {
+        "prompts_per_rollout": 16,
+        "learning_rate": 7e-4,
+        "betas": (0.9, 0.95),
+        "warmup_steps": 5,
+    }
+    algorithm = GRPO(policy, RULES, sampler, validation=MEASURES, validation_sampler=test, seed=seed, **settings)
     comparison = Comparison(data.tokenize("validation", policy.tokenizer), test, MEASURES)
     comparison.add("base", CausalLMPolicy(base))
     comparison.add("base + priming", policy)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
+from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from rlframework.environments.glue import Glue, encoded
 from rlframework.turns import Turn
+
+Message = Mapping[str, Any]
 
 
 class Said(NamedTuple):
@@ -68,6 +72,99 @@ def said_in(messages: Any, where: str) -> list[Said]:
     return turns
 
 
+def said_in_chat(
+    asked: Sequence[Message],
+    said: Sequence[Message],
+    start: str,
+    tokenizer: PreTrainedTokenizerBase,
+    glue: Glue,
+    tools: Sequence[Mapping[str, Any]] = (),
+    where: str = "the chat",
+) -> list[Said]:
+    """Return the turns of a chat as its chat template writes them, tool calls included.
+
+    What the template writes of a turn is learned. So what it writes before a turn has to stay the same once the turn
+    is there, and what it writes between two turns has to be the glue's.
+
+    Args:
+        asked: The messages of the prompt.
+        said: Those that follow, of which the first is the assistant's.
+        start: The prompt as text, with which the whole chat has to begin.
+        tokenizer: Of the policy.
+        glue: What stands between turns.
+        tools: JSON schemas that the template shows.
+        where: Begins an error message.
+
+    Raises:
+        ValueError: The template writes something else once more messages follow, or between turns.
+    """
+    places = [place for place, message in enumerate(said) if message["role"] == "assistant"]
+    render = partial(_rendered, tokenizer, tools, where)
+    whole = render([*asked, *said[: places[-1] + 1]], False)
+    befores = [start, *(render([*asked, *said[:place]], True) for place in places[1:])]
+    turns: list[Said] = []
+    for number, (place, before) in enumerate(zip(places, befores, strict=True), start=1):
+        if not whole.startswith(before):
+            same = _common(whole, before)
+            raise ValueError(
+                f"{where}: the chat template writes what stands before turn {number} of the assistant as "
+                f"{before[max(same - 20, 0) :][:60]!r} when the turn begins, and as {whole[max(same - 20, 0) :][:60]!r} when it is "
+                f"there: the policy would be taught what it never reads. {_WAY_OUT}"
+            )
+        last = number == len(places)
+        written = whole[len(before) : None if last else len(befores[number])]
+        text, ended, behind = _to_its_end(written, tokenizer, glue)
+        told = [str(message["content"]) for message in said[place + 1 : None if last else places[number]]]
+        given = glue.between([encoded(tokenizer, glue.written(words)) for words in told])
+        plainly = tokenizer(behind, add_special_tokens=False)["input_ids"]
+        if not last and (not ended or tokenizer.decode(given) != tokenizer.decode(plainly)):
+            raise ValueError(
+                f"{where}: after turn {number} of the assistant the chat template writes {written[-200:]!r}, and an "
+                f"episode has {tokenizer.decode(given)!r}. {_WAY_OUT}"
+            )
+        turns.append(Said(text, told))
+    return turns
+
+
+_WAY_OUT = (
+    "Pass the glue of what stands between turns, as glue=TemplateGlue(tokenizer, role='user') where no tool speaks; or "
+    "write out what the assistant says: a completion that is a list of messages without tool_calls"
+)
+
+
+def _rendered(
+    tokenizer: PreTrainedTokenizerBase,
+    tools: Sequence[Mapping[str, Any]],
+    where: str,
+    messages: list[Message],
+    opens: bool,
+) -> str:
+    shown: list[Any] | None = [dict(tool) for tool in tools] or None
+    try:
+        text = tokenizer.apply_chat_template(messages, tools=shown, tokenize=False, add_generation_prompt=opens)
+    except TemplateError as error:
+        roles = ", ".join(str(message["role"]) for message in messages)
+        raise ValueError(f"{where}: the chat template refuses messages of {roles}: {error}. {_WAY_OUT}") from error
+    return str(text)
+
+
+def _common(one: str, other: str) -> int:
+    """Return how many characters two texts begin with together."""
+    pairs = zip(one, other, strict=False)
+    return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+
+
+def _to_its_end(written: str, tokenizer: PreTrainedTokenizerBase, glue: Glue) -> tuple[str, bool, str]:
+    """Return a turn up to its end token, whether it has one, and what stands behind."""
+    ids = glue.end_of_turn or {int(tokenizer.eos_token_id)}
+    ends = [str(tokenizer.convert_ids_to_tokens(id)) for id in (*ids, int(tokenizer.eos_token_id))]
+    found = [(place, end) for end in ends if (place := written.find(end)) >= 0]
+    if not found:
+        return written, False, ""
+    place, end = min(found)
+    return written[:place], True, written[place + len(end) :]
+
+
 def laid_out(
     conversation: Sequence[Said], tokenizer: PreTrainedTokenizerBase, glue: Glue
 ) -> tuple[list[int], list[Turn]]:
@@ -98,7 +195,7 @@ def laid_out(
         ids.append(_end_of_turn(tokenizer, glue, last))
         turns.append(Turn(start, len(ids), "policy", said.text))
         if said.told:
-            given = [] if last else glue.between([encoded(tokenizer, text) for text in said.told])
+            given = [] if last else glue.between([encoded(tokenizer, glue.written(text)) for text in said.told])
             turns.append(Turn(len(ids), len(ids) + len(given), "environment", "\n".join(said.told)))
             ids += given
     return ids, turns

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 
-from rlframework.data.conversations import Said, laid_out, said_in
-from rlframework.data.module import PromptDataModule
-from rlframework.data.tokenize import BATCH_ROWS
-from rlframework.environments.glue import Glue, PlainGlue
+from rlframework.data.conversations import Said, laid_out, said_in, said_in_chat
+from rlframework.data.module import PromptDataModule, Rows
+from rlframework.data.tokenize import BATCH_ROWS, conversation_of
+from rlframework.environments.glue import Glue
+from rlframework.environments.template_glue import TemplateGlue
 from rlframework.prompt import Demonstration, Prompt
 
 
@@ -22,7 +23,9 @@ class DemonstrationDataModule(PromptDataModule):
     token. It does not repeat what the prompt ends with: with an `AnswerTemplate` it starts inside the working.
 
     A completion may be a conversation with tools: a list of messages of the assistant, each with what was sampled as
-    its content, and of the tool between them. It is laid out as `EpisodeSampler` does it, token by token.
+    its content, and of the tool between them. It is laid out as `EpisodeSampler` does it, token by token. With
+    ``messages_column`` a row is a whole chat, whose tool calls the chat template writes; what stands before the first
+    message of the assistant is the prompt.
 
     Before another data module it makes demonstrations of that one's rows, as `OpenR1Demonstrations` does.
 
@@ -52,10 +55,43 @@ class DemonstrationDataModule(PromptDataModule):
 
     completion_column: str = "completion"
     """Column of the completion: its text, or the messages of a conversation."""
+    messages_column: str | None = None
+    """Column of a whole chat, messages of all roles; then the columns of prompt and completion are not read."""
     glue: Glue | None = None
     """What stands between the turns of a conversation; by default as `EpisodeSampler` has it."""
     max_tokens: int | None = None
     """Budget of prompt and completion together; ``too_long`` says what becomes of longer ones."""
+
+    def __post_init__(self) -> None:
+        """Find the rows; the glue is found when there is a conversation."""
+        self._found: tuple[Any, Glue] | None = None
+        super().__post_init__()
+
+    def rows(self, split: str) -> Rows:
+        """Return the rows of a split; of a chat what stands before the assistant's first message is the prompt.
+
+        Args:
+            split: Name of the split.
+        """
+        rows = super().rows(split)
+        if self.messages_column is None:
+            return rows
+        return [self._asked(row, number) for number, row in enumerate(rows)]
+
+    def _asked(self, row: Mapping[str, Any], number: int) -> dict[str, Any]:
+        messages = row.get(str(self.messages_column))
+        if not isinstance(messages, (list, tuple)) or not all(isinstance(said, Mapping) for said in messages):
+            raise TypeError(
+                f"row {number} has {messages!r:.80} ({type(messages).__name__}) in {self.messages_column!r}; expected "
+                "the messages of a chat"
+            )
+        first = _first_turn(messages)
+        if not 0 < first < len(messages):
+            raise ValueError(
+                f"row {number} has {len(messages)} messages in {self.messages_column!r}, and needs one of the "
+                "assistant behind one of somebody else"
+            )
+        return {**row, self.prompt_column: messages[:first]}
 
     def tokenize(self, split: str, tokenizer: Any) -> Sequence[Prompt]:
         """Return the demonstrations of a split, as token ids.
@@ -67,24 +103,25 @@ class DemonstrationDataModule(PromptDataModule):
         if tokenizer.eos_token_id is None:
             raise ValueError("the tokenizer has no end token, which a completion has to end with; set eos_token")
         prompts = super().tokenize(split, tokenizer)
-        glue = self.glue or PlainGlue(tokenizer)
         shown: list[Demonstration] = []
         for start in range(0, len(prompts), BATCH_ROWS):
             part = prompts[start : start + BATCH_ROWS]
-            said = [self._said(prompt) for prompt in part]
+            said = [self._said(prompt, tokenizer) for prompt in part]
             texts = [text for text in said if isinstance(text, str)]
             answers = iter(tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else [])
             for prompt, completion in zip(part, said, strict=True):
                 if isinstance(completion, str):
                     ids, turns, text = [*next(answers), tokenizer.eos_token_id], [], completion
                 else:
-                    ids, turns = laid_out(completion, tokenizer, glue)
+                    ids, turns = laid_out(completion, tokenizer, self._glue_for(tokenizer))
                     text = completion[-1].text
                 shown.append(Demonstration(prompt.ids, prompt.text, prompt.row, prompt.index, ids, text, turns))
         return self._within_budget(shown, split)
 
-    def _said(self, prompt: Prompt) -> str | list[Said]:
+    def _said(self, prompt: Prompt, tokenizer: Any) -> str | list[Said]:
         """Return the completion of a row: a text, or the turns of a conversation."""
+        if self.messages_column is not None:
+            return self._said_in_chat(prompt, tokenizer)
         completion = prompt.column(self.completion_column)
         if isinstance(completion, str) and completion.strip():
             return completion
@@ -93,6 +130,27 @@ class DemonstrationDataModule(PromptDataModule):
                 f"row {prompt.index} has {completion!r} in {self.completion_column!r}; expected a completion"
             )
         return said_in(completion, f"row {prompt.index}: {self.completion_column!r}")
+
+    def _said_in_chat(self, prompt: Prompt, tokenizer: Any) -> list[Said]:
+        names = ("system_prompt", "instruction", "examples", "request")
+        settings = {name: self.tokenization[name] for name in names}
+        return said_in_chat(
+            conversation_of(prompt.row[self.prompt_column], prompt.index, **settings),
+            (messages := prompt.column(str(self.messages_column)))[_first_turn(messages) :],
+            prompt.text,
+            tokenizer,
+            self._glue_for(tokenizer),
+            self.tokenization["tools"],
+            f"row {prompt.index}",
+        )
+
+    def _glue_for(self, tokenizer: Any) -> Glue:
+        """Return the glue that was given, or that of the tokenizer's chat template, found once."""
+        if self.glue is not None:
+            return self.glue
+        if self._found is None or self._found[0] is not tokenizer:
+            self._found = tokenizer, TemplateGlue(tokenizer)
+        return self._found[1]
 
     def _within_budget(self, shown: list[Demonstration], split: str) -> list[Demonstration]:
         lengths = [len(one.ids) + len(one.completion_ids) for one in shown]
@@ -111,3 +169,8 @@ class DemonstrationDataModule(PromptDataModule):
             raise ValueError(f"{count} (the longest has {max(lengths)}); raise it, or pass too_long='drop'")
         rank_zero_warn(f"{count} and were dropped")
         return kept
+
+
+def _first_turn(messages: Sequence[Mapping[str, Any]]) -> int:
+    """Return the place of the assistant's first message, or how many messages there are."""
+    return next((n for n, message in enumerate(messages) if message.get("role") == "assistant"), len(messages))

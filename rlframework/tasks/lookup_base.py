@@ -32,7 +32,8 @@ from rlframework.tasks.tiny.tokenizer import tiny_tokenizer
 from rlframework.tasks.tiny.training import GATE_SEED, Lesson
 from rlframework.utilities.paths import cache_folder, made_once
 
-# As Qwen's, without thoughts: what tools there are, calls, and what they returned.
+# As Qwen's, without thoughts: what tools there are, calls, and what they returned. A call stands right behind the tag
+# that opens the working.
 _TOOLS = (
     "\n\n# Tools\n\nYou may call one or more functions to assist with the user query.\n\n"
     "You are provided with function signatures within <tools></tools> XML tags:\n<tools>\n"
@@ -61,7 +62,7 @@ _CHAT_TEMPLATE = (
             {{- END_OF_TOOLS -}}
         {%- endif -%}
         {%- for call in message.tool_calls or [] -%}
-            {%- if message.content or not loop.first -%}{{- '\\n' -}}{%- endif -%}
+            {%- if not loop.first -%}{{- '\\n' -}}{%- endif -%}
             {{- '<tool_call>\\n{"name": "' + call.function.name + '", "arguments": ' -}}
             {{- (call.function.arguments | tojson) + '}\\n</tool_call>' -}}
         {%- endfor -%}
