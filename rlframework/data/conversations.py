@@ -103,18 +103,18 @@ def said_in_chat(
     whole = render([*asked, *said[: places[-1] + 1]], False)
     befores = [start, *(render([*asked, *said[:place]], True) for place in places[1:])]
     turns: list[Said] = []
-    for number, (place, before) in enumerate(zip(places, befores, strict=True), start=1):
+    for number, (first, before) in enumerate(zip(places, befores, strict=True), start=1):
         if not whole.startswith(before):
-            same = _common(whole, before)
+            place = max(_common(whole, before) - 20, 0)
             raise ValueError(
                 f"{where}: the chat template writes what stands before turn {number} of the assistant as "
-                f"{before[max(same - 20, 0) :][:60]!r} when the turn begins, and as {whole[max(same - 20, 0) :][:60]!r} when it is "
+                f"{before[place:][:60]!r} when the turn begins, and as {whole[place:][:60]!r} when it is "
                 f"there: the policy would be taught what it never reads. {_WAY_OUT}"
             )
         last = number == len(places)
         written = whole[len(before) : None if last else len(befores[number])]
         text, ended, behind = _to_its_end(written, tokenizer, glue)
-        told = [str(message["content"]) for message in said[place + 1 : None if last else places[number]]]
+        told = [str(message["content"]) for message in said[first + 1 : None if last else places[number]]]
         given = glue.between([encoded(tokenizer, glue.written(words)) for words in told])
         plainly = tokenizer(behind, add_special_tokens=False)["input_ids"]
         if not last and (not ended or tokenizer.decode(given) != tokenizer.decode(plainly)):
