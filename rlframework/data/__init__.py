@@ -15,6 +15,7 @@ from rlframework.data.openr1_math import OpenR1Math
 from rlframework.data.reasoning_gym import ReasoningGymPrompts
 from rlframework.data.source import Source
 from rlframework.data.splitters import after_hashes, last_boxed
+from rlframework.data.step_prompts import StepPrompts
 
 __all__ = [
     "GSM8K",
@@ -29,6 +30,7 @@ __all__ = [
     "PromptDataModule",
     "ReasoningGymPrompts",
     "Source",
+    "StepPrompts",
     "after_hashes",
     "last_boxed",
     "math_gold",

@@ -80,9 +80,10 @@ class Environment(Checked, ABC):
         ...     def __init__(self, secret):
         ...         self.secret = secret
         ...     def step(self, turn):
-        ...         if not turn.text.strip().isdigit():
+        ...         try:
+        ...             guess = int(turn.text)
+        ...         except ValueError:
         ...             return Observation("Say a number.")
-        ...         guess = int(turn.text)
         ...         if guess == self.secret:
         ...             return Observation("Right.", reward=1.0, done=True)
         ...         return Observation("Higher." if guess < self.secret else "Lower.")

@@ -129,4 +129,4 @@ class Yardstick:
     @torch.no_grad()
     def _score(self, policy: CausalLMPolicy) -> Tensor:
         """Return the log-probability of every sampled token, by the model's own forward pass."""
-        return policy.padded_logprobs(self._batch).logprobs[self._batch.completion_mask]
+        return policy.padded_logprobs(self._batch).logprobs[self._batch.loss_mask]

@@ -48,7 +48,8 @@ class RolloutWatch:
                 f"{kind} has max_tokens={sampler.max_tokens} and returned a completion of {longest} tokens; cut it, "
                 "and say stop_reason='length'"
             )
-        largest = max((value for row in completions for value in row.logprobs if value == value), default=0.0)
+        said = (value for row in completions for value, own in zip(row.logprobs, row.sampled, strict=False) if own)
+        largest = max((value for value in said if value == value), default=0.0)
         if largest > _ROUNDING:
             raise ValueError(
                 f"{kind} returned a log-probability of {largest:.3g}, and none is above 0; return the logarithm of the "

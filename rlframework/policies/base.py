@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_map
 from transformers import PreTrainedTokenizerBase
 
 from rlframework.functional.logprobs import TokenLogProbs
+from rlframework.policies.decoding.kept_rows import KeptRows
 from rlframework.rollout import Rollout
 from rlframework.utilities.arguments import Checked
 
@@ -76,9 +77,10 @@ class Policy(Checked, nn.Module, ABC):
 
     @abstractmethod
     def logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
-        """Score the completion tokens of a batch, ``(B, T)``, with gradient; padding columns may hold anything finite.
+        """Score the loss tokens of a batch, ``(B, T)``, with gradient; anywhere else may stand anything finite.
 
-        The distribution is that at ``batch.temperature``. An override may have a third argument, ``objective=None``,
+        ``completion_mask`` is what has to be read, padding aside, and ``loss_mask`` what has to be scored. The
+        distribution is that at ``batch.temperature``. An override may have a third argument, ``objective=None``,
         where knowing the loss saves work (`logprobs_for`).
 
         Args:
@@ -133,7 +135,8 @@ class Policy(Checked, nn.Module, ABC):
         """Return logits for the token that follows, and a cache to continue from.
 
         Args:
-            ids: ``(B, L)`` tokens that the cache has not seen: the left-padded prompts at first, then one per row.
+            ids: ``(B, L)`` tokens that the cache has not seen: the left-padded prompts at first, then one per row; of
+                what `KeptRows` kept, several again.
             mask: ``(B, S)`` bool over everything seen so far and ``ids``; false on padding.
             cache: What the last call returned; None on the first.
 
@@ -173,6 +176,16 @@ class Policy(Checked, nn.Module, ABC):
         """
         rows = torch.arange(len(mask), device=mask.device).repeat_interleave(copies)
         return self.select_rows(cache, rows, room)
+
+    def keep_rows(self, cache: Any, mask: Tensor, copies: int) -> KeptRows | None:
+        """Return what keeps the cache of rows while they wait for their next turn; None has them read again.
+
+        Args:
+            cache: What `branch` returned.
+            mask: ``(N, P)`` bool, that of the prompts.
+            copies: Rows of a group.
+        """
+        return None
 
     def reference(self) -> Policy:
         """Return a frozen policy with the present weights of this very instance."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from rlframework.policies.adapter_state import base_weights
 from rlframework.policies.adapters import AdapterReference
 from rlframework.policies.base import Objective, Policy, eval_mode, with_pad_token
 from rlframework.policies.decoding.base import Decoding
+from rlframework.policies.decoding.kept_rows import KeptRows
 from rlframework.policies.forward import ModelForward
 from rlframework.policies.lm_head import TiledHead
 from rlframework.policies.loading import check_vocabulary, load_model, load_tokenizer, with_adapter
@@ -103,7 +105,9 @@ class CausalLMPolicy(ModelForward):
     def logprobs(
         self, batch: Rollout, *, entropy_gradient: bool = False, objective: Objective | None = None
     ) -> TokenLogProbs:
-        """Score the completions, ``(B, T)``, the fastest way that the model and the minibatch allow.
+        """Score the loss tokens, ``(B, T)``, the fastest way that the model and the minibatch allow; 0 elsewhere.
+
+        Of what an environment gave in between, logits are not made.
 
         Args:
             batch: What is scored.
@@ -111,6 +115,11 @@ class CausalLMPolicy(ModelForward):
             objective: The loss that the scores go into, where it is known: its gradient by the logits is then made
                 while they are in memory (`token_slopes`).
         """
+        if not batch.loss_mask.any():
+            # A loss needs its graph, and other ranks their collectives, also of a minibatch that nothing is learned
+            # from. First tokens need the prompts alone.
+            first = batch.completion_mask & (torch.arange(batch.completion_ids.shape[1], device=self.device) == 0)
+            batch = replace(batch, loss_mask=first)
         scorer = self._scoring.choose(self, batch)
         if scorer is None:
             slow = self.padded_logprobs if self._scoring.pads(self, batch) else self.single_logprobs
@@ -136,6 +145,10 @@ class CausalLMPolicy(ModelForward):
     def branch(self, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
         """Branch the cache of ``N`` prompts into ``N * copies`` rows, with a long prompt kept once for its group."""
         return self._decoding.branch(self, cache, mask, copies, room)
+
+    def keep_rows(self, cache: Any, mask: Tensor, copies: int) -> KeptRows | None:
+        """Return what keeps keys and values of rows between turns; None where the layers hold something else."""
+        return self._decoding.keep_rows(self, cache, mask, copies)
 
     def reference(self) -> Policy:
         """Return the policy as it is now, frozen: of one with an adapter the same model, and only the adapter's copy.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -31,7 +32,10 @@ class ModelForward(Policy):
 
     Attributes:
         forward_arguments: Names that the architecture's forward takes.
+        keeps_columns: Whether ``logits_to_keep`` may be an index of columns, as transformers has it.
     """
+
+    keeps_columns: ClassVar[bool] = True
 
     def __init__(self, model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase) -> None:
         super().__init__(tokenizer)
@@ -51,7 +55,7 @@ class ModelForward(Policy):
         return self._router_loss is None and rope_depends_on_batch(self.model.config.get_text_config(), batch) is None
 
     def single_logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
-        """Score each row in a forward pass of its own, ``(B, T)``: what the model itself says of a text.
+        """Score the loss tokens of each row in a forward pass of its own, ``(B, T)``: what the model says of a text.
 
         There is no padding, no mask, no cache, and positions are counted by the model. Everything faster is checked
         against this.
@@ -63,11 +67,12 @@ class ModelForward(Policy):
     def _alone(self, row: Rollout, entropy_gradient: bool) -> TokenLogProbs:
         if not row.prompt_mask.any():  # There is nothing that its first token could follow.
             return self.padded_logprobs(row, entropy_gradient=entropy_gradient)
-        tokens = row.completion_ids[row.completion_mask].unsqueeze(0)
-        ids = torch.cat([row.prompt_ids[row.prompt_mask].unsqueeze(0), tokens], dim=1)
-        logits = self.single_logits(ids, tokens.shape[1] + 1)[:, :-1]
-        scored = token_logprobs(logits, tokens, row.temperature, entropy_gradient=entropy_gradient)
-        return into_rows(TokenLogProbs(scored.logprobs[0], scored.entropy[0]), row.completion_mask)
+        tokens, scored = row.completion_ids[row.completion_mask], row.loss_mask[row.completion_mask]
+        ids = torch.cat([row.prompt_ids[row.prompt_mask], tokens]).unsqueeze(0)
+        predictors = scored.nonzero().squeeze(1) + ids.shape[1] - len(tokens) - 1
+        logits = self._logits_at(predictors, partial(self._call, ids, use_cache=False), ids.shape[1])
+        found = token_logprobs(logits[0], tokens[scored], row.temperature, entropy_gradient=entropy_gradient)
+        return into_rows(found, row.loss_mask)
 
     def single_logits(self, ids: Tensor, kept: int) -> Tensor:
         """Return the logits of the last columns of rows of one length, ``(B, kept, V)``, as `single_logprobs` does.
@@ -89,7 +94,7 @@ class ModelForward(Policy):
         return output.logits[:, -1], output[self._cache_name]
 
     def padded_logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
-        """Score the completions in one padded forward pass, ``(B, T)``, each row with its own prompt.
+        """Score the loss tokens in one padded forward pass, ``(B, T)``, each row with its own prompt.
 
         Args:
             batch: What is scored.
@@ -97,18 +102,30 @@ class ModelForward(Policy):
         """
         ids = torch.cat([batch.prompt_ids, batch.completion_ids], dim=1)  # (B, S)
         mask = torch.cat([batch.prompt_mask, batch.completion_mask], dim=1)
-        scored = self.padded_logits(ids, mask, batch.completion_ids.shape[1] + 1)[:, :-1]
-        return token_logprobs(scored, batch.completion_ids, batch.temperature, entropy_gradient=entropy_gradient)
+        columns = batch.loss_mask.any(0).nonzero().squeeze(1)  # (C,)
+        predictors = columns + batch.prompt_ids.shape[1] - 1
+        logits = self._logits_at(predictors, partial(self._forward, ids, mask, use_cache=False), ids.shape[1])
+        tokens, scored = batch.completion_ids[:, columns], batch.loss_mask[:, columns]
+        found = token_logprobs(logits, tokens, batch.temperature, entropy_gradient=entropy_gradient)
+        return into_rows(TokenLogProbs(*(part[scored] for part in found)), batch.loss_mask)
 
-    def padded_logits(self, ids: Tensor, mask: Tensor, kept: int) -> Tensor:
-        """Return the logits of the last columns of padded rows, ``(B, kept, V)``, in one forward pass without cache.
+    def _logits_at(self, columns: Tensor, call: Callable[..., Any], length: int) -> Tensor:
+        """Return the logits of some columns of a forward pass, ``(B, C, V)``.
 
         Args:
-            ids: ``(B, S)``.
-            mask: ``(B, S)`` bool, false on padding.
-            kept: How many columns.
+            columns: ``(C,)`` int64, ascending, without the last one.
+            call: The forward pass; it takes ``logits_to_keep``.
+            length: Columns of what is read.
         """
-        return self._forward(ids, mask, use_cache=False, logits_to_keep=kept).logits[:, -kept:]
+        first = int(columns[0]) if len(columns) else length - 1
+        span = int(columns[-1]) + 1 - first if len(columns) else 0
+        gaps = span > len(columns)
+        # A number of columns from the end is what every forward understands; one that ignores it returns all of them.
+        logits = call(logits_to_keep=columns if gaps and self.keeps_columns else length - first).logits
+        if logits.shape[1] == len(columns):
+            return logits
+        logits = logits[:, first - length :]
+        return logits[:, columns - first] if gaps else logits[:, :span]
 
     def plain_next_logits(self, ids: Tensor, mask: Tensor, cache: Any = None, **inputs: Any) -> tuple[Tensor, Any]:
         """Run the tokens that the cache of padded rows lacks; return ``(B, V)`` logits and the cache.

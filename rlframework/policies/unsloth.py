@@ -52,6 +52,9 @@ class UnslothPolicy(CausalLMPolicy):
         >>> policy = UnslothPolicy("unsloth/Qwen3-4B-Base", LoraConfig(r=32, lora_alpha=64))  # doctest: +SKIP
     """
 
+    # Unsloth's forwards take no other `logits_to_keep` than a number of columns.
+    keeps_columns = False
+
     def __init__(
         self,
         model: str | Path,

@@ -48,7 +48,7 @@ class BatchedSampler(GroupSampler):
             RuntimeError: The policy's logits are not numbers.
             ValueError: A prompt and the token budget together exceed what the model can read, or a prompt is empty.
         """
-        conversation = self._read_again(policy, prompts, step, frozenset())
+        conversation = self._begin(policy, prompts, step, frozenset(), turns=False)
         rows = [prompt for prompt in prompts for _ in range(self.group_size)]
         replies = conversation.reply(dict.fromkeys(range(len(rows)), self.max_tokens), {})
         completions = []
@@ -60,7 +60,7 @@ class BatchedSampler(GroupSampler):
     def converse(
         self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0, stops: frozenset[int] = frozenset()
     ) -> Conversation:
-        """Begin a conversation of ``N * G`` rows that reads prompt and turns again before each turn.
+        """Begin a conversation of ``N * G`` rows, which are sampled turn by turn; for `EpisodeSampler`.
 
         Args:
             policy: The policy to sample from, with the weights it has now.
@@ -71,9 +71,12 @@ class BatchedSampler(GroupSampler):
         Raises:
             ValueError: A prompt and the token budget together exceed what the model can read, or a prompt is empty.
         """
-        return self._read_again(policy, prompts, step, stops)
+        return self._begin(policy, prompts, step, stops, turns=True)
 
-    def _read_again(self, policy: Policy, prompts: Sequence[Prompt], step: int, stops: frozenset[int]) -> ReadAgain:
+    def _begin(
+        self, policy: Policy, prompts: Sequence[Prompt], step: int, stops: frozenset[int], turns: bool
+    ) -> Conversation:
+        """Begin a conversation, of one turn alone where ``turns`` is false; override it to sample in another way."""
         self._check_room(policy, prompts)
         rows = [prompt for prompt in prompts for _ in range(self.group_size)]
         uniforms = self._uniforms_on(policy.device, prompts, step)

@@ -30,9 +30,11 @@ class Conversation(ABC):
     Attributes:
         apart: Whether rows may be asked for in any order and from several threads. Otherwise the rows of a call are
             sampled together, and a row that a call leaves out is over.
+        at_once: Where they are apart, how many rows it is good to ask for at the same time.
     """
 
     apart: ClassVar[bool] = False
+    at_once: int = 1
 
     @abstractmethod
     def reply(self, budgets: Mapping[int, int], given: Mapping[int, Sequence[int]]) -> dict[int, Reply]:
@@ -47,3 +49,6 @@ class Conversation(ABC):
         Raises:
             RuntimeError: The policy's logits are not numbers.
         """
+
+    def close(self) -> None:  # noqa: B027
+        """Let go of what the conversation holds; nobody waits for a reply any more."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self, TypeVar, cast
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
@@ -21,9 +22,10 @@ from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel
 from rlframework.samplers.base import GroupSampler, Progress
-from rlframework.samplers.conversation import Reply
+from rlframework.samplers.conversation import Conversation, Reply
 from rlframework.turns import Turn
 from rlframework.utilities.arguments import at_least
+from rlframework.utilities.daemon_threads import DaemonExecutor
 from rlframework.utilities.distributed import is_sharded, on_any_rank
 from rlframework.utilities.random_fence import RandomFence
 
@@ -31,6 +33,10 @@ from rlframework.utilities.random_fence import RandomFence
 _LUCK = 2**32
 # Tokens that a tag which opens a thought can have, where each of its letters is one.
 _LONGEST_TAG = 64
+# A fast tokenizer keeps the settings of a call, such as whether special tokens are split, for the next one.
+_TOKENIZING = threading.Lock()
+
+T = TypeVar("T")
 
 
 class EpisodeSampler(GroupSampler):
@@ -41,6 +47,11 @@ class EpisodeSampler(GroupSampler):
     it, validation, evaluation and resume.
 
     An environment that raises has failed: the row has no reward, is counted, and too many of them stop the run.
+
+    All rows take their turns in lock step. Where the sampler inside can go on with each row by itself (`VLLMSampler`),
+    every episode has a thread instead and waits for nobody else; what is sampled is the same. There and with
+    ``threads``, the environment's ``start`` is called from several threads at the same time, and so are the episodes'
+    methods, though never two of one episode.
 
     Args:
         sampler: The sampler of the turns; its ``max_tokens`` is the budget of the whole episode, given tokens included.
@@ -53,6 +64,8 @@ class EpisodeSampler(GroupSampler):
         glue: What stands between turns; by default as the tokenizer's chat template has it, by `TemplateGlue`.
         role: Whose message an observation is in the chat template. ``"user"`` is for templates that know no tools;
             those of thinking models leave earlier thoughts out at each message of a user, and an episode does not.
+        threads: Most environments that are at work at the same time, for tools that wait, such as for a network. 0 has
+            them answer one after the other in this thread, or where every episode has a thread as many as there are.
 
     Raises:
         ValueError: A limit below 1.
@@ -84,6 +97,7 @@ class EpisodeSampler(GroupSampler):
         max_observation_tokens: int | None = None,
         glue: Glue | None = None,
         role: Literal["tool", "user"] = "tool",
+        threads: int = 0,
     ) -> None:
         settings = ("group_size", "max_tokens", "temperature", "seed", "top_k", "top_p", "min_p")
         super().__init__(**{name: getattr(sampler, name) for name in settings})
@@ -93,16 +107,18 @@ class EpisodeSampler(GroupSampler):
         self.environment = environment
         at_least(self, 1, max_turns=max_turns, max_turn_tokens=max_turn_tokens)
         at_least(self, 8, max_observation_tokens=max_observation_tokens)
+        at_least(self, 0, threads=threads)
         self.max_turns = max_turns
         self.max_turn_tokens = max_turn_tokens
         self.max_observation_tokens = max_observation_tokens
         self.glue = glue
         self.role: Literal["tool", "user"] = role
         self._found: tuple[Any, Glue] | None = None
+        self.threads = threads
         self._fence = RandomFence(type(environment).__name__)
 
     def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
-        """Sample ``group_size`` episodes for each prompt, all of them turn by turn together.
+        """Sample ``group_size`` episodes for each prompt.
 
         Args:
             policy: The policy to sample from, with the weights it has now.
@@ -110,7 +126,7 @@ class EpisodeSampler(GroupSampler):
             step: Number of the rollout, a part of the seed.
 
         Raises:
-            RuntimeError: The policy's logits are not numbers.
+            RuntimeError: The policy's logits are not numbers, or a server does not do its part.
             TypeError: The sampler inside cannot go on from what it sampled.
             ValueError: A prompt and the token budget together exceed what the model can read, a prompt is empty, or
                 the tokenizer has no chat template that serves, and no ``glue`` is given.
@@ -119,23 +135,20 @@ class EpisodeSampler(GroupSampler):
         calls = self.environment.calls and self.environment.calls.fitted(policy.tokenizer, self.environment.tools)
         stops = (glue.end_of_turn or frozenset()) | (calls.stop_ids if calls else frozenset())
         conversation = self.sampler.converse(policy, prompts, step=step, stops=stops)
-        sharded = is_sharded(policy)
-        rows: list[_Row] = []
+        rows = [
+            _Row(self, policy, glue, calls, prompt, (self.seed, step, prompt.index, _LUCK))
+            for prompt in prompts
+            for _ in range(self.group_size)
+        ]
         try:
-            with self._fence:
-                for prompt in prompts:
-                    luck = (self.seed, step, prompt.index, _LUCK)
-                    rows += [_Row(self, policy, glue, calls, prompt, luck) for _ in range(self.group_size)]
-            while on_any_rank(any(row.goes_on for row in rows), policy, sharded):
-                budgets = {number: row.budget for number, row in enumerate(rows) if row.goes_on}
-                replies = conversation.reply(budgets, {number: rows[number].given for number in budgets})
-                with self._fence:
-                    for number, reply in replies.items():
-                        rows[number].hear(reply)
+            if conversation.apart:
+                self._apart(conversation, rows)
+            else:
+                self._in_lock_step(conversation, rows, policy)
         finally:
+            conversation.close()
             with self._fence:
-                for row in rows:
-                    row.close()
+                self._each(_Row.close, rows)
         return Completions([row.completion() for row in rows], self.group_size)
 
     def _glue_for(self, tokenizer: PreTrainedTokenizerBase) -> Glue:
@@ -147,14 +160,56 @@ class EpisodeSampler(GroupSampler):
             self._found = made_of, TemplateGlue(tokenizer, self.role)
         return self._found[1]
 
+    def _in_lock_step(self, conversation: Conversation, rows: list[_Row], policy: Policy) -> None:
+        """Have the policy take a turn in all rows, then the environments, and so on."""
+        sharded = is_sharded(policy)
+        with self._fence:
+            self._each(_Row.start, rows)
+        while on_any_rank(any(row.goes_on for row in rows), policy, sharded):
+            budgets = {number: row.budget for number, row in enumerate(rows) if row.goes_on}
+            replies = conversation.reply(budgets, {number: rows[number].given for number in budgets})
+            with self._fence:
+                self._each(lambda said: rows[said[0]].hear(said[1]), replies.items())
+
+    def _each(self, function: Callable[[T], None], items: Iterable[T]) -> None:
+        """Call a function with each item, in threads if there are to be any."""
+        if self.threads:
+            DaemonExecutor(self.threads).gather(function, items)
+            return
+        for item in items:
+            function(item)
+
+    def _apart(self, conversation: Conversation, rows: list[_Row]) -> None:
+        """Have each row go on as soon as its own environment has answered."""
+        longest, unfinished = 0, len(rows)
+
+        def play(number: int) -> int:
+            row = rows[number]
+            row.start()
+            while row.goes_on:
+                row.hear(conversation.reply({number: row.budget}, {number: row.given})[number])
+            row.close()
+            return row.tokens
+
+        def told(tokens: int) -> None:
+            nonlocal longest, unfinished
+            longest, unfinished = max(longest, tokens), unfinished - 1
+            if self.progress is not None:
+                self.progress(longest, unfinished)
+
+        # One fence around all: this thread draws nothing while it waits.
+        with self._fence:
+            at_once = min(self.threads or len(rows), conversation.at_once)
+            DaemonExecutor(at_once).gather(play, range(len(rows)), told)
+
     def groups_from(self, prompts: int) -> int:
         """Return how many groups come back for this many prompts: as the sampler inside has it."""
         return self.sampler.groups_from(prompts)
 
     @contextmanager
     def reporting(self, progress: Progress) -> Iterator[None]:
-        """Enter a context in which the sampler inside reports the progress of each turn."""
-        with self.sampler.reporting(progress):
+        """Enter a context in which the progress of each turn is reported, or of each episode where they go on apart."""
+        with super().reporting(progress), self.sampler.reporting(progress):
             yield
 
     def check_prompts(self, prompts: Sequence[Prompt]) -> None:
@@ -180,7 +235,7 @@ class EpisodeSampler(GroupSampler):
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with other settings, of the episodes or of the sampler inside."""
-        names = ("environment", "max_turns", "max_turn_tokens", "max_observation_tokens", "glue", "role")
+        names = ("environment", "max_turns", "max_turn_tokens", "max_observation_tokens", "glue", "role", "threads")
         own = {name: changes.pop(name) for name in names if name in changes}
         other = super().replace(**own, **changes)
         other.sampler = self.sampler.replace(**changes)
@@ -189,6 +244,9 @@ class EpisodeSampler(GroupSampler):
 
 class _Row:
     """One row while its episode goes on: its ids and turns, and what the policy reads next.
+
+    It is begun, hears replies and is closed by one thread at a time; only `close` may be called while another thread is
+    at it.
 
     Attributes:
         given: Ids that the policy reads before its next turn.
@@ -215,13 +273,22 @@ class _Row:
         self._turns: list[Turn] = []
         self._reason: StopReason | None = None
         self._failure: str | None = None
-        self._episode = self._started(luck)
+        self._luck = luck
+        self._episode: Episode | None = None
+        self._closed = False
+        self._closing = False
+        self._at_work = threading.Lock()
         self.given: list[int] = []
 
-    def _started(self, luck: Sequence[int]) -> Episode | None:
+    def start(self) -> None:
+        """Begin the episode."""
+        with self._working():
+            self._episode = self._started()
+
+    def _started(self) -> Episode | None:
         for last in (False, True):
             try:
-                episode = self._limits.environment.start(self._prompt.row, np.random.default_rng(luck))
+                episode = self._limits.environment.start(self._prompt.row, np.random.default_rng(self._luck))
                 if not isinstance(episode, Episode):
                     raise TypeError(f"start() returned {episode!r:.80}; it has to return an Episode")
             except Exception as error:
@@ -232,9 +299,22 @@ class _Row:
                 return episode
         return None
 
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """Have the environment at work inside; if somebody wants the episode closed meanwhile, close it afterwards."""
+        with self._at_work:
+            yield
+        if self._closing:
+            self.close()
+
     @property
     def goes_on(self) -> bool:
-        return self._reason is None
+        return self._reason is None and not self._closing
+
+    @property
+    def tokens(self) -> int:
+        """Number of ids so far."""
+        return len(self._ids)
 
     @property
     def budget(self) -> int:
@@ -244,6 +324,18 @@ class _Row:
 
     def hear(self, reply: Reply) -> None:
         """Take a turn of the policy, and let the environment answer it."""
+        with _TOKENIZING:
+            turn = self._said(reply)
+        if reply.reason == "length":
+            self._reason = "length"  # Half a call is none.
+            return
+        with self._working():
+            try:
+                self._answer(turn, reply.ids)
+            except Exception as error:
+                self._fail(error)
+
+    def _said(self, reply: Reply) -> Turn:
         said = reply.ids[:-1] if reply.reason == "stop" else reply.ids
         turn = Turn(len(self._ids), len(self._ids) + len(reply.ids), "policy", self._policy.decode(said))
         self._turns.append(turn)
@@ -251,21 +343,22 @@ class _Row:
         self._logprobs += reply.logprobs
         self._known &= len(reply.logprobs) == len(reply.ids)
         self.given = []
-        if reply.reason == "length":
-            self._reason = "length"  # Half a call is none.
+        return turn
+
+    def _answer(self, turn: Turn, ids: list[int]) -> None:
+        if self._closing:
             return
         if self._calls is not None:
-            turn.calls = self._calls.calls(self._opened(turn) + self._text(said))
+            with _TOKENIZING:
+                turn.calls = self._calls.calls(self._opened(turn) + self._text(ids[:-1]))
         started = time.perf_counter()
-        try:
-            observation = cast(Episode, self._episode).step(turn)
-            turn.seconds = time.perf_counter() - started
-            if observation is None:
-                self._reason = "stop"
-            else:
-                self._observe(turn, observation, reply.ids[-1])
-        except Exception as error:
-            self._fail(error)
+        observation = cast(Episode, self._episode).step(turn)
+        turn.seconds = time.perf_counter() - started
+        if observation is None:
+            self._reason = "stop"
+        else:
+            with _TOKENIZING:
+                self._observe(turn, observation, ids[-1])
 
     def _text(self, ids: list[int]) -> str:
         return str(self._policy.tokenizer.decode(ids, skip_special_tokens=False))
@@ -308,12 +401,18 @@ class _Row:
         self._failure = self._failure or f"{type(error).__name__}: {error}"
 
     def close(self) -> None:
-        """Close the episode, whatever became of it."""
-        if self._episode is not None:
-            try:
+        """Close the episode once, whatever became of it; one whose environment is at work is closed by that thread."""
+        self._closing = True
+        if not self._at_work.acquire(blocking=False):
+            return
+        try:
+            if self._episode is not None and not self._closed:
+                self._closed = True
                 self._episode.close()
-            except Exception as error:
-                self._fail(error)
+        except Exception as error:
+            self._fail(error)
+        finally:
+            self._at_work.release()
 
     def completion(self) -> Completion:
         """Return the whole episode."""

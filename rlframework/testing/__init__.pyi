@@ -1,4 +1,5 @@
 from .algorithms.kit import check_algorithm
+from .environments import check_environment
 from .report import CheckError, CheckReport, Finding
 from .rewards import check_reward
 from .table import TablePolicy
@@ -10,6 +11,7 @@ __all__ = [
     "Finding",
     "TablePolicy",
     "check_algorithm",
+    "check_environment",
     "check_reward",
     "letter_prompts",
     "letter_rows",

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class DaemonExecutor(ThreadPoolExecutor):
-    """Runs each call in a daemon thread of its own: one that waits for an answer does not keep a run from ending.
+    """Runs calls in daemon threads: one that waits for an answer does not keep a run from ending.
 
     Args:
-        at_once: Most calls that run at the same time; by default all.
+        at_once: Most calls that run at the same time, and most threads; by default each call has its own.
 
     Example:
         >>> DaemonExecutor(at_once=2).submit(pow, 2, 3).result()
@@ -22,10 +26,13 @@ class DaemonExecutor(ThreadPoolExecutor):
 
     def __init__(self, at_once: int | None = None) -> None:
         super().__init__()
-        self._turn: AbstractContextManager[Any] = nullcontext() if at_once is None else threading.Semaphore(at_once)
+        self._at_once = math.inf if at_once is None else at_once
+        self._waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self._threads_now = 0
+        self._counting = threading.Lock()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Call a function in a thread of its own; cancelled before its turn, it is not called.
+        """Call a function in a thread, calls in their order; cancelled before its turn, it is not called.
 
         Args:
             fn: The function.
@@ -33,14 +40,44 @@ class DaemonExecutor(ThreadPoolExecutor):
             **kwargs: Its arguments by name.
         """
         future: Future[Any] = Future()
-
-        def body() -> None:
-            with self._turn:
-                if future.set_running_or_notify_cancel():
-                    try:
-                        future.set_result(fn(*args, **kwargs))
-                    except BaseException as error:
-                        future.set_exception(error)
-
-        threading.Thread(target=body, daemon=True).start()
+        with self._counting:
+            self._waiting.append((future, lambda: fn(*args, **kwargs)))
+            another = self._threads_now < self._at_once
+            self._threads_now += another
+        if another:
+            threading.Thread(target=self._work, daemon=True).start()
         return future
+
+    def gather(
+        self, function: Callable[[T], R], items: Iterable[T], told: Callable[[R], object] = lambda result: None
+    ) -> list[R]:
+        """Call a function with each item, and return the results in the order of the items.
+
+        After the first failure no other call is begun, and those that run are not waited for.
+
+        Args:
+            function: What is called.
+            items: Its arguments.
+            told: Called in this thread with each result as it comes.
+        """
+        futures: list[Future[R]] = [self.submit(function, item) for item in items]
+        try:
+            for done in as_completed(futures):
+                told(done.result())
+        finally:
+            for future in futures:
+                future.cancel()
+        return [future.result() for future in futures]
+
+    def _work(self) -> None:
+        while True:
+            with self._counting:
+                if not self._waiting:
+                    self._threads_now -= 1
+                    return
+                future, call = self._waiting.popleft()
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(call())
+                except BaseException as error:
+                    future.set_exception(error)

@@ -17,6 +17,9 @@ class RandomFence:
     Args:
         whose: Who is inside, for the message.
 
+    Attributes:
+        moved: Whose random numbers were used inside, the last time.
+
     Example:
         >>> import warnings
         >>> before = random.getstate()
@@ -30,6 +33,7 @@ class RandomFence:
     def __init__(self, whose: str) -> None:
         self._whose = whose
         self._told = False
+        self.moved: list[str] = []
 
     def __enter__(self) -> None:
         self._before = random.getstate(), np.random.get_state(legacy=False), torch.get_rng_state()
@@ -46,10 +50,11 @@ class RandomFence:
         random.setstate(python)
         np.random.set_state(numpy)
         torch.set_rng_state(of_torch)
-        if any(moved.values()) and not self._told:
+        self.moved = [whose for whose, used in moved.items() if used]
+        if self.moved and not self._told:
             self._told = True
             rank_zero_warn(
-                f"{self._whose} used the global random numbers of {' and '.join(k for k, v in moved.items() if v)}. "
+                f"{self._whose} used the global random numbers of {' and '.join(self.moved)}. "
                 "They were put back, so that the run does not depend on it, but what it drew is not repeated by a "
                 "resumed run: give it a generator of its own, such as the luck that Environment.start gets"
             )

@@ -21,9 +21,11 @@ from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
 
 from rlframework.algorithms import GRPO, SFT
 from rlframework.data import DemonstrationDataModule, PromptDataModule, ReasoningGymPrompts
+from rlframework.environments import Environment, Episode, Observation, PlainGlue
 from rlframework.policies import CausalLMPolicy
+from rlframework.rewards import EpisodeReturn
 from rlframework.rewards.base import RowReward
-from rlframework.samplers import BatchedSampler, DynamicSampling
+from rlframework.samplers import BatchedSampler, DynamicSampling, EpisodeSampler
 from rlframework.testing import letter_rows, letter_tokenizer, tiny_policy
 from tests.loop.test_standing import Moments, Watch
 
@@ -34,6 +36,22 @@ class Vowels(RowReward):
     def score_row(self, completion: Any) -> float:
         share = sum(letter in "aeiou" for letter in completion.text) / max(len(completion.text), 1)
         return share + 0.01 * float(torch.rand(()))
+
+
+class Dice(Environment):
+    """Says letters that its luck chooses, and pays for vowels in what was said."""
+
+    def start(self, row: Any, luck: Any) -> Episode:
+        return Throws(luck)
+
+
+class Throws(Episode):
+    def __init__(self, luck: Any) -> None:
+        self.luck = luck
+
+    def step(self, turn: Any) -> Observation:
+        letters = "".join(self.luck.choice(list("abcde"), 2))
+        return Observation(letters, reward=sum(letter in "aeiou" for letter in turn.text))
 
 
 def policy(dropout: float = 0.1, lora: bool = False) -> CausalLMPolicy:
@@ -72,6 +90,11 @@ def setting(name: str) -> tuple[pl.LightningModule, pl.LightningDataModule, dict
         return grpo(policy=policy(lora=True), kl_coefficient=0.1), prompts(), {"accumulate_grad_batches": 4}, []
     if name == "kl":
         return grpo(kl_coefficient=0.1, passes_per_rollout=2), prompts(), {"accumulate_grad_batches": 2}, []
+    if name == "episodes":
+        trained, longer = policy(), BatchedSampler(group_size=4, max_tokens=30)
+        sampler = EpisodeSampler(longer, Dice(), max_turns=3, glue=PlainGlue(trained.tokenizer, "x", "y"))
+        options = {"reward": EpisodeReturn() + Vowels(), "kl_coefficient": 0.1, "passes_per_rollout": 2}
+        return grpo(policy=trained, sampler=sampler, **options), prompts(), {"accumulate_grad_batches": 2}, []
     if name == "filter":
         kept = DynamicSampling(SAMPLER, Vowels(), keep=4)
         return grpo(sampler=kept, prompts_per_rollout=8), prompts(20), {"accumulate_grad_batches": 2}, []

@@ -13,7 +13,7 @@ from tests import forked
 from tests.distributed.two_ranks import environments
 
 PROGRAM = Path(__file__).with_name("killed_runs.py")
-SETTINGS = ["accumulation", "passes", "lora", "kl", "filter", "dropout", "ranks", "sft", "gym", "ema"]
+SETTINGS = ["accumulation", "passes", "lora", "kl", "filter", "dropout", "ranks", "sft", "gym", "ema", "episodes"]
 SLURM = {"SLURM_NTASKS": "1", "SLURM_JOB_ID": "1", "SLURM_JOB_NAME": "run", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}
 
 

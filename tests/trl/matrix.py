@@ -44,7 +44,9 @@ class Normalized:
     """TRL's ``normalize_advantages`` of RLOO."""
 
     def advantages(self, rewards):
-        compared = super().advantages(rewards).masked_fill(rewards.isnan(), float("nan"))
+        # A row that is the only one of its group with a reward is compared with nothing either.
+        alone = rewards.isnan() | ((~rewards.isnan()).sum(1, keepdim=True) < 2)
+        compared = super().advantages(rewards).masked_fill(alone, float("nan"))
         return batch_normalized(compared - compared.nanmean(), epsilon=1e-4)
 
 
@@ -158,6 +160,7 @@ FACTORS: dict[str, dict[str, Both]] = {
         "kept": Both(),
         "masked": Both(lambda: {"mask_truncated": True, "count_masked": True}, {"mask_truncated_completions": True}),
     },
+    "given": {"nothing": Both(), "third": Both(case={"given": True})},
     "entropy_share": {"all": Both(), "top": Both(lambda: {"top_entropy_share": 0.43}, {"top_entropy_quantile": 0.43})},
     "bonus": {
         "none": Both(),
@@ -202,6 +205,8 @@ def goes_with(one: tuple[str, str], other: tuple[str, str]) -> bool:
     # TRL's RLOOTrainer and GMPOTrainer have no more than this, or do not look at it.
     if name in ("rloo", "gmpo") and factor in PLAIN and (name, factor) != ("gmpo", "entropy_share"):
         return level == PLAIN[factor]
+    if name == "rloo" and factor == "given":
+        return level == "nothing"
     if name in ("rloo", "gmpo", "vespo") and factor == "ratio":
         return level == "token"
     if name in ("rloo", "gmpo") and factor == "kl":

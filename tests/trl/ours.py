@@ -1,6 +1,7 @@
 """The side of this library: a case trained by `pl.Trainer.fit`, and all that it computes on the way."""
 
 import functools
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from rlframework.policies.causal_lm import CausalLMPolicy
 from rlframework.rewards.base import RowReward, optional
 from rlframework.samplers.base import GroupSampler
 from rlframework.testing import letter_rows
+from rlframework.turns import Turn
 from tests.trl.runs import (
     DATA,
     GROUP,
@@ -28,6 +30,7 @@ from tests.trl.runs import (
     letter_tokenizer,
     load_model,
     ranked,
+    sampled,
     sampler_noise,
 )
 
@@ -44,7 +47,8 @@ class ScriptedSampler(GroupSampler):
             for row in range(self.group_size):
                 ids = self.case.script(step, prompt, row)
                 reason = "stop" if not ids or ids[-1] in policy.eos_ids else "length"
-                rows.append(Completion(prompt, ids, policy.decode(ids), reason))
+                turns = turns_of(sampled(step, prompt, row, len(ids))) if self.case.given else []
+                rows.append(Completion(prompt, ids, policy.decode(ids), reason, turns=turns))
         if self.case.sampler_known:
             self.add_logprobs(policy, rows, step)
         self.run.prompts.append(list(prompts))
@@ -61,6 +65,16 @@ class ScriptedSampler(GroupSampler):
             exact = scored[start : start + len(row.ids)].log_softmax(-1)[range(len(row.ids)), row.ids]
             noise = sampler_noise(step, row.prompt, i % self.group_size, len(row.ids))
             row.logprobs = (exact + torch.as_tensor(noise)).tolist()
+
+
+def turns_of(sampled: list[bool]) -> list[Turn]:
+    """Return the turns in which a policy and an environment write a row."""
+    turns, start = [], 0
+    for mine, tokens in itertools.groupby(sampled):
+        end = start + len(list(tokens))
+        turns.append(Turn(start, end, "policy" if mine else "environment", ""))
+        start = end
+    return turns
 
 
 class RankingPolicy(CausalLMPolicy):

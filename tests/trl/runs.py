@@ -72,6 +72,16 @@ def tokens(rng: np.random.Generator, length: int) -> list[int]:
     return ids if length > MAX_TOKENS else [*ids[:-1], letter_tokenizer().eos_token_id]
 
 
+def sampled(rollout: int, prompt: Prompt, row: int, length: int) -> list[bool]:
+    """Return which tokens of a row the policy sampled: not a third of them, drawn from the second token on.
+
+    How many depends on the length alone, so that `even_script` stays even.
+    """
+    rng = np.random.default_rng((11, rollout, prompt.index, row))
+    given = 1 + rng.permutation(max(length - 1, 0))[: length // 3]
+    return [place not in given for place in range(length)]
+
+
 TWO = ((quality, 1.0), (brevity, 0.5))
 
 
@@ -90,6 +100,7 @@ class Case:
         passes: Passes over a rollout.
         prompts: Prompts of a rollout; by default four, or as many as there are minibatches.
         script: What is sampled; with `even_script` all optimizer steps have the same number of tokens.
+        given: Whether an environment gave a third of the tokens.
         sampler_known: Whether the sampler says its log-probabilities, with noise and holes.
         vllm: TRL's settings of the correction for them, if it is on.
         shuffled: Whether TRL may shuffle the rows of a rollout before it cuts them into minibatches.
@@ -112,6 +123,7 @@ class Case:
     warmup: int = 0
     weight_decay: float = 0.0
     script: Script = script
+    given: bool = False
     sampler_known: bool = False
     vllm: Mapping[str, Any] | None = None
     shuffled: bool = False

@@ -65,7 +65,18 @@ def test_what_means_nothing_together_is_refused(why):
 BASE = {"algorithm": "grpo", "passes": "2", "accumulate": "1", "scale": "group", "kl": "none"}
 OPTIONS = [
     (factor, level)
-    for factor in ("ratio", "scale", "constants", "cap", "kl", "rewards", "truncated", "entropy_share", "bonus")
+    for factor in (
+        "ratio",
+        "scale",
+        "constants",
+        "cap",
+        "kl",
+        "rewards",
+        "truncated",
+        "given",
+        "entropy_share",
+        "bonus",
+    )
     for level in FACTORS[factor]
     if level != BASE.get(factor, next(iter(FACTORS[factor])))
 ]

@@ -22,6 +22,7 @@ from tests.trl.runs import (
     letter_tokenizer,
     load_model,
     ranked,
+    sampled,
 )
 
 trl = pytest.importorskip("trl")
@@ -51,6 +52,8 @@ class Recorded:
     def _compute_loss(self, model, inputs):
         loss = super()._compute_loss(model, inputs)
         mask = inputs["completion_mask"].bool()
+        if "tool_mask" in inputs:
+            mask = mask & inputs["tool_mask"].bool()
         self.run.logprobs.append(self.scored[0].detach()[mask].clone())
         self.window.append((self.loss_of_window(loss, inputs), int(mask.sum())))
         return loss
@@ -142,6 +145,10 @@ def scripted_rollouts(case: Case, ours: Run) -> Callable[..., dict[str, Any]]:
             place = {prompt.index: i * GROUP for i, prompt in enumerate(ours.prompts[step])}
             rows = [place[prompt.index] + i % GROUP for i, prompt in enumerate(asked)]
             answer["logprobs"] = [ours.sampler_logprobs[step][row] for row in rows]
+        if case.given:
+            rows = zip(asked, ids, strict=True)
+            masks = [sampled(step, prompt, i % GROUP, len(row)) for i, (prompt, row) in enumerate(rows)]
+            answer["env_mask"] = [[int(mine) for mine in mask] for mask in masks]
         return answer
 
     return rollout

@@ -10,8 +10,9 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from rlframework.policies.decoding.fused_step import FusedDecoder
-from rlframework.policies.decoding.group_cache import GroupCache
-from rlframework.policies.decoding.kv_cache import preallocated
+from rlframework.policies.decoding.group_cache import GroupCache, Prompts
+from rlframework.policies.decoding.kept_rows import KeptRows
+from rlframework.policies.decoding.kv_cache import PreallocatedLayer, preallocated
 from rlframework.policies.decoding.rows_apart import RowsApart
 from rlframework.policies.decoding.trunk_prefill import read_behind_trunk, worth_a_trunk
 from rlframework.policies.forward import ModelForward
@@ -36,6 +37,7 @@ class Way(NamedTuple):
         fused: Take steps through `FusedDecoder`, for which the cache has to be one of the two.
         padded: Read and decode all prompts as one batch; without it each by itself (`RowsApart`).
         cached: Go on from the model's cache; without it every step reads whole rows again.
+        turns: Keep the cache of rows that wait for their next turn (`KeptRows`).
     """
 
     trunk: bool = False
@@ -44,6 +46,7 @@ class Way(NamedTuple):
     fused: bool = False
     padded: bool = True
     cached: bool = True
+    turns: bool = False
 
     @property
     def name(self) -> str:
@@ -55,7 +58,8 @@ class Way(NamedTuple):
         }
         own = "the model's own cache" + (" of padded rows (padded=True)" if self.padded else "")
         own = "a preallocated cache" if self.preallocated else own
-        return ", ".join(name for name, used in names.items() if used) or own
+        name = ", ".join(name for name, used in names.items() if used) or own
+        return f"the cache across turns, with {name}" if self.turns else name
 
 
 # Each row read again at every step, by itself: by definition what the model says of a text.
@@ -127,7 +131,8 @@ class Decoding:
         if isinstance(cache, RowsApart):
             return self._branched(policy, _SLOWEST, cache, mask, copies, room)
         plain = isinstance(cache, DynamicCache) and all(type(layer) is DynamicLayer for layer in cache.layers)
-        long = copies > 1 and mask.shape[1] >= LONG_PROMPT
+        # Ranks that share the weights go the same way, since they prove it together.
+        long = copies > 1 and on_any_rank(mask.shape[1] >= LONG_PROMPT, policy)
         # Latent attention keeps other things than the keys and values that attention meets.
         alike = plain and all(layer.keys.shape == layer.values.shape for layer in cache.layers)
         shared = alike and long and policy.model.config._attn_implementation == TREE_ATTENTION
@@ -137,19 +142,44 @@ class Decoding:
         way = next((way for way in wanted if self._verified(policy, way, copies)), Way())
         return self._branched(policy, way, cache, mask, copies, room)
 
-    def next_logits(self, policy: ModelForward, ids: Tensor, mask: Tensor, cache: Any) -> tuple[Tensor, Any]:
-        """Decode one token per row, ``(B, V)``, in the way that the cache was branched for.
+    def keep_rows(self, policy: ModelForward, cache: Any, mask: Tensor, copies: int) -> KeptRows | None:
+        """Return what keeps rows between the turns of a conversation, or None if their cache cannot be kept.
 
         Args:
             policy: The policy that decodes.
-            ids: ``(B, 1)``.
-            mask: ``(B, S)`` bool over everything seen and the token itself.
-            cache: From `branch`, or from the last call.
+            cache: From `branch`, before any step.
+            mask: ``(N, P)`` bool, that of the prompts.
+            copies: Rows of a group.
+
+        Raises:
+            RuntimeError: The model's logits are NaN.
         """
-        if isinstance(cache, RowsApart | FusedDecoder):
+        fused = isinstance(cache, FusedDecoder)
+        states = cache.cache if isinstance(cache, FusedDecoder) else cache
+        shared = isinstance(states, GroupCache)
+        layers = getattr(states, "layers", None)
+        if not layers or not all(isinstance(layer, PreallocatedLayer) for layer in layers):
+            return None
+        way = Way(shared=shared, preallocated=not shared, fused=fused, turns=True)
+        if not self._verified(policy, way, copies):
+            return None
+        return KeptRows(cache, mask.repeat_interleave(copies, 0), policy.pad_id)
+
+    def next_logits(self, policy: ModelForward, ids: Tensor, mask: Tensor, cache: Any) -> tuple[Tensor, Any]:
+        """Decode one token per row, ``(B, V)``, in the way that the cache was branched for, or read several.
+
+        Args:
+            policy: The policy that decodes.
+            ids: ``(B, L)``; L is 1 but for rows that begin another turn.
+            mask: ``(B, S)`` bool over everything seen and the tokens themselves.
+            cache: From `branch` or `KeptRows.resume`, or from the last call.
+        """
+        if isinstance(cache, RowsApart) or (isinstance(cache, FusedDecoder) and ids.shape[1] == 1):
             return cache.append(ids, mask), cache
-        inputs = cache.inputs if isinstance(cache, GroupCache) else {}
-        return policy.plain_next_logits(ids, mask, cache, **inputs)
+        states = cache.cache if isinstance(cache, FusedDecoder) else cache
+        inputs = states.inputs(mask, ids.shape[1]) if isinstance(states, GroupCache) else {}
+        logits, states = policy.plain_next_logits(ids, mask, states, **inputs)
+        return logits, cache if isinstance(cache, FusedDecoder) else states
 
     def _prefill(self, policy: ModelForward, way: Way, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
         if not way.padded:
@@ -159,10 +189,10 @@ class Decoding:
         return read_behind_trunk(policy.next_logits, ids, mask, common_prefix(ids, mask))
 
     def _branched(self, policy: ModelForward, way: Way, cache: Any, mask: Tensor, copies: int, room: int) -> Any:
+        rows = torch.arange(len(mask), device=mask.device).repeat_interleave(copies)
         if way.shared:
-            cache = GroupCache(cache, mask, copies, room)
+            cache = GroupCache(Prompts([(layer.keys, layer.values) for layer in cache.layers], mask), rows, room)
         else:
-            rows = torch.arange(len(mask), device=mask.device).repeat_interleave(copies)
             cache = preallocated(cache, rows, room) if way.preallocated else policy.select_rows(cache, rows, room)
         return FusedDecoder(policy.model, cache) if way.fused else cache
 
@@ -206,17 +236,18 @@ class Decoding:
         """
         forced = self._sampled(policy, ids, mask, copies)
         with exact_twin(policy) as twin:
+            replay = self._replay_turns if way.turns else self._replay
             if twin is None:
-                own = _whole(policy, ids, mask, copies, forced)
+                own = _whole(policy, way, ids, mask, copies, forced)
                 try:
-                    fast = self._replay(policy, way, ids, mask, copies, forced)
+                    fast = replay(policy, way, ids, mask, copies, forced)
                 except Exception as error:
                     return raised(error)
                 return unlike("distributions", float(total_variation(own, fast).mean()))
             with exactly(policy):
-                truth = _whole(twin, ids, mask, copies, forced)
+                truth = _whole(twin, way, ids, mask, copies, forced)
                 try:
-                    fast = self._replay(twin, way, ids, mask, copies, forced)
+                    fast = replay(twin, way, ids, mask, copies, forced)
                 except Exception as error:  # An architecture that nobody has tried may do anything.
                     return raised(error)
             found = wrong("distributions", float(total_variation(truth, fast).max()))
@@ -225,8 +256,8 @@ class Decoding:
             own_error, fast_error = (
                 float(total_variation(truth, logits).mean())
                 for logits in (
-                    _whole(policy, ids, mask, copies, forced),
-                    self._replay(policy, way, ids, mask, copies, forced),
+                    _whole(policy, way, ids, mask, copies, forced),
+                    replay(policy, way, ids, mask, copies, forced),
                 )
             )
             return coarse("distributions", own_error, fast_error)
@@ -245,6 +276,35 @@ class Decoding:
             step, cache = self.next_logits(policy, forced[:, position : position + 1], mask, cache)
             steps.append(step)
         return torch.cat(steps)
+
+    def _replay_turns(
+        self, policy: ModelForward, way: Way, ids: Tensor, mask: Tensor, copies: int, forced: Tensor
+    ) -> Tensor:
+        """Read tokens that are given, ``(B, T)``, in two turns of unequal lengths; return logits, ``(n, V)``."""
+        _, cache = self._prefill(policy, way, ids, mask)
+        cache = self._branched(policy, way, cache, mask, copies, room=_HALFWAY)
+        mask = mask.repeat_interleave(copies, 0)
+        kept = KeptRows(cache, mask, policy.pad_id)
+        prompts = [ids[row // copies][real].tolist() for row, real in enumerate(mask)]
+        turns = _TURNS[: len(forced)]
+        for position in range(_HALFWAY):
+            mask = torch.nn.functional.pad(mask, (0, 1), value=True)
+            _, cache = self.next_logits(policy, forced[:, position : position + 1], mask, cache)
+        # Some rows have ended before, and what they have read since is nothing that was said.
+        said = torch.tensor([first for first, _ in turns], device=mask.device)
+        place = torch.arange(mask.shape[1], device=mask.device)
+        real = mask & (place < mask.shape[1] - _HALFWAY + said[:, None])
+        staying = _staying(len(forced), mask.device)
+        for places in (staying[1:], staying[:1]):
+            kept.put(cache, places, places.tolist(), real[places])
+
+        rows = staying.tolist()
+        seen = {row: [*prompts[row], *forced[row, : turns[row][1]].tolist()] for row in rows}
+        ids, mask, cache = kept.resume(seen, room=1)
+        logits, cache = self.next_logits(policy, ids, mask, cache)
+        mask = torch.nn.functional.pad(mask, (0, 1), value=True)
+        following = torch.stack([forced[row, turns[row][1]] for row in rows])
+        return torch.cat([logits, self.next_logits(policy, following.unsqueeze(1), mask, cache)[0]])
 
     def _sampled(self, policy: ModelForward, ids: Tensor, mask: Tensor, copies: int) -> Tensor:
         """Return tokens that the model samples in its slowest way, ``(B, T)``; no random stream of the run is touched.
@@ -270,6 +330,8 @@ class Decoding:
 
 # Tokens that a proof decodes, and when a row leaves.
 _STEPS, _HALFWAY = 6, 3
+# Of each row of a proof with two turns, the tokens that are read in the first one and before the second one's steps.
+_TURNS = ((3, 5), (2, 4), (1, 2), (0, 3))
 # What a proof reads of a prompt: as much of its beginning, and of its end.
 _CHECKED_PROMPT = 48
 
@@ -291,8 +353,8 @@ def _two_prompts(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return ids[rows].gather(1, order), kept.gather(1, order)
 
 
-def _whole(policy: ModelForward, ids: Tensor, mask: Tensor, copies: int, forced: Tensor) -> Tensor:
-    """Return the logits that forward passes over whole rows give where `Decoding._replay` gives some, ``(n, V)``."""
+def _whole(policy: ModelForward, way: Way, ids: Tensor, mask: Tensor, copies: int, forced: Tensor) -> Tensor:
+    """Return the logits that forward passes over whole rows give where a way's replay gives some, ``(n, V)``."""
     rows = torch.arange(len(ids), device=ids.device).repeat_interleave(copies)
     logits = torch.cat(
         [
@@ -301,5 +363,8 @@ def _whole(policy: ModelForward, ids: Tensor, mask: Tensor, copies: int, forced:
         ]
     )
     staying = _staying(len(forced), forced.device)
+    if way.turns:
+        read = torch.tensor([second for _, second in _TURNS], device=forced.device)[staying]
+        return torch.cat([logits[staying, read], logits[staying, read + 1]])
     steps = [logits[:, position] for position in range(_HALFWAY + 1)]
     return torch.cat([*steps, *(logits[staying, position] for position in range(_HALFWAY + 1, logits.shape[1]))])

@@ -7,6 +7,7 @@ matrix, LoRA is added to the weights, norms are the fused ones of torch, and key
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -29,21 +30,37 @@ class FusedDecoder:
     Args:
         model: A transformers model that `fits`.
         cache: Of the prompts, in layers of `PreallocatedLayer`.
+
+    Attributes:
+        cache: As it is now.
     """
 
     def __init__(self, model: Any, cache: DynamicCache) -> None:
         model = without_adapter(model)
-        self._cache: Any = cache
         body = model.model
         self._embedding = body.embed_tokens
         self._layers = [_Layer(layer, model.config) for layer in body.layers]
         self._norm = body.norm
         self._head = model.lm_head
-        states: Any = cache.layers[0]
-        places = torch.arange(states.capacity, device=self._embedding.weight.device).unsqueeze(0)
-        self._cosines, sines = (part[0] for part in body.rotary_emb(self._embedding.weight, places))
+        self._rotary = body.rotary_emb
+        self._take(cache)
+
+    def _take(self, cache: Any) -> None:
+        self.cache: Any = cache
+        places = torch.arange(cache.layers[0].capacity, device=self._embedding.weight.device).unsqueeze(0)
+        self._cosines, sines = (part[0] for part in self._rotary(self._embedding.weight, places))
         first, second = sines.chunk(2, dim=-1)
         self._sines = torch.cat([-first, second], dim=-1)
+
+    def with_cache(self, cache: DynamicCache) -> FusedDecoder:
+        """Return a decoder of other rows, with the same copies of the weights.
+
+        Args:
+            cache: Of the rows, in layers of `PreallocatedLayer`.
+        """
+        other = copy.copy(self)
+        other._take(cache)
+        return other
 
     @staticmethod
     def fits(model: Any) -> bool:
@@ -75,13 +92,13 @@ class FusedDecoder:
         seen = None if bool(mask.all()) else mask[:, None, None, :]
         rotation = self._rotation(mask.sum(1) - 1)
         hidden = self._embedding(ids[:, 0])
-        for layer, states in zip(self._layers, self._cache.layers, strict=True):
+        for layer, states in zip(self._layers, self.cache.layers, strict=True):
             hidden = layer(hidden, rotation, seen, states)
         return self._head(_normalised(hidden, self._norm))
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
         """Keep these rows, in this order."""
-        self._cache.reorder_cache(beam_idx)
+        self.cache.reorder_cache(beam_idx)
 
     def _rotation(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Return cosines and sines of the positions ``(B,)``, ``(B, 1, D)`` each."""

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
 from rlframework.policies.decoding.kv_cache import PreallocatedLayer
+
+# Scores of the prompts that are held at a time, while several tokens are read together.
+_SCORES_AT_A_TIME = 2**26
+
+
+class Prompts(NamedTuple):
+    """Keys and values of prompts, each kept once for its group.
+
+    Args:
+        states: Of each layer the keys and the values, ``(N, H, P, D)``.
+        mask: ``(N, P)`` bool, true on the prompts.
+    """
+
+    states: list[tuple[Tensor, Tensor]]
+    mask: Tensor
+
+    def of(self, groups: Tensor) -> Prompts:
+        """Return the prompts of some groups, ``(N',)`` int64 in ascending order."""
+        if len(groups) == len(self.mask):
+            return self
+        return Prompts([(keys[groups], values[groups]) for keys, values in self.states], self.mask[groups])
 
 
 class GroupRows:
@@ -46,26 +68,32 @@ class PromptLayer(PreallocatedLayer):
     """Cache layer with keys and values of the prompts, ``(N, H, P, D)``, and after them what each row has added.
 
     Args:
-        keys: ``(N, H, P, D)`` of the prompts.
-        values: ``(N, H, P, D)``.
+        prompts: Keys and values of the prompts, ``(N, H, P, D)`` each.
         rows: Which rows belong to them.
+        own: Keys and values of what the rows have added so far, ``(B, H, O, D)`` each.
+        padded: Whether some of that is padding.
         room: Tokens that can be appended.
+
+    Attributes:
+        prompt: Keys and values of the prompts that the rows have now.
     """
 
-    def __init__(self, keys: Tensor, values: Tensor, rows: GroupRows, room: int) -> None:
-        nothing = keys.new_empty(len(rows.group), keys.shape[1], 0, keys.shape[3])
-        super().__init__(nothing, nothing, room)
-        self._prompt = keys, values
+    def __init__(
+        self, prompts: tuple[Tensor, Tensor], rows: GroupRows, own: Sequence[Tensor], padded: bool, room: int
+    ) -> None:
+        super().__init__(*own, room)
+        self.prompt = prompts
         self._rows = rows
+        self._padded = padded
 
     @property
     def capacity(self) -> int:
         """Tokens that a row can have at most, prompt and all."""
-        return self._prompt[0].shape[2] + super().capacity
+        return self.prompt[0].shape[2] + super().capacity
 
     def get_seq_length(self) -> int:
         """Tokens that a row has, padding of the prompt and all."""
-        return self._prompt[0].shape[2] + self._length
+        return self.prompt[0].shape[2] + self._length
 
     def regroup(self, rows: GroupRows, kept: Tensor, groups: Tensor | None) -> None:
         """Keep some rows, and the prompts of some groups.
@@ -78,26 +106,44 @@ class PromptLayer(PreallocatedLayer):
         self.reorder_cache(kept)
         self._rows = rows
         if groups is not None:
-            keys, values = self._prompt
-            self._prompt = keys[groups], values[groups]
+            keys, values = self.prompt
+            self.prompt = keys[groups], values[groups]
 
     def mix(self, query: Tensor, seen: Tensor | None, scale: float | None) -> Tensor:
-        """Attend to the prompts, all rows of a group together, and to what each row has added, ``(B, H_q, D)``.
+        """Attend from the newest tokens to the prompts and to what each row has added, ``(B, H_q, L, D)``.
 
-        ``softmax`` over both parts is that over each, weighed by ``sum exp``.
+        Args:
+            query: ``(B, H_q, L, D)``.
+            seen: ``(B, 1, L, S)`` bool over everything; of no account for one token where the rows' part is not padded.
+            scale: Factor on the scores.
         """
-        keys, values = self._prompt
+        tokens = query.shape[2]
+        hidden = None
+        if seen is not None and (self._padded or tokens > 1):
+            hidden = ~seen[..., self.prompt[0].shape[2] :]
+        at_once = max(1, _SCORES_AT_A_TIME // (query[:, :, 0, 0].numel() * self.prompt[0].shape[2]))
+        if tokens <= at_once:
+            return self._mix(query, hidden, scale)
+        masks = [None] * tokens if hidden is None else hidden.split(at_once, dim=2)
+        return torch.cat([self._mix(*part, scale) for part in zip(query.split(at_once, dim=2), masks)], dim=2)
+
+    def _mix(self, query: Tensor, hidden: Tensor | None, scale: float | None) -> Tensor:
+        """Attend to both parts: ``softmax`` over them together is that over each, weighed by ``sum exp``."""
+        keys, values = self.prompt
         heads, scale = keys.shape[1], query.shape[-1] ** -0.5 if scale is None else scale
-        rows = query.unflatten(1, (heads, -1))  # (B, H, R, D): the R heads that share keys side by side
-        groups = self._rows.by_group(rows).transpose(1, 2)  # (N, H, M, R, D)
+        # (B, H, R L, D): the R heads that share keys side by side, with all their tokens.
+        rows = query.unflatten(1, (heads, -1)).flatten(2, 3)
+        groups = self._rows.by_group(rows).transpose(1, 2)  # (N, H, M, R L, D)
         shape = groups.shape[2:4]
         of_prompt = _weighed(groups.flatten(2, 3), keys, values, scale, self._rows.hidden)
         top, total, mixed = (self._rows.by_row(part.unflatten(2, shape).transpose(1, 2)) for part in of_prompt)
-        own_top, own_total, own_mixed = _weighed(rows, *self._shown, scale, None)
+        if hidden is not None:
+            hidden = hidden.repeat(1, 1, rows.shape[2] // hidden.shape[2], 1)
+        own_top, own_total, own_mixed = _weighed(rows, *self._shown, scale, hidden)
         highest = torch.maximum(top, own_top)
         weight, own_weight = (top - highest).exp_(), (own_top - highest).exp_()
         joined = (weight * mixed + own_weight * own_mixed) / (weight * total + own_weight * own_total)
-        return joined.to(query.dtype).flatten(1, 2)
+        return joined.to(query.dtype).unflatten(2, (-1, query.shape[2])).flatten(1, 2)
 
 
 def _weighed(
@@ -113,26 +159,64 @@ def _weighed(
 
 
 class GroupCache(DynamicCache):
-    """Key-value cache of ``N`` prompts branched into ``N * copies`` rows that share them.
+    """Key-value cache of ``N`` prompts and ``B`` rows that share them.
 
     Args:
-        cache: What reading the prompts left, of transformers' plain layers.
-        mask: ``(N, P)`` bool, true on the prompts.
-        copies: Rows of a group.
+        prompts: Of the groups.
+        group: ``(B,)`` int64, ascending from 0 without gaps: the group of each row.
+        own: Of each layer the keys and values of what the rows have added so far, ``(B, H, O, D)``; None is nothing.
+        own_mask: ``(B, O)`` bool, false on padding in that; None is none.
         room: Tokens that can be appended to a row.
+
+    Attributes:
+        seen: ``(B, 1, L, S)`` bool, what the tokens of the present call see; None is everything.
     """
 
-    def __init__(self, cache: Any, mask: Tensor, copies: int, room: int) -> None:
+    def __init__(
+        self,
+        prompts: Prompts,
+        group: Tensor,
+        room: int,
+        own: Sequence[Sequence[Tensor]] | None = None,
+        own_mask: Tensor | None = None,
+    ) -> None:
         super().__init__()
-        self._rows = GroupRows(torch.arange(len(mask), device=mask.device).repeat_interleave(copies), mask)
-        self.layers: Any = [PromptLayer(layer.keys, layer.values, self._rows, room) for layer in cache.layers]
+        self._rows = GroupRows(group, prompts.mask)
+        if own is None:
+            own = [
+                [states.new_empty(len(group), *states[0, :, :0].shape) for states in part] for part in prompts.states
+            ]
+        padded = own_mask is not None and not bool(own_mask.all())
+        self.layers: Any = [
+            PromptLayer(states, self._rows, of_rows, padded, room)
+            for states, of_rows in zip(prompts.states, own, strict=True)
+        ]
+        self.seen: Tensor | None = None
 
     @property
-    def inputs(self) -> dict[str, Any]:
-        """Arguments of the model's forward by which `tree_attention` finds the prompts."""
+    def group(self) -> Tensor:
+        """The group of each row, ``(B,)`` int64."""
+        return self._rows.group
+
+    @property
+    def prompts(self) -> Prompts:
+        """The prompts of the groups that have rows."""
+        return Prompts([layer.prompt for layer in self.layers], self._rows.prompt_mask)
+
+    def inputs(self, mask: Tensor, tokens: int) -> dict[str, Any]:
+        """Return arguments of the model's forward by which `tree_attention` finds the prompts.
+
+        Args:
+            mask: ``(B, S)`` bool over everything seen and the new tokens, false on padding.
+            tokens: How many are new.
+        """
+        # A token sees itself also where it is padding: nothing that it could see would not be a number.
+        place = torch.arange(mask.shape[1], device=mask.device)
+        newest = place[-tokens:, None]
+        self.seen = ((place <= newest) & mask[:, None] | (place == newest))[:, None]
         # A mask of four dimensions is handed to the attention as it is; there this cache takes its place.
-        mask = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=self._rows.group.device)
-        return {"attention_mask": mask, "branches": self}
+        handed = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=mask.device)
+        return {"attention_mask": handed, "branches": self}
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
         """Keep these rows, in ascending order; a group without rows loses its prompt."""

@@ -54,7 +54,7 @@ class Scorer(ABC):
 
     @abstractmethod
     def score(self, policy: ModelForward, batch: Rollout, **options: Any) -> TokenLogProbs:
-        """Return what `ModelForward.single_logprobs` returns, ``(B, T)``, 0 on padding.
+        """Return what `ModelForward.single_logprobs` returns, ``(B, T)``, 0 but for loss tokens.
 
         Args:
             policy: The policy that scores.
@@ -115,7 +115,7 @@ class Scoring:
         """
         if self._padded and (None, torch.is_grad_enabled()) not in self._verified:
             # Rows without a token have nothing to compare, and those without a prompt nothing to compare with.
-            blank = not (batch.completion_mask.any() and batch.prompt_mask.any(1).all())
+            blank = not (batch.loss_mask.any() and batch.prompt_mask.any(1).all())
             if not on_any_rank(blank, policy):
                 self._padded = self._holds(policy, None, batch)
         return self._padded
@@ -160,14 +160,14 @@ class _Reading(NamedTuple):
         One by one takes the memory of one row.
         """
         parts = [rows.select(slice(row, row + 1)) for row in range(len(rows))] if one_by_one else [rows]
-        sizes = [int(part.completion_mask.sum()) for part in parts]
-        slopes = torch.linspace(-1, 1, sum(sizes), device=rows.completion_mask.device).split(sizes)
+        sizes = [int(part.loss_mask.sum()) for part in parts]
+        slopes = torch.linspace(-1, 1, sum(sizes), device=rows.loss_mask.device).split(sizes)
         weights = list(parameters) if torch.is_grad_enabled() else []
         logprobs, entropies, gradients = [], [], [torch.zeros_like(weight, dtype=torch.float32) for weight in weights]
         # Dropout would draw other numbers in each pass, and reentrant checkpoints know no gradient but of backward().
         with eval_mode(policy):
             for part, slope in zip(parts, slopes, strict=True):
-                tokens, entropy = (found[part.completion_mask] for found in score(part))
+                tokens, entropy = (found[part.loss_mask] for found in score(part))
                 logprobs.append(tokens.detach())
                 entropies.append(entropy.detach())
                 if weights and tokens.requires_grad:
@@ -277,7 +277,7 @@ def _small_ones(policy: nn.Module) -> list[nn.Parameter]:
 def _sample(batch: Rollout) -> Rollout:
     """Return two rows of each of two groups, cut short: a check must not take more memory than the steps after it."""
     size = batch.group_size if len(batch) % batch.group_size == 0 else 1
-    tokens = batch.completion_mask.sum(1).view(-1, size)
+    tokens = batch.loss_mask.sum(1).view(-1, size)
     groups = tokens.sum(1).topk(min(2, len(tokens))).indices
     few = min(size, 2)
     chosen = (groups.unsqueeze(1) * size + tokens[groups].topk(few).indices).flatten()
@@ -287,7 +287,28 @@ def _sample(batch: Rollout) -> Rollout:
     middle = (place > _CHECKED_PROMPT) & (place <= rows.prompt_mask.sum(1, keepdim=True) - _CHECKED_PROMPT)
     prompt, completion = rows.prompt_mask & ~middle, rows.completion_mask.clone()
     completion[:, _CHECKED_COMPLETION:] = False
-    return replace(rows, prompt_mask=prompt, completion_mask=completion, group_size=few).trim()
+    # Where rows begin with more than that of what was given, what is read of it is compared.
+    scored = rows.loss_mask & completion if (rows.loss_mask & completion).any() else completion
+    return replace(rows, prompt_mask=prompt, completion_mask=completion, loss_mask=scored, group_size=few).trim()
+
+
+def read_tokens(batch: Rollout) -> Tensor:
+    """Return which completion tokens have to be read to score the loss tokens, ``(B, T)`` bool: those before one.
+
+    Args:
+        batch: What is scored.
+
+    Example:
+        >>> from rlframework.completions import Completion, Completions
+        >>> from rlframework.prompt import Prompt
+        >>> from rlframework.turns import Turn
+        >>> turns = [Turn(0, 1, "policy", "a"), Turn(1, 3, "environment", "bc"), Turn(3, 4, "policy", "d")]
+        >>> rows = [Completion(Prompt([1], ""), [2, 3, 4, 5], "", "stop", turns=turns)]
+        >>> read_tokens(Rollout.of(Completions(rows, group_size=1), pad_id=0)).tolist()
+        [[True, True, True, False]]
+    """
+    scored = batch.loss_mask.long()
+    return batch.completion_mask & (scored.flip(1).cumsum(1).flip(1) > scored)
 
 
 _CHECKED_PROMPT, _CHECKED_COMPLETION = 128, 32

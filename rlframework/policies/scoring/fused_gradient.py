@@ -20,7 +20,7 @@ def token_slopes(objective: Objective, batch: Rollout) -> Slopes | None:
 
     Args:
         objective: From log-probabilities and entropies, ``(B, T)`` each, to the loss.
-        batch: What is scored; ``completion_mask`` has its tokens in their order.
+        batch: What is scored; ``loss_mask`` has its tokens in their order.
     """
     elsewhere = torch.zeros_like(batch.weights) if batch.old_logprobs is None else batch.old_logprobs
     near, moved = _gradient(objective, elsewhere, elsewhere), elsewhere.clone()
@@ -28,7 +28,7 @@ def token_slopes(objective: Objective, batch: Rollout) -> Slopes | None:
     apart = (near - _gradient(objective, moved, elsewhere))[..., ::2].abs()
     if bool((apart > 1e-5 * near[..., ::2].abs() + 1e-7 * near.abs().max()).any()):
         return None
-    places = batch.completion_mask.nonzero(as_tuple=True)
+    places = batch.loss_mask.nonzero(as_tuple=True)
 
     def slopes(tokens: slice, logprobs: Tensor, entropy: Tensor) -> tuple[Tensor, Tensor]:
         here = tuple(axis[tokens] for axis in places)

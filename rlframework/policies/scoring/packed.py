@@ -14,7 +14,7 @@ from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.policies.forward import ModelForward
 from rlframework.policies.lm_head import Head, into_rows
 from rlframework.policies.rope import rope_depends_on_batch
-from rlframework.policies.scoring.base import Scorer
+from rlframework.policies.scoring.base import Scorer, read_tokens
 from rlframework.policies.wrappers import puts_tokens_in_front
 from rlframework.rollout import Rollout
 
@@ -46,8 +46,8 @@ class PackedRows(Scorer):
         if any(isinstance(parameter, DTensor) for parameter in policy.parameters()):
             # All ranks gather the weights together, and each would call the model as often as its own rows need.
             return "the weights are sharded, and ranks would not call the model equally often"
-        if not batch.completion_mask.any():
-            return "no completion of a minibatch has a token"
+        if not batch.loss_mask.any():
+            return "no token of a minibatch is scored"
         if not batch.prompt_mask.any(1).all():
             return "a prompt has no token"
         if reason := _why_not_model(model) or rope_depends_on_batch(model.config.get_text_config(), batch):
@@ -58,10 +58,9 @@ class PackedRows(Scorer):
 
     def score(self, policy: ModelForward, batch: Rollout, **options: Any) -> TokenLogProbs:
         """Score the rows in as many sequences as they need, ``(B, T)``."""
-        width, scored = batch.completion_ids.shape[1], batch.completion_mask
-        # The last token of a completion predicts nothing, and neither does a prompt without completion.
-        kept = torch.cat([scored[:, 1:], torch.zeros_like(scored[:, :1])], dim=1)
-        read = torch.cat([batch.prompt_mask & scored.any(1, keepdim=True), kept], dim=1)  # (B, S)
+        width, scored = batch.completion_ids.shape[1], batch.loss_mask
+        # What no scored token follows predicts nothing, and neither does the prompt of a row without one.
+        read = torch.cat([batch.prompt_mask & scored.any(1, keepdim=True), read_tokens(batch)], dim=1)  # (B, S)
         predicts = torch.zeros_like(read)
         predicts[:, -width - 1 : -1] = scored
         ids = torch.cat([batch.prompt_ids, batch.completion_ids], dim=1)

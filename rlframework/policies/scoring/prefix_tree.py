@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from rlframework.policies.scoring.base import read_tokens
 from rlframework.policies.scoring.tree_attention import PROMPT, TRUNK
 from rlframework.rollout import Rollout
 
 
 @dataclass(frozen=True)
 class PrefixTree:
-    """Prefix tree of a minibatch, laid out for one forward pass. The last token of a completion is left out.
+    """Prefix tree of a minibatch, laid out for one forward pass. What no scored token follows is left out.
 
     Args:
         ids: ``(1, L)`` tokens: the trunk if there is one, then prompt, completion, completion, ..., the next group.
@@ -42,9 +43,8 @@ class PrefixTree:
             batch: The groups.
             trunk: How many tokens that all prompts begin with are read once for all of them; every prompt is longer.
         """
-        size, scored = batch.group_size, batch.completion_mask
-        # (N, P + G T): the prompt of each group, and the completions of its rows but for their last token.
-        read = scored & pad(scored, (0, 1))[:, 1:]
+        size, read = batch.group_size, read_tokens(batch)
+        # (N, P + G T): the prompt of each group, and what is read of the completions of its rows.
         prompts, rows = batch.prompt_mask[::size], read.reshape(-1, size * read.shape[1])
         along_prompt = prompts.long().cumsum(1) - 1
         kept = torch.cat([prompts & (along_prompt >= trunk), rows], dim=1)
@@ -62,7 +62,7 @@ class PrefixTree:
             group=pad(group[kept], (trunk, 0), value=TRUNK),
             owner=pad(owner[kept], (trunk, 0), value=PROMPT),
             predictors=_predictors(kept, batch) + trunk,
-            scored=scored,
+            scored=batch.loss_mask,
         )
 
     @property
@@ -100,4 +100,4 @@ def _predictors(kept: Tensor, batch: Rollout) -> Tensor:
     fork = place[:, -size * width - 1]  # the last token of the prompt
     before = place[:, -size * width :].reshape(-1, width)
     before = torch.cat([fork.repeat_interleave(size).unsqueeze(1), before[:, :-1]], dim=1)  # (B, T)
-    return before[batch.completion_mask]
+    return before[batch.loss_mask]

@@ -34,16 +34,16 @@ class RightPadded(Scorer):
         """Return why this minibatch cannot be scored so, or None."""
         if "logits_to_keep" not in policy.forward_arguments:
             return "the model takes no logits_to_keep"
-        if not batch.completion_mask.any():
-            return "no completion of a minibatch has a token"
+        if not batch.loss_mask.any():
+            return "no token of a minibatch is scored"
         if not batch.prompt_mask.any(1).all():
             return "a prompt has no token"
         return None
 
     def score(self, policy: ModelForward, batch: Rollout, **options: Any) -> TokenLogProbs:
         """Score all rows in one pass, ``(B, T)``."""
-        scored, head = batch.completion_mask, policy.head
-        real = torch.cat([batch.prompt_mask, scored], dim=1)  # (B, P + T)
+        scored, head = batch.loss_mask, policy.head
+        real = torch.cat([batch.prompt_mask, batch.completion_mask], dim=1)  # (B, P + T)
         predicts = torch.zeros_like(real)
         predicts[:, -scored.shape[1] - 1 : -1] = scored
         ids, predicts = compact(real, torch.cat([batch.prompt_ids, batch.completion_ids], dim=1), predicts)

@@ -40,8 +40,8 @@ class PrefixSharing(Scorer):
             return "dropout would draw the same for a prompt in every row of its group"
         if len(batch) % batch.group_size or batch.group_size == 1:
             return "the rows are not in groups"
-        if not batch.completion_mask.any():
-            return "no completion of a minibatch has a token"
+        if not batch.loss_mask.any():
+            return "no token of a minibatch is scored"
         return rope_depends_on_batch(policy.model.config.get_text_config(), batch)
 
     def score(self, policy: ModelForward, batch: Rollout, **options: Any) -> TokenLogProbs:

@@ -146,21 +146,22 @@ def tree_attention(
 
     Args:
         module: The attention layer.
-        query: ``(B, H, L, D)``; B is 1 with a tree, L is 1 with branches.
+        query: ``(B, H, L, D)``; B is 1 with a tree.
         key: ``(B, H_kv, L, D)``.
         value: ``(B, H_kv, L, D)``.
         attention_mask: Of no account with a tree or branches.
         dropout: Of the layer; 0 with a tree.
         scaling: Factor on the scores.
         tree: How to attend in a sequence of groups.
-        branches: A `GroupCache`, where one token per row is decoded.
+        branches: A `GroupCache`, where the rows of groups are decoded.
         **kwargs: For transformers' own attention.
 
     Returns:
         ``(B, L, H, D)``, and None in place of attention weights.
     """
     if branches is not None:
-        return branches.layers[module.layer_idx].mix(query.squeeze(2), None, scaling).unsqueeze(1), None
+        mixed = branches.layers[module.layer_idx].mix(query, branches.seen, scaling)
+        return mixed.transpose(1, 2).contiguous(), None
     if tree is None:
         options = {"dropout": dropout, "scaling": scaling, **kwargs}
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)

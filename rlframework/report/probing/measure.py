@@ -165,7 +165,7 @@ def probe(
         judge=next((name for name in names if is_share(evaluation, name)), None),
         max_tokens=own.max_tokens,
         rollout_prompts=min(len(asked), algorithm.prompts_per_rollout),
-        tokens=fmean(sum(len(row.ids) for row in part) for part in meter.rollouts[:whole]),
+        tokens=fmean(sum(row.sampled_tokens for row in part) for part in meter.rollouts[:whole]),
         seconds=median(meter.seconds[:whole]),
         peak_bytes=max(meter.peaks[:whole]),
     )

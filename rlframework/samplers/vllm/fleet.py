@@ -163,6 +163,11 @@ class Fleet:
         if process()[0] == 0:
             self._clean_up(sync, version)
 
+    def expect_all(self) -> None:
+        """Count on all servers again: one that did not answer may be back."""
+        for server in self.servers:
+            server.down = False
+
     def complete(self, turn: int, request: dict[str, Any], halt: threading.Event) -> list[Answered]:
         """Return the group of one prompt, from the server whose turn it is or, if that does not answer, another.
 

@@ -9,6 +9,8 @@ import time
 from rlframework.samplers.vllm.errors import ServerError, UnavailableError
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 5.0
+# Not the global numbers: how often a server was asked is no part of what a run draws.
+_JITTER = random.Random()
 
 
 class Patience:
@@ -58,4 +60,4 @@ class Patience:
             ) from error
         delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** min(self.attempts - 1, 10))
         # Many requests fail at once; they should not come back at once.
-        self.halt.wait(min(least + delay * random.uniform(0.5, 1.0), self.seconds - waited))
+        self.halt.wait(min(least + delay * _JITTER.uniform(0.5, 1.0), self.seconds - waited))

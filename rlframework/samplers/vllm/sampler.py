@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,11 @@ from rlframework.policies.base import Policy
 from rlframework.policies.fingerprint import fingerprint
 from rlframework.prompt import Prompt
 from rlframework.samplers.base import GroupSampler
+from rlframework.samplers.conversation import Conversation
 from rlframework.samplers.vllm.answer import Answered
 from rlframework.samplers.vllm.canary import Canary, Gap
 from rlframework.samplers.vllm.client import Server
+from rlframework.samplers.vllm.conversation import ServedConversation
 from rlframework.samplers.vllm.fleet import Fleet
 from rlframework.samplers.vllm.sync import WeightSync
 from rlframework.terms.sampler_correction import SamplerCorrection, TokenTruncation
@@ -28,6 +29,8 @@ _BOUNDED = TokenTruncation()
 _CANARY_TOKENS, _CANARY_HEAT = 16, 2.0
 # Of vLLM: above 2 it refuses, below 0.01 it takes 0.01; weights in disguise need a quarter of what is asked for.
 _HOTTEST, _COLDEST = 2.0, 0.04
+# Each is a thread and a connection here, and many systems let a process open 1,024 files.
+_MOST_ROWS = 512
 # Seconds; a socket takes no more than 24 days.
 _LONGEST = 1e6
 
@@ -56,7 +59,7 @@ class VLLMSampler(GroupSampler):
         sync: How weights are brought over; None is `LoRASync` for a policy with an adapter and `DiskSync` for others.
         sync_folder: Where they are written. The servers must be able to read it; by default it is a temporary folder of
             this machine, which servers of the same user on the same machine can.
-        concurrency: Prompts in flight, over all servers.
+        concurrency: Prompts in flight, over all servers; of episodes ``group_size`` times as many rows, 512 at most.
         timeout: Seconds that one answer may take as a whole, from connecting to its last byte.
         patience: Seconds to wait for a server to come back when none answers.
         tolerance: What the log-probabilities of a server may be off by, in nats per token on average over a few tokens,
@@ -156,6 +159,36 @@ class VLLMSampler(GroupSampler):
         ]
         return Completions(rows, self.group_size)
 
+    @torch.no_grad()
+    def converse(
+        self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0, stops: frozenset[int] = frozenset()
+    ) -> Conversation:
+        """Begin a conversation of ``N * G`` rows, a request for each row and turn, all on the weights of now.
+
+        Args:
+            policy: The policy to sample from, with the weights it has now.
+            prompts: ``N`` prompts, in the order of the rows.
+            step: Number of the rollout, a part of the seed.
+            stops: Ids that end a turn, besides those that end a completion.
+
+        Raises:
+            ServerError: As of `sample`.
+            TypeError: The weights of this kind of policy cannot be brought over.
+            ValueError: A prompt and the token budget together exceed what the model can read, or a prompt is empty.
+        """
+        self._check_room(policy, prompts)
+        self._bring_over(policy, prompts[0], sorted(policy.eos_ids))
+        self._fleet.expect_all()
+        ends = sorted(policy.eos_ids | stops)
+        return ServedConversation(
+            self._fleet,
+            [prompt for prompt in prompts for _ in range(self.group_size)],
+            self.group_size,
+            lambda prompt, turn: self._request(prompt, ends, step, turn),
+            self.temperature == 0,
+            min(self.concurrency * self.group_size, _MOST_ROWS),
+        )
+
     def _bring_over(self, policy: Policy, prompt: Prompt, stops: list[int]) -> None:
         version = fingerprint(policy)
         if version == self._fleet.version:
@@ -168,10 +201,10 @@ class VLLMSampler(GroupSampler):
         canary = Canary(prompt, usual, (usual["seed"], altered["seed"]), temperature, budget)
         self._fleet.follow(policy, version, canary)
 
-    def _request(self, prompt: Prompt, stops: list[int], step: int) -> dict[str, Any]:
+    def _request(self, prompt: Prompt, stops: list[int], step: int, turn: int = 0) -> dict[str, Any]:
         """Return what is asked for one prompt; all that a server has defaults for is said."""
-        # vLLM gives row i of a request the seed + i; far apart, two prompts never share one.
-        seed = np.random.default_rng((self.seed, step, prompt.index)).integers(2**62)
+        # vLLM gives row i of a request the seed + i; far apart, two prompts never share one, nor two turns.
+        seed = np.random.default_rng((self.seed, step, prompt.index, turn)).integers(2**62)
         return {
             "prompt": list(prompt.ids),
             "n": self.group_size if self.temperature > 0 else 1,
@@ -194,24 +227,21 @@ class VLLMSampler(GroupSampler):
     def _fetch(self, requests: list[dict[str, Any]]) -> list[list[Answered]]:
         """Return a group for each request, in their order, not in that in which they arrive."""
         halt, longest, unfinished = threading.Event(), 0, len(requests) * self.group_size
-        for server in self._fleet.servers:
-            server.down = False  # One that did not answer may be back.
-        pool = DaemonExecutor(self.concurrency)
-        futures: list[Future[list[Answered]]] = [
-            pool.submit(self._fleet.complete, turn, request, halt) for turn, request in enumerate(requests)
-        ]
+
+        def told(group: list[Answered]) -> None:
+            nonlocal longest, unfinished
+            longest = max(longest, *(len(row.ids) for row in group))
+            unfinished -= self.group_size
+            if self.progress is not None:
+                self.progress(longest, unfinished)
+
+        self._fleet.expect_all()
         try:
-            for done in as_completed(futures):
-                longest = max(longest, *(len(row.ids) for row in done.result()))
-                unfinished -= self.group_size
-                if self.progress is not None:
-                    self.progress(longest, unfinished)
+            return DaemonExecutor(self.concurrency).gather(
+                lambda turn: self._fleet.complete(turn, requests[turn], halt), range(len(requests)), told
+            )
         finally:
-            # After a failure nobody waits for the rest.
-            halt.set()
-            for future in futures:
-                future.cancel()
-        return [future.result() for future in futures]
+            halt.set()  # After a failure nobody waits for the rest.
 
     def _completion(self, policy: Policy, prompt: Prompt, row: Answered) -> Completion:
         text = policy.decode(row.ids[:-1] if row.reason == "stop" else row.ids)

@@ -273,7 +273,7 @@ def test_sharded_weights_are_unfit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_minibatches_without_anything_to_predict_or_to_predict_it_from_are_unfit() -> None:
     packed, policy = PackedRows(), make("qwen3")
-    assert packed.why_not(policy, batch(prompts=(3,), lengths=(0, 0))) == "no completion of a minibatch has a token"
+    assert packed.why_not(policy, batch(prompts=(3,), lengths=(0, 0))) == "no token of a minibatch is scored"
     assert packed.why_not(policy, batch(prompts=(3, 0), lengths=(1, 1, 1, 1))) == "a prompt has no token"
 
 

@@ -1,0 +1,183 @@
+"""Conversation that keeps the key-value cache across turns: only what a row has not read yet is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rlframework.policies.base import Policy
+from rlframework.policies.decoding.kept_rows import KeptRows
+from rlframework.prompt import Prompt
+from rlframework.rollout import left_pad
+from rlframework.samplers.conversation import Conversation, Reply
+from rlframework.samplers.read_again import Draw, reply_of
+from rlframework.utilities.distributed import is_sharded, on_any_rank
+
+
+class CachedConversation(Conversation):
+    """Samples what `ReadAgain` samples, faster: rows that wait keep their keys and values.
+
+    The first turn reads each prompt once for its group. A row that ends its turn leaves the batch, and the policy keeps
+    what it has read (`Policy.keep_rows`). The next turn reads the row's last token and what it was given. Where the
+    policy cannot keep rows, each turn reads them whole, and rows that end still leave.
+
+    Args:
+        policy: The policy to sample from.
+        prompts: ``N`` prompts.
+        group_size: Rows of a prompt, ``G``; there are ``B = N * G``.
+        uniforms: ``(B, max_tokens)`` each row's random numbers, one for a sampled token.
+        draw: Draws a token for each row, as `BatchedSampler.draw`.
+        stops: Ids that end a turn.
+        turns: Whether there will be more than one turn; without, nothing is kept.
+        progress: Called after each token with (tokens done in this turn, rows unfinished).
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        prompts: Sequence[Prompt],
+        group_size: int,
+        uniforms: Tensor,
+        draw: Draw,
+        stops: frozenset[int],
+        turns: bool = True,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self._policy = policy
+        self._sharded = is_sharded(policy)
+        self._prompts = prompts
+        self._group_size = group_size
+        self._uniforms = uniforms
+        self._draw = draw
+        self._stops = stops
+        self._turns = turns
+        self._progress = progress
+        self._seen = [list(prompt.ids) for prompt in prompts for _ in range(group_size)]
+        self._drawn = torch.zeros(len(self._seen), dtype=torch.int64, device=uniforms.device)
+        self._begun = False
+        self._kept: KeptRows | None = None
+
+    @torch.no_grad()
+    def reply(self, budgets: Mapping[int, int], given: Mapping[int, Sequence[int]]) -> dict[int, Reply]:
+        """Read what some rows have not read yet, and sample their next turns together.
+
+        Args:
+            budgets: The most tokens of this turn, at least 1, by row.
+            given: Ids that follow a row's last turn and are read before this one, by row.
+
+        Raises:
+            RuntimeError: The policy's logits are not numbers.
+        """
+        for row, ids in given.items():
+            self._seen[row] += ids
+        rows = sorted(budgets)
+        state = self._read(rows, max(budgets.values(), default=1), any(given.values()))
+        replies = self._decode(rows, budgets, *state) if rows else {}
+        # A rank without rows calls the model as often as the others, which hold shards of its weights.
+        while on_any_rank(False, self._policy, self._sharded):
+            self._read_along()
+        for row, reply in replies.items():
+            self._seen[row] += reply.ids
+            self._drawn[row] += len(reply.ids)
+        return replies
+
+    def _read(self, rows: list[int], room: int, given: bool) -> tuple[Tensor, Tensor, Any]:
+        """Return ``(B', V)`` logits of the rows' next tokens, ``(B', S)`` mask and the cache."""
+        policy, first = self._policy, not self._begun
+        self._begun = True
+        if first and not given:
+            return self._read_prompts(rows, room)
+        if not rows:
+            return self._read_along()
+        if self._kept is not None:
+            ids, mask, cache = self._kept.resume({row: self._seen[row] for row in rows}, room)
+            logits, cache = policy.next_logits(ids, mask, cache)
+            return logits, mask, cache
+        ids, mask = left_pad([self._seen[row] for row in rows], policy.pad_id, policy.device)
+        logits, cache = policy.prefill(ids, mask)
+        return logits, mask, policy.branch(cache, mask, 1, room)
+
+    def _read_prompts(self, rows: list[int], room: int) -> tuple[Tensor, Tensor, Any]:
+        policy, size = self._policy, self._group_size
+        ids, mask = left_pad([prompt.ids for prompt in self._prompts], policy.pad_id, policy.device)  # (N, P)
+        logits, cache = policy.prefill(ids, mask)
+        cache = policy.branch(cache, mask, size, room)
+        if self._turns:
+            self._kept = policy.keep_rows(cache, mask, size)
+        here = torch.tensor(rows, dtype=torch.int64, device=policy.device)
+        if 0 < len(rows) < len(self._seen):
+            cache = policy.select_rows(cache, here, room)
+        return logits[here // size], mask[here // size], cache
+
+    def _read_along(self) -> tuple[Tensor, Tensor, Any]:
+        ids = torch.full((1, 1), self._policy.pad_id, device=self._policy.device)
+        mask = torch.ones_like(ids, dtype=torch.bool)
+        logits, cache = self._policy.next_logits(ids, mask)
+        return logits, mask, cache
+
+    def _decode(
+        self, rows: list[int], budgets: Mapping[int, int], logits: Tensor, mask: Tensor, cache: Any
+    ) -> dict[int, Reply]:
+        policy, device = self._policy, self._uniforms.device
+        most = max(budgets.values())
+        stops = torch.tensor(sorted(self._stops), device=device)
+        tokens = torch.full((len(self._seen), most), policy.pad_id, device=device)
+        logprobs = torch.zeros(len(self._seen), most, device=device, dtype=torch.float32)
+        # Which rows are in the batch; those that have ended leave it when they are enough to be worth the copy.
+        here = torch.tensor(rows, device=device)
+        left = torch.tensor([budgets[row] for row in rows], device=device)
+        said = torch.zeros_like(left)
+        running = left > 0
+        before = mask.shape[1]
+        for position in range(most):
+            number = (self._drawn[here] + position).clamp(max=self._uniforms.shape[1] - 1)
+            chosen, scores = self._draw(logits, self._uniforms[here, number], here, position)
+            tokens[here, position], logprobs[here, position] = chosen, scores
+            said += running
+            running &= ~torch.isin(chosen, stops) & (left > position + 1)
+            unfinished = int(running.sum())
+            if self._progress is not None:
+                self._progress(position + 1, unfinished)
+            if not unfinished:
+                break
+            on_any_rank(True, policy, self._sharded)
+            if unfinished <= len(here) * _WORTH_A_COPY:
+                self._keep(cache, mask, (~running).nonzero().squeeze(1), here, before + said)
+                kept = running.nonzero().squeeze(1)
+                here, chosen, mask, left, said, running = (
+                    part[kept] for part in (here, chosen, mask, left, said, running)
+                )
+                cache = policy.select_rows(cache, kept, room=most)
+            mask = torch.nn.functional.pad(mask, (0, 1), value=True)
+            logits, cache = policy.next_logits(chosen.unsqueeze(1), mask, cache)
+        if logits.isnan().any():
+            raise RuntimeError("the policy's logits are NaN; its weights have diverged")
+        self._keep(cache, mask, torch.arange(len(here), device=device), here, before + said)
+        sampled = tokens[rows].tolist(), logprobs[rows].tolist()
+        return {
+            row: reply_of(self._stops, ids[: budgets[row]], scores)
+            for row, ids, scores in zip(rows, *sampled, strict=True)
+        }
+
+    def _keep(self, cache: Any, mask: Tensor, places: Tensor, here: Tensor, ends: Tensor) -> None:
+        """Keep rows for their next turn, without what they drew behind its end.
+
+        Args:
+            cache: Of the batch.
+            mask: ``(B', S)`` bool.
+            places: ``(n,)`` int64, where the rows are in the batch.
+            here: ``(B',)`` int64, their numbers.
+            ends: ``(B',)`` int64, the column in which a row's last token of the turn will be.
+        """
+        if self._kept is None:
+            return
+        column = torch.arange(mask.shape[1], device=mask.device)
+        read = mask[places] & (column < ends[places, None] - 1)
+        self._kept.put(cache, places, here[places].tolist(), read)
+
+
+# Copying the keys and values of the rows that go on is worth it once a tenth of the rows has ended.
+_WORTH_A_COPY = 0.9

@@ -1,0 +1,3 @@
+from .kit import check_environment
+
+__all__ = ["check_environment"]
