@@ -17,17 +17,18 @@ from typing import Any
 
 import transformers
 
-from rlframework import GRPO, CausalLMPolicy, PromptDataModule, rewards
+from rlframework import GRPO, CausalLMPolicy, PromptDataModule, SharedPrefixSampler, rewards
 from rlframework.environments import Toolbox
 from rlframework.loggers import AppendingCSVLogger
 from rlframework.report import Comparison
-from rlframework.samplers import BatchedSampler, EpisodeSampler, GroupSampler
+from rlframework.samplers import EpisodeSampler, GroupSampler
 from rlframework.tasks import create_lookup_base, lookup
 from rlframework.tasks.tiny.run import recipe_parser, sizes, tiny_trainer
 from rlframework.utilities.paths import writable_folder
 
 MEASURES = {"accuracy": rewards.CorrectAnswer(), "format": rewards.ExactFormat(score=1.0)}
 RULES = rewards.ExactFormat() + rewards.AnswerCheck()
+SETTINGS: dict[str, Any] = {"prompts_per_rollout": 16, "learning_rate": 7e-4, "betas": (0.9, 0.95), "warmup_steps": 5}
 
 
 def failing(share: float, seed: int) -> type[lookup.Table]:
@@ -57,7 +58,7 @@ def main(options: Namespace) -> None:
     base, primed = create_lookup_base(seed)
     facts = {"algorithm": "GRPO", "seed": seed, "seconds_base": time.perf_counter() - started}
 
-    policy, turns = CausalLMPolicy(primed), BatchedSampler(8, max_tokens=lookup.MAX_TOKENS, seed=seed)
+    policy, turns = CausalLMPolicy(primed), SharedPrefixSampler(8, max_tokens=lookup.MAX_TOKENS, seed=seed)
 
     def with_table(table: type[lookup.Table]) -> GroupSampler:
         limits = {"max_turns": lookup.MAX_TURNS, "max_turn_tokens": lookup.MAX_TURN_TOKENS}
@@ -67,13 +68,7 @@ def main(options: Namespace) -> None:
     test = with_table(lookup.Table).for_evaluation()
     problems = lookup.splits(seed, n_train=16 * steps, n_heldout=n_heldout)  # one epoch: no table twice
     data = PromptDataModule(problems.train, problems.heldout, template=rewards.AnswerTemplate(), tools=lookup.Table)
-    settings: dict[str, Any] = {
-        "prompts_per_rollout": 16,
-        "learning_rate": 7e-4,
-        "betas": (0.9, 0.95),
-        "warmup_steps": 5,
-    }
-    algorithm = GRPO(policy, RULES, sampler, validation=MEASURES, validation_sampler=test, seed=seed, **settings)
+    algorithm = GRPO(policy, RULES, sampler, validation=MEASURES, validation_sampler=test, seed=seed, **SETTINGS)
     comparison = Comparison(data.tokenize("validation", policy.tokenizer), test, MEASURES)
     comparison.add("base", CausalLMPolicy(base))
     comparison.add("base + priming", policy)

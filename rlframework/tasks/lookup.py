@@ -34,7 +34,7 @@ def random_problem(random: Random) -> Row:
 
     Example:
         >>> random_problem(Random(2))["prompt"]
-        'b=?'
+        'c=?'
     """
     steps = [*random.sample(LETTERS, random.choice(HOPS)), random.choice(DIGITS)]
     leads = {letter: random.choice(LETTERS.replace(letter, "") + DIGITS) for letter in LETTERS}

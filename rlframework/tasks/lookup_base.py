@@ -90,7 +90,7 @@ def lookup_tokenizer() -> PreTrainedTokenizerFast:
     Example:
         >>> from rlframework.tasks.lookup import call_text
         >>> len(lookup_tokenizer()), len(lookup_tokenizer().tokenize(call_text("f")))
-        (86, 5)
+        (67, 5)
     """
     [schema] = Toolbox(lookup.Table).schemas.values()
     written = json.dumps(schema, ensure_ascii=False)
