@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 
 from rlframework.data.conversations import Said
-from rlframework.environments.base import ToolError
+from rlframework.environments.tool_error import ToolError
 from rlframework.environments.hermes_calls import HermesCalls
 from rlframework.environments.toolbox import Toolbox
 from rlframework.rewards.template import AnswerTemplate
