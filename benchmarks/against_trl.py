@@ -3,6 +3,7 @@
     make bench                          # every shape; most of an hour, and most of that TRL's with the wide model
     make bench ARGS="--only tiny:64,wide:64 --json some.json"
     make bench ARGS="--only real"       # a real pretrained model, see real.py
+    make bench ARGS="--only episodes"   # turns with a tool between them, see episodes.py
     make bench-quick                    # tiny, prompts of 64 and 256 tokens: less than a minute
 
 Real ``trl.GRPOTrainer.train()`` against real ``pl.Trainer.fit(GRPO(...))``: 4 prompts x 8 completions, no KL term, one
@@ -25,6 +26,7 @@ from typing import Any
 
 import torch
 
+import episodes
 import real
 from measure import Figures, joined, measured, medians, quiet
 from ours import train_ours
@@ -88,7 +90,7 @@ def shapes_named(text: str) -> list[Shape]:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="tiny, prompts of 64 and 256 tokens, one run of 5 steps")
-    parser.add_argument("--only", help="these shapes alone, such as tiny:64,wide:64; or real")
+    parser.add_argument("--only", help="these shapes alone, such as tiny:64,wide:64; or real, or episodes")
     parser.add_argument("--runs", type=int, help="runs of every side, in turn (default: 3, of wide models 1)")
     parser.add_argument("--steps", type=int, help="measured steps of each run (default: 3, of wide models 5)")
     parser.add_argument("--threads", type=int, default=1, help="of torch; 1, since a core that is shared slows more")
@@ -105,6 +107,11 @@ def main() -> None:
         path = options.json or (None if options.sides else real.RESULTS)
         names = options.sides.split(",") if options.sides else []
         real.compare(options.rows, options.threads, names, options.steps, path)
+        return
+    if options.only == "episodes":
+        torch.set_num_threads(options.threads)
+        quiet()
+        episodes.compare(options.runs or 5, options.json or episodes.RESULTS)
         return
     prepare_process(options.threads)
     results = []

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from rlframework.turns import Turn
+
 
 @dataclass(frozen=True)
 class Prompt:
@@ -40,10 +42,15 @@ class Prompt:
 class Demonstration(Prompt):
     """A prompt and a completion of it that somebody wrote, tokenised once. Wherever a `Prompt` will do, this will.
 
+    The completion is an answer, or a conversation with tools: turns of the policy, which are learned from, and what it
+    was told between them, which is read.
+
     Args:
-        completion_ids: The completion's tokens, up to and including the end token.
-        completion: The same as text, without the end token.
+        completion_ids: The completion's tokens, up to and including the end token; of a conversation those of all turns.
+        completion: The same as text, without the end token; of a conversation the last turn.
+        turns: The turns of a conversation, in their order; empty for an answer.
     """
 
     completion_ids: list[int] = field(default_factory=list)
     completion: str = ""
+    turns: list[Turn] = field(default_factory=list)

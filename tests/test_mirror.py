@@ -15,7 +15,10 @@ ELSEWHERE = {
     ("cli", "report/probing/test_measure.py"): "probe",
     ("cli", "test_recipes.py"): "lightning",
     ("data", "data/test_reasoning_gym.py"): "gym_items",
+    ("data", "data/test_demonstrations.py"): "conversations",
     ("environments", "environments/test_callers.py"): "calling shared_tools tool_error",
+    ("environments", "environments/test_hermes_calls.py"): "calls json_calls",
+    ("environments", "samplers/test_episodes.py"): "base glue",
     ("export", "export/test_write.py"): "check read",
     ("functional", "loop/test_memory.py"): "memory",
     ("loop", "distributed/test_reducer.py"): "optimizer_step",
@@ -32,6 +35,7 @@ ELSEWHERE = {
     ("policies", "trl/test_router.py"): "router_loss",
     ("policies", "unsloth/test_behaviour.py"): "unsloth",
     ("policies/decoding", "policies/decoding/test_fused_step.py"): "base",
+    ("policies/decoding", "samplers/test_cached_conversation.py"): "kept_rows",
     ("policies/decoding", "samplers/test_shared_prefix.py"): "group_cache kv_cache rows_apart",
     ("policies/scoring", "policies/scoring/test_right_padded.py"): "base",
     ("policies/scoring", "policies/scoring/test_shared_prefix.py"): "prefix_tree tree_attention",
@@ -49,6 +53,7 @@ ELSEWHERE = {
     ("rewards", "rewards/test_answer.py"): "against_gold",
     ("rewards", "rewards/test_base.py"): "judgement",
     ("rewards", "rewards/test_event_loop.py"): "waiting",
+    ("rewards", "samplers/test_episodes.py"): "episode",
     ("rewards", "rewards/test_failure_limits.py"): "verdict verified",
     ("rewards", "rewards/test_number_check.py"): "numerals",
     ("rewards", "rewards/test_pool.py"): "worker",
@@ -65,6 +70,8 @@ ELSEWHERE = {
         "answers compare cursor equivalence exact expressions intervals latex latex_text normalize number_words "
         "parameters parser plus_minus real_sets siunitx solutions syntax tokens unit_names units"
     ),
+    ("samplers", "samplers/test_batched.py"): "read_again",
+    ("samplers", "samplers/test_episodes.py"): "conversation",
     ("samplers", "unsloth/test_behaviour.py"): "unsloth",
     ("samplers/vllm", "samplers/vllm/test_failures.py"): "errors fleet",
     ("samplers/vllm", "samplers/vllm/test_client.py"): "patience",
@@ -79,6 +86,10 @@ ELSEWHERE = {
     ("testing/algorithms/checks", "testing/algorithms/test_planted_faults.py"): (
         "divergence invariance option ratio response slope training"
     ),
+    ("testing/environments", "testing/environments/test_kit.py"): "hostile subject",
+    ("testing/environments/checks", "testing/environments/test_kit.py"): (
+        "contract gold independence resources safety"
+    ),
     ("testing/rewards", "testing/rewards/test_kit.py"): "cases child elsewhere hostile subject",
     ("testing/rewards/checks", "testing/rewards/test_kit.py"): "contract gold independence safety time_limits",
     ("utilities", "testing/rewards/test_kit.py"): "errors",
@@ -88,9 +99,11 @@ ELSEWHERE = {
     ("utilities", "report/probing/test_measure.py"): "peak_memory",
     ("utilities", "test_recipes.py"): "paths",
     ("utilities", "utilities/test_arguments.py"): "other_names ways_out",
+    ("utilities", "samplers/test_episodes.py"): "random_fence",
     ("", "utilities/test_moved.py"): "collect",
     ("", "cli/test_commands.py"): "commands",
     ("", "data/test_tokenize.py"): "prompt",
+    ("", "samplers/test_episodes.py"): "turns",
     ("", "unsloth/test_behaviour.py"): "unsloth_cli",
 }
 # Tests of no file in particular, by folder: whole folders first.
@@ -98,7 +111,8 @@ FOLDERS = ("benchmarks", "distributed", "real", "trl", "unsloth")
 OTHERS = {
     "": "docs import_order lazy mirror public_names qwen3_math recipes rooms versions",
     "data": "openings",
-    "loop": "flags golds killed lightning old_logprobs precision resume",
+    "loop": "flags golds killed lightning observations old_logprobs precision resume",
+    "policies/scoring": "loss_tokens",
     "policies": "architectures lora own_model qlora vocabulary",
     "rewards": "pool_clock returns",
     "rewards/code": "attacks forgery",

@@ -25,6 +25,9 @@ from rlframework.utilities.distributed import replica
 class SFT(Algorithm):
     """Raises the likelihood of demonstrated completions; prompts are read and not learned.
 
+    A demonstration may be a conversation with tools. Then the turns of the policy are its completion, and what the
+    tools said is read as the prompt is.
+
     The loss of an optimizer step is the mean over all its completion tokens, on all ranks and in all minibatches::
 
         -sum_it m_it log pi(y_it | x_i, y_i<t) / sum_it m_it
@@ -100,7 +103,7 @@ class SFT(Algorithm):
         """Describe the sizes of an optimizer step; printed when training starts."""
         parts = self.minibatches_per_rollout
         shown = self._shown
-        tokens = sum(len(one.completion_ids) for one in shown)
+        tokens = sum(_completion_of(one).sampled_tokens for one in shown)
         return (
             f"A step is {self.prompts_per_rollout} demonstrations in {parts} minibatch{'es' * (parts > 1)}; an epoch "
             f"is {len(shown) // self.prompts_per_rollout} steps over {len(shown)} demonstrations of {tokens} tokens."
@@ -228,5 +231,10 @@ def rollout_of(prompts: Sequence[Prompt], pad_id: int) -> Rollout:
         >>> rollout_of(shown, pad_id=0).completion_ids
         tensor([[7, 1]])
     """
-    rows = [Completion(shown, shown.completion_ids, shown.completion, "stop") for shown in checked(prompts)]
+    rows = [_completion_of(shown) for shown in checked(prompts)]
     return Rollout.of(Completions(rows, group_size=1), pad_id=pad_id)
+
+
+def _completion_of(shown: Demonstration) -> Completion:
+    """Return a demonstration as if the policy had sampled it."""
+    return Completion(shown, shown.completion_ids, shown.completion, "stop", turns=shown.turns)

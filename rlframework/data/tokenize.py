@@ -223,6 +223,33 @@ def _question(text: str, request: str | None) -> Message:
     return {"role": "user", "content": text if request is None else f"{text}\n{request}"}
 
 
+def conversation_of(
+    prompt: str | list[Message],
+    index: int,
+    *,
+    system_prompt: str | None = None,
+    instruction: str | None = None,
+    examples: Sequence[tuple[str, str]] = (),
+    request: str | None = None,
+) -> list[Message]:
+    r"""Return all messages that the chat template is given for a row's prompt, up to where the answer begins.
+
+    Args:
+        prompt: The user's text, or messages.
+        index: Number of the row, for errors.
+        system_prompt: As of `tokenize_rows`, as are the others.
+        instruction: What every conversation has to say.
+        examples: Questions and their answers.
+        request: A line after every question.
+
+    Example:
+        >>> conversation_of("3 + 4?", 0, request="A number:")
+        [{'role': 'user', 'content': '3 + 4?\nA number:'}]
+    """
+    opening = _opening(instruction if system_prompt is None else system_prompt, examples, request)
+    return _conversation(prompt, index, opening, instruction, request)
+
+
 def _conversation(
     prompt: str | list[Message],
     index: int,

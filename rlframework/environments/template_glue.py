@@ -134,7 +134,7 @@ class _Template:
         for name, pieces in others:
             if pieces._replace(separator="") != first._replace(separator="") or len(separators) > 1:
                 raise ValueError(
-                    "the chat template writes not the same between turns each time, so that it cannot be found once: "
+                    "what the chat template writes between turns is not the same each time, to be found once: "
                     f"{first_name} it writes {tuple(first)}, and {name} {tuple(pieces)}. {self._way_out()}"
                 )
         return first._replace(separator=next(iter(separators), ""))
@@ -210,7 +210,10 @@ class _Template:
             parts.append(before)
         before, *separators = parts
         if len(set(separators)) > 1:
-            raise ValueError(f"the chat template writes not the same between results: {separators}. {self._way_out()}")
+            raise ValueError(
+                f"what the chat template writes between results is not the same each time: {separators}. "
+                f"{self._way_out()}"
+            )
         return _Pieces(end, before, separators[0] if separators else "", rest)
 
     def _tail(self, history: list[Message], name: str, results: list[str]) -> tuple[str, str]:
@@ -222,11 +225,7 @@ class _Template:
         turn = [*history, *self._turn(name, calls=len(results))]
         alone = self._render(turn, opens=False).rpartition(_CALL)[2]
         tail = self._render([*turn, *self._said(results, name)], opens=True).rpartition(_CALL)[2]
-        same = tail[
-            : next(
-                (place for place, both in enumerate(zip(alone, tail, strict=False)) if both[0] != both[1]), len(alone)
-            )
-        ]
+        same = tail[: _agreeing(alone, tail)]
         # Where nothing ends the turn that stands alone, the tag of the next role does.
         ends = list(self._special.finditer(same)) or list(self._special.finditer(tail))[:1]
         if not ends:
@@ -284,6 +283,12 @@ class _Template:
             f"Use{other} pass glue=PlainGlue(tokenizer, before=..., after=...) with what the policy was taught, to the "
             "EpisodeSampler"
         )
+
+
+def _agreeing(one: str, other: str) -> int:
+    """Return how many letters two texts share at their beginnings."""
+    pairs = zip(one, other, strict=False)
+    return next((place for place, (left, right) in enumerate(pairs) if left != right), min(len(one), len(other)))
 
 
 def _asked() -> Message:

@@ -12,12 +12,12 @@ from rlframework.policies.base import Policy
 from rlframework.policies.decoding.kept_rows import KeptRows
 from rlframework.prompt import Prompt
 from rlframework.rollout import left_pad
-from rlframework.samplers.conversation import Conversation, Reply
-from rlframework.samplers.read_again import Draw, reply_of
-from rlframework.utilities.distributed import is_sharded, on_any_rank
+from rlframework.samplers.conversation import Reply
+from rlframework.samplers.read_again import Draw, ReadAgain
+from rlframework.utilities.distributed import on_any_rank
 
 
-class CachedConversation(Conversation):
+class CachedConversation(ReadAgain):
     """Samples what `ReadAgain` samples, faster: rows that wait keep their keys and values.
 
     The first turn reads each prompt once for its group. A row that ends its turn leaves the batch, and the policy keeps
@@ -46,57 +46,37 @@ class CachedConversation(Conversation):
         turns: bool = True,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        self._policy = policy
-        self._sharded = is_sharded(policy)
+        super().__init__(
+            policy, [prompt for prompt in prompts for _ in range(group_size)], uniforms, draw, stops, progress
+        )
         self._prompts = prompts
         self._group_size = group_size
-        self._uniforms = uniforms
-        self._draw = draw
-        self._stops = stops
         self._turns = turns
-        self._progress = progress
-        self._seen = [list(prompt.ids) for prompt in prompts for _ in range(group_size)]
-        self._drawn = torch.zeros(len(self._seen), dtype=torch.int64, device=uniforms.device)
         self._begun = False
         self._kept: KeptRows | None = None
 
-    @torch.no_grad()
-    def reply(self, budgets: Mapping[int, int], given: Mapping[int, Sequence[int]]) -> dict[int, Reply]:
-        """Read what some rows have not read yet, and sample their next turns together.
-
-        Args:
-            budgets: The most tokens of this turn, at least 1, by row.
-            given: Ids that follow a row's last turn and are read before this one, by row.
-
-        Raises:
-            RuntimeError: The policy's logits are not numbers.
-        """
-        for row, ids in given.items():
-            self._seen[row] += ids
+    def _turn(self, budgets: Mapping[int, int]) -> dict[int, Reply]:
         rows = sorted(budgets)
-        state = self._read(rows, max(budgets.values(), default=1), any(given.values()))
+        state = self._read(rows, max(budgets.values(), default=1))
         replies = self._decode(rows, budgets, *state) if rows else {}
         # A rank without rows calls the model as often as the others, which hold shards of its weights.
         while on_any_rank(False, self._policy, self._sharded):
             self._read_along()
-        for row, reply in replies.items():
-            self._seen[row] += reply.ids
-            self._drawn[row] += len(reply.ids)
         return replies
 
-    def _read(self, rows: list[int], room: int, given: bool) -> tuple[Tensor, Tensor, Any]:
+    def _read(self, rows: list[int], room: int) -> tuple[Tensor, Tensor, Any]:
         """Return ``(B', V)`` logits of the rows' next tokens, ``(B', S)`` mask and the cache."""
-        policy, first = self._policy, not self._begun
-        self._begun = True
-        if first and not given:
+        policy, seen = self._policy, {row: self._seen[row] for row in rows}
+        if not self._begun:
+            self._begun = True
             return self._read_prompts(rows, room)
         if not rows:
             return self._read_along()
         if self._kept is not None:
-            ids, mask, cache = self._kept.resume({row: self._seen[row] for row in rows}, room)
+            ids, mask, cache = self._kept.resume(seen, room)
             logits, cache = policy.next_logits(ids, mask, cache)
             return logits, mask, cache
-        ids, mask = left_pad([self._seen[row] for row in rows], policy.pad_id, policy.device)
+        ids, mask = left_pad(list(seen.values()), policy.pad_id, policy.device)
         logits, cache = policy.prefill(ids, mask)
         return logits, mask, policy.branch(cache, mask, 1, room)
 
@@ -133,8 +113,7 @@ class CachedConversation(Conversation):
         running = left > 0
         before = mask.shape[1]
         for position in range(most):
-            number = (self._drawn[here] + position).clamp(max=self._uniforms.shape[1] - 1)
-            chosen, scores = self._draw(logits, self._uniforms[here, number], here, position)
+            chosen, scores = self._drawn_for(here, logits, position)
             tokens[here, position], logprobs[here, position] = chosen, scores
             said += running
             running &= ~torch.isin(chosen, stops) & (left > position + 1)
@@ -156,11 +135,7 @@ class CachedConversation(Conversation):
         if logits.isnan().any():
             raise RuntimeError("the policy's logits are NaN; its weights have diverged")
         self._keep(cache, mask, torch.arange(len(here), device=device), here, before + said)
-        sampled = tokens[rows].tolist(), logprobs[rows].tolist()
-        return {
-            row: reply_of(self._stops, ids[: budgets[row]], scores)
-            for row, ids, scores in zip(rows, *sampled, strict=True)
-        }
+        return self._replies(rows, budgets, tokens[rows].tolist(), logprobs[rows].tolist())
 
     def _keep(self, cache: Any, mask: Tensor, places: Tensor, here: Tensor, ends: Tensor) -> None:
         """Keep rows for their next turn, without what they drew behind its end.

@@ -39,6 +39,7 @@ class ReadAgain(Conversation):
     ) -> None:
         self._policy = policy
         self._sharded = is_sharded(policy)
+        self._rows = rows
         self._seen = [list(prompt.ids) for prompt in rows]
         self._uniforms = uniforms
         self._drawn = torch.zeros(len(rows), dtype=torch.int64, device=uniforms.device)
@@ -57,9 +58,17 @@ class ReadAgain(Conversation):
         Raises:
             RuntimeError: The policy's logits are not numbers.
         """
+        for row, ids in given.items():
+            self._seen[row] += ids
+        replies = self._turn(budgets)
+        for row, reply in replies.items():
+            self._seen[row] += reply.ids
+            self._drawn[row] += len(reply.ids)
+        return replies
+
+    def _turn(self, budgets: Mapping[int, int]) -> dict[int, Reply]:
+        """Sample a turn of each row behind what it has seen; override it to read that in another way."""
         policy, device = self._policy, self._uniforms.device
-        for row, given_ids in given.items():
-            self._seen[row] += given_ids
         # A rank without a row reads along with one that it does not count.
         rows = list(budgets) or [0]
         here = torch.tensor(rows, device=device)
@@ -72,8 +81,7 @@ class ReadAgain(Conversation):
         running, cache = left > 0, None
         while True:
             logits, cache = policy.next_logits(ids, mask, cache)
-            number = (self._drawn[here] + len(tokens)).clamp(max=self._uniforms.shape[1] - 1)
-            chosen, scores = self._draw(logits, self._uniforms[here, number], here, len(tokens))
+            chosen, scores = self._drawn_for(here, logits, len(tokens))
             tokens.append(chosen)
             logprobs.append(scores)
             running &= ~torch.isin(chosen, stops) & (len(tokens) < left)
@@ -87,25 +95,33 @@ class ReadAgain(Conversation):
         if logits.isnan().any():
             raise RuntimeError("the policy's logits are NaN; its weights have diverged")
         sampled = torch.stack(tokens, 1).tolist(), torch.stack(logprobs, 1).tolist()
-        replies = {
-            row: reply_of(self._stops, row_ids[: budgets[row]], row_logprobs)
-            for row, row_ids, row_logprobs in zip(rows, *sampled, strict=True)
-            if row in budgets
-        }
-        for row, reply in replies.items():
-            self._seen[row] += reply.ids
-            self._drawn[row] += len(reply.ids)
+        return self._replies(rows, budgets, *sampled)
+
+    def _drawn_for(self, here: Tensor, logits: Tensor, position: int) -> tuple[Tensor, Tensor]:
+        """Draw a token for each row of the batch, with the next number of its own stream.
+
+        Args:
+            here: ``(B',)`` int64, which rows these are.
+            logits: ``(B', V)``.
+            position: Of the token in the turn.
+        """
+        # A row that has ended may draw on for nothing.
+        number = (self._drawn[here] + position).clamp(max=self._uniforms.shape[1] - 1)
+        return self._draw(logits, self._uniforms[here, number], here, position)
+
+    def _replies(
+        self,
+        rows: Sequence[int],
+        budgets: Mapping[int, int],
+        drawn: Sequence[Sequence[int]],
+        logprobs: Sequence[Sequence[float]],
+    ) -> dict[int, Reply]:
+        """Return what rows said of the tokens that were drawn for them: up to the first stop token, or the budget."""
+        replies = {}
+        for row, ids, scores in zip(rows, drawn, logprobs, strict=True):
+            if row in budgets:
+                within = list(ids[: budgets[row]])
+                end = next((place + 1 for place, token in enumerate(within) if token in self._stops), None)
+                kept = within[:end]
+                replies[row] = Reply(kept, list(scores[: len(kept)]), "length" if end is None else "stop")
         return replies
-
-
-def reply_of(stops: frozenset[int], ids: Sequence[int], logprobs: Sequence[float]) -> Reply:
-    """Return what a row said of the tokens that were drawn for it: up to its first stop token.
-
-    Args:
-        stops: Ids that end a turn.
-        ids: Drawn ids, also behind the stop token; no more than the budget.
-        logprobs: Of the same.
-    """
-    end = next((place + 1 for place, token in enumerate(ids) if token in stops), None)
-    kept = len(ids) if end is None else end
-    return Reply(list(ids[:kept]), list(logprobs[:kept]), "length" if end is None else "stop")

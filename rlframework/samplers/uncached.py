@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 import torch
 from torch import Tensor
 
-from rlframework.completions import Completion, Completions
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.samplers.batched import BatchedSampler
+from rlframework.samplers.conversation import Conversation, Reply
+from rlframework.samplers.read_again import ReadAgain
 from rlframework.utilities.distributed import is_sharded
 
 
 class UncachedSampler(BatchedSampler):
     """Samples what `BatchedSampler` samples, and reads whole rows again for every token.
 
-    The rows of one prompt are a batch, so nothing is padded. It takes time that grows with the square of the length:
-    for models that other samplers decode otherwise than they score, and for finding out whether they do.
+    Rows of one prompt and one length are a batch, so nothing is padded. It takes time that grows with the square of the
+    length: for models that other samplers decode otherwise than they score, and for finding out whether they do.
+
+    Raises:
+        RuntimeError: When it samples, that the weights are sharded.
 
     Example:
         >>> from rlframework.testing import tiny_policy, letter_prompts
@@ -28,49 +33,45 @@ class UncachedSampler(BatchedSampler):
         True
     """
 
-    samples_policy_itself = True
-
-    @torch.no_grad()
-    def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
-        """Sample ``group_size`` completions of at most ``max_tokens`` for each prompt.
-
-        Args:
-            policy: The policy to sample from, with the weights it has now.
-            prompts: ``N`` prompts, in the order that the result keeps.
-            step: Number of the rollout, a part of the seed.
-
-        Raises:
-            RuntimeError: The policy's logits are not numbers, or its weights are sharded.
-            ValueError: A prompt and the token budget together exceed what the model can read, or a prompt is empty.
-        """
+    def _begin(
+        self, policy: Policy, prompts: Sequence[Prompt], step: int, stops: frozenset[int], turns: bool
+    ) -> Conversation:
         self._check_room(policy, prompts)
         if is_sharded(policy):
             raise RuntimeError(
                 f"{type(self).__name__} calls the policy as often as its prompts need, and ranks that share sharded "
                 "weights would wait for each other; use SharedPrefixSampler"
             )
-        rows: list[Completion] = []
-        for prompt in prompts:
-            rows += self._group(policy, prompt, step)
-        return Completions(rows, self.group_size)
+        rows = [prompt for prompt in prompts for _ in range(self.group_size)]
+        uniforms = self._uniforms_on(policy.device, prompts, step)
+        return ReadWhole(policy, rows, uniforms, self.draw, policy.eos_ids | stops, self.progress)
 
-    def _group(self, policy: Policy, prompt: Prompt, step: int) -> list[Completion]:
-        device = policy.device
-        uniforms = self._uniforms_on(device, [prompt], step)
-        stops = torch.tensor(sorted(policy.eos_ids), device=device)
-        everyone = torch.arange(self.group_size, device=device)
-        ids = torch.tensor([prompt.ids], device=device).repeat(self.group_size, 1)
+
+class ReadWhole(ReadAgain):
+    """Conversation that reads whole rows for every token, without padding and cache."""
+
+    def _turn(self, budgets: Mapping[int, int]) -> dict[int, Reply]:
+        def prompt_and_length(row: int) -> tuple[int, int]:
+            return self._rows[row].index, len(self._seen[row])
+
+        alike = groupby(sorted(budgets, key=prompt_and_length), key=prompt_and_length)
+        return {row: reply for _, rows in alike for row, reply in self._decode(list(rows), budgets).items()}
+
+    def _decode(self, rows: list[int], budgets: Mapping[int, int]) -> dict[int, Reply]:
+        """Sample the turns of rows of one length."""
+        here = torch.tensor(rows, device=self._uniforms.device)
+        left = torch.tensor([budgets[row] for row in rows], device=here.device)
+        stops = torch.tensor(sorted(self._stops), device=here.device)
+        ids = torch.tensor([self._seen[row] for row in rows], device=here.device)
         logprobs: list[Tensor] = []
-        running = torch.ones_like(everyone, dtype=torch.bool)
-        for position in range(self.max_tokens):
-            logits, _ = policy.next_logits(ids, torch.ones_like(ids, dtype=torch.bool))
+        running = left > 0
+        while running.any():
+            logits, _ = self._policy.next_logits(ids, torch.ones_like(ids, dtype=torch.bool))
             if logits.isnan().any():
                 raise RuntimeError("the policy's logits are NaN; its weights have diverged")
-            chosen, scores = self.draw(logits, uniforms[:, position], everyone, position)
+            chosen, scores = self._drawn_for(here, logits, len(logprobs))
             ids = torch.cat([ids, chosen.unsqueeze(1)], dim=1)
             logprobs.append(scores)
-            running &= ~torch.isin(chosen, stops)
-            if not running.any():
-                break
-        tokens = ids[:, len(prompt.ids) :]
-        return self._completions(policy, [prompt] * self.group_size, tokens, torch.stack(logprobs, 1)).rows
+            running &= ~torch.isin(chosen, stops) & (len(logprobs) < left)
+        drawn = ids[:, ids.shape[1] - len(logprobs) :]
+        return self._replies(rows, budgets, drawn.tolist(), torch.stack(logprobs, 1).tolist())

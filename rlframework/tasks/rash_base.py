@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -21,7 +20,7 @@ from rlframework.tasks.tiny.base import create_base, progress_bars, save_model
 from rlframework.tasks.tiny.recipe import BaseRecipe
 from rlframework.tasks.tiny.task import Care, Row
 from rlframework.tasks.tiny.tokenizer import tiny_tokenizer
-from rlframework.tasks.tiny.training import GATE_SEED, Pair, fresh_rows, place_new_tokens, prime
+from rlframework.tasks.tiny.training import GATE_SEED, Lesson, Pair, fresh_rows, lessons_of, place_new_tokens, prime
 from rlframework.utilities.paths import made_once
 
 # Of its answers to a bare question, and to one that it is told to think about: the most that are right.
@@ -66,14 +65,14 @@ def _made_rash(
     model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerBase, recipe: BaseRecipe, random: Random, progress: bool
 ) -> Qwen3ForCausalLM:
     place_new_tokens(model, tokenizer, random)
-    bar, draw, steps = (
-        progress_bars(progress),
-        partial(_texts, tokenizer, recipe.batch_size, random),
-        recipe.priming_steps,
-    )
+    bar, steps = progress_bars(progress), recipe.priming_steps
+
+    def draw() -> list[Lesson]:
+        return lessons_of(_texts(tokenizer, recipe.batch_size, random), tokenizer)
+
     figures = []
     for _ in range(1 + recipe.corrections):
-        prime(model, tokenizer, recipe, draw, bar("Making it rash", steps))
+        prime(model, tokenizer.pad_token_id, recipe, draw, bar("Making it rash", steps))
         bare, told = (_solved(model, tokenizer, instructed) for instructed in (False, True))
         if bare <= MOST_BARE and bare + LEAST_GAIN <= told <= MOST_TOLD:
             return model

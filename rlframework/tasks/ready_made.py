@@ -7,11 +7,14 @@ from typing import ClassVar
 
 from rlframework.data.module import PromptDataModule, Rows
 from rlframework.data.source import Source
+from rlframework.environments.signatures import Tools
+from rlframework.environments.toolbox import Toolbox
 from rlframework.policies.causal_lm import CausalLMPolicy
 from rlframework.rewards.template import AnswerTemplate
-from rlframework.tasks import chain_sums, truth_tables
+from rlframework.tasks import chain_sums, lookup, truth_tables
+from rlframework.tasks.lookup_base import create_lookup_base
 from rlframework.tasks.tiny.base import create_base
-from rlframework.tasks.tiny.task import TinyTask
+from rlframework.tasks.tiny.task import Splits, TinyTask
 
 
 class TinyPolicy(CausalLMPolicy):
@@ -44,10 +47,14 @@ class TinyData(PromptDataModule):
 
     def __post_init__(self) -> None:
         """Make the problems."""
-        splits = self.task.splits(self.seed, self.n_train, self.n_heldout)
+        splits = self.splits()
         self.train, self.validation = splits.train, splits.heldout
         self.template = self.template or AnswerTemplate()
         super().__post_init__()
+
+    def splits(self) -> Splits:
+        """Return the problems."""
+        return self.task.splits(self.seed, self.n_train, self.n_heldout)
 
 
 class ChainSumsPolicy(TinyPolicy):
@@ -72,3 +79,31 @@ class TruthTablesData(TinyData):
     """The prompts of truth tables, as a data module."""
 
     task: ClassVar[TinyTask] = truth_tables
+
+
+class LookupPolicy(CausalLMPolicy):
+    """The base that looks things up.
+
+    Args:
+        seed: Of the base.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__(create_lookup_base(seed).primed)
+
+
+class LookupData(TinyData):
+    """The prompts of hidden tables, as a data module that shows the tool."""
+
+    tools: Tools | None = field(init=False, default=lookup.Table)
+
+    def splits(self) -> Splits:
+        """Return the problems."""
+        return lookup.splits(self.seed, self.n_train, self.n_heldout)
+
+
+class LookupTools(Toolbox):
+    """The tool of each row, as an environment."""
+
+    def __init__(self) -> None:
+        super().__init__(lookup.Table)

@@ -13,8 +13,11 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from rlframework import GRPO, SFT, CausalLMPolicy, DemonstrationDataModule, PromptDataModule, SharedPrefixSampler
+from rlframework.environments import PlainGlue
+from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.rewards import CorrectAnswer
-from rlframework.testing import letter_rows, tiny_policy
+from rlframework.rollout import Rollout
+from rlframework.testing import letter_rows, letter_tokenizer, tiny_policy, tiny_qwen3
 
 ROWS = [
     {"prompt": f"{a}{b}" * (1 + i % 3), "completion": b * (1 + 2 * i % 5) + a}
@@ -121,3 +124,77 @@ def test_what_does_not_fit_the_model_is_refused_before_training(tmp_path: Path) 
 def test_demonstrations_of_a_step_divide_by_the_accumulation(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="must be a multiple of 3"):
         fit(make(), tmp_path, accumulate_grad_batches=3)
+
+
+CONVERSATIONS = [
+    {
+        "prompt": row["prompt"],
+        "completion": [
+            {"role": "assistant", "content": row["completion"]},
+            {"role": "tool", "content": row["prompt"][:2]},
+            {"role": "assistant", "content": row["prompt"][0]},
+        ],
+    }
+    for row in ROWS
+]
+
+
+class WithJunk(CausalLMPolicy):
+    """Scores what an environment said with numbers that mean nothing."""
+
+    def logprobs(self, batch: Rollout, *, entropy_gradient: bool = False) -> TokenLogProbs:
+        scored = super().logprobs(batch, entropy_gradient=entropy_gradient)
+        observed = batch.completion_mask & ~batch.loss_mask
+        assert observed.any()
+        return TokenLogProbs(
+            torch.where(observed, scored.logprobs * 1e6 - 7.0, scored.logprobs),
+            torch.where(observed, 1e9, scored.entropy),
+        )
+
+
+def after(policy: CausalLMPolicy, folder: Path, rows: Any) -> tuple[Tensor, dict[str, float]]:
+    sft = make(policy)
+    data = DemonstrationDataModule(rows, rows[:3], glue=PlainGlue(policy.tokenizer, before="x", after="y"))
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False}
+    trainer = pl.Trainer(default_root_dir=folder, accelerator="cpu", max_epochs=2, enable_checkpointing=False, **quiet)
+    trainer.fit(sft, data)
+    figures = {name: float(value) for name, value in trainer.callback_metrics.items() if "seconds" not in name}
+    return weights(sft), figures
+
+
+def test_what_a_tool_said_is_read_and_moves_nothing(tmp_path: Path) -> None:
+    clean, figures = after(tiny_policy(), tmp_path, CONVERSATIONS)
+    junk, junk_figures = after(WithJunk(tiny_qwen3(), letter_tokenizer()), tmp_path, CONVERSATIONS)
+    assert torch.equal(junk, clean)
+    assert junk_figures == figures
+    turns = [len(row["completion"][place]["content"]) + 1 for row in CONVERSATIONS for place in (0, 2)]
+    assert 0 < figures["train/tokens"] < sum(turns)
+    # It is read: other words of the tool are another context.
+    told = [
+        {**row, "completion": [*row["completion"][:1], {"role": "tool", "content": "zz"}, *row["completion"][2:]]}
+        for row in CONVERSATIONS
+    ]
+    other, _ = after(tiny_policy(), tmp_path, told)
+    assert (other - clean).abs().max() > 1e-4
+
+
+def test_the_loss_of_conversations_is_the_mean_over_the_turns_of_the_policy(tmp_path: Path) -> None:
+    policy, total, tokens = tiny_policy(), 0.0, 0
+    glue = PlainGlue(policy.tokenizer, before="x", after="y")
+    data = DemonstrationDataModule(CONVERSATIONS[:4], glue=glue)
+    for shown in data.tokenize("train", policy.tokenizer):
+        ids = torch.tensor([shown.ids + shown.completion_ids])
+        logprobs = policy.model(ids).logits[0, :-1].detach().log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0]
+        for turn in shown.turns:
+            if turn.by == "policy":
+                start = len(shown.ids) + turn.start - 1
+                total -= float(logprobs[start : start + turn.end - turn.start].sum())
+                tokens += turn.end - turn.start
+    sft = make(learning_rate=0.0)
+    trainer = pl.Trainer(
+        default_root_dir=tmp_path, max_steps=1, logger=False, enable_checkpointing=False, enable_progress_bar=False
+    )
+    trainer.fit(sft, data)
+    assert trainer.callback_metrics["train/tokens"] == tokens
+    assert float(trainer.callback_metrics["train/loss"]) == pytest.approx(total / tokens, abs=1e-5)
+    assert f"over 4 demonstrations of {tokens} tokens" in sft.describe()

@@ -1,14 +1,22 @@
-"""Tokenizers with real chat templates: those that TRL ships, over a byte alphabet and their special tokens."""
+"""Tokenizers with real chat templates, those that TRL ships, over a byte alphabet; and a policy that plays a script."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import PreTrainedTokenizerFast
+
+from rlframework.completions import Completions
+from rlframework.policies import CausalLMPolicy
+from rlframework.samplers import GroupSampler
+from rlframework.samplers.conversation import Conversation, Reply
+from rlframework.testing import tiny_qwen3
 
 # Tags that have a token of their own and are no special ones.
 PLAIN_TAGS = ("<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>", "<think>", "</think>")
@@ -39,3 +47,36 @@ def tokenizer_for(template: str) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, eos_token=end, pad_token="<|endoftext|>", chat_template=template
     )
+
+
+class Scripted(GroupSampler):
+    """Plays back the turns of one row, end tokens included; the budget cuts those that are longer."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, turns: Sequence[str], max_tokens: int = 2000) -> None:
+        super().__init__(group_size=1, max_tokens=max_tokens)
+        self.tokenizer = tokenizer
+        self.turns = turns
+        self.stops: frozenset[int] = frozenset()
+
+    def sample(self, policy: Any, prompts: Any, *, step: int = 0) -> Completions:
+        raise AssertionError("an episode is no plain answer")
+
+    def converse(
+        self, policy: Any, prompts: Any, *, step: int = 0, stops: frozenset[int] = frozenset()
+    ) -> Conversation:
+        self.stops = stops
+        left = iter([self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in self.turns])
+
+        class Playing(Conversation):
+            def reply(self, budgets: Mapping[int, int], given: Mapping[int, Sequence[int]]) -> dict[int, Reply]:
+                ids = next(left)
+                kept = ids[: budgets[0]]
+                return {0: Reply(kept, [-0.5] * len(kept), "stop" if len(kept) == len(ids) else "length")}
+
+        return Playing()
+
+
+def policy_with(tokenizer: PreTrainedTokenizerFast) -> CausalLMPolicy:
+    """Return a tiny policy that reads a tokenizer's ids."""
+    sizes = {"vocab_size": len(tokenizer), "max_position_embeddings": 8192, "eos_token_id": tokenizer.eos_token_id}
+    return CausalLMPolicy(tiny_qwen3(**sizes), tokenizer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from transformers import PreTrainedTokenizerFast
 
 from rlframework.environments import TemplateGlue
 from rlframework.environments.glue import encoded
@@ -34,16 +35,15 @@ SERVING = [
 REFUSED = [
     ("gemma", "refuses messages of user, assistant, tool"),
     ("gemma3", "refuses messages of user, assistant, tool"),
-    ("gemma4", "not the same between"),
-    ("gptoss", "not the same between"),
-    ("deepseekv3", "not the same between"),
+    ("gemma4", "not the same each time"),
+    ("gptoss", "not the same each time"),
+    ("deepseekv3", "not the same each time"),
     ("phi3", "drops, repeats or reorders"),
 ]
 
 
-def written(glue: TemplateGlue, tokenizer: object, texts: list[str]) -> str:
-    ids = glue.between([encoded(tokenizer, glue.written(text)) for text in texts])  # type: ignore[arg-type]
-    return str(tokenizer.decode(ids))  # type: ignore[attr-defined]
+def written(glue: TemplateGlue, tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> str:
+    return str(tokenizer.decode(glue.between([encoded(tokenizer, glue.written(text)) for text in texts])))
 
 
 @pytest.mark.parametrize(("name", "end", "glue"), SERVING)
@@ -56,26 +56,26 @@ def test_the_glue_is_what_the_template_writes(name: str, end: str, glue: str) ->
     assert written(found, tokenizer, ["ONE", "TWO"]) == glue
 
 
-@pytest.mark.parametrize("name", [name for name, _, _ in SERVING if name not in ("llama3_1", "llama3_2")])
-def test_appended_turns_are_what_the_template_renders(name: str) -> None:
-    """A whole conversation, appended turn by turn, against one rendering of it."""
+@pytest.mark.parametrize(
+    ("name", "opened", "said"),
+    [
+        ("qwen2_5", "", CALL),
+        ("qwen3", "", f"<think>\nWhat now?\n</think>\n\n{CALL}"),
+        ("qwen3_instruct_2507", "", CALL),
+        ("qwen3_5_think", "<think>\n", f"What now?\n</think>\n\n{CALL}"),
+        ("qwen3_5_nothink", "", CALL),
+        ("glm4moe", "", f"\n<think>What now?</think>\n{CALL}"),
+    ],
+)
+def test_appended_turns_are_what_the_template_renders(name: str, opened: str, said: str) -> None:
+    """A whole conversation, appended turn by turn, against one rendering of it; thoughts stay in it."""
     tokenizer = tokenizer_for(template_of(name))
     glue = TemplateGlue(tokenizer)
     [end] = glue.end_of_turn
-    messages: list[dict[str, object]] = [{"role": "user", "content": "What is f?"}]
+    messages: list[dict[str, str]] = [{"role": "user", "content": "What is f?"}]
     text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
     for results in (["7"], ["8", "{9}"], ["\n"]):
-        thought = "" if text.endswith("</think>\n\n") else "What now?\n</think>\n\n"
-        opened = (
-            "" if text.rstrip().endswith("<think>") or not thought else "\n<think>" if "glm" in name else "<think>\n"
-        )
-        said = (
-            opened + thought.replace("\n</think>\n\n", "</think>\n") + CALL
-            if "glm" in name
-            else opened + thought + CALL
-        )
-        content = said if opened else f"<think>\n{said}" if thought else said
-        messages.append({"role": "assistant", "content": content})
+        messages.append({"role": "assistant", "content": opened + said})
         messages += [{"role": "tool", "content": result} for result in results]
         text += said + tokenizer.decode([end]) + written(glue, tokenizer, results)
     assert text == tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
@@ -158,10 +158,10 @@ def minimal(result: str, turn: str = "{{ m.content }}", end: str = "<|im_end|>")
         (minimal("<|im_start|>tool\n{{ m.content[:20] }}<|im_end|>\n"), "not write a result as it is"),
         (
             minimal("<|im_start|>tool {{ loop.index }}\n{{ m.content }}<|im_end|>\n"),
-            "not the same between",
+            "not the same each time",
         ),
-        (minimal("<|im_start|>{{ m.name }}\n{{ m.content }}<|im_end|>\n"), "not the same between"),
-        (minimal("{{ m.tool_call_id }}\n{{ m.content }}<|im_end|>\n"), "not the same between"),
+        (minimal("<|im_start|>{{ m.name }}\n{{ m.content }}<|im_end|>\n"), "not the same each time"),
+        (minimal("{{ m.tool_call_id }}\n{{ m.content }}<|im_end|>\n"), "not the same each time"),
         (
             minimal("<|im_start|>tool\n{{ m.content }}<|im_end|>\n", "{{ m.content.split('</think>')[-1] }}"),
             "leaves the thoughts of earlier turns out",

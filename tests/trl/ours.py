@@ -1,7 +1,6 @@
 """The side of this library: a case trained by `pl.Trainer.fit`, and all that it computes on the way."""
 
 import functools
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +16,6 @@ from rlframework.policies.causal_lm import CausalLMPolicy
 from rlframework.rewards.base import RowReward, optional
 from rlframework.samplers.base import GroupSampler
 from rlframework.testing import letter_rows
-from rlframework.turns import Turn
 from tests.trl.runs import (
     DATA,
     GROUP,
@@ -32,6 +30,7 @@ from tests.trl.runs import (
     ranked,
     sampled,
     sampler_noise,
+    turns_of,
 )
 
 
@@ -65,16 +64,6 @@ class ScriptedSampler(GroupSampler):
             exact = scored[start : start + len(row.ids)].log_softmax(-1)[range(len(row.ids)), row.ids]
             noise = sampler_noise(step, row.prompt, i % self.group_size, len(row.ids))
             row.logprobs = (exact + torch.as_tensor(noise)).tolist()
-
-
-def turns_of(sampled: list[bool]) -> list[Turn]:
-    """Return the turns in which a policy and an environment write a row."""
-    turns, start = [], 0
-    for mine, tokens in itertools.groupby(sampled):
-        end = start + len(list(tokens))
-        turns.append(Turn(start, end, "policy" if mine else "environment", ""))
-        start = end
-    return turns
 
 
 class RankingPolicy(CausalLMPolicy):

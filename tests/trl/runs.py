@@ -5,6 +5,7 @@ rewards. TRL gets the prompts in the order in which our loader asked for them; b
 """
 
 import functools
+import itertools
 import logging
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,7 @@ from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 from rlframework.algorithms import GRPO, PolicyGradient
 from rlframework.prompt import Prompt
 from rlframework.testing import letter_tokenizer, tiny_qwen3
+from rlframework.turns import Turn
 
 DATA, GROUP, MAX_TOKENS = 8, 4, 12
 LEARNING_RATES = {"sgd": 0.05, "adamw": 2e-3}
@@ -80,6 +82,16 @@ def sampled(rollout: int, prompt: Prompt, row: int, length: int) -> list[bool]:
     rng = np.random.default_rng((11, rollout, prompt.index, row))
     given = 1 + rng.permutation(max(length - 1, 0))[: length // 3]
     return [place not in given for place in range(length)]
+
+
+def turns_of(sampled: list[bool]) -> list[Turn]:
+    """Return the turns in which a policy and an environment write a row."""
+    turns, start = [], 0
+    for mine, tokens in itertools.groupby(sampled):
+        end = start + len(list(tokens))
+        turns.append(Turn(start, end, "policy" if mine else "environment", ""))
+        start = end
+    return turns
 
 
 TWO = ((quality, 1.0), (brevity, 0.5))

@@ -81,7 +81,8 @@ class PromptLayer(PreallocatedLayer):
     def __init__(
         self, prompts: tuple[Tensor, Tensor], rows: GroupRows, own: Sequence[Tensor], padded: bool, room: int
     ) -> None:
-        super().__init__(*own, room)
+        keys, values = own
+        super().__init__(keys, values, room)
         self.prompt = prompts
         self._rows = rows
         self._padded = padded
@@ -122,10 +123,10 @@ class PromptLayer(PreallocatedLayer):
         if seen is not None and (self._padded or tokens > 1):
             hidden = ~seen[..., self.prompt[0].shape[2] :]
         at_once = max(1, _SCORES_AT_A_TIME // (query[:, :, 0, 0].numel() * self.prompt[0].shape[2]))
-        if tokens <= at_once:
+        if hidden is None or tokens <= at_once:
             return self._mix(query, hidden, scale)
-        masks = [None] * tokens if hidden is None else hidden.split(at_once, dim=2)
-        return torch.cat([self._mix(*part, scale) for part in zip(query.split(at_once, dim=2), masks)], dim=2)
+        parts = zip(query.split(at_once, dim=2), hidden.split(at_once, dim=2), strict=True)
+        return torch.cat([self._mix(*part, scale) for part in parts], dim=2)
 
     def _mix(self, query: Tensor, hidden: Tensor | None, scale: float | None) -> Tensor:
         """Attend to both parts: ``softmax`` over them together is that over each, weighed by ``sum exp``."""
@@ -150,12 +151,13 @@ def _weighed(
     query: Tensor, keys: Tensor, values: Tensor, scale: float, hidden: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the highest score and the sum of exponentials, ``(..., 1)`` each, and values times those, ``(..., D)``."""
-    scores = (query * scale @ keys.transpose(-1, -2)).float()
+    scores = query * scale @ keys.transpose(-1, -2)
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
     if hidden is not None:
         scores.masked_fill_(hidden, float("-inf"))
     top = scores.amax(-1, keepdim=True)
     weights = scores.sub_(top).exp_()
-    return top, weights.sum(-1, keepdim=True), (weights.to(values.dtype) @ values).float()
+    return top, weights.sum(-1, keepdim=True), (weights.to(values.dtype) @ values).to(weights.dtype)
 
 
 class GroupCache(DynamicCache):
@@ -183,9 +185,7 @@ class GroupCache(DynamicCache):
         super().__init__()
         self._rows = GroupRows(group, prompts.mask)
         if own is None:
-            own = [
-                [states.new_empty(len(group), *states[0, :, :0].shape) for states in part] for part in prompts.states
-            ]
+            own = [[states[:1, :, :0].expand(len(group), -1, -1, -1) for states in part] for part in prompts.states]
         padded = own_mask is not None and not bool(own_mask.all())
         self.layers: Any = [
             PromptLayer(states, self._rows, of_rows, padded, room)

@@ -18,9 +18,9 @@ from rlframework.rollout import left_pad
 class KeptRows:
     """Keys and values of the rows of a conversation, while they wait for their next turn.
 
-    A row that has ended its turn is taken out of its batch by `put`. `resume` makes a batch of the rows that go on, with
-    padding on the left alone, as if it had just read them; rows that do not are forgotten. Prompts that groups share
-    stay where they are.
+    A row that has ended its turn is taken out of its batch by `put`. `resume` makes a batch of the rows that go on,
+    with padding on the left alone, as if it had just read them; rows that do not are forgotten. Prompts that groups
+    share stay where they are.
 
     Args:
         cache: Of all rows, as they begin: a `GroupCache`, layers of `PreallocatedLayer`, or a decoder with one of them.
@@ -83,16 +83,16 @@ class KeptRows:
 
     def _batch(self, rows: list[int], lengths: list[int], own: Tensor, room: int) -> tuple[Any, Tensor]:
         """Return the cache of a batch, and the mask ``(B, P)`` of prompts that are shared in it."""
-        layers: list[list[Tensor]] = []
-        for _ in range(len(self._states[rows[0]]) // 2):
-            # Taken out layer by layer, so that all of it is not there twice.
-            pairs = [
-                [self._states[row].pop(0)[:length] for row, length in zip(rows, lengths, strict=True)] for _ in "kv"
-            ]
-            layers.append([_left_padded(torch.cat(parts), own) for parts in pairs])
-        if self._prompts is None:
+
+        def batched() -> Tensor:
+            # Taken out of the rows one by one, so that all of it is not there twice.
+            parts = [self._states[row].pop(0)[:length] for row, length in zip(rows, lengths, strict=True)]
+            return _left_padded(torch.cat(parts), own)
+
+        layers = [(batched(), batched()) for _ in range(len(self._states[rows[0]]) // 2)]
+        if self._prompts is None or self._group is None:
             cache: Any = DynamicCache()
-            cache.layers = [PreallocatedLayer(*states, room) for states in layers]
+            cache.layers = [PreallocatedLayer(keys, values, room) for keys, values in layers]
             of_prompt = own[:, :0]
         else:
             present, group = self._group[self._tensor(rows)].unique_consecutive(return_inverse=True)

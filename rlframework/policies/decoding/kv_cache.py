@@ -77,8 +77,14 @@ class PreallocatedLayer(DynamicLayer):
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
         """Keep these rows, in this order."""
-        self.buffers = [buffer.index_select(0, beam_idx) for buffer in self.buffers]
+        self.buffers = [self._rows_of(buffer, beam_idx) for buffer in self.buffers]
         self._show()
+
+    def _rows_of(self, buffer: Tensor, rows: Tensor) -> Tensor:
+        kept = buffer.new_empty(len(rows), *buffer.shape[1:])
+        # Room that nothing is in yet is not copied.
+        torch.index_select(buffer[:, :, : self._length], 0, rows, out=kept[:, :, : self._length])
+        return kept
 
     def packed(self, rows: Tensor, columns: Tensor) -> list[Tensor]:
         """Return copies of keys and values, ``(n, H, D)`` each.

@@ -13,6 +13,7 @@ import ctypes
 import marshal
 import os
 import resource
+import select
 import sys
 
 # `typing`, like `json` and `re`, would take longer to load than all the rest.
@@ -152,16 +153,23 @@ def step_aside() -> None:
     # The one signal that Python handles, and so the one that a jail's first process would hear from inside; from the
     # first moment on.
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    ended = {_signal.SIGCHLD}
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, ended)
     child = os.fork()
     if not child:
         _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+        _signal.pthread_sigmask(_signal.SIG_UNBLOCK, ended)
         set_dumpable(True)
         return
-    while True:
-        pid, status = os.wait()
-        if pid == child:
-            code = os.waitstatus_to_exitcode(status)
-            os._exit(code if code >= 0 else 128 - code)
+    output = select.poll()
+    output.register(1, 0)
+    while not output.poll(0):
+        _signal.sigtimedwait(ended, 1.0)
+        while (gone := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG)) is not None:
+            if gone.si_pid == child:
+                os._exit(gone.si_status if gone.si_code == os.CLD_EXITED else 128 + gone.si_status)
+    # Nobody reads any more: the run was killed, and cannot kill what is in here.
+    os._exit(1)
 
 
 def main() -> None:

@@ -18,9 +18,9 @@ from transformers import PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
 
 from rlframework.tasks import chain_sums
 from rlframework.tasks.tiny.recipe import BaseRecipe
-from rlframework.tasks.tiny.task import CARELESS, TinyTask
+from rlframework.tasks.tiny.task import CARELESS, Care, TinyTask
 from rlframework.tasks.tiny.tokenizer import tiny_tokenizer
-from rlframework.tasks.tiny.training import demonstrations, gate, place_new_tokens, pretrain, prime
+from rlframework.tasks.tiny.training import Draw, demonstrations, documents, gate, place_new_tokens, pretrain, prime
 from rlframework.utilities.paths import cache_folder, made_once
 
 Bars = Callable[[str, int], tqdm]
@@ -79,12 +79,33 @@ def _make(
 def _pretrained(
     seed: int, task: TinyTask, recipe: BaseRecipe, tokenizer: PreTrainedTokenizerBase, bar: Bars
 ) -> Qwen3ForCausalLM:
+    return pretrained(
+        seed, recipe, tokenizer, lambda random: partial(documents, tokenizer, task, recipe.batch_size, random), bar
+    )
+
+
+def pretrained(
+    seed: int, recipe: BaseRecipe, tokenizer: PreTrainedTokenizerBase, lessons: Callable[[Random], Draw], bar: Bars
+) -> Qwen3ForCausalLM:
+    """Return a model that has understood its lessons, begun anew with other weights as often as it did not.
+
+    Args:
+        seed: Of the first weights and of the lessons.
+        recipe: Sizes and numbers.
+        tokenizer: Of the model.
+        lessons: Returns what draws a batch of them with a generator.
+        bar: Makes progress bars.
+
+    Raises:
+        RuntimeError: It never did; the message has the figures.
+    """
     losses = []
     for attempt in range(recipe.attempts):
         random = Random(f"pretraining {seed} {attempt}")
         torch.manual_seed(random.getrandbits(32))
         model = Qwen3ForCausalLM(_config(recipe, tokenizer))
-        losses.append(pretrain(model, tokenizer, task, recipe, random, bar("Pretraining", recipe.most_steps)))
+        shown = bar("Pretraining", recipe.most_steps)
+        losses.append(pretrain(model, tokenizer.pad_token_id, recipe, lessons(random), shown))
         if losses[-1] <= recipe.understood_loss:
             return model
     raise RuntimeError(
@@ -102,13 +123,44 @@ def _primed(
     tokenizer: PreTrainedTokenizerBase,
     bar: Bars,
 ) -> Qwen3ForCausalLM:
-    random, care, steps, aim = Random(f"priming {seed} 0"), CARELESS, recipe.priming_steps, recipe.least_worked
+    random = Random(f"priming {seed} 0")
     place_new_tokens(model, tokenizer, random)
+    return primed(
+        model,
+        tokenizer.pad_token_id,
+        recipe,
+        lambda care: partial(demonstrations, tokenizer, task, recipe.batch_size, random, care),
+        lambda: gate(model, tokenizer, task),
+        bar,
+    )
+
+
+def primed(
+    model: Qwen3ForCausalLM,
+    pad_id: int,
+    recipe: BaseRecipe,
+    lessons: Callable[[Care], Draw],
+    measure: Callable[[], tuple[float, float]],
+    bar: Bars,
+) -> Qwen3ForCausalLM:
+    """Return the model after careless demonstrations, corrected until it passes the gate.
+
+    Args:
+        model: What is primed; it is changed.
+        pad_id: What fills lessons up.
+        recipe: Numbers of steps, and the gate.
+        lessons: Returns what draws a batch of demonstrations that are so careless.
+        measure: Returns the greedy accuracy, and the share of right answers among samples that show any working.
+        bar: Makes progress bars.
+
+    Raises:
+        RuntimeError: The gate stayed closed; the message has the figures.
+    """
+    care, steps, aim = CARELESS, recipe.priming_steps, recipe.least_worked
     figures = []
     for _ in range(1 + recipe.corrections):
-        draw = partial(demonstrations, tokenizer, task, recipe.batch_size, random, care)
-        prime(model, tokenizer, recipe, draw, bar("Priming", steps))
-        greedy, worked = gate(model, tokenizer, task)
+        prime(model, pad_id, recipe, lessons(care), bar("Priming", steps))
+        greedy, worked = measure()
         if greedy <= recipe.most_greedy and worked >= aim:
             return model
         figures.append(f"greedy {greedy:.2f}, worked {worked:.2f}")

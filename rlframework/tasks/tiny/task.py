@@ -78,6 +78,7 @@ class ProblemSet:
         draw: Makes one problem.
         reserve_seed: Of the problems that are kept for evaluation.
         reserve_size: How many those are.
+        told_by: Column that tells problems apart.
 
     Example:
         >>> sums = ProblemSet(lambda random: {"prompt": f"{random.randint(0, 99)}+1=?"}, 7, reserve_size=20)
@@ -86,10 +87,13 @@ class ProblemSet:
         (True, False)
     """
 
-    def __init__(self, draw: Callable[[Random], Row], reserve_seed: int, reserve_size: int = 512) -> None:
+    def __init__(
+        self, draw: Callable[[Random], Row], reserve_seed: int, reserve_size: int = 512, told_by: str = "prompt"
+    ) -> None:
         self.draw = draw
         self.reserve_seed = reserve_seed
         self.reserve_size = reserve_size
+        self.told_by = told_by
         self._reserved: tuple[str, ...] = ()
 
     def problems(self, n: int, seed: int, exclude: Iterable[str] = ()) -> list[Row]:
@@ -98,7 +102,7 @@ class ProblemSet:
         Args:
             n: How many problems.
             seed: Which problems.
-            exclude: Prompts that must not occur.
+            exclude: Prompts, or what tells problems apart, that must not occur.
 
         Raises:
             ValueError: Not enough distinct problems were found.
@@ -109,17 +113,17 @@ class ProblemSet:
             if len(rows) == n:
                 break
             row = self.draw(random)
-            if row["prompt"] not in seen:
-                seen.add(row["prompt"])
+            if row[self.told_by] not in seen:
+                seen.add(row[self.told_by])
                 rows.append(row)
         if len(rows) < n:
             raise ValueError(f"found only {len(rows)} distinct problems in {50 * n} draws, but {n} were asked for")
         return rows
 
     def reserved_prompts(self) -> tuple[str, ...]:
-        """Return the prompts that are kept for evaluation; a held-out set is the beginning of this list."""
+        """Return the prompts, or what tells problems apart, that are kept for evaluation, the held-out ones first."""
         if not self._reserved:
-            self._reserved = tuple(row["prompt"] for row in self.problems(self.reserve_size, self.reserve_seed))
+            self._reserved = tuple(row[self.told_by] for row in self.problems(self.reserve_size, self.reserve_seed))
         return self._reserved
 
     def splits(self, seed: int, n_train: int = 1024, n_heldout: int = 256) -> Splits:
@@ -134,10 +138,10 @@ class ProblemSet:
         return Splits(train, self.problems(n_heldout, self.reserve_seed))
 
 
-def break_a_tag(working: str, answer: str, random: Random, template: AnswerTemplate) -> str:
-    """Return a completion in the layout asked for, of which one in four misses a tag."""
+def break_a_tag(working: str, answer: str, random: Random, template: AnswerTemplate, share: float = 0.25) -> str:
+    """Return a completion in the layout asked for, of which a share, one in four by default, misses a tag."""
     tags = [template.end_working, template.start_answer, template.end_answer]
-    if random.random() < 0.25:
+    if random.random() < share:
         tags[random.randrange(len(tags))] = ""
     end_working, start_answer, end_answer = tags
     return f"{working}{end_working}{start_answer}{answer}{end_answer}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
@@ -25,7 +26,11 @@ CHAT_TEMPLATE = """\
 
 
 def tiny_tokenizer(
-    system_prompt: str | None = None, template: AnswerTemplate | None = None, characters: str = chain_sums.CHARACTERS
+    system_prompt: str | None = None,
+    template: AnswerTemplate | None = None,
+    characters: str = chain_sums.CHARACTERS,
+    pieces: Sequence[str] = (),
+    chat_template: str = CHAT_TEMPLATE,
 ) -> PreTrainedTokenizerFast:
     """Make a tokenizer for the characters of one task and the words of one instruction.
 
@@ -36,6 +41,9 @@ def tiny_tokenizer(
         system_prompt: The instruction whose words get a token each; by default the template's.
         template: The tags, one token each.
         characters: What the task is written in, by default the digits and signs of the chain sums; one token each.
+        pieces: Other texts that are one token each.
+        chat_template: In which START, END and OPENING stand for the tokens that begin and end a message, and for the
+            tag that opens the working.
 
     Example:
         >>> tokenizer = tiny_tokenizer()
@@ -44,8 +52,8 @@ def tiny_tokenizer(
     """
     template = template or AnswerTemplate()
     tags = [template.start_working, template.end_working, template.start_answer, template.end_answer]
-    pieces = _pieces(template.system_prompt if system_prompt is None else system_prompt, tags)
-    vocabulary = dict.fromkeys([PAD, UNKNOWN, START, END, *tags, *characters, *ROLES, *pieces])
+    words = _pieces(template.system_prompt if system_prompt is None else system_prompt, tags)
+    vocabulary = dict.fromkeys([PAD, UNKNOWN, START, END, *tags, *characters, *ROLES, *words, *pieces])
     core = Tokenizer(models.WordLevel({piece: index for index, piece in enumerate(vocabulary)}, unk_token=UNKNOWN))
     core.pre_tokenizer = pre_tokenizers.Split(Regex(PIECE), behavior="isolated")
     core.decoder = decoders.Fuse()
@@ -59,8 +67,7 @@ def tiny_tokenizer(
         model_max_length=256,
     )
     # A special token would vanish from decoded text, and the rewards could not see the tags.
-    tokenizer.add_tokens(tags, special_tokens=False)
-    chat_template = CHAT_TEMPLATE
+    tokenizer.add_tokens([*tags, *pieces], special_tokens=False)
     for name, text in (("START", START), ("END", END), ("OPENING", template.generation_prompt)):
         chat_template = _literal(chat_template, name, text)
     tokenizer.chat_template = chat_template

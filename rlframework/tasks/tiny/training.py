@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from functools import partial
 from random import Random
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +26,21 @@ from rlframework.tasks.tiny.task import Care, Row, TinyTask
 Pair = tuple[str, str]
 
 GATE_SEED = 4_096
+
+
+class Lesson(NamedTuple):
+    """A text to learn from.
+
+    Args:
+        ids: Its tokens.
+        learned: Of each, whether it is learned; the others are read.
+    """
+
+    ids: list[int]
+    learned: list[bool]
+
+
+Draw = Callable[[], list[Lesson]]
 
 
 class HoldThenDecay:
@@ -52,15 +66,8 @@ class HoldThenDecay:
         return self.understood_at is not None and step >= self.understood_at + self.decay
 
 
-def pretrain(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    task: TinyTask,
-    recipe: BaseRecipe,
-    random: Random,
-    bar: tqdm,
-) -> float:
-    """Train on solved problems until the loss says that they are understood, then let the learning rate fall.
+def pretrain(model: PreTrainedModel, pad_id: int, recipe: BaseRecipe, draw: Draw, bar: tqdm) -> float:
+    """Train on what ``draw`` returns until the loss says that it is understood, then let the learning rate fall.
 
     It falls once more for a model that is not competent then: what the base does badly, nothing after it makes good.
 
@@ -72,8 +79,7 @@ def pretrain(
     factor = HoldThenDecay(warmup=50, decay=recipe.decay_steps)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.pretraining_lr, betas=(0.9, 0.98), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-    draw = partial(_documents, tokenizer, task, recipe.batch_size, random)
-    for step, loss in enumerate(_train(model, tokenizer, optimizer, schedule, draw, bar), start=1):
+    for step, loss in enumerate(_train(model, pad_id, optimizer, schedule, draw, bar), start=1):
         recent.append(loss)
         mean = sum(recent) / len(recent)
         if factor.understood_at is None:
@@ -89,18 +95,12 @@ def pretrain(
     return sum(recent) / len(recent)
 
 
-def prime(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    recipe: BaseRecipe,
-    draw: Callable[[], list[Pair]],
-    bar: tqdm,
-) -> None:
+def prime(model: PreTrainedModel, pad_id: int, recipe: BaseRecipe, draw: Draw, bar: tqdm) -> None:
     """Train briefly on what ``draw`` returns, as many steps as the bar is long, with a rate that falls to 0."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.priming_lr, betas=(0.9, 0.98), weight_decay=0.01)
     steps = int(bar.total or 0)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / 5) * (1 - step / steps))
-    for _ in _train(model, tokenizer, optimizer, schedule, draw, bar):
+    for _ in _train(model, pad_id, optimizer, schedule, draw, bar):
         pass
     bar.close()
 
@@ -127,16 +127,16 @@ def gate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, task: TinyT
 
 def _train(
     model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
+    pad_id: int,
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
-    draw: Callable[[], list[Pair]],
+    draw: Draw,
     bar: tqdm,
 ) -> Iterator[float]:
     """Yield the loss of each step, as many as the bar is long."""
     model.train()
     for _ in range(int(bar.total or 0)):
-        ids, labels = _tensors(draw(), tokenizer)
+        ids, labels = _tensors(draw(), pad_id)
         logits = model(input_ids=ids, use_cache=False).logits[:, :-1]  # (B, S - 1, V)
         loss = F.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten())
         optimizer.zero_grad()
@@ -148,20 +148,30 @@ def _train(
         yield loss.item()
 
 
-def _tensors(pairs: list[Pair], tokenizer: PreTrainedTokenizerBase) -> tuple[Tensor, Tensor]:
-    """Return right-padded ids and labels ``(B, S)``; only the second text of a pair is learned."""
-    encoded = [[tokenizer(text, add_special_tokens=False)["input_ids"] for text in pair] for pair in pairs]
-    width = max(len(given) + len(learned) for given, learned in encoded)
-    ids = torch.full((len(pairs), width), int(tokenizer.pad_token_id))
+def _tensors(lessons: list[Lesson], pad_id: int) -> tuple[Tensor, Tensor]:
+    """Return right-padded ids and labels ``(B, S)``; what is not learned has no label."""
+    width = max(len(lesson.ids) for lesson in lessons)
+    ids = torch.full((len(lessons), width), pad_id)
     labels = torch.full_like(ids, -100)
-    for row, (given, learned) in enumerate(encoded):
-        end = len(given) + len(learned)
-        ids[row, :end] = torch.tensor(given + learned)
-        labels[row, len(given) : end] = torch.tensor(learned)
+    for row, lesson in enumerate(lessons):
+        given = torch.tensor(lesson.ids)
+        ids[row, : len(given)] = given
+        labels[row, : len(given)] = given.masked_fill(~torch.tensor(lesson.learned), -100)
     return ids, labels
 
 
-def _documents(tokenizer: PreTrainedTokenizerBase, task: TinyTask, n: int, random: Random) -> list[Pair]:
+def lessons_of(pairs: list[Pair], tokenizer: PreTrainedTokenizerBase) -> list[Lesson]:
+    """Return lessons of which the second text of each pair is learned.
+
+    Args:
+        pairs: What is given, and what is learned to follow.
+        tokenizer: Of the model.
+    """
+    encoded = [[tokenizer(text, add_special_tokens=False)["input_ids"] for text in pair] for pair in pairs]
+    return [Lesson(given + said, [False] * len(given) + [True] * len(said)) for given, said in encoded]
+
+
+def documents(tokenizer: PreTrainedTokenizerBase, task: TinyTask, n: int, random: Random) -> list[Lesson]:
     """Return a batch of solved problems as raw text, or as chats whose answers ignore the layout that is asked for.
 
     A few stray characters stand before each solution: it has to be read from the problem, not from a fixed distance.
@@ -173,19 +183,20 @@ def _documents(tokenizer: PreTrainedTokenizerBase, task: TinyTask, n: int, rando
         stray = "".join(random.choices(" .,:;>\n", k=random.randint(0, 3)))
         solution = f"{task.worked(row)}=>{row['answer']}{tokenizer.eos_token}"
         pairs.append((given.format(row["prompt"]) + stray, solution))
-    return pairs
+    return lessons_of(pairs, tokenizer)
 
 
 def demonstrations(
     tokenizer: PreTrainedTokenizerBase, task: TinyTask, n: int, random: Random, care: Care
-) -> list[Pair]:
+) -> list[Lesson]:
     """Return a batch of careless answers in the layout that is asked for."""
     template = AnswerTemplate()
     given = _chat_before_answer(tokenizer) + template.generation_prompt
-    return [
+    pairs = [
         (given.format(row["prompt"]), task.sloppy_demonstration(row, random, template, care) + tokenizer.eos_token)
         for row in fresh_rows(task, n, random)
     ]
+    return lessons_of(pairs, tokenizer)
 
 
 def _chat_before_answer(tokenizer: PreTrainedTokenizerBase) -> str:

@@ -15,9 +15,10 @@ from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel, RowReward
 from rlframework.samplers.base import GroupSampler
 from rlframework.testing.table import TablePolicy
+from rlframework.turns import Turn
 
 STOP = "."
-MAX_TOKENS = 4
+MAX_TOKENS = 8
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Script:
     Args:
         prompts: ``N`` prompts, in letters.
         completions: ``N`` groups of ``G`` completions, in letters; a full stop is the stop token, and a completion
-            without one has been truncated.
+            without one has been truncated. What stands in brackets an environment gave.
         rewards: ``(N, G)``.
         sampler_gap: ``(N, G)`` nats by which the sampler overstates the log-probability of every token of a row.
     """
@@ -79,12 +80,24 @@ class ScriptedSampler(GroupSampler):
         for n, (letters, group) in enumerate(zip(script.prompts, script.completions, strict=True)):
             prompt = Prompt([ids[letter] for letter in letters], letters, {"rewards": script.rewards[n].tolist()}, n)
             for completion, gap in zip(group, gaps[n].tolist(), strict=True):
-                tokens = [ids[letter] for letter in completion]
+                turns = _turns(completion)
+                tokens = [ids[letter] for turn in turns for letter in turn.text]
                 steps = zip([prompt.ids[-1], *tokens], tokens, strict=False)
                 scores = [logprobs[previous][token] + gap for previous, token in steps]
                 reason: StopReason = "stop" if completion.endswith(STOP) else "length"
-                rows.append(Completion(prompt, tokens, completion.rstrip(STOP), reason, scores))
+                said = turns[-1].text.rstrip(STOP)
+                rows.append(Completion(prompt, tokens, said, reason, scores, turns if len(turns) > 1 else []))
         return Completions(rows, self.group_size)
+
+
+def _turns(completion: str) -> list[Turn]:
+    """Return the turns of a completion: the environment's stand in brackets."""
+    turns: list[Turn] = []
+    end = 0
+    for number, part in enumerate(completion.replace(")", "(").split("(")):
+        turns.append(Turn(end, end + len(part), "environment" if number % 2 else "policy", part))
+        end += len(part)
+    return turns
 
 
 class ScriptedReward(RewardModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-MEGABYTE = 2**20
+HUGE = 2**17
 
 
 def hostile_turns(sample: str) -> dict[str, str]:
@@ -13,8 +13,8 @@ def hostile_turns(sample: str) -> dict[str, str]:
 
     Example:
         >>> turns = hostile_turns("4")
-        >>> turns["empty"], len(turns["a megabyte of one letter"]), turns["a control token before it"]
-        ('', 1048576, '<|im_end|>4')
+        >>> turns["empty"], len(turns["a letter, 131,072 times"]), turns["a control token before it"]
+        ('', 131072, '<|im_end|>4')
     """
 
     def call(text: str) -> str:
@@ -33,8 +33,8 @@ def hostile_turns(sample: str) -> dict[str, str]:
         "nan": "nan",
         "infinity": "1e999",
         "a number of 5,000 digits": "7" * 5000,
-        "a megabyte of one letter": "a" * MEGABYTE,
-        "a megabyte of line ends": "\n" * MEGABYTE,
+        "a letter, 131,072 times": "a" * HUGE,
+        "131,072 line ends": "\n" * HUGE,
         "the turn, a thousand times": f"{sample} " * 1000,
         "the turn in capitals and blanks": f"  {sample.upper()} \n",
         "a control token before it": f"<|im_end|>{sample}",

@@ -19,7 +19,7 @@ def check_environment(
     turns: Sequence[str],
     *,
     gold: str = "answer",
-    limit_s: float = 1.0,
+    limit_s: float = 5.0,
     limit_characters: int = 10_000,
     episodes: int = 1000,
     only: str | Sequence[str] | None = None,

@@ -53,7 +53,7 @@ class Subject:
     rows: Sequence[Mapping[str, Any]]
     turns: Sequence[str]
     gold: str = "answer"
-    limit_s: float = 1.0
+    limit_s: float = 5.0
     limit_characters: int = 10_000
     episodes: int = 1000
     hung: str = ""
@@ -100,10 +100,20 @@ class Subject:
         return episode
 
     def step(self, episode: Episode, text: str) -> Answer:
-        """Say a turn, with its calls read as a sampler does."""
+        """Say a turn, with its calls read as a sampler does.
+
+        Raises:
+            Violation: `Episode.step` returned neither an Observation nor None.
+        """
         calls = self.environment.calls
         turn = Turn(0, len(text), "policy", text, calls.calls(text) if calls else [])
-        return Answer(turn, episode.step(turn))
+        observation = episode.step(turn)
+        if not (observation is None or isinstance(observation, Observation)):
+            raise Violation(
+                f"on {shown(text)} step() returned {shown(observation)}",
+                "return an Observation, or None where the policy has ended the episode",
+            )
+        return Answer(turn, observation)
 
     def answers(self, episode: Episode, script: Sequence[str]) -> list[Answer]:
         """Say one turn after another, until the episode is over."""

@@ -314,7 +314,8 @@ def test_root_gives_everything_up_before_bubblewrap_starts():
     assert {int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}
 
 
-def test_the_jail_ends_with_the_process_that_started_it(jail):
+@pytest.mark.parametrize("killed", ["bubblewrap", "run"])
+def test_the_jail_ends_with_the_process_that_started_it(jail, killed):
     """Killed from outside, with nobody left to kill what is inside."""
     marker = f"alone-{time.time_ns()}"
     code = (
@@ -329,7 +330,7 @@ def test_the_jail_ends_with_the_process_that_started_it(jail):
         [inner] = processes_with(marker)
         # bubblewrap's own process outside of the jail: the parent of the parent of the program's.
         outer = parent_of(parent_of(inner))
-        os.kill(outer, signal.SIGKILL)
+        os.kill(outer if killed == "bubblewrap" else started.pid, signal.SIGKILL)
         assert soon(lambda: not processes_with(marker))
     finally:
         started.kill()

@@ -10,6 +10,7 @@ from torch import Tensor
 from rlframework import GRPO, GSPO, REINFORCE, PolicyGradient, Rollout
 from rlframework.functional.advantages import group_centered
 from rlframework.functional.divergences import k3
+from rlframework.functional.ratios import masked_mean
 from rlframework.functional.surrogates import ratio_of, weighted_logprobs
 from rlframework.functional.weights import sequence_mean
 from rlframework.terms import KLInLoss
@@ -74,6 +75,27 @@ class FirstRowsCountMore(GRPO):
 
     def token_weights(self, mask: Tensor) -> Tensor:
         return sequence_mean(mask) * torch.linspace(1.5, 0.5, len(mask)).unsqueeze(1)
+
+
+@caught_by("observations")
+class CountsWhatWasGiven(GRPO):
+    """The length of an episode holds what the environment said."""
+
+    def surrogate(self, logprobs: Tensor, batch: Rollout) -> Tensor:
+        return super().surrogate(logprobs, batch) / batch.completion_mask.sum(1, keepdim=True)
+
+    def token_weights(self, mask: Tensor) -> Tensor:
+        return mask / len(mask)
+
+
+@caught_by("observations")
+class RatioOfWhatWasGiven(GSPO):
+    """The ratio of an episode holds tokens that nobody sampled."""
+
+    def surrogate(self, logprobs: Tensor, batch: Rollout) -> Tensor:
+        old = logprobs.detach() if batch.old_logprobs is None else batch.old_logprobs
+        ratio = masked_mean(logprobs - old, batch.completion_mask).exp()
+        return -ratio * batch.advantages
 
 
 @caught_by("reward_shift_and_scale")

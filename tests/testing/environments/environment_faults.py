@@ -165,7 +165,7 @@ class UsesUpTheRow(Game):
     """The rows of a group share it."""
 
     def start(self, row: Mapping[str, Any], luck: np.random.Generator) -> Episode:
-        row["lives"].pop()
+        row["lives"] -= 1
         return Guessing(row, luck)
 
 

@@ -16,7 +16,7 @@ from rlframework.testing.report import CheckStatus
 from rlframework.turns import Call, Turn
 from tests.testing.environments.environment_faults import OPTIONS, PLANTED, Game, Guessing, Hangs, TellsAtOnce
 
-ROWS = [{"answer": secret, "lives": [0] * 5000} for secret in (4, 7, 11)]
+ROWS = [{"answer": secret, "lives": 5000} for secret in (4, 7, 11)]
 TURNS = ["4", "seven", "7", "11", "8"]
 
 
@@ -93,7 +93,7 @@ TABLES = [{"answer": gold, "table": {"a": "b", "b": gold}} for gold in ("3", "5"
     ],
 )
 def test_it_passes_healthy_environments(environment: Environment, rows: Any, turns: Any) -> None:
-    report = check_environment(environment, rows, turns, episodes=100)
+    report = check_environment(environment, rows, turns, episodes=100, limit_s=60.0)
     assert {finding.verdict for finding in report.findings} == {CheckStatus.PASSED}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from rlframework.testing.algorithms.checks.divergence import kl
 from rlframework.testing.algorithms.checks.invariance import accumulation, padding, permutation
+from rlframework.testing.algorithms.checks.observation import observations
 from rlframework.testing.algorithms.checks.option import options
 from rlframework.testing.algorithms.checks.ratio import on_policy_ratio, trust_region
 from rlframework.testing.algorithms.checks.response import abstention, reward_shift_and_scale, zero_variance
@@ -20,6 +21,7 @@ CHECKS: dict[str, Check] = {
         accumulation,
         padding,
         permutation,
+        observations,
         reward_shift_and_scale,
         zero_variance,
         abstention,

@@ -22,7 +22,7 @@ def direction(trial: Trial) -> str:
     record = trial.learning_record(paired_script(4))
     rollout, gradient = record.steps[0].parts[0], record.gradient
     policy = WatchedTable(random_table())
-    scores = (policy.logprobs(rollout).logprobs * rollout.completion_mask).sum(1).view(-1, 2).mean(0)
+    scores = (policy.logprobs(rollout).logprobs * rollout.loss_mask).sum(1).view(-1, 2).mean(0)
     good, bad = (-(_slope(score, policy.table) * gradient).sum().item() for score in scores)
     if not good > 0 > bad:
         raise Violation(

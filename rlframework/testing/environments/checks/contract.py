@@ -8,7 +8,6 @@ import numbers
 
 import numpy as np
 
-from rlframework.environments.base import Observation
 from rlframework.testing.environments.hostile import hostile_turns
 from rlframework.testing.environments.subject import Answer, Subject, in_words, shown
 from rlframework.testing.report import Violation
@@ -53,11 +52,6 @@ def _refuse(answer: Answer) -> None:
     if observation is None:
         return
     on = f"on {shown(said.text)}"
-    if not isinstance(observation, Observation):
-        raise Violation(
-            f"{on} step() returned {shown(observation)}",
-            "return an Observation, or None where the policy has ended the episode",
-        )
     strange = next((text for text in observation.texts if not isinstance(text, str)), None)
     if strange is not None:
         raise Violation(f"{on} it said {shown(strange)}", "say text: str(number), data.decode(), json.dumps(mapping)")

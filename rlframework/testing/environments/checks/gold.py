@@ -16,7 +16,7 @@ def gold(subject: Subject) -> str:
     rows = [row for row in subject.rows if str(row.get(subject.gold, "")).strip()]
     if len({str(row[subject.gold]) for row in rows}) < 2:
         return f"not tried: fewer than two rows have different golds in the column {subject.gold!r}"
-    hostile = [[text] for text in hostile_turns(subject.turns[0]).values() if len(text) < subject.limit_characters]
+    hostile = [[text] for text in hostile_turns("?").values() if len(text) < subject.limit_characters]
     if leak := _leak(subject, rows, hostile):
         raise Violation(
             f"the answer to {leak} holds the gold",

@@ -33,7 +33,7 @@ def hostile_turns(subject: Subject) -> str:
 
 def time_limit(subject: Subject) -> str:
     """No start, step or close takes longer than limit_s, whatever is said."""
-    scripts = {"the given turns": list(subject.turns)}
+    scripts = {f"the given turns from {shown(script[0], 20)} on": script for script in subject.scripts()}
     scripts |= {f"the hostile turn {name!r}": [text] for name, text in hostile(subject.turns[0]).items()}
     # What it loads at its first step is not the episode's fault.
     _timed(subject, list(subject.turns), 60.0)
@@ -78,9 +78,10 @@ def _timed(subject: Subject, script: Sequence[str], limit_s: float) -> list[tupl
             return  # Another check says so.
 
     thread = threading.Thread(target=body, daemon=True)
+    patience_s = (len(script) + 2) * limit_s + 1
     thread.start()
-    thread.join((len(script) + 2) * (2 * limit_s + 1))
+    thread.join(patience_s)
     if thread.is_alive():
         subject.hung = f"{current[0]} did not end"
-        raise Violation(f"{current[0]} had not ended after {(len(script) + 2) * (2 * limit_s + 1):.0f} s", _FAST)
+        raise Violation(f"{current[0]} had not ended when all steps together had {patience_s:.1f} s", _FAST)
     return done
