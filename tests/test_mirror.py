@@ -31,6 +31,7 @@ ELSEWHERE = {
     ("policies", "trl/test_router.py"): "router_loss",
     ("policies", "unsloth/test_behaviour.py"): "unsloth",
     ("policies/decoding", "policies/decoding/test_fused_step.py"): "base",
+    ("policies/decoding", "samplers/test_cached_conversation.py"): "kept_rows",
     ("policies/decoding", "samplers/test_shared_prefix.py"): "group_cache kv_cache rows_apart",
     ("policies/scoring", "policies/scoring/test_right_padded.py"): "base",
     ("policies/scoring", "policies/scoring/test_shared_prefix.py"): "prefix_tree tree_attention",
@@ -64,6 +65,7 @@ ELSEWHERE = {
         "answers compare cursor equivalence exact expressions intervals latex latex_text normalize number_words "
         "parameters parser plus_minus real_sets siunitx solutions syntax tokens unit_names units"
     ),
+    ("samplers", "samplers/test_cached_conversation.py"): "conversation read_again",
     ("samplers", "unsloth/test_behaviour.py"): "unsloth",
     ("samplers/vllm", "samplers/vllm/test_failures.py"): "errors fleet",
     ("samplers/vllm", "samplers/vllm/test_client.py"): "patience",
