@@ -228,7 +228,7 @@ def test_in_half_precision_the_cache_is_kept_and_rounds_as_the_model_does(
 def test_a_model_whose_layers_hold_something_else_reads_its_rows_again(
     kind: str, resumed: list[tuple[type, int]]
 ) -> None:
-    policy, prompts = CausalLMPolicy(tiny_architecture(kind), TOKENIZER).double().eval(), prompts_of(7, 2)
+    policy, prompts = CausalLMPolicy(tiny_architecture(kind), TOKENIZER).eval(), prompts_of(7, 2)
     cached, whole = (talk(sampler, policy, prompts) for sampler in (SharedPrefixSampler, UncachedSampler))
     assert ids(cached) == ids(whole)
     assert not resumed
