@@ -30,12 +30,15 @@ from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedTokeniz
 from rlframework import BatchedSampler, CausalLMPolicy, EpisodeSampler, SharedPrefixSampler
 from rlframework.environments import TemplateGlue, Toolbox
 from rlframework.prompt import Prompt
+from rlframework.rollout import left_pad
 from rlframework.testing import letter_tokenizer
 from table import facts
 from theirs import trl
-from work import EOS, PROMPTS, new_model
+from work import EOS, PAD, PROMPTS, new_model
 
 GROUP, TURNS, SAID, GIVEN = 8, 6, 20, 15
+# Most tokens of an episode.
+BUDGET = 480
 PROMPT_TOKENS = (100, 1000)
 # At least so many times the time of this side; of the last one, at most.
 BARS = {"TRL's tool loop": 3.0, "read again, P 100": 3.0, "read again, P 1000": 6.0}
@@ -109,14 +112,21 @@ def random_script(rng: np.random.Generator) -> tuple[Script, list[list[list[int]
     return Script(said), given
 
 
+def scripted(kind: type[Scripted], script: Script) -> Scripted:
+    sampler = kind(GROUP, max_tokens=BUDGET)
+    sampler.script = script
+    return sampler
+
+
 def hold(sampler: Scripted, policy: CausalLMPolicy, prompts: list[Prompt], given: list[list[list[int]]]) -> None:
     """Have all turns of a script said, and see that they are."""
     conversation, script = sampler.converse(policy, prompts), sampler.script
-    for turn in range(TURNS):
+    for turn in range(max(map(len, script.turns))):
         rows = [row for row, turns in enumerate(script.turns) if len(turns) > turn]
         before = {row: given[row][turn - 1] for row in rows} if turn else {}
-        replies = conversation.reply(dict.fromkeys(rows, sampler.max_tokens), before)
-        assert all(replies[row].ids == script.turns[row][turn] for row in rows)
+        replies = conversation.reply(dict.fromkeys(rows, BUDGET), before)
+        if any(replies[row].ids != script.turns[row][turn] for row in rows):
+            raise RuntimeError(f"{type(sampler).__name__} has not said what is scripted")
 
 
 def against_ourselves(tokens: int, repetitions: int) -> dict[str, list[float]]:
@@ -125,27 +135,17 @@ def against_ourselves(tokens: int, repetitions: int) -> dict[str, list[float]]:
     policy = CausalLMPolicy(new_model("tiny"), letter_tokenizer()).eval()
     prompts = [Prompt(rng.integers(2, 40, tokens - 3 * index).tolist(), "", index=index) for index in range(PROMPTS)]
     script, given = random_script(rng)
+    kept, again = scripted(Scripted, script), scripted(ScriptedAgain, script)
     # As many tokens in one turn: the ends of turns before the last are other tokens.
-    whole = Script([[[*(id + (id == EOS) for ids in turns for id in ids)][:-1] + [EOS]] for turns in script.turns])
-    sides: dict[str, Run] = {}
-    for name, kind, of_side in (
-        ("kept", Scripted, script),
-        ("again", ScriptedAgain, script),
-        ("one turn", Scripted, whole),
-    ):
-        sampler = kind(GROUP, max_tokens=of_side.ids.shape[2] + (200 if of_side is script else 0))
-        sampler.script = of_side
-        if of_side is script:
-            sides[name] = lambda sampler=sampler: hold(sampler, policy, prompts, given)
-        else:
-            sides[name] = lambda sampler=sampler: sampler.converse(policy, prompts).reply(
-                dict.fromkeys(range(len(whole.turns)), sampler.max_tokens), {}
-            )
-    read = [[id for ids in turns for id in ids] for turns in given]
-    width = max(map(len, read))
-    ids = torch.tensor([[0] * (width - len(row)) + row for row in read])
-    mask = torch.tensor([[False] * (width - len(row)) + [True] * len(row) for row in read])
-    sides["one pass"] = lambda: policy.next_logits(ids, mask)
+    said = [[id + (id == EOS) for ids in turns for id in ids] for turns in script.turns]
+    once = scripted(Scripted, Script([[[*ids[:-1], EOS]] for ids in said]))
+    ids, mask = left_pad([[id for ids in turns for id in ids] for turns in given], PAD, "cpu")
+    sides = {
+        "kept": lambda: hold(kept, policy, prompts, given),
+        "again": lambda: hold(again, policy, prompts, given),
+        "one turn": lambda: hold(once, policy, prompts, given),
+        "one pass": lambda: policy.next_logits(ids, mask),
+    }
     with torch.no_grad():
         return compared(sides, repetitions)
 
@@ -209,7 +209,7 @@ class ScriptedGenerate(LogitsProcessor):
         return self.script.force(scores, self.rows, self.turn, input_ids.shape[1] - self.prompt)
 
 
-def trl_side(folder: Path, tokenizer: PreTrainedTokenizerFast, script: Script, rows: list[Any], budget: int) -> Run:
+def trl_side(folder: Path, tokenizer: PreTrainedTokenizerFast, script: Script, rows: list[Any]) -> Run:
     """Return TRL's collection of a rollout: `GRPOTrainer._generate`, with its prompts, tools and tool loop."""
     import datasets
 
@@ -220,7 +220,7 @@ def trl_side(folder: Path, tokenizer: PreTrainedTokenizerFast, script: Script, r
         output_dir=str(folder),
         per_device_train_batch_size=PROMPTS * GROUP,
         num_generations=GROUP,
-        max_completion_length=budget,
+        max_completion_length=BUDGET,
         bf16=False,
         use_cpu=True,
         report_to="none",
@@ -260,15 +260,13 @@ def against_trl(repetitions: int) -> dict[str, list[float]]:
     tokenizer = chat_tokenizer()
     script = tool_script(tokenizer)
     rows = [{"prompt": [{"role": "user", "content": f"What is {letter}?"}]} for letter in "abcdefgh"[:PROMPTS]]
-    budget = 480
     policy = CausalLMPolicy(new_model("tiny"), tokenizer).eval()
     policy.model.generation_config.eos_token_id = tokenizer.eos_token_id
-    sampler = Scripted(GROUP, max_tokens=budget)
-    sampler.script = script
+    sampler = scripted(Scripted, script)
     environment = Toolbox([look], tools_are_shown=False)
     episodes = EpisodeSampler(sampler, environment, max_turns=TURNS, glue=TemplateGlue(tokenizer))
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
-        theirs = trl_side(Path(folder), tokenizer, script, rows, budget)
+        theirs = trl_side(Path(folder), tokenizer, script, rows)
         prompt_ids, completion_ids = theirs()
         prompts = [Prompt(prompt_ids[number * GROUP], "", index=number) for number in range(PROMPTS)]
         same = [row.ids for row in episodes.sample(policy, prompts)]

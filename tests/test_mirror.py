@@ -70,8 +70,7 @@ ELSEWHERE = {
         "answers compare cursor equivalence exact expressions intervals latex latex_text normalize number_words "
         "parameters parser plus_minus real_sets siunitx solutions syntax tokens unit_names units"
     ),
-    ("samplers", "samplers/test_batched.py"): "read_again",
-    ("samplers", "samplers/test_episodes.py"): "conversation",
+    ("samplers", "samplers/test_cached_conversation.py"): "conversation read_again",
     ("samplers", "unsloth/test_behaviour.py"): "unsloth",
     ("samplers/vllm", "samplers/vllm/test_failures.py"): "errors fleet",
     ("samplers/vllm", "samplers/vllm/test_client.py"): "patience",
@@ -84,7 +83,7 @@ ELSEWHERE = {
     ("testing", "loop/test_lightning.py"): "tiny",
     ("testing/algorithms", "testing/algorithms/test_planted_faults.py"): "script trial",
     ("testing/algorithms/checks", "testing/algorithms/test_planted_faults.py"): (
-        "divergence invariance option ratio response slope training"
+        "divergence invariance observation option ratio response slope training"
     ),
     ("testing/environments", "testing/environments/test_kit.py"): "hostile subject",
     ("testing/environments/checks", "testing/environments/test_kit.py"): (

@@ -67,8 +67,8 @@ class CachedConversation(ReadAgain):
     def _read(self, rows: list[int], room: int) -> tuple[Tensor, Tensor, Any]:
         """Return ``(B', V)`` logits of the rows' next tokens, ``(B', S)`` mask and the cache."""
         policy, seen = self._policy, {row: self._seen[row] for row in rows}
-        if not self._begun:
-            self._begun = True
+        first, self._begun = not self._begun, True
+        if first and all(len(ids) == len(self._rows[row].ids) for row, ids in seen.items()):
             return self._read_prompts(rows, room)
         if not rows:
             return self._read_along()

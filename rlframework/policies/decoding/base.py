@@ -287,11 +287,12 @@ class Decoding:
         kept = KeptRows(cache, mask, policy.pad_id)
         prompts = [ids[row // copies][real].tolist() for row, real in enumerate(mask)]
         turns = _TURNS[: len(forced)]
+        # Some rows end before others, and what they read from there on is nothing that was said.
+        said = torch.tensor([first for first, _ in turns], device=mask.device)
         for position in range(_HALFWAY):
             mask = torch.nn.functional.pad(mask, (0, 1), value=True)
-            _, cache = self.next_logits(policy, forced[:, position : position + 1], mask, cache)
-        # Some rows have ended before, and what they have read since is nothing that was said.
-        said = torch.tensor([first for first, _ in turns], device=mask.device)
+            read = forced[:, position].where(position < said, policy.pad_id)
+            _, cache = self.next_logits(policy, read.unsqueeze(1), mask, cache)
         place = torch.arange(mask.shape[1], device=mask.device)
         real = mask & (place < mask.shape[1] - _HALFWAY + said[:, None])
         staying = _staying(len(forced), mask.device)
