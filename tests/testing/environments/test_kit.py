@@ -123,7 +123,7 @@ def test_pay_behind_the_end_is_stated() -> None:
 def test_after_a_step_that_never_ends_no_other_is_begun() -> None:
     report = check_environment(Hangs(), ROWS, TURNS, limit_s=0.01, raise_on_failure=False)
     assert report.failed == list(CHECKS)
-    assert "'' did not end" in report["failures"].finding
+    assert "step() did not end on hostile turn 'empty'" in report["failures"].finding
 
 
 def test_it_raises_with_the_whole_report() -> None:
