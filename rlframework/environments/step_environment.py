@@ -36,7 +36,7 @@ class ActionWords(Checked):
         >>> read("up")
         Traceback (most recent call last):
         ...
-        rlframework.environments.base.ToolError: Say one of: left, down.
+        rlframework.environments.tool_error.ToolError: Say one of: left, down.
     """
 
     def __init__(self, actions: Mapping[str, Any]) -> None:

@@ -137,6 +137,20 @@ class Subject:
         with self.started(row, luck) as episode:
             return self.answers(episode, script)
 
+    def play_hostile(self, row: Mapping[str, Any], text: str) -> list[Answer]:
+        """Return what is answered to one hostile turn, and nothing where it raises: another check says so.
+
+        Args:
+            row: The row of data.
+            text: The turn.
+        """
+        try:
+            return self.play(row, [text])
+        except Violation:
+            raise
+        except Exception:
+            return []
+
 
 def in_words(observation: Observation | None) -> str:
     """Return an answer in a few words, for a finding.
