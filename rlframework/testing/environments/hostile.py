@@ -53,5 +53,5 @@ def hostile_turns(sample: str) -> dict[str, str]:
         "an argument of 5,000 digits": call(named + '{"key": ' + "7" * 5000 + "}}"),
         "a deep argument": call(named + "[" * 50_000 + "]" * 50_000 + "}"),
         "five hundred calls": call(named + '{"key": "a"}}') * 500,
-        "opening tags only": "<tool_call>" * 20_000,
+        "opening tags only": "<tool_call>" * 2000,
     }

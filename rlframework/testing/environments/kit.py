@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from transformers import PreTrainedTokenizerBase
+
 from rlframework.environments.base import Environment
 from rlframework.testing.environments.checks import CHECKS
 from rlframework.testing.environments.subject import Subject
@@ -19,6 +21,7 @@ def check_environment(
     turns: Sequence[str],
     *,
     gold: str = "answer",
+    tokenizer: PreTrainedTokenizerBase | None = None,
     limit_s: float = 5.0,
     limit_characters: int = 10_000,
     episodes: int = 1000,
@@ -32,6 +35,7 @@ def check_environment(
         rows: Rows of data; some, with different golds.
         turns: What a policy may say, right and wrong: a few texts. Each is said first, and all of them in turn.
         gold: Column of the expected answer, if the rows have one.
+        tokenizer: The policy's, for calls that are written as its chat template says (`TemplateCalls`).
         limit_s: Seconds that a step may take, whatever is said.
         limit_characters: Characters that a text of the environment may have.
         episodes: Episodes that are played, for 10 s at most, to see whether memory grows.
@@ -66,7 +70,10 @@ def check_environment(
     strange = next((turn for turn in turns if not isinstance(turn, str)), None)
     if isinstance(turns, str) or strange is not None:
         raise TypeError(f"turns are a list of texts, such as ['4', 'seven']; got {strange or turns!r:.80}")
-    subject = Subject(environment, rows, turns, gold, limit_s, limit_characters, episodes)
+    calls = environment.calls
+    if calls is not None and tokenizer is not None:
+        calls = calls.fitted(tokenizer, environment.tools)
+    subject = Subject(environment, calls, rows, turns, gold, limit_s, limit_characters, episodes)
     remedy = "answer whatever the policy says; an exception costs the row its reward, and too many of them stop the run"
     findings = [run_check(check, subject, described, remedy) for check in chosen_checks(CHECKS, only)]
     report = CheckReport(type(environment).__name__, findings)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rlframework.environments.base import Environment, Episode, Observation
+from rlframework.environments.calls import CallFormat
 from rlframework.testing.report import Violation
 from rlframework.turns import Turn
 
@@ -40,6 +41,7 @@ class Subject:
 
     Args:
         environment: What is checked.
+        calls: How a policy writes a call.
         rows: Rows of data.
         turns: What a policy may say.
         gold: Column of the expected answer.
@@ -50,6 +52,7 @@ class Subject:
     """
 
     environment: Environment
+    calls: CallFormat | None
     rows: Sequence[Mapping[str, Any]]
     turns: Sequence[str]
     gold: str = "answer"
@@ -105,8 +108,7 @@ class Subject:
         Raises:
             Violation: `Episode.step` returned neither an Observation nor None.
         """
-        calls = self.environment.calls
-        turn = Turn(0, len(text), "policy", text, calls.calls(text) if calls else [])
+        turn = Turn(0, len(text), "policy", text, self.calls.calls(text) if self.calls else [])
         observation = episode.step(turn)
         if not (observation is None or isinstance(observation, Observation)):
             raise Violation(
@@ -134,6 +136,20 @@ class Subject:
         """
         with self.started(row, luck) as episode:
             return self.answers(episode, script)
+
+    def play_hostile(self, row: Mapping[str, Any], text: str) -> list[Answer]:
+        """Return what is answered to one hostile turn, and nothing where it raises: another check says so.
+
+        Args:
+            row: The row of data.
+            text: The turn.
+        """
+        try:
+            return self.play(row, [text])
+        except Violation:
+            raise
+        except Exception:
+            return []
 
 
 def in_words(observation: Observation | None) -> str:

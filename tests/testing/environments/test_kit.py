@@ -10,7 +10,7 @@ import pytest
 
 from rlframework.environments import Environment, Episode, Observation, StepEnvironment
 from rlframework.environments.calls import CallFormat
-from rlframework.testing import CheckError, check_environment
+from rlframework.testing import CheckError, check_environment, letter_tokenizer
 from rlframework.testing.environments.checks import CHECKS
 from rlframework.testing.report import CheckStatus
 from rlframework.turns import Call, Turn
@@ -106,6 +106,22 @@ def test_it_says_what_luck_changes_and_where_the_gold_stands() -> None:
     assert finding == "the answer to 'look b' (2 of 2 rows) holds it; a policy is paid for asking so"
 
 
+def test_calls_that_depend_on_the_tokenizer() -> None:
+    class OfChat(Answers):
+        def fitted(self, tokenizer: Any, tools: Any) -> CallFormat:
+            return Answers()
+
+        def calls(self, text: str) -> list[Call]:
+            raise RuntimeError("not fitted yet")
+
+    class Chats(Tools):
+        calls = OfChat()
+
+    assert check_environment(Chats(), TABLES, ["look b"], tokenizer=letter_tokenizer(), only="observations").ok
+    report = check_environment(Chats(), TABLES, ["look b"], only="failures", raise_on_failure=False)
+    assert "not fitted yet" in report["failures"].finding
+
+
 def test_pay_behind_the_end_is_stated() -> None:
     class TooSoon(Guessing):
         def step(self, turn: Turn) -> Observation | None:
@@ -123,7 +139,7 @@ def test_pay_behind_the_end_is_stated() -> None:
 def test_after_a_step_that_never_ends_no_other_is_begun() -> None:
     report = check_environment(Hangs(), ROWS, TURNS, limit_s=0.01, raise_on_failure=False)
     assert report.failed == list(CHECKS)
-    assert "'' did not end" in report["failures"].finding
+    assert "step() did not end on hostile turn 'empty'" in report["failures"].finding
 
 
 def test_it_raises_with_the_whole_report() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import numbers
+from itertools import chain
 
 import numpy as np
 
@@ -73,18 +74,17 @@ def size(subject: Subject) -> str:
     longest = 0
     nasty = [text for text in hostile_turns(subject.turns[0]).values() if len(text) <= subject.limit_characters]
     for row in subject.rows:
-        for script in (*subject.scripts(), *([text] for text in nasty)):
-            for said, observation in subject.play(row, script):
-                length = max((len(str(text)) for text in observation.texts), default=0) if observation else 0
-                longest = max(longest, length)
-                if length > subject.limit_characters:
-                    raise Violation(
-                        f"on {shown(said.text)} it said {length:,} characters; the limit is "
-                        f"{subject.limit_characters:,}",
-                        "shorten what it says: the policy's token budget pays for it, and an episode whose budget is "
-                        "used up is truncated. Or raise limit_characters, and set "
-                        "EpisodeSampler(max_observation_tokens=...)",
-                    )
+        episodes = [subject.play(row, script) for script in subject.scripts()]
+        episodes += [subject.play_hostile(row, text) for text in nasty]
+        for said, observation in chain(*episodes):
+            length = max((len(str(text)) for text in observation.texts), default=0) if observation else 0
+            longest = max(longest, length)
+            if length > subject.limit_characters:
+                raise Violation(
+                    f"on {shown(said.text)} it said {length:,} characters; the limit is {subject.limit_characters:,}",
+                    "shorten what it says: the policy's token budget pays for it, and an episode that has used it up is "
+                    "truncated. Or raise limit_characters, and set EpisodeSampler(max_observation_tokens=...)",
+                )
     return f"at most {longest:,} characters"
 
 

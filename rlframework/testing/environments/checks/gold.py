@@ -16,23 +16,24 @@ def gold(subject: Subject) -> str:
     rows = [row for row in subject.rows if str(row.get(subject.gold, "")).strip()]
     if len({str(row[subject.gold]) for row in rows}) < 2:
         return f"not tried: fewer than two rows have different golds in the column {subject.gold!r}"
-    hostile = [[text] for text in hostile_turns("?").values() if len(text) < subject.limit_characters]
-    if leak := _leak(subject, rows, hostile):
+    hostile = [text for text in hostile_turns("?").values() if len(text) < subject.limit_characters]
+    if leak := _leak(subject, rows, [[subject.play_hostile(row, text) for row in rows] for text in hostile]):
         raise Violation(
             f"the answer to {leak} holds the gold",
             "do not say the expected answer to a turn that did not earn it: the policy reads it and repeats it",
         )
-    leak = _leak(subject, rows, subject.scripts())
+    leak = _leak(subject, rows, [[subject.play(row, script) for row in rows] for script in subject.scripts()])
     return f"the answer to {leak} holds it; a policy is paid for asking so" if leak else "no answer holds it verbatim"
 
 
-def _leak(subject: Subject, rows: Sequence[Mapping[str, Any]], scripts: Sequence[Sequence[str]]) -> str:
+def _leak(subject: Subject, rows: Sequence[Mapping[str, Any]], plays: Sequence[Sequence[Sequence[Answer]]]) -> str:
     """Return the first turn whose answer holds the gold of each of two rows, and not of the other one.
 
     A text such as "a number from 1 to 9" holds the gold of some rows by chance, and says the same in all of them.
     """
-    for script in scripts:
-        heard = [(str(row[subject.gold]).strip(), subject.play(row, script)) for row in rows]
+    golds = [str(row[subject.gold]).strip() for row in rows]
+    for episodes in plays:
+        heard = list(zip(golds, episodes, strict=True))
         told = [(own, _telling(own, answers)) for own, answers in heard]
         for own, turn in told:
             others = [answers for other, answers in heard if other != own]

@@ -33,16 +33,18 @@ def hostile_turns(subject: Subject) -> str:
 
 def time_limit(subject: Subject) -> str:
     """No start, step or close takes longer than limit_s, whatever is said."""
-    scripts = {f"the given turns from {shown(script[0], 20)} on": script for script in subject.scripts()}
-    scripts |= {f"the hostile turn {name!r}": [text] for name, text in hostile(subject.turns[0]).items()}
+    scripts = {f"turns from {shown(script[0], 20)} on": script for script in subject.scripts()}
+    scripts |= {f"hostile turn {name!r}": [text] for name, text in hostile(subject.turns[0]).items()}
     # What it loads at its first step is not the episode's fault.
-    _timed(subject, list(subject.turns), 60.0)
+    _timed(subject, "turns", list(subject.turns), 60.0)
     slowest, longest, steps, total = "", 0.0, 0, 0.0
     for name, script in scripts.items():
-        for what, seconds in _timed(subject, script, subject.limit_s):
+        for what, seconds in _timed(subject, name, script, subject.limit_s):
             steps, total = steps + 1, total + seconds
             if seconds >= longest:
-                slowest, longest = f"{what}, of {name}", seconds
+                slowest, longest = name if what == "step()" else f"{what} of {name}", seconds
+    if not steps:
+        return "not tried: no episode starts; see failures"
     if longest > subject.limit_s:
         raise Violation(f"{slowest} took {longest:.2f} s; the limit is {subject.limit_s:g} s", _FAST)
     return f"at most {longest:.3f} s ({slowest}), {total / steps * 1000:.2f} ms in the mean"
@@ -54,7 +56,7 @@ _FAST = (
 )
 
 
-def _timed(subject: Subject, script: Sequence[str], limit_s: float) -> list[tuple[str, float]]:
+def _timed(subject: Subject, name: str, script: Sequence[str], limit_s: float) -> list[tuple[str, float]]:
     """Return what an episode did and how long each of it took; in a thread, which a hang does not end."""
     done: list[tuple[str, float]] = []
     current = ["start()"]
@@ -70,7 +72,7 @@ def _timed(subject: Subject, script: Sequence[str], limit_s: float) -> list[tupl
             episode = timed("start()", subject.begin, dict(subject.rows[0]))
             try:
                 for text in script:
-                    if timed(shown(text, 20), subject.step, episode, text).last:
+                    if timed("step()", subject.step, episode, text).last:
                         break
             finally:
                 timed("close()", episode.close)
@@ -82,6 +84,6 @@ def _timed(subject: Subject, script: Sequence[str], limit_s: float) -> list[tupl
     thread.start()
     thread.join(patience_s)
     if thread.is_alive():
-        subject.hung = f"{current[0]} did not end"
-        raise Violation(f"{current[0]} had not ended when all steps together had {patience_s:.1f} s", _FAST)
+        subject.hung = f"{current[0]} did not end on {name}"
+        raise Violation(f"{current[0]} on {name} had not ended when all steps had {patience_s:.1f} s together", _FAST)
     return done
