@@ -22,7 +22,7 @@ from tests.trl.runs import Case, Run, quiet
 def test_the_same_numbers(name):
     """In brackets the worst that was measured, on x86; several times that is the rounding of another machine."""
     found = errors(MATRIX[name])
-    assert found.advantages < 1e-6  # [3e-7]
+    assert found.advantages < 2e-6  # [1.1e-6, of RLOO with the KL of whole completions in it]
     assert found.logprobs < 1e-5  # [2e-6]
     assert found.loss < 5e-6  # [2e-6]
     assert found.gradient < 1e-4  # [3e-5]
