@@ -63,9 +63,10 @@ def test_what_means_nothing_together_is_refused(why):
 
 # Where an option has something to act on: rollouts that are used twice, or the entropy of a second step.
 BASE = {"algorithm": "grpo", "passes": "2", "accumulate": "1", "scale": "group", "kl": "none"}
+TO_ACT_ON = "ratio scale constants cap kl rewards truncated given entropy_share bonus".split()
 OPTIONS = [
     (factor, level)
-    for factor in ("ratio", "scale", "constants", "cap", "kl", "rewards", "truncated", "given", "entropy_share", "bonus")
+    for factor in TO_ACT_ON
     for level in FACTORS[factor]
     if level != BASE.get(factor, next(iter(FACTORS[factor])))
 ]
