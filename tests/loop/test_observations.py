@@ -88,7 +88,7 @@ def train(
     sampler = sampler or JunkSampler(GROUP, MAX_TOKENS)
     sampler.junk, sampler.samples_policy_itself = junk, own
     algorithm = kind(policy, options.pop("reward", Letters()), sampler, prompts_per_rollout=4, **options)
-    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     trainer = pl.Trainer(accelerator="cpu", max_steps=steps, limit_val_batches=0, callbacks=[keep], **quiet)
     trainer.fit(algorithm, PromptDataModule(letter_rows(8)))
     return algorithm, keep

@@ -30,7 +30,7 @@ OPTIONS = {
     ("rewards", "weighted"): ("`a + 0.5 * b`", "`reward_weights=[1.0, 0.5]`"),
     ("rewards", "abstaining"): ("rewards of NaN", "rewards of None"),
     ("truncated", "masked"): ("`mask_truncated=True, count_masked=True`", "`mask_truncated_completions=True`"),
-    ("given", "third"): ("turns of an environment", '`"env_mask"` of the rollout function'),
+    ("given", "third"): ("`Completion.turns` of an environment", '`"env_mask"` of the rollout function'),
     ("entropy_share", "top"): ("`top_entropy_share=0.43`", "`top_entropy_quantile=0.43`"),
     ("bonus", "fixed"): ("`EntropyBonus(0.1)`", "`entropy_coef=0.1`"),
     ("bonus", "adaptive"): ("`AdaptiveEntropyBonus(...)`", "`use_adaptive_entropy=True`"),
