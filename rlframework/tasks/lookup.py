@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 from random import Random
 
@@ -96,7 +97,7 @@ def conversation(row: Row, random: Random, care: Care, template: AnswerTemplate 
     """
     template = template or AnswerTemplate()
     careless = care.blurted > 0 or care.slips > 0
-    episode = Toolbox(Table).start(row, np.random.default_rng(0))
+    episode = _toolbox().start(row, np.random.default_rng(0))
     said: list[Said] = []
     known = row["prompt"][0]
     if random.random() < care.blurted:
@@ -115,6 +116,12 @@ def conversation(row: Row, random: Random, care: Care, template: AnswerTemplate 
         said.append(Said(text, list(observation.texts)))
         known = told if (told := observation.texts[0]) in LETTERS + DIGITS else known
     return said
+
+
+@cache
+def _toolbox() -> Toolbox:
+    """Return the tools of all conversations: each row has an episode of its own."""
+    return Toolbox(Table)
 
 
 def _slipping(key: str, random: Random, slips: float) -> str:

@@ -79,7 +79,15 @@ _CHAT_TEMPLATE = (
 )
 
 # Looking up is learned sooner than adding up, and what follows a blurted digit is never worked out.
-RECIPE = BaseRecipe(decay_steps=50, competent_loss=0.05, least_worked=0.6, corrected_worked=0.7, most_greedy=0.15)
+RECIPE = BaseRecipe(
+    batch_size=16,
+    decay_steps=50,
+    competent_loss=0.05,
+    priming_steps=100,
+    least_worked=0.6,
+    corrected_worked=0.7,
+    most_greedy=0.15,
+)
 
 
 def lookup_tokenizer() -> PreTrainedTokenizerFast:
