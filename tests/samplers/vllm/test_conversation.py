@@ -22,11 +22,13 @@ def soon(monkeypatch):
 
 
 @pytest.fixture
-def talking(sampler):
-    """Return a maker of samplers of the episodes that were recorded."""
+def talking(sampler, adapted):
+    """Return a maker of samplers of the episodes that were recorded, whose servers have the weights."""
 
     def make(*servers, environment=None, **options):
-        return episodes(sampler(*servers, **{"max_tokens": EPISODE_TOKENS, **options}), environment)
+        plain = sampler(*servers, **options)
+        plain.sample(adapted, PROMPTS[:1])
+        return episodes(plain.replace(max_tokens=EPISODE_TOKENS), environment)
 
     return make
 
@@ -161,14 +163,12 @@ def test_all_turns_of_a_prompt_go_to_the_same_server(replay, second, talking, ad
 @pytest.mark.parametrize("number", [2, 12])
 def test_rows_of_a_server_that_dies_go_on_with_the_other(number, replay, second, talking, adapted, expected):
     made = talking(replay.url, second.url)
-    made.sample(adapted, THREE)
     replay.before = on_turn(number, lambda: replay.stop() or (0, None))
     assert ids_of(made.sample(adapted, THREE)) == expected
 
 
 def test_a_server_that_is_started_anew_between_two_turns_gets_the_weights_again(replay, talking, adapted, expected):
     made = talking()
-    made.sample(adapted, THREE)
     version = made.sampler.version
     replay.before = on_turn(12, replay.forget)
     assert ids_of(made.sample(adapted, THREE)) == expected
@@ -178,8 +178,6 @@ def test_a_server_that_is_started_anew_between_two_turns_gets_the_weights_again(
 def test_patience_runs_out_in_the_middle_and_every_episode_is_closed(replay, talking, adapted):
     environment = Kept()
     made = talking(environment=environment, patience=0.3)
-    made.sample(adapted, THREE[:1])
-    del environment.episodes[:]
     replay.before = on_turn(12, lambda: replay.stop() or (0, None))
     with pytest.raises(ServerError, match=r"gave no answer to POST .*patience=0.3\. Start the server"):
         made.sample(adapted, THREE)
@@ -194,7 +192,6 @@ def test_patience_runs_out_in_the_middle_and_every_episode_is_closed(replay, tal
 
 def test_an_answer_that_is_none_ends_all_at_once(replay, talking, adapted):
     made = talking(concurrency=1)
-    made.sample(adapted, THREE[:1])
     before = len(turn_requests(replay))
     replay.change = lambda body, answer: time.sleep(0.1) or {**answer, "choices": []}
     with pytest.raises(BadAnswerError, match="answered with 0 completions"):
