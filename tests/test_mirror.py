@@ -116,6 +116,7 @@ OTHERS = {
     "rewards": "pool_clock returns",
     "rewards/code": "attacks forgery",
     "rewards/math": "hard_pairs labelled",
+    "samplers": "episode_threads",
     "samplers/vllm": "failures ranks real_model server tied",
     "testing/algorithms": "planted_faults sound_designs",
     "testing/rewards": "sound_designs",

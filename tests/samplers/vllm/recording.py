@@ -9,10 +9,13 @@ from typing import Any
 from rlframework.samplers.vllm import DiskSync, LoRASync, ServerError, UnavailableError, VLLMSampler, WeightSync
 from rlframework.samplers.vllm.client import Server
 from rlframework.testing import letter_prompts
+from tests.samplers.vllm.echo import episodes
 from tests.samplers.vllm.tiny_qwen import checkpoint, policy
 
 FILE = Path(__file__).with_name("recorded.json")
 PROMPTS, SETTINGS = letter_prompts(6), {"group_size": 3, "max_tokens": 6, "temperature": 0.7}
+# Of episodes: enough for three turns of most rows.
+EPISODE_TOKENS = 40
 
 
 class RecordingServer(Server):
@@ -93,6 +96,9 @@ def record(url: str, folder: Path) -> list[dict[str, Any]]:
         by_adapter = sampler(LoRASync())
         by_adapter.sample(adapted, first)
     by_adapter.sample(adapted, PROMPTS, step=1)
+    talking = episodes(by_adapter.replace(max_tokens=EPISODE_TOKENS))
+    talking.sample(adapted, PROMPTS[:3])
+    talking.for_evaluation().sample(adapted, PROMPTS[:3])
     # The logits of every other weights are smaller by half, and so are the temperatures.
     second = DiskSync()
     second._saved = 1
