@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytorch_lightning as pl
 import torch
@@ -405,7 +406,14 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         self._update_seconds += time.perf_counter() - self._batch_started
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Save the state that Lightning does not, so that a resumed run is the same run; leave out the frozen base."""
+        """Save the state that Lightning does not, so that a resumed run is the same run; leave out the frozen base.
+
+        Raises:
+            RuntimeError: This process has only started the ranks, as under ``ddp_spawn``, and has no run to save. What
+                the ranks failed with is raised instead where it was the reason to save.
+        """
+        if self._trainer is None:
+            self._refuse_to_save()
         standing = self._standing()
         if standing.lost:
             rank_zero_info(
@@ -423,6 +431,17 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         checkpoint["figures"] = self._figures
         checkpoint["class_path"] = self._class_path
         leave_out_base(checkpoint, self.policy)
+
+    def _refuse_to_save(self) -> NoReturn:
+        words = (
+            "This process has saved no checkpoint: it holds the weights from before training, and the ranks that it "
+            "started hold the run. Callbacks save there, on an exception too."
+        )
+        failed = sys.exc_info()[1]
+        if failed is None:
+            raise RuntimeError(words)
+        failed.add_note(words)
+        raise failed
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the state of the run until training starts.

@@ -18,6 +18,8 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcessingLauncher
+from pytorch_lightning.trainer.call import _interrupt
 from pytorch_lightning.trainer.states import TrainerFn, TrainerStatus
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch.distributed.constants import default_pg_timeout
@@ -181,6 +183,7 @@ class _Watch:
         self._stack = os.memfd_create("stack") if hasattr(os, "memfd_create") else None
         self._handlers: list[Callable[[], Any]] = []
         self._take_signals()
+        self._take_exceptions()
         self._thread = threading.Thread(target=self._run, name="rank watch", daemon=True)
         self._thread.start()
 
@@ -207,6 +210,30 @@ class _Watch:
         if threading.current_thread() is threading.main_thread():
             before = signal.signal(WAKE, self._woken)
             self._handlers.append(lambda: signal.signal(WAKE, before))
+
+    def _take_exceptions(self) -> None:
+        """Tell callbacks of an exception in a rank that was spawned or forked, where Lightning tells its parent alone.
+
+        The parent has no state to save, and cannot meet the other ranks. It waits for ever for the results of a rank
+        that ends without an error, as one does on SIGTERM and SIGINT: the exit status has to tell it.
+        """
+        trainer: Any = self.trainer
+        if not isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
+            return
+        run_stage = trainer._run_stage
+
+        def run_and_tell() -> Any:
+            try:
+                return run_stage()
+            except BaseException as exception:
+                _interrupt(trainer, exception)
+                if isinstance(exception, Exception):
+                    raise
+                number = signal.SIGINT if isinstance(exception, KeyboardInterrupt) else signal.SIGTERM
+                raise SystemExit(getattr(exception, "code", None) or 128 + number) from exception
+
+        trainer._run_stage = run_and_tell
+        self._handlers.append(lambda: vars(trainer).pop("_run_stage", None))
 
     def _told_to_stop(self, number: int, frame: FrameType | None) -> None:
         self.stop = True

@@ -31,6 +31,8 @@ from rlframework.testing import letter_rows, tiny_policy
 
 HANG_S, GRACE_S = 5.0, 4.0
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as of a program in the foreground
+
 
 def fail(what: str) -> None:
     """Raise, hang or signal, as one word says."""
@@ -141,5 +143,4 @@ def main(folder: Path, where: str, what: str, rank: str = "1") -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # as of a program in the foreground
     main(Path(sys.argv[1]), *sys.argv[2:])

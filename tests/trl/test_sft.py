@@ -134,7 +134,7 @@ class RecordedTRL(trl.SFTTrainer):
         return loss
 
     def log(self, logs, start_time=None):
-        if "grad_norm" in logs:
+        if "loss" in logs:
             self.run.losses.append(sum(self.window))
             self.run.entropies.append(float(np.mean(self._metrics["train"]["entropy"])))
             self.window = []

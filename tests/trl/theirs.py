@@ -9,6 +9,7 @@ import datasets
 import numpy as np
 import pytest
 import transformers
+from torch.nn.utils import get_total_norm
 
 from rlframework.prompt import Prompt
 from tests.trl.runs import (
@@ -63,7 +64,7 @@ class Recorded:
         return loss.item()
 
     def log(self, logs, start_time=None):
-        if "grad_norm" in logs:
+        if "loss" in logs:
             losses, tokens = zip(*self.window, strict=True)
             # TRL logs the plain mean over micro-batches of their means over tokens; by tokens it is the mean over all.
             means = {
@@ -73,7 +74,9 @@ class Recorded:
                 for name, values in self._metrics["train"].items()
             }
             self.run.losses.append(sum(losses))
-            self.run.metrics.append({**means, "grad_norm": logs["grad_norm"]})
+            # transformers 4 tells it only of gradients that it clips.
+            norm = get_total_norm([*self.run.gradients[-1].values()]).item()
+            self.run.metrics.append({**means, "grad_norm": logs.get("grad_norm", norm)})
         self.window = []
         super().log(logs, start_time)
 

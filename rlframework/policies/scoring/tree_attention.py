@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
@@ -99,15 +100,31 @@ class TreeAttention:
             scale: Factor on the scores; None is that of torch.
         """
         outputs = []
-        options: dict[str, Any] = {"scale": scale, "enable_gqa": query.shape[1] != key.shape[1]}
         for call in self._calls:
             if isinstance(call, Span):
                 states = query[:, :, call.own], call.seen(key), call.seen(value)
-                outputs.append(scaled_dot_product_attention(*states, attn_mask=call.bias(query.dtype), **options))
+                outputs.append(_attend(*states, call.bias(query.dtype), scale))
             else:
                 states = query[:, :, call], key[:, :, call], value[:, :, call]
-                outputs.append(scaled_dot_product_attention(*states, is_causal=True, **options))
+                outputs.append(_attend(*states, None, scale))
         return torch.cat(outputs, dim=2)
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scale: float | None) -> Tensor:
+    """Attend with the bias, or causally without one, by a fused kernel wherever torch has one.
+
+    For fewer heads of keys than of queries it may have none (torch 2.8 on a CPU): it would then take plain mathematics
+    and keep every score for the backward pass. If the keys are repeated, it keeps none.
+    """
+    causal = bias is None
+    repeats = query.shape[1] // key.shape[1]
+    grouped = {"scale": scale, "enable_gqa": repeats > 1}
+    if repeats > 1:
+        kernel = torch._fused_sdp_choice(query, key, value, bias, 0.0, causal, **grouped)
+        if kernel == int(SDPBackend.MATH):
+            key, value = (states.repeat_interleave(repeats, dim=1) for states in (key, value))
+            grouped["enable_gqa"] = False
+    return scaled_dot_product_attention(query, key, value, bias, 0.0, causal, **grouped)
 
 
 # Scores computed in vain above which a call for each completion is faster than one for all.
