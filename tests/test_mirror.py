@@ -15,7 +15,6 @@ ELSEWHERE = {
     ("cli", "report/probing/test_measure.py"): "probe",
     ("cli", "test_recipes.py"): "lightning",
     ("data", "data/test_reasoning_gym.py"): "gym_items",
-    ("data", "data/test_demonstrations.py"): "conversations",
     ("environments", "environments/test_callers.py"): "calling shared_tools tool_error",
     ("environments", "environments/test_hermes_calls.py"): "calls json_calls",
     ("environments", "samplers/test_episodes.py"): "base glue",

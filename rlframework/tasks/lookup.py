@@ -9,8 +9,8 @@ from random import Random
 import numpy as np
 
 from rlframework.data.conversations import Said
-from rlframework.environments.tool_error import ToolError
 from rlframework.environments.hermes_calls import HermesCalls
+from rlframework.environments.tool_error import ToolError
 from rlframework.environments.toolbox import Toolbox
 from rlframework.rewards.template import AnswerTemplate
 from rlframework.tasks.tiny.task import Care, ProblemSet, Row, break_a_tag
