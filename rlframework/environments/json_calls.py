@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from typing import Any, NoReturn
 
 from rlframework.turns import Call
@@ -70,7 +72,32 @@ def call_of(value: Any, key: str = "arguments") -> Call:
             arguments = None
     if not isinstance(arguments, dict):
         raise MalformedError(f'its "{key}" are no object; {shape}')
+    refuse_strange([value["name"], arguments])
     return Call(value["name"], arguments)
+
+
+def refuse_strange(value: Any) -> None:
+    """Refuse what JSON can say and nothing behind it can take: halves of letters, endless numbers, deep nests.
+
+    Args:
+        value: A JSON value.
+
+    Raises:
+        MalformedError: Says what is in it.
+    """
+    left = [(value, 0)]
+    while left:
+        one, depth = left.pop()
+        if depth > _DEEPEST:
+            raise MalformedError(f"it is nested more than {_DEEPEST} deep")
+        if isinstance(one, float) and not math.isfinite(one):
+            raise MalformedError(f"{one} is no number")
+        if isinstance(one, str) and _HALF.search(one):
+            raise MalformedError(f"{one[:20]!a} has half of a letter in it (a lone surrogate)")
+        if isinstance(one, dict):
+            left += [(key, depth) for key in one]
+        if isinstance(one, dict | list):
+            left += [(part, depth + 1) for part in (one.values() if isinstance(one, dict) else one)]
 
 
 def malformed(why: MalformedError) -> Call:
@@ -95,4 +122,7 @@ def _no_number(name: str) -> NoReturn:
     raise MalformedError(f"it is not valid JSON: {name} is no number")
 
 
+# Far less than Python's stack, that of whoever writes the call down included.
+_DEEPEST = 64
+_HALF = re.compile("[\ud800-\udfff]")
 _DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_number)

@@ -207,10 +207,10 @@ def wrong_with(schema: Schema, value: Any, path: str = "") -> tuple[str, str, st
     if "enum" in schema and not any(type(value) is type(one) and value == one for one in schema["enum"]):
         return path, _expected(schema), _shown(value)
     inner: list[tuple[Schema, Any, str]] = []
-    if isinstance(value, list):
-        inner = [(schema.get("items", {}), part, f"{path}[{place}]") for place, part in enumerate(value)]
-    elif isinstance(value, dict):
-        inner = [(schema.get("additionalProperties", {}), part, f"{path}[{key!r}]") for key, part in value.items()]
+    if isinstance(value, list) and "items" in schema:
+        inner = [(schema["items"], part, f"{path}[{place}]") for place, part in enumerate(value)]
+    elif isinstance(value, dict) and "additionalProperties" in schema:
+        inner = [(schema["additionalProperties"], part, f"{path}[{key!r}]") for key, part in value.items()]
     return next((wrong for part in inner if (wrong := wrong_with(*part)) is not None), None)
 
 

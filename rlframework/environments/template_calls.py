@@ -10,7 +10,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from rlframework.environments.calls import CallFormat
-from rlframework.environments.json_calls import MalformedError, malformed
+from rlframework.environments.json_calls import MalformedError, malformed, refuse_strange
 from rlframework.environments.signatures import schema_of, wrong_with
 from rlframework.turns import Call
 
@@ -101,7 +101,7 @@ class TemplateCalls(CallFormat):
         found = parse_response(text + self._end, self._finding, prefix="").get("tool_calls", [])
         return [call for region in found for call in self._calls(region["content"], region["captures"])]
 
-    def _calls(self, content: str, captures: Mapping[str, str]) -> list[Call]:
+    def _calls(self, content: str, captures: dict[str, str]) -> list[Call]:
         from transformers.utils.chat_parsing.content_parsers import process_field
 
         try:
@@ -110,8 +110,8 @@ class TemplateCalls(CallFormat):
         except MalformedError as why:
             return [malformed(why)]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            why = " ".join(str(error).split())
-            return [malformed(MalformedError(why if len(why) <= 160 else f"{why[:157]}..."))]
+            said = " ".join(str(error).split())
+            return [malformed(MalformedError(said if len(said) <= 160 else f"{said[:157]}..."))]
 
     def _call(self, value: Any) -> Call:
         """Return the call of what the template made, a message's ``{"function": {"name": ..., "arguments": ...}}``.
@@ -128,6 +128,7 @@ class TemplateCalls(CallFormat):
         name = called["name"].strip()
         if self._field.content in ("xml-inline", "kv-lines"):
             arguments = {key: self._typed(name, key, one) for key, one in arguments.items()}
+        refuse_strange([name, arguments])
         return Call(name, arguments)
 
     def _typed(self, name: str, key: str, value: Any) -> Any:

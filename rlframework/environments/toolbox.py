@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -31,8 +32,9 @@ class Toolbox(Environment):
     method ``close()`` is called at the end. Rewards find the object as ``episode.workbench``.
 
     The policy is told in a line of each mistake of its own: a call that cannot be read, a tool that there is not,
-    arguments that do not fit, too many calls, and the errors of ``tells``. Any other exception of a tool, and a result
-    that is no text, number or JSON value, is a failure of the environment: that row has no reward.
+    arguments that do not fit, too many calls, the errors of ``tells``, and a result that is endless or NaN. Any other
+    exception of a tool, and a result that is no text, number or JSON value, is a failure of the environment: that row
+    has no reward.
 
     Args:
         tools: Functions and `SharedTools` such as `PythonTool`, or a class.
@@ -166,7 +168,10 @@ class ToolEpisode(Episode):
         """
         error = outcome.error
         if error is None:
-            call.result = _within(_text(call.name, outcome.value))
+            if (why := _unwritable(outcome.value)) is not None:
+                call.fault, call.result = "told", f"Error: {call.name} gives {why}."
+            else:
+                call.result = _within(_text(call.name, outcome.value))
         elif isinstance(error, self._toolbox.tells):
             said = str(error) if isinstance(error, ToolError) else f"{type(error).__name__}: {error}"
             call.fault, call.result = "told", f"Error: {said}"
@@ -177,6 +182,10 @@ class ToolEpisode(Episode):
         """Close the object of the row, if it can be."""
         if (close := getattr(self.workbench, "close", None)) is not None:
             close()
+
+
+# Of 4,000 digits; Python writes no integer of more than 4,300.
+_MOST_BITS = 13_287
 
 
 def _takes(workbench: type) -> int:
@@ -207,6 +216,15 @@ def _within(text: str) -> str:
         return text
     half = _MOST_CHARACTERS // 2
     return f"{text[:half]} [{left_out} characters left out] {text[-half:]}"
+
+
+def _unwritable(value: Any) -> str | None:
+    """Return why a number cannot be written, which is its arguments' doing; None for any other result."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{value}, which is no finite number"
+    if type(value) is int and value.bit_length() > _MOST_BITS:
+        return "an integer of more than 4,000 digits"
+    return None
 
 
 def _text(name: str, value: Any) -> str:

@@ -73,6 +73,10 @@ def test_arguments_may_be_the_json_text_of_an_object() -> None:
         ('{"name": "look", "arguments": {"key": NaN}}', "NaN is no number"),
         ('{"name": "look", "arguments": {"key": ' + "1" * 5000 + "}}", "not valid JSON"),
         ('{"name": "look", "arguments": ' + "[" * 100_000, "nested too deep"),
+        ('{"name": "look", "arguments": {"key": ' + "[" * 70 + "]" * 70 + "}}", "nested more than 64 deep"),
+        ('{"name": "look", "arguments": {"key": [1e999]}}', "inf is no number"),
+        (r'{"name": "look", "arguments": {"key": "\ud800"}}', "half of a letter"),
+        (r'{"name": "look", "arguments": {"\udc80": 1}}', "half of a letter"),
         ("look", "not valid JSON"),
         ("", "not valid JSON"),
         ('"look"', "it is no object"),
@@ -84,6 +88,7 @@ def test_what_is_no_call_is_told_in_a_line(inside: str, told: str) -> None:
     assert [call.fault for call in calls] == ["malformed", None]
     assert told in calls[0].result
     assert "\n" not in calls[0].result
+    calls[0].result.encode()  # It can be written down.
 
 
 def test_a_closing_tag_alone_is_told() -> None:

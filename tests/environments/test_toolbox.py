@@ -60,6 +60,8 @@ def give(kind: str) -> Any:
         "bytes": b"\xff",
         "set": {1},
         "nan": math.nan,
+        "nan inside": [math.nan],
+        "huge": 10**4001,
         "object": object(),
     }[kind]
 
@@ -122,11 +124,18 @@ def test_a_result_is_text_or_json(kind: str, text: str) -> None:
     assert step(started(), Call("give", {"kind": kind}))[0].texts == (text,)
 
 
-@pytest.mark.parametrize("kind", ["bytes", "set", "nan", "object"])
+@pytest.mark.parametrize("kind", ["bytes", "set", "nan inside", "object"])
 def test_a_result_that_is_no_json_is_a_failure(kind: str) -> None:
     """Trap 37: bytes that are no text. The ValueErrors of JSON are not the policy's either."""
     with pytest.raises(TypeError, match=r"(?s)the tool give returned .*no text, number"):
         step(started(), Call("give", {"kind": kind}))
+
+
+@pytest.mark.parametrize(("kind", "told"), [("nan", "nan, which is no finite"), ("huge", "more than 4,000 digits")])
+def test_a_number_that_cannot_be_written_is_told(kind: str, told: str) -> None:
+    observation, [one] = step(started(), Call("give", {"kind": kind}))
+    assert one.fault == "told"
+    assert told in observation.texts[0]
 
 
 def test_an_empty_result_is_one() -> None:
