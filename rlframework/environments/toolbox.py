@@ -21,6 +21,8 @@ from rlframework.turns import Call, Turn
 from rlframework.utilities.arguments import at_least
 
 _MOST_CHARACTERS = 1_000_000
+# Of 4,000 digits; Python writes no integer of more than 4,300.
+_MOST_BITS = 13_287
 
 
 class Toolbox(Environment):
@@ -182,10 +184,6 @@ class ToolEpisode(Episode):
         """Close the object of the row, if it can be."""
         if (close := getattr(self.workbench, "close", None)) is not None:
             close()
-
-
-# Of 4,000 digits; Python writes no integer of more than 4,300.
-_MOST_BITS = 13_287
 
 
 def _takes(workbench: type) -> int:
