@@ -13,7 +13,7 @@ import pytest
 
 from rlframework.algorithms import GDPO, GSPO, LUSPO, RLOO, VESPO
 from rlframework.terms import AdaptiveEntropyBonus, KLInReward, SequenceMask, SequenceTruncation
-from tests.trl.cases import MATRIX, SETTINGS, make_case
+from tests.trl.cases import MATRIX, make_case
 from tests.trl.compare import errors, gradient_error, train_both, whole_norm
 from tests.trl.matrix import ALGORITHMS, FACTORS, allowed_pairs, draw, pairs_of
 from tests.trl.ours import make_algorithm, train_ours
