@@ -82,7 +82,7 @@ def size(subject: Subject) -> str:
             if length > subject.limit_characters:
                 raise Violation(
                     f"on {shown(said.text)} it said {length:,} characters; the limit is {subject.limit_characters:,}",
-                    "shorten what it says: the policy's token budget pays for it, and an episode that has used it up is "
+                    "shorten what it says: the policy's token budget pays for it, and an episode that used it up is "
                     "truncated. Or raise limit_characters, and set EpisodeSampler(max_observation_tokens=...)",
                 )
     return f"at most {longest:,} characters"
