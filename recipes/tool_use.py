@@ -61,8 +61,8 @@ def main(options: Namespace) -> None:
     policy, turns = CausalLMPolicy(primed), SharedPrefixSampler(8, max_tokens=lookup.MAX_TOKENS, seed=seed)
 
     def with_table(table: type[lookup.Table]) -> GroupSampler:
-        limits = {"max_turns": lookup.MAX_TURNS, "max_turn_tokens": lookup.MAX_TURN_TOKENS}
-        return turns if options.without_tool else EpisodeSampler(turns, Toolbox(table), **limits)
+        episodes = EpisodeSampler(turns, Toolbox(table), lookup.MAX_TURNS, lookup.MAX_TURN_TOKENS)
+        return turns if options.without_tool else episodes
 
     sampler = with_table(failing(options.tool_fails, seed))
     test = with_table(lookup.Table).for_evaluation()

@@ -46,7 +46,7 @@ class Demonstration(Prompt):
     was told between them, which is read.
 
     Args:
-        completion_ids: The completion's tokens, up to and including the end token; of a conversation those of all turns.
+        completion_ids: The completion's tokens, up to and including the end token; of a conversation all turns.
         completion: The same as text, without the end token; of a conversation the last turn.
         turns: The turns of a conversation, in their order; empty for an answer.
     """

@@ -140,8 +140,9 @@ def _rendered(
     opens: bool,
 ) -> str:
     shown: list[Any] | None = [dict(tool) for tool in tools] or None
+    chat: list[Any] = messages
     try:
-        text = tokenizer.apply_chat_template(messages, tools=shown, tokenize=False, add_generation_prompt=opens)
+        text = tokenizer.apply_chat_template(chat, tools=shown, tokenize=False, add_generation_prompt=opens)
     except TemplateError as error:
         roles = ", ".join(str(message["role"]) for message in messages)
         raise ValueError(f"{where}: the chat template refuses messages of {roles}: {error}. {_WAY_OUT}") from error

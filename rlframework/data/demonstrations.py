@@ -8,11 +8,12 @@ from typing import Any
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 
 from rlframework.data.conversations import Said, laid_out, said_in, said_in_chat
-from rlframework.data.module import PromptDataModule, Rows
+from rlframework.data.module import PromptDataModule
 from rlframework.data.tokenize import BATCH_ROWS, conversation_of
 from rlframework.environments.glue import Glue
 from rlframework.environments.template_glue import TemplateGlue
 from rlframework.prompt import Demonstration, Prompt
+from rlframework.turns import Turn
 
 
 class DemonstrationDataModule(PromptDataModule):
@@ -67,7 +68,7 @@ class DemonstrationDataModule(PromptDataModule):
         self._found: tuple[Any, Glue] | None = None
         super().__post_init__()
 
-    def rows(self, split: str) -> Rows:
+    def rows(self, split: str) -> Any:
         """Return the rows of a split; of a chat what stands before the assistant's first message is the prompt.
 
         Args:
@@ -109,6 +110,7 @@ class DemonstrationDataModule(PromptDataModule):
             said = [self._said(prompt, tokenizer) for prompt in part]
             texts = [text for text in said if isinstance(text, str)]
             answers = iter(tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else [])
+            turns: list[Turn]
             for prompt, completion in zip(part, said, strict=True):
                 if isinstance(completion, str):
                     ids, turns, text = [*next(answers), tokenizer.eos_token_id], [], completion
