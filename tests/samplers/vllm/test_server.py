@@ -16,13 +16,14 @@ from rlframework import GRPO, PromptDataModule, RolloutCallback, SharedPrefixSam
 from rlframework.functional.sampling import truncated
 from rlframework.prompt import Prompt
 from rlframework.rewards import RowReward
-from rlframework.samplers import DiskSync, LoRASync
+from rlframework.samplers import DiskSync, LoRASync, ServerError
 from rlframework.samplers.vllm import DisagreementError, StaleWeightsError
 from rlframework.samplers.vllm.answer import Answered
 from rlframework.samplers.vllm.canary import score
 from rlframework.samplers.vllm.client import Server
 from rlframework.testing import letter_prompts, letter_rows
 from tests.samplers.vllm import recording
+from tests.samplers.vllm.echo import STOPS, TURNS, Echo, episodes
 from tests.samplers.vllm.real_server import NEEDS_SERVER, serving
 from tests.samplers.vllm.tiny_qwen import disturb, policy
 
@@ -226,15 +227,90 @@ def test_an_adapter_that_somebody_unloads_is_loaded_again(server, sampler):
 
 
 def test_prefixes_are_read_once_for_a_group(server, sampler):
-    def hits():
-        lines = httpx.get(f"{server.url}/metrics").text.splitlines()
-        return sum(float(line.split()[-1]) for line in lines if line.startswith("vllm:prefix_cache_hits_total"))
-
     prompt = Prompt(list(range(3, 36)) * 4, "long")
-    before = hits()
+    before = hits(server)
     sampler(group_size=8, max_tokens=4).sample(policy(lora=True, noise=0.03), [prompt])
     # The server keeps whole blocks of 32 tokens; seven rows of the group find the four of the prompt.
-    assert hits() - before >= 7 * 4 * 32
+    assert hits(server) - before >= 7 * 4 * 32
+
+
+def hits(server):
+    """Prompt tokens that the server found in its prefix cache so far."""
+    lines = httpx.get(f"{server.url}/metrics").text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("vllm:prefix_cache_hits_total"))
+
+
+def test_an_episode_of_three_turns_is_what_single_requests_give(server, sampler):
+    made = policy(lora=True, noise=0.05)
+    talking = episodes(sampler(group_size=4, max_tokens=100, temperature=0.7))
+    rows = list(talking.sample(made, letter_prompts(8), step=3))
+    whole = [row for row in rows if row.stop_reason == "turns"]
+    assert len(whole) > 16
+    for place, row in ((place, row) for place, row in enumerate(rows) if row in whole[:8]):
+        for count, turn in enumerate(turn for turn in row.turns if turn.by == "policy"):
+            seed = talking.sampler._request(row.prompt, [], 3, count)["seed"] + place % 4
+            body = {
+                "model": talking.sampler.version,
+                "prompt": [*row.prompt.ids, *row.ids[: turn.start]],
+                "max_tokens": 100 - turn.start,
+                "temperature": 0.7,
+                "seed": seed,
+                "ignore_eos": True,
+                "stop_token_ids": sorted(STOPS | made.eos_ids),
+                "return_token_ids": True,
+            }
+            answer = httpx.post(f"{server.url}/v1/completions", json=body, timeout=60).json()
+            assert answer["choices"][0]["token_ids"] == row.ids[turn.start : turn.end]
+
+
+def test_episodes_are_the_same_alone_in_another_order_and_by_a_policy_in_process(sampler):
+    made, prompts = policy(lora=True, noise=0.05), letter_prompts(8)
+    talking = episodes(sampler(group_size=4, max_tokens=100))
+    together = [row.ids for row in talking.sample(made, prompts)]
+    assert [row.ids for row in talking.sample(made, prompts[5:6])] == together[20:24]
+    backwards = talking.sample(made, prompts[::-1])
+    assert [row.ids for group in list(backwards.groups())[::-1] for row in group] == together
+    ours = episodes(SharedPrefixSampler(group_size=1, max_tokens=100, temperature=0.0)).sample(made, prompts)
+    theirs = talking.for_evaluation().sample(made, prompts)
+    assert [row.ids for row in theirs] == [row.ids for row in ours]
+
+
+def test_log_probabilities_of_episodes_are_the_policys(sampler):
+    made = policy(lora=True, noise=0.05)
+    rows = list(episodes(sampler(group_size=4, max_tokens=100, temperature=0.7)).sample(made, letter_prompts(4)))
+    worst = 0.0
+    for row in rows:
+        answered = Answered(row.ids, row.logprobs, row.stop_reason)
+        (known,) = score(made, row.prompt, [answered], 0.7)
+        differences = zip(known, row.logprobs, row.sampled, strict=True)
+        worst = max(worst, *(abs(ours - theirs) for ours, theirs, sampled in differences if sampled))
+    print(f"{sum(row.sampled_tokens for row in rows)} tokens of episodes, largest gap {worst:.2g}")
+    assert worst < 1e-3
+
+
+def test_a_turn_finds_those_before_it_in_the_prefix_cache(server, sampler):
+    prompt = Prompt(list(range(3, 36)) * 4, "long")
+    talking = episodes(sampler(group_size=1, max_tokens=100))
+    made = policy(lora=True, noise=0.04)
+    talking.sample(made, letter_prompts(1))
+    before = hits(server)
+    (row,) = talking.sample(made, [prompt])
+    assert len(row.turns) == 2 * TURNS
+    # Whole blocks of 32 tokens: the second and the third turn each find the four of the prompt.
+    assert hits(server) - before >= 2 * 4 * 32
+
+
+def test_other_weights_in_the_middle_of_an_episode_are_refused(sampler):
+    made, other = policy(lora=True, noise=0.05), policy(lora=True, noise=0.1)
+    plain = sampler(group_size=1)
+
+    class Meddling(Echo):
+        def start(self, row, luck):
+            plain.sample(other, letter_prompts(1))
+            return super().start(row, luck)
+
+    with pytest.raises(StaleWeightsError, match="and this conversation began with"):
+        episodes(plain, Meddling()).sample(made, letter_prompts(1))
 
 
 class Letter(RowReward):
@@ -250,7 +326,7 @@ class Watch(RolloutCallback):
 
     def on_rollout_end(self, trainer, pl_module, collected):
         self.rewards.append(collected.scores.total.mean().item())
-        self.versions.append(pl_module.sampler.version)
+        self.versions.append(getattr(pl_module.sampler, "sampler", pl_module.sampler).version)
 
     def on_before_zero_grad(self, trainer, pl_module, optimizer):
         self.logged.append(dict(trainer.callback_metrics))
@@ -298,6 +374,15 @@ def test_a_run_learns_from_it_and_logs_the_gap(sampler):
     assert all(0 < low < high < 1e-3 for low, high in zip(mean, largest, strict=True))
 
 
+def test_a_run_learns_from_episodes_and_logs_the_gap_of_what_was_sampled(sampler):
+    watch = fit(episodes(sampler(max_tokens=48, temperature=0.7)))
+    mean, largest = watch.gaps("train/sampler_gap"), watch.gaps("train/sampler_gap_max")
+    print(f"episodes: rewards {watch.rewards}, mean gaps {mean}, largest {largest}")
+    assert len(set(watch.versions)) == 3
+    assert len(set(watch.rewards)) == 3
+    assert all(0 < low < high < 1e-3 for low, high in zip(mean, largest, strict=True))
+
+
 class Crash(RolloutCallback):
     """Kills the server while it is at the second rollout, and starts it again."""
 
@@ -322,7 +407,7 @@ class Crash(RolloutCallback):
 
 
 def test_a_server_that_is_killed_and_started_again_does_not_end_the_run(server, sampler):
-    """The last test here: it starts the server anew."""
+    """The last test but one: it starts the server anew."""
     crash = Crash(server)
     watch = fit(sampler(max_tokens=200, temperature=0.7, patience=500.0), crash)
     crash.thread.join()
@@ -332,3 +417,20 @@ def test_a_server_that_is_killed_and_started_again_does_not_end_the_run(server, 
     assert crash.seconds[1] > 10 + crash.seconds[2]
     assert watch.versions == undisturbed.versions
     assert watch.rewards == pytest.approx(undisturbed.rewards)
+
+
+def test_a_server_that_dies_in_the_middle_of_an_episode_is_an_error_as_elsewhere(server, sampler):
+    """The last test here: the server is gone."""
+
+    class Fatal(Echo):
+        def start(self, row, luck):
+            return Killing()
+
+    class Killing(type(Echo().start({}, None))):
+        def step(self, turn):
+            server.kill()
+            return super().step(turn)
+
+    made = policy(lora=True, noise=0.05)
+    with pytest.raises(ServerError, match=r"gave no answer to POST .*patience=1\. Start the server"):
+        episodes(sampler(max_tokens=100, patience=1.0), Fatal()).sample(made, letter_prompts(2))
