@@ -213,6 +213,9 @@ def trl_side(folder: Path, tokenizer: PreTrainedTokenizerFast, script: Script, r
     """Return TRL's collection of a rollout: `GRPOTrainer._generate`, with its prompts, tools and tool loop."""
     import datasets
 
+    def lengths(completions: list[Any], **columns: Any) -> list[float | None]:
+        return [float(len(completion)) for completion in completions]
+
     model: Any = new_model("tiny").eval()
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
@@ -228,7 +231,7 @@ def trl_side(folder: Path, tokenizer: PreTrainedTokenizerFast, script: Script, r
     )
     trainer = trl.GRPOTrainer(
         model=model,
-        reward_funcs=lambda completions, **_: [float(len(completion)) for completion in completions],
+        reward_funcs=lengths,
         args=config,
         train_dataset=datasets.Dataset.from_list(rows),
         processing_class=tokenizer,

@@ -120,7 +120,7 @@ class StepEnvironment(Environment):
         self.read = read
         self.show = show
         self.seed = seed
-        self.tells = (ToolError, *tells)
+        self.tells: tuple[type[Exception], ...] = (ToolError, *tells)
         self.uses_global_random = uses_global_random
         self._makes_by_row = _has_required_argument(make)
 
@@ -256,7 +256,7 @@ class StepEpisode(Episode):
         if action is None:
             return _told(turn, "malformed")
         space = getattr(self.simulator, "action_space", None)
-        if hasattr(space, "contains") and not space.contains(action):
+        if space is not None and hasattr(space, "contains") and not space.contains(action):
             return _told(turn, "arguments", f"That is not an action; there are {space}.")
         seed = int(self._luck.integers(2**32)) if self._environment.uses_global_random else None
         with global_numbers(seed):

@@ -118,13 +118,13 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scal
     """
     causal = bias is None
     repeats = query.shape[1] // key.shape[1]
-    grouped = {"scale": scale, "enable_gqa": repeats > 1}
-    if repeats > 1:
-        kernel = torch._fused_sdp_choice(query, key, value, bias, 0.0, causal, **grouped)
-        if kernel == int(SDPBackend.MATH):
+    grouped = repeats > 1
+    if grouped:
+        kernel = torch._fused_sdp_choice(query, key, value, bias, 0.0, causal, scale=scale, enable_gqa=True)
+        if kernel == int(SDPBackend.MATH):  # type: ignore[call-overload]
             key, value = (states.repeat_interleave(repeats, dim=1) for states in (key, value))
-            grouped["enable_gqa"] = False
-    return scaled_dot_product_attention(query, key, value, bias, 0.0, causal, **grouped)
+            grouped = False
+    return scaled_dot_product_attention(query, key, value, bias, 0.0, causal, scale=scale, enable_gqa=grouped)
 
 
 # Scores computed in vain above which a call for each completion is faster than one for all.
