@@ -49,8 +49,10 @@ class DeadlineTransport(httpx.BaseTransport):
     """
 
     def __init__(self) -> None:
+        # vLLM closes a connection that is idle for 5 s, as between two turns of an episode. Who then still sends loses
+        # the request, and takes the server for one that was started anew.
         self._pool = httpcore.ConnectionPool(
-            max_connections=None, max_keepalive_connections=None, keepalive_expiry=5.0, network_backend=_Network()
+            max_connections=None, max_keepalive_connections=None, keepalive_expiry=2.0, network_backend=_Network()
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

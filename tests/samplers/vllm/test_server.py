@@ -320,6 +320,13 @@ class Letter(RowReward):
         return completion.text.count("a") / max(len(completion.text), 1)
 
 
+class Brief(RowReward):
+    """More for a first turn that is shorter."""
+
+    def score_row(self, completion):
+        return 1 / (1 + len(completion.turns[0].text))
+
+
 class Watch(RolloutCallback):
     def __init__(self):
         self.rewards, self.versions, self.logged = [], [], []
@@ -339,12 +346,12 @@ class Watch(RolloutCallback):
         return [figures[name].item() for figures in self.logged[1:]]
 
 
-def fit(sampling, *callbacks, **options):
+def fit(sampling, *callbacks, reward=None, **options):
     """Three steps of GRPO on an adapter."""
     watch = Watch()
     algorithm = GRPO(
         policy(lora=True),
-        Letter(),
+        reward or Letter(),
         sampling,
         prompts_per_rollout=16,
         learning_rate=2e-2,
@@ -375,7 +382,7 @@ def test_a_run_learns_from_it_and_logs_the_gap(sampler):
 
 
 def test_a_run_learns_from_episodes_and_logs_the_gap_of_what_was_sampled(sampler):
-    watch = fit(episodes(sampler(max_tokens=48, temperature=0.7)))
+    watch = fit(episodes(sampler(max_tokens=48, temperature=0.7)), reward=Brief())
     mean, largest = watch.gaps("train/sampler_gap"), watch.gaps("train/sampler_gap_max")
     print(f"episodes: rewards {watch.rewards}, mean gaps {mean}, largest {largest}")
     assert len(set(watch.versions)) == 3
