@@ -118,7 +118,7 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scal
     """
     causal = bias is None
     repeats = query.shape[1] // key.shape[1]
-    grouped = {"scale": scale, "enable_gqa": repeats > 1}
+    grouped: dict[str, Any] = {"scale": scale, "enable_gqa": repeats > 1}
     if repeats > 1:
         kernel = torch._fused_sdp_choice(query, key, value, bias, 0.0, causal, **grouped)
         if kernel == int(SDPBackend.MATH):
