@@ -12,7 +12,7 @@ from .before_training import (
 )
 from .comparison import Comparison
 from .curves import plot_curves, read_metrics
-from .hacking import Run, plot_reward_and_accuracy
+from .hacking import CallsRun, Run, plot_calls_and_accuracy, plot_reward_and_accuracy
 from .probing.measure import ProbeReport, probe
 from .probing.table import print_probe
 from .samples import write_samples
@@ -24,6 +24,7 @@ __all__ = [
     "PROBES",
     "AnswerProbe",
     "BareLayout",
+    "CallsRun",
     "Comparison",
     "Probe",
     "ProbeReport",
@@ -31,6 +32,7 @@ __all__ = [
     "RewardReport",
     "Run",
     "TaggedLayout",
+    "plot_calls_and_accuracy",
     "plot_curves",
     "plot_reward_and_accuracy",
     "print_comparison",

@@ -1,0 +1,76 @@
+"""A reward of 0.1 for each tool call: the policy calls as often as it may, whatever it is asked.
+
+    .venv/bin/python recipes/hacked_calls.py          # two runs on a CPU, about two minutes, one picture
+
+Task, base and GRPO are those of tool_use.py. `answers` pays 1 for a right answer; `calls` pays 0.1 for each call as
+well, as one might to get a model to use its tools. docs/rewards/hacking_calls.md has the figures.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import transformers
+
+from rlframework import GRPO, CausalLMPolicy, EpisodeSampler, PromptDataModule, SharedPrefixSampler, rewards
+from rlframework.environments import Toolbox
+from rlframework.loggers import AppendingCSVLogger
+from rlframework.report import CallsRun, Comparison, plot_calls_and_accuracy
+from rlframework.rewards import FunctionReward, RewardModel
+from rlframework.tasks import create_lookup_base, lookup
+from rlframework.tasks.tiny.run import recipe_parser, sizes, tiny_trainer
+from rlframework.turns import Call
+from rlframework.utilities.paths import writable_folder
+
+
+def per_call(calls: list[Call]) -> float:
+    """The mistake: a call is worth something by itself."""
+    return 0.1 * len(calls)
+
+
+REWARDS: dict[str, tuple[RewardModel, str]] = {
+    "answers": (rewards.CorrectAnswer(), "1 for a right answer"),
+    "calls": (rewards.CorrectAnswer() + FunctionReward(per_call), "1 for a right answer, 0.1 a call"),
+}
+
+
+def number_of_calls(calls: list[Call]) -> float:
+    """What is watched: how often the policy calls in an episode."""
+    return float(len(calls))
+
+
+def train(name: str, seed: int, output: Path, steps: int, n_heldout: int) -> CallsRun:
+    """Train the primed base on one of the rewards, and compare before with after."""
+    reward, title = REWARDS[name]
+    logger = AppendingCSVLogger(output, name=f"hacked_calls/{name}")
+    run = writable_folder(logger.log_dir)
+    policy, turns = (
+        CausalLMPolicy(create_lookup_base(seed).primed),
+        SharedPrefixSampler(8, lookup.MAX_TOKENS, seed=seed),
+    )
+    sampler = EpisodeSampler(turns, Toolbox(lookup.Table), lookup.MAX_TURNS, lookup.MAX_TURN_TOKENS)
+    problems = lookup.splits(seed, n_train=16 * steps, n_heldout=n_heldout)
+    data = PromptDataModule(problems.train, problems.heldout, template=rewards.AnswerTemplate(), tools=lookup.Table)
+    measures: dict[str, RewardModel] = {"accuracy": rewards.CorrectAnswer()}
+    watched = {**measures, "calls": FunctionReward(number_of_calls)}
+    options: dict[str, Any] = {"betas": (0.9, 0.95), "warmup_steps": 5, "validation": watched, "seed": seed}
+    # Sampled, as the rollouts are: of what the policy does, not only of what it does most.
+    options["validation_sampler"] = sampler.replace(group_size=1)
+    algorithm = GRPO(policy, reward, sampler, prompts_per_rollout=16, learning_rate=7e-4, **options)
+    comparison = Comparison(data.tokenize("validation", policy.tokenizer), algorithm.validation_sampler, measures)
+    before = comparison.add("base + priming", policy)
+    trainer = tiny_trainer(logger, steps)
+    trainer.fit(algorithm, data)
+    comparison.add(f"+ GRPO, {title}", policy)
+    comparison.print(examples=2)
+    comparison.save(run, {"reward": name, "seed": seed, "optimizer_steps": trainer.global_step})
+    calls_before = sum(len(row.calls) for row in before.completions) / before.n
+    return CallsRun(run / "metrics.csv", before.share("accuracy"), calls_before)
+
+
+if __name__ == "__main__":
+    options = recipe_parser(__doc__, steps=60).parse_args()
+    transformers.utils.logging.disable_progress_bar()
+    runs = {REWARDS[name][1]: train(name, options.seed, options.output, *sizes(options)) for name in REWARDS}
+    print(f"Picture: {plot_calls_and_accuracy(runs, options.output / 'hacked_calls' / 'curves.png')}")
