@@ -121,7 +121,7 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scal
     grouped: dict[str, Any] = {"scale": scale, "enable_gqa": repeats > 1}
     if repeats > 1:
         kernel = torch._fused_sdp_choice(query, key, value, bias, 0.0, causal, **grouped)
-        if kernel == int(SDPBackend.MATH):
+        if kernel == SDPBackend.MATH.value:
             key, value = (states.repeat_interleave(repeats, dim=1) for states in (key, value))
             grouped["enable_gqa"] = False
     return scaled_dot_product_attention(query, key, value, bias, 0.0, causal, **grouped)
