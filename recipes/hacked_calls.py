@@ -1,9 +1,9 @@
-"""A reward of 0.1 for each tool call: the policy calls as often as it may, whatever it is asked.
+"""A reward for each tool call beside the one for the answer: what it does to the calls, and to the answers.
 
     .venv/bin/python recipes/hacked_calls.py          # two runs on a CPU, about two minutes, one picture
 
-Task, base and GRPO are those of tool_use.py. `answers` pays 1 for a right answer; `calls` pays 0.1 for each call as
-well, as one might to get a model to use its tools. docs/rewards/hacking_calls.md has the figures.
+Task, base and GRPO are those of tool_use.py. The first run is paid 1 for a right answer, the second --pay for each call
+as well, as one might to get a model to use its tools.
 """
 
 from __future__ import annotations
@@ -24,25 +24,13 @@ from rlframework.turns import Call
 from rlframework.utilities.paths import writable_folder
 
 
-def per_call(calls: list[Call]) -> float:
-    """The mistake: a call is worth something by itself."""
-    return 0.1 * len(calls)
-
-
-REWARDS: dict[str, tuple[RewardModel, str]] = {
-    "answers": (rewards.CorrectAnswer(), "1 for a right answer"),
-    "calls": (rewards.CorrectAnswer() + FunctionReward(per_call), "1 for a right answer, 0.1 a call"),
-}
-
-
 def number_of_calls(calls: list[Call]) -> float:
-    """What is watched: how often the policy calls in an episode."""
+    """What is watched, and what the mistake pays for."""
     return float(len(calls))
 
 
-def train(name: str, seed: int, output: Path, steps: int, n_heldout: int) -> CallsRun:
-    """Train the primed base on one of the rewards, and compare before with after."""
-    reward, title = REWARDS[name]
+def train(name: str, reward: RewardModel, seed: int, output: Path, steps: int, n_heldout: int) -> CallsRun:
+    """Train the primed base on a reward, and compare before with after."""
     logger = AppendingCSVLogger(output, name=f"hacked_calls/{name}")
     run = writable_folder(logger.log_dir)
     policy, turns = (
@@ -62,7 +50,7 @@ def train(name: str, seed: int, output: Path, steps: int, n_heldout: int) -> Cal
     before = comparison.add("base + priming", policy)
     trainer = tiny_trainer(logger, steps)
     trainer.fit(algorithm, data)
-    comparison.add(f"+ GRPO, {title}", policy)
+    comparison.add(f"+ GRPO on {name}", policy)
     comparison.print(examples=2)
     comparison.save(run, {"reward": name, "seed": seed, "optimizer_steps": trainer.global_step})
     calls_before = sum(len(row.calls) for row in before.completions) / before.n
@@ -70,7 +58,14 @@ def train(name: str, seed: int, output: Path, steps: int, n_heldout: int) -> Cal
 
 
 if __name__ == "__main__":
-    options = recipe_parser(__doc__, steps=60).parse_args()
+    parser = recipe_parser(__doc__, steps=60)
+    parser.add_argument("--pay", type=float, default=0.5, help="for a call, where a right answer is worth 1")
+    options = parser.parse_args()
     transformers.utils.logging.disable_progress_bar()
-    runs = {REWARDS[name][1]: train(name, options.seed, options.output, *sizes(options)) for name in REWARDS}
+    answers = rewards.CorrectAnswer()
+    paid = {
+        "answers": answers,
+        f"answers_and_{options.pay:g}_a_call": answers + options.pay * FunctionReward(number_of_calls),
+    }
+    runs = {name: train(name, one, options.seed, options.output, *sizes(options)) for name, one in paid.items()}
     print(f"Picture: {plot_calls_and_accuracy(runs, options.output / 'hacked_calls' / 'curves.png')}")
