@@ -97,6 +97,7 @@ ELSEWHERE = {
     ("utilities", "report/probing/test_measure.py"): "peak_memory",
     ("utilities", "test_recipes.py"): "paths",
     ("utilities", "utilities/test_arguments.py"): "other_names ways_out",
+    ("utilities", "data/test_openings.py"): "thinking_tags",
     ("utilities", "samplers/test_episodes.py"): "random_fence",
     ("", "utilities/test_moved.py"): "collect",
     ("", "cli/test_commands.py"): "commands",

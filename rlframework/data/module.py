@@ -16,7 +16,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from rlframework.data.chat_template import set_structured_chat_template
 from rlframework.data.golds import with_readable_golds
 from rlframework.data.source import Source
-from rlframework.data.tokenize import TooLong, opens_working, tokenize_rows
+from rlframework.data.tokenize import TooLong, tokenize_rows
 from rlframework.environments.signatures import Tools, functions_of, schema_of
 from rlframework.loop.algorithm import Algorithm
 from rlframework.loop.loader import RolloutLoader
@@ -25,6 +25,7 @@ from rlframework.prompt import Prompt
 from rlframework.rewards.template import AnswerTemplate
 from rlframework.utilities.arguments import at_least
 from rlframework.utilities.fields import Fields
+from rlframework.utilities.thinking_tags import opens_working
 from rlframework.utilities.words import in_words
 
 Rows: TypeAlias = Dataset | Sequence[Mapping[str, Any]]

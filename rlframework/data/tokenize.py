@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -14,6 +13,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from transformers import PreTrainedTokenizerBase
 
 from rlframework.prompt import Prompt
+from rlframework.utilities.thinking_tags import opens_working
 
 TooLong = Literal["refuse", "drop"]
 Message = dict[str, str]
@@ -157,33 +157,6 @@ def _without_surplus(ids: list[int], tokenizer: PreTrainedTokenizerBase, said: C
     said.update({"a second start token was dropped": 1} if first else {})
     said.update({"an end token at the end was dropped": 1} if last < len(ids) else {})
     return ids[first:last]
-
-
-# What chat templates of reasoning models open the working with: <think>, [THINK], <seed:think>, <|begin_of_thought|>.
-_WORKING = re.compile(
-    r"[<\[](?!/|\|?end)[^<>\[\]\n]{0,20}(think|thought|reason|reflect|scratchpad)[^<>\[\]\n]{0,20}[>\]]$", re.IGNORECASE
-)
-
-
-def opens_working(text: str) -> bool:
-    r"""Return whether a prompt ends with the tag of a working, as those of reasoning models do.
-
-    Example:
-        >>> opens_working("Hello<think>\n"), opens_working("<think></think>"), opens_working("2 < 3 or 4 > 3?")
-        (True, False, False)
-    """
-    return bool(opened_working(text))
-
-
-def opened_working(text: str) -> str:
-    r"""Return the tag with which a prompt opens the working, or nothing if it opens none.
-
-    Example:
-        >>> opened_working("Hello<think>\n")
-        '<think>'
-    """
-    found = _WORKING.search(text.rstrip())
-    return found[0] if found else ""
 
 
 def _opened(text: str, messages: Sequence[Message], generation_prompt: str) -> str:

@@ -13,7 +13,6 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from rlframework.completions import Completion, Completions, StopReason
-from rlframework.data.tokenize import opened_working
 from rlframework.environments.base import Environment, Episode, Observation
 from rlframework.environments.calls import CallFormat
 from rlframework.environments.glue import Glue, encoded
@@ -28,6 +27,7 @@ from rlframework.utilities.arguments import at_least
 from rlframework.utilities.daemon_threads import DaemonExecutor
 from rlframework.utilities.distributed import is_sharded, on_any_rank
 from rlframework.utilities.random_fence import RandomFence
+from rlframework.utilities.thinking_tags import opened_working
 
 # Makes the key of an episode's luck another than those of its rows' tokens: no row has this number.
 _LUCK = 2**32

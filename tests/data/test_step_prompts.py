@@ -69,6 +69,7 @@ def test_a_simulator_that_seeds_the_world_is_fenced():
             random.seed(seed)
             return super().reset(seed)
 
+    random.seed("a state that none of the seeds gives")
     before = random.getstate()
     with pytest.warns(UserWarning, match="used the global random numbers of Python"):
         StepPrompts(StepEnvironment(World), range(3)).rows("train")[0]
