@@ -9,6 +9,7 @@ import resource
 import sys
 import time
 from dataclasses import replace
+from typing import Any
 
 import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
@@ -25,8 +26,8 @@ GROUPS, GROUP, PROMPT, TOKENS, TURN, VOCABULARY = 1, 4, 32, 64, 8, 16_000
 def policy() -> CausalLMPolicy:
     """Return a model whose head is as much work as its layers, as in small models of large vocabularies."""
     torch.manual_seed(0)
-    sizes = {"hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 4, "head_dim": 32}
-    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "tie_word_embeddings": True}
+    sizes: dict[str, Any] = {"hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 4, "head_dim": 32}
+    heads: dict[str, Any] = {"num_attention_heads": 4, "num_key_value_heads": 2, "tie_word_embeddings": True}
     return CausalLMPolicy(Qwen3ForCausalLM(Qwen3Config(vocab_size=VOCABULARY, **sizes, **heads)), letter_tokenizer())
 
 
