@@ -146,9 +146,11 @@ class WithJunk(CausalLMPolicy):
         scored = super().logprobs(batch, entropy_gradient=entropy_gradient)
         observed = batch.completion_mask & ~batch.loss_mask
         assert observed.any()
+        # A weight of 0 would be enough against numbers, and not against these.
+        odd = observed & (torch.arange(observed.shape[1]) % 2 == 1)
         return TokenLogProbs(
-            torch.where(observed, scored.logprobs * 1e6 - 7.0, scored.logprobs),
-            torch.where(observed, 1e9, scored.entropy),
+            torch.where(observed, scored.logprobs * 1e6 - 7.0, scored.logprobs).masked_fill(odd, float("nan")),
+            torch.where(observed, 1e9, scored.entropy).masked_fill(odd, float("inf")),
         )
 
 

@@ -131,12 +131,13 @@ def test_weights_sum_over_sampled_tokens_alone() -> None:
 
 
 def test_the_gap_the_check_and_the_reuse_of_log_probabilities_ignore_observations() -> None:
-    algorithm, _ = train(GRPO, junk=True, **TWICE)
+    algorithm, reused = train(GRPO, junk=True, **TWICE)
     assert not algorithm.policy_scores_rollouts  # nor has the sampler's check stopped the run
-    _, keep = train(GRPO, junk=True, own=False, **TWICE)
-    assert keep.metrics["train/sampler_gap_max"] < 1e-5
-    rollout = keep.records[0].rollout
-    assert not rollout.old_logprobs[~rollout.loss_mask].any()
+    _, scored = train(GRPO, junk=True, own=False, **TWICE)
+    assert scored.metrics["train/sampler_gap_max"] < 1e-5
+    for keep in (reused, scored):
+        rollout = keep.records[0].rollout
+        assert not rollout.old_logprobs[~rollout.loss_mask].any()
 
 
 def test_an_own_sampled_token_that_is_off_is_seen_all_the_same() -> None:

@@ -24,7 +24,8 @@ from tests.trl.runs import Case, Run, quiet
 def test_the_same_numbers(name):
     """In brackets the worst that was measured, on x86; several times that is the rounding of another machine."""
     found = errors(MATRIX[name])
-    assert found.advantages < 2e-6  # [1.1e-6, of RLOO with the KL of whole completions in it]
+    # Rounding of the KL of whole completions that RLOO has in them: of the worst case 9e-16 are left in float64.
+    assert found.advantages < 2e-6  # [1.1e-6]
     assert found.logprobs < 1e-5  # [2e-6]
     assert found.loss < 5e-6  # [2e-6]
     assert found.gradient < 1e-4  # [3e-5]
@@ -111,14 +112,20 @@ def test_the_adaptive_bonus_starts_grows_to_its_bound_and_stops():
 
 
 def test_the_adaptive_bonus_starts_where_the_entropy_falls_below_its_target():
-    base, target = make_case({**BASE, "bonus": "adaptive"}), 3.002
-    bonus = functools.partial(AdaptiveEntropyBonus, target, 0.1, step=0.04, highest=0.15)
-    case = replace(
-        base,
-        ours=lambda: {**base.ours(), "entropy_bonus": bonus()},
-        theirs={**base.theirs, "entropy_target": target},
-    )
-    first, second, third = train_both(case).ours.metrics
-    assert first["train/entropy_of_bonus"] > target >= second["train/entropy_of_bonus"]
-    assert second["train/entropy_coefficient"] == 0 < third["train/entropy_coefficient"]
-    assert errors(case).gradient < 1e-4
+    def case(target: float) -> Case:
+        base = make_case({**BASE, "bonus": "adaptive"}, slower=0.5)
+        bonus = functools.partial(AdaptiveEntropyBonus, target, 0.1, step=0.04, highest=0.15)
+        return replace(
+            base,
+            ours=lambda: {**base.ours(), "entropy_bonus": bonus()},
+            theirs={**base.theirs, "entropy_target": target},
+        )
+
+    with quiet():
+        # No entropy is below 0, so this bonus never acts, and none does before the entropy has once been low.
+        before, after, _ = (step["train/entropy_of_bonus"] for step in train_ours(case(0.0), "sgd").metrics)
+    assert before - after > 1e-2, "rounding would decide on which side of the target the second entropy is"
+    halfway = case((before + after) / 2)
+    coefficients = [step["train/entropy_coefficient"] for step in train_both(halfway).ours.metrics]
+    assert coefficients == pytest.approx([0.0, 0.0, 0.1])
+    assert errors(halfway).gradient < 1e-4
