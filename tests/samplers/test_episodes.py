@@ -256,6 +256,24 @@ def test_start_is_tried_twice_before_it_has_failed() -> None:
     assert rows[0].failure == rows[1].failure, "a second try has the same luck"
 
 
+def test_a_reward_is_not_asked_about_a_row_that_failed_and_has_no_episode() -> None:
+    class Closed(Game):
+        def start(self, row: Mapping[str, Any], luck: np.random.Generator) -> Episode:
+            if row["answer"] == "b":
+                raise OSError("closed")
+            return super().start(row, luck)
+
+    class Moves(RowReward):
+        def score_row(self, completion: Any) -> float:
+            return float(len(completion.episode.turns))
+
+    prompts = [Prompt([5], "c", {"answer": answer}, index) for index, answer in enumerate("ab")]
+    sampler = EpisodeSampler(Recording(["x", "end"]), Closed(echo), glue=PlainGlue(TOKENIZER))
+    scores = Moves().evaluate(sampler.sample(tiny_policy(), prompts))
+    assert scores.total.tolist() == [[2.0], [pytest.approx(math.nan, nan_ok=True)]]
+    assert scores.failures() == [(1, "moves: the environment failed: OSError: closed")]
+
+
 def test_26_every_episode_is_closed_and_a_failure_to_close_is_one() -> None:
     class Stuck(Move):
         def close(self) -> None:
