@@ -364,7 +364,9 @@ class _Row:
                 self._observe(turn, observation, ids[-1])
 
     def _text(self, ids: list[int]) -> str:
-        return str(self._policy.tokenizer.decode(ids, skip_special_tokens=False))
+        # Cleaned up, the arguments of a call lose spaces that the policy wrote.
+        decode = self._policy.tokenizer.decode
+        return str(decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
     def _opened(self, turn: Turn) -> str:
         """Return the tag of the thought that what stands before a turn opens, if it does."""

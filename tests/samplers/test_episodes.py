@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+from tokenizers import Tokenizer, decoders, models
+from transformers import PreTrainedTokenizerFast
 
 from rlframework import (
     GRPO,
@@ -272,6 +274,39 @@ def test_a_reward_is_not_asked_about_a_row_that_failed_and_has_no_episode() -> N
     scores = Moves().evaluate(sampler.sample(tiny_policy(), prompts))
     assert scores.total.tolist() == [[2.0], [pytest.approx(math.nan, nan_ok=True)]]
     assert scores.failures() == [(1, "moves: the environment failed: OSError: closed")]
+
+
+def test_a_call_is_read_as_the_policy_wrote_it() -> None:
+    """Tokenizers that clean up what they decode take out the spaces before a full stop."""
+    read = []
+
+    class Noting(CallFormat):
+        def calls(self, text: str) -> list[Call]:
+            read.append(text)
+            return []
+
+    policy = tiny_policy()
+    symbols = {symbol: id for id, symbol in enumerate(["<pad>", "<eos>", "say", "yes", "."])}
+    words = Tokenizer(models.WordLevel(symbols))
+    words.decoder = decoders.WordPiece(cleanup=False)
+    policy.tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=words, eos_token="<eos>", pad_token="<pad>", clean_up_tokenization_spaces=True
+    )
+    game = Game(lambda turn: None)
+    game.calls = Noting()
+
+    class Fixed(Recording):
+        def converse(self, *args: Any, **options: Any) -> Conversation:
+            class Playing(Conversation):
+                def reply(self, budgets: Mapping[int, int], given: Any) -> dict[int, Reply]:
+                    return {row: Reply([2, 3, 4, STOP], [-0.5] * 4, "stop") for row in budgets}
+
+            return Playing()
+
+    EpisodeSampler(Fixed([]), game, glue=PlainGlue(policy.tokenizer, "say", "say")).sample(
+        policy, [Prompt([2, 3], "say yes")]
+    )
+    assert read == ["say yes ."]
 
 
 def test_26_every_episode_is_closed_and_a_failure_to_close_is_one() -> None:
