@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import random
@@ -307,6 +308,28 @@ def test_a_call_is_read_as_the_policy_wrote_it() -> None:
         policy, [Prompt([2, 3], "say yes")]
     )
     assert read == ["say yes ."]
+
+
+class SpeechlessError(Exception):
+    def __str__(self) -> str:
+        raise KeyError("response")
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (SpeechlessError(), "SpeechlessError: (its message cannot be read)"),
+        (asyncio.CancelledError("by the server"), "CancelledError: by the server"),
+    ],
+)
+def test_whatever_error_an_environment_raises_costs_its_own_row(error: BaseException, failure: str) -> None:
+    def answer(turn: Turn) -> Observation | None:
+        if turn.text == "break":
+            raise error
+        return None
+
+    rows = play(answer, ["break"], ["end"])
+    assert [row.failure for row in rows] == [failure, None]
 
 
 def test_26_every_episode_is_closed_and_a_failure_to_close_is_one() -> None:
