@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
 import time
@@ -294,7 +295,9 @@ class _Row:
     def _started(self) -> Episode | None:
         for last in (False, True):
             try:
-                episode = self._limits.environment.start(self._prompt.row, np.random.default_rng(self._luck))
+                # Its own copy: what it changes must not be how the group and the next rollout begin.
+                row = copy.deepcopy(self._prompt.row)
+                episode = self._limits.environment.start(row, np.random.default_rng(self._luck))
                 if not isinstance(episode, Episode):
                     raise TypeError(f"start() returned {episode!r:.80}; it has to return an Episode")
             except _FAULTS as error:
