@@ -171,6 +171,8 @@ class RewardModel(Checked, ABC):
 class RowReward(RewardModel):
     """A reward that judges each completion on its own. Override `score_row`.
 
+    It is not asked about a row whose environment failed: such a row has no score, and may have no episode.
+
     Example:
         >>> class Polite(RowReward):
         ...     def score_row(self, completion):
@@ -185,7 +187,8 @@ class RowReward(RewardModel):
 
     def score(self, completions: Completions) -> Tensor:
         """Judge the rows one by one, ``(N, G)``."""
-        return as_scores(self.name, [self.score_row(row) for row in completions]).view(-1, completions.group_size)
+        scores = [None if row.failure else self.score_row(row) for row in completions]
+        return as_scores(self.name, scores).view(-1, completions.group_size)
 
 
 class WeightedSum(RewardModel):

@@ -214,6 +214,7 @@ class Worker:
         self.channel.send(setup)
         self.ready = False
         self.pending: tuple[Any, ...] | Mapping[str, Any] | None = None
+        self.unsent: CallResult | None = None
         self.limit_s = 0.0
         self.deadline = time.monotonic() + START_LIMIT_S
 
@@ -233,13 +234,18 @@ class Worker:
         arguments, self.pending = self.pending, None
         if arguments is not None:
             self.deadline = time.monotonic() + self.limit_s
-            with suppress(ConnectionError):  # It has died; `poll` will say so.
+            try:
                 self.channel.send(arguments)
+            except ConnectionError:
+                pass  # It has died; `poll` will say so.
+            except Exception as error:  # What is sent says itself how it is pickled.
+                detail = f"the arguments cannot be sent to a worker: {type(error).__name__}: {error}"
+                self.unsent, self.deadline = CallResult(failure="exception", detail=detail), 0.0
 
     def poll(self) -> CallResult | None:
         """Return the outcome of the call if there is one by now."""
         try:
-            while self.channel.poll():
+            while self.unsent is None and self.channel.poll():
                 kind, content, cpu_s = self.channel.recv()
                 if kind == "ready":
                     self.ready = True
@@ -262,6 +268,9 @@ class Worker:
                 detail = f"no answer within {self.cpu_limit_s:g} s of processor time"
                 return CallResult(failure="processor", detail=detail)
             return CallResult(failure="crash", detail=f"the worker ended with exit code {self.process.returncode}")
+        if self.unsent is not None:
+            unsent, self.unsent = self.unsent, None
+            return unsent
         if time.monotonic() < self.deadline:
             return None
         self.kill()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
 import time
+from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, Self, TypeVar, cast
@@ -35,6 +37,8 @@ _LUCK = 2**32
 _LONGEST_TAG = 64
 # A fast tokenizer keeps the settings of a call, such as whether special tokens are split, for the next one.
 _TOKENIZING = threading.Lock()
+# What an environment can raise by its own fault. A cancelled coroutine is none of Python's usual exceptions.
+_FAULTS = (Exception, CancelledError)
 
 T = TypeVar("T")
 
@@ -291,10 +295,12 @@ class _Row:
     def _started(self) -> Episode | None:
         for last in (False, True):
             try:
-                episode = self._limits.environment.start(self._prompt.row, np.random.default_rng(self._luck))
+                # Its own copy: what it changes must not be how the group and the next rollout begin.
+                row = copy.deepcopy(self._prompt.row)
+                episode = self._limits.environment.start(row, np.random.default_rng(self._luck))
                 if not isinstance(episode, Episode):
                     raise TypeError(f"start() returned {episode!r:.80}; it has to return an Episode")
-            except Exception as error:
+            except _FAULTS as error:
                 # A second try forgets nothing: the policy has said nothing yet.
                 if last:
                     self._fail(error)
@@ -335,7 +341,7 @@ class _Row:
         with self._working():
             try:
                 self._answer(turn, reply.ids)
-            except Exception as error:
+            except _FAULTS as error:
                 self._fail(error)
 
     def _said(self, reply: Reply) -> Turn:
@@ -364,7 +370,9 @@ class _Row:
                 self._observe(turn, observation, ids[-1])
 
     def _text(self, ids: list[int]) -> str:
-        return str(self._policy.tokenizer.decode(ids, skip_special_tokens=False))
+        # Cleaned up, the arguments of a call lose spaces that the policy wrote.
+        decode = self._policy.tokenizer.decode
+        return str(decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
     def _opened(self, turn: Turn) -> str:
         """Return the tag of the thought that what stands before a turn opens, if it does."""
@@ -399,9 +407,13 @@ class _Row:
             return "turns"
         return "length" if len(self._ids) + given >= self._limits.max_tokens else None
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         self._reason = "failed"
-        self._failure = self._failure or f"{type(error).__name__}: {error}"
+        try:
+            said = str(error)
+        except Exception:
+            said = "(its message cannot be read)"
+        self._failure = self._failure or f"{type(error).__name__}: {said}"
 
     def close(self) -> None:
         """Close the episode once, whatever became of it; one whose environment is at work is closed by that thread."""
@@ -412,7 +424,7 @@ class _Row:
             if self._episode is not None and not self._closed:
                 self._closed = True
                 self._episode.close()
-        except Exception as error:
+        except _FAULTS as error:
             self._fail(error)
         finally:
             self._at_work.release()

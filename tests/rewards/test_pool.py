@@ -164,6 +164,19 @@ def test_a_copy_in_another_process_starts_its_own():
     pool.close()
 
 
+def test_arguments_that_no_other_process_can_have_fail_their_call_at_once():
+    """Such as an episode that holds a lock or a connection: it is one row's, and the worker is as good as before."""
+    pool = WorkerPool(act, limit_s=60)
+    begun = time.monotonic()
+    strange = ("double", threading.Lock())
+    outcomes = pool.map([strange, ("double", 4), strange, ("pid",)])
+    assert [outcome.value for outcome in outcomes[1::2]] == [8, pool.map([("pid",)])[0].value]
+    assert [outcome.failure for outcome in outcomes[::2]] == ["exception"] * 2
+    assert "the arguments cannot be sent to a worker: TypeError: cannot pickle" in outcomes[0].detail
+    assert time.monotonic() - begun < 50
+    pool.close()
+
+
 def test_a_fork_leaves_the_workers_to_its_parent():
     pool = WorkerPool(act, limit_s=5)
     mine = pool.map([("pid",)])[0].value

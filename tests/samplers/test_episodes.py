@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import random
@@ -15,6 +16,8 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+from tokenizers import Tokenizer, decoders, models
+from transformers import PreTrainedTokenizerFast
 
 from rlframework import (
     GRPO,
@@ -30,6 +33,7 @@ from rlframework import (
 from rlframework.callbacks.rollout_writer import read_rollouts
 from rlframework.environments import CallFormat, Environment, Episode, Observation, PlainGlue
 from rlframework.policies import CausalLMPolicy
+from rlframework.prompt import Prompt
 from rlframework.report.samples import write_samples
 from rlframework.rewards import CorrectAnswer, EpisodeReturn, FunctionReward, RewardLimits, RowReward, as_reward
 from rlframework.samplers import Conversation, Reply
@@ -254,6 +258,95 @@ def test_start_is_tried_twice_before_it_has_failed() -> None:
         assert [row.failure and row.failure[:7] for row in rows] == failures
     assert [row.ids for row in rows] == [[], []]
     assert rows[0].failure == rows[1].failure, "a second try has the same luck"
+
+
+def test_what_an_episode_changes_in_its_row_of_data_no_other_row_sees() -> None:
+    """Not the group, the next rollout nor a reward: a tool that sells out a shop would leave it empty for all."""
+
+    class Selling(Game):
+        def start(self, row: Mapping[str, Any], luck: np.random.Generator) -> Episode:
+            stock = row["stock"]
+            return Move(lambda turn: Observation(stock.pop()) if stock else None, luck)
+
+    prompt = Prompt([5], "c", {"stock": ["a", "b"]})
+    sampler = EpisodeSampler(Recording(["x"] * 3, ["x"] * 3), Selling(echo), glue=PlainGlue(TOKENIZER))
+    for _ in range(2):
+        rows = sampler.sample(tiny_policy(), [prompt])
+        assert [[turn.text for turn in row.turns if turn.by == "environment"] for row in rows] == [["b", "a"]] * 2
+        assert rows[0].prompt.row == {"stock": ["a", "b"]}
+
+
+class SpeechlessError(Exception):
+    def __str__(self) -> str:
+        raise KeyError("response")
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (SpeechlessError(), "SpeechlessError: (its message cannot be read)"),
+        (asyncio.CancelledError("by the server"), "CancelledError: by the server"),
+    ],
+)
+def test_whatever_error_an_environment_raises_costs_its_own_row(error: BaseException, failure: str) -> None:
+    def answer(turn: Turn) -> Observation | None:
+        if turn.text == "break":
+            raise error
+        return None
+
+    rows = play(answer, ["break"], ["end"])
+    assert [row.failure for row in rows] == [failure, None]
+
+
+def test_a_reward_is_not_asked_about_a_row_that_failed_and_has_no_episode() -> None:
+    class Closed(Game):
+        def start(self, row: Mapping[str, Any], luck: np.random.Generator) -> Episode:
+            if row["answer"] == "b":
+                raise OSError("closed")
+            return super().start(row, luck)
+
+    class Moves(RowReward):
+        def score_row(self, completion: Any) -> float:
+            return float(len(completion.episode.turns))
+
+    prompts = [Prompt([5], "c", {"answer": answer}, index) for index, answer in enumerate("ab")]
+    sampler = EpisodeSampler(Recording(["x", "end"]), Closed(echo), glue=PlainGlue(TOKENIZER))
+    scores = Moves().evaluate(sampler.sample(tiny_policy(), prompts))
+    assert scores.total.tolist() == [[2.0], [pytest.approx(math.nan, nan_ok=True)]]
+    assert scores.failures() == [(1, "moves: the environment failed: OSError: closed")]
+
+
+def test_a_call_is_read_as_the_policy_wrote_it() -> None:
+    """Tokenizers that clean up what they decode take out the spaces before a full stop."""
+    read = []
+
+    class Noting(CallFormat):
+        def calls(self, text: str) -> list[Call]:
+            read.append(text)
+            return []
+
+    policy = tiny_policy()
+    symbols = {symbol: id for id, symbol in enumerate(["<pad>", "<eos>", "say", "yes", "."])}
+    words = Tokenizer(models.WordLevel(symbols))
+    words.decoder = decoders.WordPiece(cleanup=False)
+    policy.tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=words, eos_token="<eos>", pad_token="<pad>", clean_up_tokenization_spaces=True
+    )
+    game = Game(lambda turn: None)
+    game.calls = Noting()
+
+    class Fixed(Recording):
+        def converse(self, *args: Any, **options: Any) -> Conversation:
+            class Playing(Conversation):
+                def reply(self, budgets: Mapping[int, int], given: Any) -> dict[int, Reply]:
+                    return {row: Reply([2, 3, 4, STOP], [-0.5] * 4, "stop") for row in budgets}
+
+            return Playing()
+
+    EpisodeSampler(Fixed([]), game, glue=PlainGlue(policy.tokenizer, "say", "say")).sample(
+        policy, [Prompt([2, 3], "say yes")]
+    )
+    assert read == ["say yes ."]
 
 
 def test_26_every_episode_is_closed_and_a_failure_to_close_is_one() -> None:
