@@ -19,6 +19,12 @@ Schema: TypeAlias = Mapping[str, Any]
 
 # Public methods of a class of tools that the policy does not call.
 NO_TOOLS = frozenset({"start", "close"})
+# Methods of TRL's environments that are no tools, and what they are here.
+OF_TRL = {
+    "get_reward": "take get_reward out and judge the object by a function reward with the parameter episode, as "
+    "episode.workbench, or name it _get_reward",
+    "reset": "name reset(**row) start(row)",
+}
 
 _EXAMPLE = (
     "Write it as in\n"
@@ -41,11 +47,17 @@ def functions_of(tools: Tools) -> list[Callable[..., Any]]:
 
     Raises:
         TypeError: Something among them is no function.
-        ValueError: There is none, or two have the same name.
+        ValueError: There is none, two have the same name, or a class has the methods by which TRL begins an episode
+            and pays for it.
     """
     functions: list[Any]
     if isinstance(tools, type):
         names = [name for name in dir(tools) if not name.startswith("_") and name not in NO_TOOLS]
+        if foreign := [name for name in names if name in OF_TRL]:
+            raise ValueError(
+                f"{tools.__name__} has {' and '.join(foreign)}, as an environment of TRL has, and the policy could "
+                f"call that as a tool: {'; '.join(OF_TRL[name] for name in foreign)}"
+            )
         functions = [found for name in names if inspect.isroutine(found := inspect.getattr_static(tools, name))]
         functions = [found.__func__ if isinstance(found, staticmethod | classmethod) else found for found in functions]
         what = f"{tools.__name__} has no public method"

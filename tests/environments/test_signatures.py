@@ -228,3 +228,28 @@ def test_what_is_no_tool_is_refused() -> None:
         functions_of(object)
     with pytest.raises(ValueError, match="two tools have the name 'look'"):
         functions_of([look, look])
+
+
+def test_a_class_written_for_trl_gives_the_policy_neither_its_reward_nor_a_new_beginning() -> None:
+    class Written:
+        def reset(self, **row: object) -> str:
+            return ""
+
+        def get_reward(self) -> float:
+            return 1.0
+
+        def guess(self, number: int) -> str:
+            """Guess.
+
+            Args:
+                number: The guess.
+            """
+            return "no"
+
+    with pytest.raises(ValueError, match=r"Written has get_reward and reset, .*episode.workbench.*start\(row\)"):
+        functions_of(Written)
+    del Written.reset
+    with pytest.raises(ValueError, match=r"Written has get_reward, .*could call that"):
+        functions_of(Written)
+    del Written.get_reward
+    assert [function.__name__ for function in functions_of(Written)] == ["guess"]
