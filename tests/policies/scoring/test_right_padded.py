@@ -105,6 +105,8 @@ def test_a_model_that_looks_behind_is_found_out() -> None:
     assert "log-probabilities differ by" in find_fault(policy, RightPadded(), rollout([(2, 3), (6, 2)]))
 
 
-@pytest.mark.parametrize(("rows", "reason"), [([(3, 0), (2, 0)], "no completion"), ([(0, 2), (1, 2)], "a prompt")])
+@pytest.mark.parametrize(
+    ("rows", "reason"), [([(3, 0), (2, 0)], "no token of a minibatch is scored"), ([(0, 2), (1, 2)], "a prompt")]
+)
 def test_rows_that_predict_nothing_are_left_to_others(rows: list[tuple[int, int]], reason: str) -> None:
     assert reason in RightPadded().why_not(tiny_policy(), rollout(rows))
