@@ -1,4 +1,4 @@
-r"""Two-step word problems with numbers of three and four digits: what to do with them, and a calculator that does it."""
+r"""Two-step word problems with numbers of three and four digits, and demonstrations of how a calculator solves them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ class Wording(NamedTuple):
 
 TRAINED = (
     Wording("{a} * {b} + {c}", "{name} has {a} boxes of {b} {things}, and {c} more. How many {things} is that?"),
-    Wording("{a} * {b} + {c}", "A hall has {a} rows of {b} {things}, and {c} are outside. How many {things} are there?"),
+    Wording(
+        "{a} * {b} + {c}", "A hall has {a} rows of {b} {things}, and {c} are outside. How many {things} are there?"
+    ),
     Wording("{a} * {b} - {c}", "{name} buys {a} bags of {b} {things} and gives {c} away. How many {things} are left?"),
     Wording("{a} * {b} - {c}", "Of {a} boxes with {b} {things} each, {c} {things} are broken. How many are whole?"),
     Wording("{a} + {b} - {c}", "{name} has {a} {things}, finds {b} and loses {c}. How many {things} are there now?"),
@@ -47,7 +49,9 @@ TRAINED = (
     Wording("({a} - {b}) * {c}", "A box had {a} {things} and {b} were taken out. How many are in {c} such boxes?"),
 )
 NEW = (
-    Wording("{a} * {b} + {c}", "A truck brings {a} crates of {b} {things}, and {c} were here before. How many are here?"),
+    Wording(
+        "{a} * {b} + {c}", "A truck brings {a} crates of {b} {things}, and {c} were here before. How many are here?"
+    ),
     Wording("{a} * {b} - {c}", "A shop gets {a} packs of {b} {things} and sells {c} {things}. How many does it keep?"),
     Wording("{a} + {b} - {c}", "A ship carries {a} {things}, takes on {b} and unloads {c}. How many are on board?"),
     Wording("{a} - {b} - {c}", "A store had {a} {things}. A fire took {b} and a flood {c}. How many are still there?"),
