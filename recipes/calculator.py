@@ -86,7 +86,7 @@ def main(options: Namespace) -> None:
 if __name__ == "__main__":
     parser = recipe_parser(__doc__, steps=12)
     parser.add_argument("--model", type=Path, help="folder of an instruction model, SmolLM2-135M-Instruct otherwise")
-    parser.add_argument("--priming", type=int, default=10, help=f"steps of SFT, of {SHOWN} demonstrations each")
+    parser.add_argument("--priming", type=int, default=5, help=f"steps of SFT, of {SHOWN} demonstrations each")
     parser.add_argument("--rate", type=float, default=5e-4, help="learning rate of GRPO")
     parser.add_argument("--without-tool", action="store_true", help="the control: equations, worked out by the model")
     main(parser.parse_args())
