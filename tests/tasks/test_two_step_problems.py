@@ -73,7 +73,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
     model = folder / "rlframework" / "smollm2" / f"{VERSION}-transformers-{transformers.__version__}"
     said = [two_step_problems.SYSTEM_PROMPT, two_step_problems.WITHOUT_TOOL, *NAMES, *THINGS]
-    words = " ".join([*said, *(wording.text for wording in (*TRAINED, *NEW))])
+    # The name of the role begins the text, as it follows a tag: without a blank before it.
+    words = " ".join(["tool", *said, *(wording.text for wording in (*TRAINED, *NEW))])
     tokenizer = tiny_tokenizer(words, characters=string.printable, pieces=["calculate("])
     tokenizer.save_pretrained(model)
     tiny_qwen3(vocab_size=len(tokenizer), max_position_embeddings=1024).save_pretrained(model)
