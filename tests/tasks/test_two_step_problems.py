@@ -15,7 +15,7 @@ from rlframework.environments import TemplateGlue
 from rlframework.tasks import two_step_problems
 from rlframework.tasks.calculator import LineCalls, calculate
 from rlframework.tasks.smollm2 import VERSION
-from rlframework.tasks.tiny.tokenizer import tiny_tokenizer
+from rlframework.tasks.tiny.tokenizer import CHAT_TEMPLATE, tiny_tokenizer
 from rlframework.tasks.two_step_problems import NEW, TRAINED, with_calculator, without_calculator
 from rlframework.tasks.word_problems import NAMES, THINGS
 from rlframework.testing.tiny import tiny_qwen3
@@ -72,10 +72,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a cache in which a tiny model with a chat template lies where the real one would."""
     folder = tmp_path_factory.mktemp("cache")
     model = folder / "rlframework" / "smollm2" / f"{VERSION}-transformers-{transformers.__version__}"
-    said = [two_step_problems.SYSTEM_PROMPT, two_step_problems.WITHOUT_TOOL, *NAMES, *THINGS]
-    # The name of the role begins the text, as it follows a tag: without a blank before it.
-    words = " ".join(["tool", *said, *(wording.text for wording in (*TRAINED, *NEW))])
-    tokenizer = tiny_tokenizer(words, characters=string.printable, pieces=["calculate("])
+    said = [two_step_problems.SYSTEM_PROMPT, two_step_problems.WITHOUT_TOOL, *(one.text for one in (*TRAINED, *NEW))]
+    # A word has another token at the beginning of a line than behind a blank; the name of the role stands behind a tag.
+    words = "\n".join(["tool", *NAMES, " ".join(["", *NAMES, *THINGS]), *said])
+    # SmolLM2's own opens no working either.
+    chats = CHAT_TEMPLATE.replace(" + OPENING", "")
+    tokenizer = tiny_tokenizer(words, characters=string.printable, pieces=["calculate("], chat_template=chats)
     tokenizer.save_pretrained(model)
     tiny_qwen3(vocab_size=len(tokenizer), max_position_embeddings=1024).save_pretrained(model)
     return folder
