@@ -96,6 +96,7 @@ def test_the_recipe_runs_with_its_tool_and_leaves_what_it_promises(cache: Path, 
     assert (folder / "policy" / "adapter_model.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_the_control_has_no_tool(cache: Path, tmp_path: Path) -> None:
     command = ["recipes/calculator.py", "--smoke", "--without-tool", "--output", tmp_path]
     done = forked.run(*command, XDG_CACHE_HOME=str(cache))
