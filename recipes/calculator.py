@@ -65,7 +65,7 @@ def main(options: Namespace) -> None:
 
     everywhere: dict[str, Any] = {"accelerator": "cpu", "precision": precision.trainer, "gradient_clip_val": 1.0}
     everywhere |= {"log_every_n_steps": 1, "enable_checkpointing": False}
-    sft = SFT(policy, demonstrations_per_step=SHOWN, learning_rate=1e-3, warmup_steps=2, seed=seed)
+    sft = SFT(policy, demonstrations_per_step=SHOWN, learning_rate=1e-3, schedule="constant", seed=seed)
     pl.Trainer(max_epochs=1, logger=AppendingCSVLogger(run, "sft"), **everywhere).fit(sft, lessons)
     comparison.add("base + SFT", policy)
     comparison.print()
