@@ -56,8 +56,8 @@ def main(options: Namespace) -> None:
     if options.without_tool:
         lesson, asked, sampler = task.without_calculator, task.WITHOUT_TOOL, sampler.replace(max_tokens=32)
     else:
-        limits = {"max_turns": task.MAX_TURNS, "max_turn_tokens": task.MAX_TURN_TOKENS}
-        sampler = EpisodeSampler(sampler, Toolbox([calculate], calls=LineCalls()), **limits)
+        tools = Toolbox([calculate], calls=LineCalls())
+        sampler = EpisodeSampler(sampler, tools, task.MAX_TURNS, task.MAX_TURN_TOKENS)
     lessons = DemonstrationDataModule([lesson(row) for row in problems.train[:shown]], system_prompt=asked)
     data = PromptDataModule(problems.train[shown:], problems.heldout, system_prompt=asked)
     comparison = Comparison(data.tokenize("validation", policy.tokenizer), sampler.for_evaluation(), MEASURES, 32)
