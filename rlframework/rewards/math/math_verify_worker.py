@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from rlframework.rewards.math.answers import Words
 from rlframework.rewards.pool import CallResult, WorkerPool
 
-CPU_LIMIT_S = 1.0
+# Three times what a right integral takes on a slow processor.
+CPU_LIMIT_S = 2.0
 # What hangs without computing; on a busy machine the processor time of a call may take long.
 LIMIT_S = 60.0
 MEMORY_MB = 1_024
