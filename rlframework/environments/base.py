@@ -16,7 +16,7 @@ from rlframework.utilities.arguments import Checked
 
 @dataclass(frozen=True)
 class Observation:
-    """What an environment answers to a turn of the policy.
+    """Observation: an environment's answer to a turn of the policy.
 
     Args:
         texts: What the policy reads next: a text, or a list with one for each call of the turn, in their order.

@@ -22,7 +22,7 @@ class Job(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a call.
+    """Outcome of a tool call: the value that it returned, or its error.
 
     Args:
         value: What the function returned.

@@ -11,7 +11,7 @@ from rlframework.turns import Call
 
 
 class MalformedError(ValueError):
-    """What the policy wrote is no call; the message is what it is told."""
+    """Raised for a tool call that cannot be read as JSON; the message is what the policy is told."""
 
 
 def decode(text: str, start: int = 0) -> tuple[Any, int]:

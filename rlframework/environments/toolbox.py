@@ -112,7 +112,7 @@ class Toolbox(Environment):
 
 
 class ToolEpisode(Episode):
-    """One row's tools.
+    """Episode of a row with the tools of a `Toolbox`.
 
     Args:
         toolbox: Whose limits and schemas hold.

@@ -260,7 +260,7 @@ class WeightedSum(RewardModel):
         return all(term.reward.can_judge(prompt) for term in self.terms if term.required and term.weight != 0)
 
     def components(self) -> list[Component]:
-        """Return the terms."""
+        """Return the weighted terms of the sum, as named components."""
         return self.terms
 
     def score(self, completions: Completions) -> Judgement:

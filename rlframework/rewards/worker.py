@@ -49,7 +49,7 @@ class UnsentResultError(Exception):
 
 
 class Raised(NamedTuple):
-    """What a function raised, as text: an exception may have no way to another process.
+    """Exception as text, with the names of its classes: it may have no way to another process.
 
     Args:
         kinds: The full names of its class and of all above it.

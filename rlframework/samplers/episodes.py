@@ -288,7 +288,7 @@ class _Row:
         self.given: list[int] = []
 
     def start(self) -> None:
-        """Begin the episode."""
+        """Start the row's episode in the environment."""
         with self._working():
             self._episode = self._started()
 

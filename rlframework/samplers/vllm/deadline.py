@@ -77,7 +77,7 @@ class DeadlineTransport(httpx.BaseTransport):
         )
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all HTTP connections of this client."""
         self._pool.close()
 
 
