@@ -29,8 +29,7 @@ from tests.rewards.math.labelled_wrong_second_author import WRONG_SECOND_AUTHOR
 from tests.rewards.math.labelled_wrong_second_draw import WRONG_SECOND_DRAW
 from tests.rewards.math.labelled_wrong_third_reader import WRONG_THIRD_READER
 
-# Two calls up to their limit of processor time, and the start of a worker after each, on a slow processor.
-LIMIT_S = 20.0
+LIMIT_S = 5.0
 REFUSED = (Verdict.INCORRECT, Verdict.MALFORMED)
 
 Tables = dict[str, dict[str, list[tuple[str, str]]]]
