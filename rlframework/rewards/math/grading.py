@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from rlframework.rewards.math.answers import Answer, Letter, Words, read_answer
 from rlframework.rewards.math.compare import same
-from rlframework.rewards.math.math_verify_worker import ask_math_verify, is_at_fault, suits_math_verify
+from rlframework.rewards.math.math_verify_worker import ask_math_verify, gold_is_quick, suits_math_verify
 from rlframework.rewards.math.parser import read
 from rlframework.rewards.math.syntax import SCALARS, Quantity, Relation, has_variables
 from rlframework.rewards.numerals import parse_number
@@ -112,10 +112,14 @@ def _resolved(found: Sequence[Verdict | Question]) -> list[Verdict]:
 
 def _verdict(question: Question, outcome: CallResult) -> Verdict:
     gold, _ = question
+    blames_answer = False
     if outcome.failure and outcome.failure != "timeout":
-        # A machine out of memory strikes a call, too; what is the answer's doing happens again.
+        # First the gold, which fills the caches of the worker that took over. Then once more: a machine out of memory
+        # strikes a call, too, and what is the answer's doing happens again.
+        blames_answer = gold_is_quick(gold)
         [outcome] = ask_math_verify([question])
-    if outcome.failure and not is_at_fault(gold, outcome):
+    # The wall clock says nothing of an answer.
+    if outcome.failure and (outcome.failure == "timeout" or not blames_answer):
         return Verdict.ERROR
     # For what it cannot digest math-verify does not vouch.
     return Verdict.CORRECT if outcome.value else Verdict.INCORRECT

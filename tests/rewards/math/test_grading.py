@@ -215,6 +215,26 @@ def test_it_works_alone_in_a_fresh_process_without_torch():
     assert done.stdout.split() == ["correct", "incorrect", "False"], done.stderr
 
 
+COMPARES = r"""
+import sys
+from rlframework.rewards.math.math_verify_worker import equal_both_ways
+from rlframework.rewards.worker import import_ahead
+
+import_ahead(equal_both_ways)
+before = set(sys.modules)
+for pair in ((r"\sum_{k=1}^{n} k^2", "7"), (r"\int_0^1 x^2 dx", r"\int_0^1 x^3 dx"), (r"\int_0^{\pi} \sin x dx", "2")):
+    equal_both_ways(*pair)
+print(len(before & {"sympy.physics.units"}), *sorted(set(sys.modules) - before))
+"""
+
+
+def test_no_comparison_pays_for_imports_of_sympy():
+    """They took 0.5 s of the one second that a comparison has, on a slow processor."""
+    known, *imported = subprocess.check_output([sys.executable, "-"], input=COMPARES, text=True).split()
+    assert known == "1"
+    assert [name for name in imported if name.startswith("sympy.")] in ([], ["sympy.assumptions.wrapper"])
+
+
 def test_a_template_of_ones_own():
     template = AnswerTemplate("<think>", "</think>", "<answer>", "</answer>", working_opened_by_prompt=False)
     assert grade("<think>so</think><answer>18</answer>", "18", template=template) == "correct"
