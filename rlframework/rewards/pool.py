@@ -74,6 +74,8 @@ class WorkerPool:
         cpu_limit_s: Seconds of processor time for one call, on all cores together; no limit if None. Processes that the
             function starts are not counted.
         memory_mb: Mebibytes of address space that a worker may take beyond what its imports took; no limit if None.
+        prepare: Called once in each worker before its first call and before any clock, such as to fill caches; a
+            function like the others, without arguments.
 
     Raises:
         ValueError: A function that another process cannot import, such as a lambda or a method of an instance.
@@ -95,10 +97,12 @@ class WorkerPool:
         limit_s: float = 5.0,
         memory_mb: int | None = None,
         cpu_limit_s: float | None = None,
+        prepare: Callable[[], Any] | None = None,
     ) -> None:
         functions = function if isinstance(function, Mapping) else {"": function}
         places = {name: importable(one) for name, one in functions.items()}
-        self.setup = {"functions": places, "memory_mb": memory_mb, "cpu_limit_s": cpu_limit_s}
+        ahead = None if prepare is None else importable(prepare)
+        self.setup = {"functions": places, "prepare": ahead, "memory_mb": memory_mb, "cpu_limit_s": cpu_limit_s}
         self.workers = workers
         self.limit_s = limit_s
         self._forget()

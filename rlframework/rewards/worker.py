@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -33,6 +34,10 @@ def main(descriptor: int) -> None:
         functions = {name: load(**place) for name, place in setup["functions"].items()}
         for function in functions.values():
             import_ahead(function)
+        if setup["prepare"]:
+            # What fails here fails in the first call, which says so.
+            with suppress(Exception):
+                load(**setup["prepare"])()
         if setup["memory_mb"]:
             limit_memory(setup["memory_mb"])
         channel.send(("ready", None, 0.0))

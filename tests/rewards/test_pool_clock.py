@@ -99,6 +99,37 @@ def test_what_no_call_can_reach_is_not_imported(slow_function):
     assert time.monotonic() - started < IMPORT_S
 
 
+def prepared(seconds):
+    return _PREPARED
+
+
+_PREPARED = []
+
+
+def prepare():
+    while time.process_time() < 1.0:
+        pass
+    _PREPARED.append(os.getpid())
+
+
+def test_what_is_prepared_takes_no_time_of_a_call_and_is_done_in_every_worker_once():
+    pool = WorkerPool(prepared, workers=2, limit_s=30.0, cpu_limit_s=0.3, prepare=prepare)
+    outcomes = pool.map([(0,)] * 6)
+    pool.close()
+    assert [outcome.failure for outcome in outcomes] == [None] * 6
+    assert all(len(outcome.value) == 1 for outcome in outcomes)
+
+
+def test_a_preparation_that_fails_leaves_the_word_to_the_calls():
+    pool = WorkerPool(compute, limit_s=30.0, prepare=fails)
+    assert pool.map([(0.01,)])[0].value == "done"
+    pool.close()
+
+
+def fails():
+    raise ImportError("nothing of that name")
+
+
 @pytest.fixture
 def computing():
     pool = WorkerPool(compute, limit_s=30.0, cpu_limit_s=0.3)

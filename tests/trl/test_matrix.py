@@ -24,11 +24,13 @@ from tests.trl.runs import Case, Run, quiet
 def test_the_same_numbers(name):
     """In brackets the worst that was measured, on x86; several times that is the rounding of another machine."""
     found = errors(MATRIX[name])
-    # Rounding of the KL of whole completions that RLOO has in them: of the worst case 9e-16 are left in float64.
-    assert found.advantages < 2e-6  # [1.1e-6]
+    if found.advantages >= 1e-6 or found.loss >= 5e-6:
+        # Rounding is gone in float64, and a fault is not: 065-rloo and 042-cispo, of which 9e-16 and 7e-15 are left.
+        found = errors(MATRIX[name], double=True)
+        assert max(found.advantages, found.loss) < 1e-12
+    assert found.advantages < 1e-6  # [6e-7]
     assert found.logprobs < 1e-5  # [2e-6]
-    # Of the worst case 7e-15 are left in float64.
-    assert found.loss < 1e-5  # [5.3e-6]
+    assert found.loss < 5e-6  # [2e-6]
     assert found.gradient < 1e-4  # [3e-5]
     assert found.eval_loss < 5e-6  # [3e-7]
     assert max(found.metrics.values()) < 1e-5, found.metrics  # [4e-6]

@@ -112,14 +112,11 @@ def _resolved(found: Sequence[Verdict | Question]) -> list[Verdict]:
 
 def _verdict(question: Question, outcome: CallResult) -> Verdict:
     gold, _ = question
-    blames_answer = False
-    if outcome.failure and outcome.failure != "timeout":
-        # First the gold, which fills the caches of the worker that took over. Then once more: a machine out of memory
-        # strikes a call, too, and what is the answer's doing happens again.
-        blames_answer = gold_is_quick(gold)
+    if outcome.failure in ("crash", "exception"):
+        # A machine out of memory strikes a call, too; what is the answer's doing happens again.
         [outcome] = ask_math_verify([question])
     # The wall clock says nothing of an answer.
-    if outcome.failure and (outcome.failure == "timeout" or not blames_answer):
+    if outcome.failure and (outcome.failure == "timeout" or not gold_is_quick(gold)):
         return Verdict.ERROR
     # For what it cannot digest math-verify does not vouch.
     return Verdict.CORRECT if outcome.value else Verdict.INCORRECT

@@ -58,13 +58,6 @@ def equal_both_ways(gold: str, answer: str) -> bool:
     Its own time limits are off: they count the wall clock, do not work in C, and take an answer that came too late for
     a wrong one, as it does one on which it failed. The pool has the word.
     """
-    # What sympy imports in the middle of a sum or an integral: named here, no call's clock pays for it.
-    import sympy.integrals.heurisch
-    import sympy.integrals.manualintegrate
-    import sympy.integrals.risch
-    import sympy.physics.units
-    import sympy.sets.handlers.issubset
-    import sympy.sets.setexpr  # noqa: F401
     from math_verify import LatexExtractionConfig, parse, verify
 
     logging.getLogger("math_verify").setLevel(logging.ERROR)  # It warns that its limits are off.
@@ -87,4 +80,12 @@ def _without_i(text: str) -> str:
     return re.sub(r"(\\[A-Za-z]+)|i", lambda found: found[1] or f"{{{letter}}}", text)
 
 
-_POOL = WorkerPool(equal_both_ways, limit_s=LIMIT_S, memory_mb=MEMORY_MB, cpu_limit_s=CPU_LIMIT_S)
+def compare_each_kind() -> None:
+    """Compare a sum and an integral with a number: the first ones import half of sympy and fill its tables."""
+    equal_both_ways(r"\sum_{k=1}^{n} k^2", "7")
+    equal_both_ways(r"\int_0^1 x^2 dx", "7")
+
+
+_POOL = WorkerPool(
+    equal_both_ways, limit_s=LIMIT_S, memory_mb=MEMORY_MB, cpu_limit_s=CPU_LIMIT_S, prepare=compare_each_kind
+)
