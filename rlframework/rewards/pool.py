@@ -209,7 +209,8 @@ class Worker:
         self.cpu_limit_s = setup["cpu_limit_s"]
         self.channel, theirs = multiprocessing.Pipe()
         # -P: or the folder of the script would come first, where `numbers` and `math` are not Python's.
-        command = [sys.executable, "-P", str(Path(__file__).with_name("worker.py")), str(theirs.fileno())]
+        file = str(Path(__file__).with_name("worker.py"))
+        command = [sys.executable, "-P", file, str(theirs.fileno()), str(os.getpid())]
         # A group of its own: an interrupt from the keyboard is the parent's to handle, and a kill reaches children.
         self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], start_new_session=True)  # noqa: S603
         self.parent = os.getpid()

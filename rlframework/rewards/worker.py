@@ -9,6 +9,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -47,6 +48,13 @@ def main(descriptor: int) -> None:
         channel.send(("broken", traceback.format_exc(), 0.0))
         return
     serve(channel, functions.get("") or partial(chosen, functions), setup["cpu_limit_s"])
+
+
+def end_with(parent: int) -> None:
+    """End this process and all that it has started once its parent is gone, which may have been killed in a call."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os.killpg(0, signal.SIGKILL)
 
 
 class UnsentResultError(Exception):
@@ -205,4 +213,5 @@ def limit_memory(megabytes: int) -> None:
 
 
 if __name__ == "__main__":
+    threading.Thread(target=end_with, args=(int(sys.argv[2]),), daemon=True).start()
     main(int(sys.argv[1]))

@@ -192,6 +192,24 @@ def test_a_fork_leaves_the_workers_to_its_parent():
     pool.close()
 
 
+BUSY = """
+from rlframework.rewards.pool import WorkerPool
+from tests.rewards.pool_functions import act
+pool = WorkerPool(act, limit_s=600)
+print(pool.map([("pid",)])[0].value, flush=True)
+pool.map([("child",)])
+"""
+
+
+def test_a_run_that_is_killed_in_a_call_leaves_no_process():
+    with subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE, text=True) as run:
+        group = int(run.stdout.readline())
+        while len(processes_of(group)) < 2:
+            time.sleep(0.05)
+        run.kill()
+    assert gone(group)
+
+
 @pytest.mark.parametrize("function", [lambda: 1, [].append], ids=["lambda", "method of an instance"])
 def test_a_function_that_no_process_finds_is_refused(function):
     with pytest.raises(ValueError, match="cannot be imported by another process"):

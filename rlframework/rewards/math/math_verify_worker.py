@@ -59,6 +59,7 @@ def equal_both_ways(gold: str, answer: str) -> bool:
     a wrong one, as it does one on which it failed. The pool has the word.
     """
     from math_verify import LatexExtractionConfig, parse, verify
+    from sympy import sympify
 
     logging.getLogger("math_verify").setLevel(logging.ERROR)  # It warns that its limits are off.
     reading = [LatexExtractionConfig()]
@@ -69,6 +70,9 @@ def equal_both_ways(gold: str, answer: str) -> bool:
     # An empty reading equals nothing; a text that came back as text was not understood.
     if not all(sides) or any(isinstance(side[0], str) for side in sides):
         return False
+    # Alike but for the name of what is summed over, as most right answers are: working them out may take seconds.
+    if len({sympify(side[0]).as_dummy() for side in sides}) == 1:
+        return True
     return all(verify(*order, timeout_seconds=None, strict=True, raise_on_error=True) for order in (sides, sides[::-1]))
 
 
