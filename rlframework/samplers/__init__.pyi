@@ -9,6 +9,7 @@ from .uncached import UncachedSampler
 from .unsloth import UnslothSampler
 from .unsloth_engine import UnslothEngineSampler
 from .vllm import DiskSync, LoRASync, ServerError, VLLMSampler, WeightSync
+from .wrapper import SamplerWrapper
 
 __all__ = [
     "BatchedSampler",
@@ -20,6 +21,7 @@ __all__ = [
     "GroupSampler",
     "LoRASync",
     "Reply",
+    "SamplerWrapper",
     "ServerError",
     "SharedPrefixSampler",
     "SpreadFilter",

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlframework.completions import Completion, Completions, StopReason
+from rlframework.completions import Completion, Completions
 from rlframework.functional.sampling import inverse_cdf_sample, truncated
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
@@ -60,13 +60,7 @@ class BatchedSampler(GroupSampler):
     def converse(
         self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0, stops: frozenset[int] = frozenset()
     ) -> Conversation:
-        """Begin a conversation of ``N * G`` rows, which are sampled turn by turn; for `EpisodeSampler`.
-
-        Args:
-            policy: The policy to sample from, with the weights it has now.
-            prompts: ``N`` prompts, in the order of the rows.
-            step: Number of the rollout, a part of the seed.
-            stops: Ids that end a turn, besides those that end a completion.
+        """Begin a conversation, as `GroupSampler.converse`, that any policy can go on with.
 
         Raises:
             ValueError: A prompt and the token budget together exceed what the model can read, or a prompt is empty.
@@ -106,14 +100,3 @@ class BatchedSampler(GroupSampler):
         numbers = torch.from_numpy(np.stack([np.random.default_rng(key).random(self.max_tokens) for key in keys]))
         # Apple's GPUs have no float64.
         return numbers.to(torch.float32 if device.type == "mps" else torch.float64).to(device)
-
-    def _completions(self, policy: Policy, rows: list[Prompt], tokens: Tensor, logprobs: Tensor) -> Completions:
-        stops = policy.eos_ids
-        completions = []
-        for prompt, ids, scores in zip(rows, tokens.tolist(), logprobs.tolist(), strict=True):
-            end = next((position for position, token in enumerate(ids) if token in stops), None)
-            kept = len(ids) if end is None else end + 1
-            text = policy.decode(ids[: kept if end is None else end])
-            reason: StopReason = "length" if end is None else "stop"
-            completions.append(Completion(prompt, ids[:kept], text, reason, scores[:kept]))
-        return Completions(completions, self.group_size)

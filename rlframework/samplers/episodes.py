@@ -9,7 +9,7 @@ import time
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, Self, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
@@ -21,9 +21,9 @@ from rlframework.environments.glue import Glue, encoded
 from rlframework.environments.template_glue import TemplateGlue
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
-from rlframework.rewards.base import RewardModel
-from rlframework.samplers.base import GroupSampler, Progress
+from rlframework.samplers.base import GroupSampler
 from rlframework.samplers.conversation import Conversation, Reply
+from rlframework.samplers.wrapper import SamplerWrapper
 from rlframework.turns import Turn
 from rlframework.utilities.arguments import at_least
 from rlframework.utilities.daemon_threads import DaemonExecutor
@@ -43,7 +43,7 @@ _FAULTS = (Exception, CancelledError)
 T = TypeVar("T")
 
 
-class EpisodeSampler(GroupSampler):
+class EpisodeSampler(SamplerWrapper):
     """Samples episodes: the policy's turns by the sampler inside, and between them what an environment says.
 
     An episode is one completion. Its ids hold all turns, and what the environment gave is read but not learned from.
@@ -105,11 +105,7 @@ class EpisodeSampler(GroupSampler):
         role: Literal["tool", "user"] = "tool",
         threads: int | None = None,
     ) -> None:
-        settings = ("group_size", "max_tokens", "temperature", "seed", "top_k", "top_p", "min_p")
-        super().__init__(**{name: getattr(sampler, name) for name in settings})
-        self.samples_policy_itself = sampler.samples_policy_itself  # type: ignore[misc]
-        self.correction = sampler.correction
-        self.sampler = sampler
+        super().__init__(sampler)
         self.environment = environment
         at_least(self, 1, max_turns=max_turns, max_turn_tokens=max_turn_tokens)
         at_least(self, 8, max_observation_tokens=max_observation_tokens)
@@ -209,23 +205,13 @@ class EpisodeSampler(GroupSampler):
             at_once = min(self.threads or len(rows), conversation.at_once)
             DaemonExecutor(at_once).gather(play, range(len(rows)), told)
 
-    def groups_from(self, prompts: int) -> int:
-        """Return how many groups come back for this many prompts: as the sampler inside has it."""
-        return self.sampler.groups_from(prompts)
-
-    @contextmanager
-    def reporting(self, progress: Progress) -> Iterator[None]:
-        """Enter a context in which the progress of each turn is reported, or of each episode where they go on apart."""
-        with super().reporting(progress), self.sampler.reporting(progress):
-            yield
-
     def check_prompts(self, prompts: Sequence[Prompt]) -> None:
         """Refuse prompts that do not show the environment's tools to the policy.
 
         Raises:
             ValueError: A tool that the prompts have to show is not in one.
         """
-        self.sampler.check_prompts(prompts)
+        super().check_prompts(prompts)
         names = [tool.__name__ for tool in self.environment.tools] if self.environment.tools_are_shown else []
         hidden = [prompt for prompt in prompts if not all(name in prompt.text for name in names)]
         if hidden:
@@ -235,18 +221,6 @@ class EpisodeSampler(GroupSampler):
                 "tools, which shows them by the chat template; or say Toolbox(..., tools_are_shown=False) for a policy "
                 "that has learned what it can call"
             )
-
-    def judges(self) -> list[RewardModel]:
-        """Return the rewards of filters inside."""
-        return self.sampler.judges()
-
-    def replace(self, **changes: Any) -> Self:
-        """Return a copy with other settings, of the episodes or of the sampler inside."""
-        names = ("environment", "max_turns", "max_turn_tokens", "max_observation_tokens", "glue", "role", "threads")
-        own = {name: changes.pop(name) for name in names if name in changes}
-        other = super().replace(**own, **changes)
-        other.sampler = self.sampler.replace(**changes)
-        return other
 
 
 class _Row:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
 
 from rlframework.completions import Completion, Completions
 from rlframework.functional.advantages import group_spread
@@ -13,11 +11,12 @@ from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel
 from rlframework.rewards.failure_limits import Counts, RewardLimits
-from rlframework.samplers.base import GroupSampler, Progress
+from rlframework.samplers.base import GroupSampler
+from rlframework.samplers.wrapper import SamplerWrapper
 from rlframework.utilities.distributed import on_any_rank, raise_together
 
 
-class DynamicSampling(GroupSampler):
+class DynamicSampling(SamplerWrapper):
     """Keeps groups whose rewards differ: the others teach a group-relative algorithm nothing (dynamic sampling).
 
     It is handed more prompts than it keeps groups, samples ``keep`` of them at a time, and stops when it has ``keep``
@@ -48,11 +47,7 @@ class DynamicSampling(GroupSampler):
         self, sampler: GroupSampler, reward: RewardModel, keep: int, reward_limits: RewardLimits | None = None
     ) -> None:
         self.keep = keep  # before the sampler checks itself
-        settings = ("group_size", "max_tokens", "temperature", "seed", "top_k", "top_p", "min_p")
-        super().__init__(**{name: getattr(sampler, name) for name in settings})
-        self.samples_policy_itself = sampler.samples_policy_itself  # type: ignore[misc]
-        self.correction = sampler.correction
-        self.sampler = sampler
+        super().__init__(sampler)
         self.reward = reward
         self.reward_limits = reward_limits or RewardLimits()
 
@@ -112,30 +107,13 @@ class DynamicSampling(GroupSampler):
         """The sampler inside, with the settings of this one."""
         return self.sampler.unfiltered
 
-    @contextmanager
-    def reporting(self, progress: Progress) -> Iterator[None]:
-        """Enter a context in which the sampler inside reports its progress."""
-        with self.sampler.reporting(progress):
-            yield
-
     def judges(self) -> list[RewardModel]:
         """Return the reward whose spread decides, and those of filters inside."""
         return [self.reward, *self.sampler.judges()]
 
-    def check_prompts(self, prompts: Sequence[Prompt]) -> None:
-        """Refuse what the sampler inside refuses."""
-        self.sampler.check_prompts(prompts)
-
     def for_evaluation(self) -> GroupSampler:
         """Return the inner sampler's evaluation: every held-out prompt is answered."""
         return self.sampler.for_evaluation()
-
-    def replace(self, **changes: Any) -> Self:
-        """Return a copy with other settings, of the filter or of the sampler inside."""
-        own = {name: changes.pop(name) for name in ("reward", "keep", "reward_limits") if name in changes}
-        other = super().replace(**own, **changes)
-        other.sampler = self.sampler.replace(**changes)
-        return other
 
 
 # Its name until 0.1.

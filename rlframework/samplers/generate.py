@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
-from rlframework.completions import Completions
+from rlframework.completions import Completion, Completions, StopReason
 from rlframework.policies.base import Policy
 from rlframework.policies.causal_lm import CausalLMPolicy
 from rlframework.policies.wrappers import unwrapped
@@ -70,7 +70,13 @@ class GenerateSampler(BatchedSampler):
         if processor.logits.isnan().any():
             raise RuntimeError("the policy's logits are NaN; its weights have diverged")
         tokens, logprobs = torch.stack(processor.tokens, 1), torch.stack(processor.logprobs, 1)  # (B, T)
-        return self._completions(policy, rows, tokens, logprobs)
+        completions = []
+        for prompt, drawn, scores in zip(rows, tokens.tolist(), logprobs.tolist(), strict=True):
+            end = next((place for place, token in enumerate(drawn) if token in policy.eos_ids), None)
+            kept = drawn if end is None else drawn[: end + 1]
+            reason: StopReason = "length" if end is None else "stop"
+            completions.append(Completion(prompt, kept, policy.decode(drawn[:end]), reason, scores[: len(kept)]))
+        return Completions(completions, self.group_size)
 
     def generate(self, policy: CausalLMPolicy, ids: Tensor, mask: Tensor, processor: DrawProcessor) -> None:
         """Run the model until all rows have ended; the processor keeps what it drew.

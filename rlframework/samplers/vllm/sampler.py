@@ -163,13 +163,7 @@ class VLLMSampler(GroupSampler):
     def converse(
         self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0, stops: frozenset[int] = frozenset()
     ) -> Conversation:
-        """Begin a conversation of ``N * G`` rows, a request for each row and turn, all on the weights of now.
-
-        Args:
-            policy: The policy to sample from, with the weights it has now.
-            prompts: ``N`` prompts, in the order of the rows.
-            step: Number of the rollout, a part of the seed.
-            stops: Ids that end a turn, besides those that end a completion.
+        """Begin a conversation, as `GroupSampler.converse`: a request for each row and turn, all on the weights of now.
 
         Raises:
             ServerError: As of `sample`.
