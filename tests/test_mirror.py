@@ -52,7 +52,6 @@ ELSEWHERE = {
     ("rewards", "rewards/test_answer.py"): "against_gold",
     ("rewards", "rewards/test_base.py"): "judgement",
     ("rewards", "rewards/test_event_loop.py"): "waiting",
-    ("rewards", "samplers/test_episodes.py"): "episode",
     ("rewards", "rewards/test_failure_limits.py"): "verdict verified",
     ("rewards", "rewards/test_number_check.py"): "numerals",
     ("rewards", "rewards/test_pool.py"): "worker",

@@ -64,6 +64,11 @@ def functions_of(tools: Tools) -> list[Callable[..., Any]]:
     else:
         functions, what = [function for tool in tools for function in _given(tool)], "there are no tools"
     for function in functions:
+        if isinstance(function, type):
+            raise TypeError(
+                f"{function.__name__} is a class, and a list holds functions; pass the class alone, and its public "
+                "methods are the tools"
+            )
         if not inspect.isroutine(function) or function.__name__ == "<lambda>":
             raise TypeError(f"{function!r:.80} is no function with a name, as a tool has to be. {_EXAMPLE}")
     if not functions:

@@ -88,6 +88,7 @@ class StepEnvironment(Environment):
 
     Raises:
         ValueError: A negative seed.
+        TypeError: When an episode starts: actions are no texts, and there is no ``read``.
 
     Example:
         >>> class Walk:
@@ -190,12 +191,28 @@ class StepEnvironment(Environment):
             )
         episode = StepEpisode(self, simulator, luck)
         try:
+            self._refuse_unread(simulator)
             with global_numbers(seed if self.uses_global_random else None):
                 episode.first_observation, episode.info = _after_reset(simulator.reset(seed=seed))
         except Exception:
             episode.close()
             raise
         return episode
+
+    def _refuse_unread(self, simulator: Any) -> None:
+        """Refuse a simulator that takes no texts where nothing makes an action of a text: each turn would be refused.
+
+        Raises:
+            TypeError: It says so by its ``action_space``, and ``read`` is the default.
+        """
+        space = getattr(simulator, "action_space", None)
+        kind = getattr(getattr(space, "dtype", None), "kind", "U")
+        if self.read is str and kind not in "UO":
+            raise TypeError(
+                f"the actions of {type(_inner(simulator)).__name__} are {space}, and what a policy says is text: pass "
+                "StepEnvironment(read=...) a function from text to action, such as int or "
+                "ActionWords({'left': 0, 'right': 1})"
+            )
 
     def _seed_of(self, row: Mapping[str, Any]) -> int:
         if isinstance(self.seed, int):

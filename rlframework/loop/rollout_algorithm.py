@@ -197,7 +197,7 @@ class RolloutAlgorithm(Algorithm):
         completions = self._sampled(prompts, step)
         with self.together():
             scores = self.reward.evaluate(completions)
-        self._check_scores(scores)
+        self._check_scores(scores, completions)
         rollout = Rollout.of(
             completions, scores.total, pad_id=self.policy.pad_id, temperature=self.sampler.temperature
         ).to(self.device)
@@ -255,8 +255,8 @@ class RolloutAlgorithm(Algorithm):
             with unstoppable():
                 yield
 
-    def _check_scores(self, scores: Scores) -> None:
-        self.watch.scores(scores)
+    def _check_scores(self, scores: Scores, completions: Completions) -> None:
+        self.watch.scores(scores, completions)
         self.reward_limits.observe(scores.judgements, lambda counts: sum_over_replicas(self.trainer, counts))
 
     def _old_logprobs(self, rollout: Rollout, step: int) -> Tensor | None:

@@ -71,17 +71,29 @@ class RolloutWatch:
                 "logged as train/sampler_gap and sampler_correction=TokenTruncation() can make up for it"
             )
 
-    def scores(self, scores: Scores) -> None:
-        """Check scores, and warn if several rollouts in a row have taught nothing: no group with a spread."""
+    def scores(self, scores: Scores, completions: Completions) -> None:
+        """Check scores, and warn if several rollouts in a row have taught nothing: no group with a spread.
+
+        Args:
+            scores: Of a rollout.
+            completions: What was scored.
+        """
         flat = bool((group_spread(scores.total).nan_to_num(0.0) == 0).all())
         self._without_spread = self._without_spread + 1 if flat else 0
         if self._without_spread == _PATIENCE:
             paid = scores.total[~scores.total.isnan()]
             said = f"between {paid.min():.3g} and {paid.max():.3g}" if len(paid) else "nothing, as it abstained"
+            cut = sum(row.truncated for row in completions)
+            limits = (
+                f"{cut} of its {len(completions)} completions were cut by a limit: raise max_tokens, or max_turns and "
+                "max_turn_tokens of episodes? "
+                if cut
+                else ""
+            )
             rank_zero_warn(
                 f"In {_PATIENCE} rollouts in a row no group had completions with different rewards (the last paid "
-                f"{said}): there is nothing to learn from. Look at some completions (RolloutWriter) and their rewards: "
-                "does the prompt's template fit the model, does the reward read its answers (rlframework "
-                "reward-report), is the task too hard or too easy (rlframework probe), is the temperature "
+                f"{said}): there is nothing to learn from. {limits}Look at some completions (RolloutWriter) and "
+                "their rewards: does the prompt's template fit the model, does the reward read its answers "
+                "(rlframework reward-report), is the task too hard or too easy (rlframework probe), is the temperature "
                 "too low?"
             )

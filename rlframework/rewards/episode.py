@@ -9,10 +9,13 @@ from rlframework.rewards.base import RowReward
 class EpisodeReturn(RowReward):
     """Pays the return of an episode: the sum of the rewards of its steps.
 
-    A completion that is no episode abstains. A step counts also where the policy never read the answer to it.
+    A step counts also where the policy never read the answer to it.
 
     Args:
         name: Name of the component in logs.
+
+    Raises:
+        ValueError: A completion is no episode.
 
     Example:
         >>> from rlframework.prompt import Prompt
@@ -22,6 +25,11 @@ class EpisodeReturn(RowReward):
         1.0
     """
 
-    def score_row(self, completion: Completion) -> float | None:
-        """Return the sum, or None where there are no turns."""
-        return sum(turn.reward for turn in completion.turns) if completion.turns else None
+    def score_row(self, completion: Completion) -> float:
+        """Return the sum."""
+        if not completion.turns:
+            raise ValueError(
+                f"{self.name!r} adds up what an environment paid for the turns of an episode, and a completion of "
+                f"prompt {completion.prompt.index} has no turns: sample with EpisodeSampler(sampler, environment)"
+            )
+        return sum(turn.reward for turn in completion.turns)

@@ -23,6 +23,7 @@ from rlframework.utilities.ways_out import named
 Score: TypeAlias = float | None
 NAN = float("nan")
 LIMIT_S, BATCH_LIMIT_S = 10.0, 120.0
+_OF_EPISODES = ("turns", "calls", "episode")
 Source: TypeAlias = RewardModel | type[RewardModel] | Callable[..., Any]
 
 
@@ -31,9 +32,9 @@ class FunctionReward(RewardModel):
 
     Its parameters say what it gets: ``completion`` is the text, ``prompt`` the prompt's text, ``ids`` the token ids,
     ``parsed`` the answer within the template (None where it is broken or a limit cut it), and ``stop_reason`` why it
-    ended, such as ``"stop"`` or ``"length"``. Of an episode ``completion`` is the policy's last turn, ``turns`` and
-    ``calls`` are all of them, and ``episode`` is what the environment made for the row, in its last state. Any other
-    name is a column of the data. With ``**kwargs`` it gets all of these and
+    ended, such as ``"stop"`` or ``"length"``. Of an episode ``completion`` is the policy's last turn, and there are
+    ``turns`` and ``calls``, all of them, and ``episode``, which the environment made for the row, in its last state.
+    Any other name is a column of the data. With ``**kwargs`` it gets all of these and
     every column. A parameter with a default keeps it where the row has no such column. None abstains. A function that
     raises has failed to check that row: the row abstains, the failure is counted, and many of them stop the run.
 
@@ -112,10 +113,9 @@ class FunctionReward(RewardModel):
             "prompt": row.prompt.text,
             "ids": row.ids,
             "stop_reason": row.stop_reason,
-            "turns": row.turns,
-            "calls": row.calls,
-            "episode": row.episode,
         }
+        if _is_episode(row):
+            available |= {"turns": row.turns, "calls": row.calls, "episode": row.episode}
         if _open_ended(self.parameters) or "parsed" in self.parameters:
             available["parsed"] = self.template.answer_of(row)
         arguments = _arguments_of(self.parameters, {**row.prompt.row, **available}, row.prompt.column)
@@ -128,7 +128,8 @@ class BatchFunctionReward(RewardModel):
     """A function of all completions of a rollout at once: ``def f(completions, answer, ...) -> list[float | None]``.
 
     Every parameter is a list with one value for each completion, named as in `FunctionReward`, but that ``completions``
-    and ``prompts`` are the texts. The rows of a group stand together; with ``**kwargs`` it gets every column.
+    and ``prompts`` are the texts. The rows of a group stand together; with ``**kwargs`` it gets every column. Rows
+    whose environment failed are among them, maybe with an ``episode`` of None; what they are paid does not count.
 
     Args:
         function: What scores a batch, sync or async.
@@ -161,10 +162,13 @@ class BatchFunctionReward(RewardModel):
             "prompts": [row.prompt.text for row in completions],
             "ids": [row.ids for row in completions],
             "stop_reason": [row.stop_reason for row in completions],
-            "turns": [row.turns for row in completions],
-            "calls": [row.calls for row in completions],
-            "episode": [row.episode for row in completions],
         }
+        if any(map(_is_episode, completions)):
+            available |= {
+                "turns": [row.turns for row in completions],
+                "calls": [row.calls for row in completions],
+                "episode": [row.episode for row in completions],
+            }
         columns = {name: completions.column(name) for name in _shared_columns(completions)}
         arguments = _arguments_of(self.parameters, {**columns, **available}, completions.column)
         return _of_batch(self.name, self.function(**arguments), self.limit_s, len(completions))
@@ -316,8 +320,24 @@ def _arguments_of(
         if name in available:
             found[name] = available[name]
         elif parameter.default is parameter.empty:
-            found[name] = column(name)
+            found[name] = _of_an_episode(name, column) if name in _OF_EPISODES else column(name)
     return {**found, **available} if _open_ended(parameters) else found
+
+
+def _is_episode(row: Completion) -> bool:
+    return bool(row.turns) or row.failure is not None
+
+
+def _of_an_episode(name: str, column: Callable[[str], Any]) -> Any:
+    """Return the column of a name that an episode would have something for.
+
+    Raises:
+        KeyError: There is no such column either.
+    """
+    try:
+        return column(name)
+    except KeyError as error:
+        raise KeyError(f"{error.args[0]}. Of episodes there is {name!r} too: sample with EpisodeSampler") from None
 
 
 def _open_ended(parameters: Mapping[str, inspect.Parameter]) -> bool:

@@ -19,8 +19,8 @@ from rlframework.samplers.batched import BatchedSampler
 from rlframework.samplers.uncached import UncachedSampler
 from rlframework.utilities.distributed import from_all_ranks, is_sharded, on_any_rank
 
-# Tokens of a row that are compared, its last ones: a fault of padding, position or cache is in them too, and the logits
-# of all of a long row would take gigabytes.
+# Sampled tokens of a row that are compared, its last ones: a fault of padding, position or cache is in them too, and
+# the logits of all of a long row would take gigabytes.
 _COMPARED = 128
 
 
@@ -32,8 +32,8 @@ class SamplerCheck:
     minibatches have to agree with that. From then on one row of a rollout is, another each time: of the second one, and
     then as often as keeps the forward pass over that row below 1 % of the tokens that the steps between read.
 
-    Compared are means over the last 128 tokens of a row, in nats. They may be 0.02, and in half precision three times
-    what that itself is from float32.
+    Compared are means over the last 128 sampled tokens of a row, in nats. They may be 0.02, and in half precision three
+    times what that itself is from float32.
     """
 
     def __init__(self) -> None:
@@ -140,7 +140,8 @@ def _mean(gaps: Tensor, mask: Tensor) -> Tensor:
 def _ending(rollout: Rollout, row: int) -> Rollout:
     """Return a row with only its last tokens as completion; those before count as prompt."""
     one = rollout.select(slice(row, row + 1))
-    early = max(int(one.completion_mask.sum()) - _COMPARED, 0)
+    sampled_from_here = one.loss_mask[0].flip(0).cumsum(0).flip(0)  # (T,)
+    early = int((sampled_from_here > _COMPARED).sum())
     prompt: dict[str, Any] = {
         "prompt_ids": torch.cat([one.prompt_ids, one.completion_ids[:, :early]], dim=1),
         "prompt_mask": torch.cat([one.prompt_mask, one.completion_mask[:, :early]], dim=1),

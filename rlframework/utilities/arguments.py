@@ -383,7 +383,7 @@ def mistyped(
 
 def _held(name: str, value: Any, hint: Any) -> list[tuple[str, Any, Any]]:
     """Return what a container of the right kind holds, with its place and annotation."""
-    for one in typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else (hint,):
+    for one in _alternatives(hint):
         base, inner = typing.get_origin(one), typing.get_args(one)
         if base is Sequence and isinstance(value, (list, tuple)):
             return [(f"{name}[{place}]", held, inner[0]) for place, held in enumerate(value)]
@@ -405,7 +405,30 @@ def _way_out(name: str, value: Any, hint: Any, given: Mapping[str, Any], hints: 
         if crossed and not fits(given[other], its_hint):
             return f"{name} and {other} are exchanged; give them by name, {name}=..., {other}=..."
     ways = (way_to(one.__name__, value) for one in classes)
-    return next((way for way in ways if way), None) or _number(name, value, classes) or f"pass {_described(hint)}"
+    return (
+        next((way for way in ways if way), None)
+        or _listed(name, value, hint)
+        or _number(name, value, classes)
+        or (f"pass the class, {type(value).__name__}" if _any_class(value, hint) else f"pass {_described(hint)}")
+    )
+
+
+def _listed(name: str, value: Any, hint: Any) -> str | None:
+    """Return how to write the one thing of a list that was given without the list."""
+    for one in _alternatives(hint):
+        if typing.get_origin(one) is Sequence and not isinstance(value, str) and fits(value, typing.get_args(one)[0]):
+            said = getattr(value, "__name__", f"{type(value).__name__}(...)")
+            return f"pass a list, {name}=[{said}]"
+    return None
+
+
+def _any_class(value: Any, hint: Any) -> bool:
+    """Return whether any class belongs there, and an object of one was given."""
+    return type in _alternatives(hint) and type(value).__module__ != "builtins" and not isinstance(value, type)
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    return typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else (hint,)
 
 
 def _number(name: str, value: Any, classes: Collection[type]) -> str | None:
@@ -425,8 +448,7 @@ def _number(name: str, value: Any, classes: Collection[type]) -> str | None:
 
 def _classes(hint: Any) -> list[type]:
     """Return the classes that an annotation allows, apart from None and from what containers hold."""
-    inner = typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else (hint,)
-    bases = [typing.get_origin(one) or one for one in inner]
+    bases = [typing.get_origin(one) or one for one in _alternatives(hint)]
     return [one for one in bases if isinstance(one, type) and one is not types.NoneType]
 
 

@@ -119,6 +119,16 @@ def test_words_and_errors_with_an_empty_or_endless_message():
         ActionWords({})
 
 
+def test_a_simulator_of_numbers_is_refused_where_nothing_reads_them():
+    with pytest.raises(TypeError, match=r"actions of FrozenLakeEnv are Discrete\(4\).*read=.*ActionWords"):
+        StepEnvironment(lake, seed=0).start({}, numbers())
+
+    class Talking(Numbered):
+        action_space = gym.spaces.Text(10, charset="0123456789")
+
+    StepEnvironment(Talking, seed=0).start({}, numbers())
+
+
 def test_what_the_simulator_raises_is_a_failure():
     class Broken(Numbered):
         def step(self, action: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -87,6 +88,8 @@ def test_rollouts_that_teach_nothing_are_said_after_three(value: float, grpo: Ma
     (line,) = [line for line in lines if "nothing to learn from" in line]
     assert line.startswith("In 3 rollouts in a row")
     assert f"between {value:.3g} and {value:.3g}" in line
+    # Four tokens are too few for nearly every answer of an untrained policy.
+    assert re.search(r"1[0-6] of its 16 completions were cut by a limit: raise max_tokens", line)
 
 
 def test_one_that_teaches_starts_the_count_anew(grpo: Make, fit: Fit) -> None:

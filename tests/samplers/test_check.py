@@ -18,6 +18,7 @@ from rlframework.samplers import BatchedSampler, SharedPrefixSampler
 from rlframework.samplers.check import SamplerCheck
 from rlframework.testing import letter_prompts, letter_tokenizer
 from rlframework.testing.tiny import tiny_qwen3
+from rlframework.turns import Turn
 
 
 def make_policy(dtype: torch.dtype = torch.float32) -> CausalLMPolicy:
@@ -104,6 +105,23 @@ def test_another_distribution_stops_the_run_with_the_first_rollout(kind: type[Ba
     with pytest.raises(RuntimeError, match=r"log-probabilities that are .* nats .*allowed 0\.") as error:
         observe(SamplerCheck(), policy, kind(group_size=4, max_tokens=24), letter_prompts(4))
     assert "BatchedSampler agrees" in str(error.value)
+
+
+def test_sampled_tokens_are_compared_however_much_is_given_behind_them() -> None:
+    class Told(Biased):
+        samples_policy_itself = True
+
+        def sample(self, policy: Any, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
+            found, given = super().sample(policy, prompts, step=step), 150
+            for row in found:
+                said = len(row.ids)
+                row.turns = [Turn(0, said, "policy", row.text), Turn(said, said + given, "environment", "told")]
+                row.ids += [3] * given
+                row.logprobs += [0.0] * given
+            return found
+
+    with pytest.raises(RuntimeError, match="Told gives its tokens log-probabilities that are"):
+        observe(SamplerCheck(), make_policy(), Told(group_size=4, max_tokens=24), letter_prompts(4))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

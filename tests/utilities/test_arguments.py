@@ -21,6 +21,7 @@ from rlframework import DAPO, GRPO, RLOO, SFT, CausalLMPolicy, SharedPrefixSampl
 from rlframework.callbacks import RefreshReference, RolloutWriter, SavePolicy
 from rlframework.cli.lightning import main
 from rlframework.data import GSM8K, PromptDataModule
+from rlframework.environments import Toolbox
 from rlframework.rewards import (
     AnswerTemplate,
     CorrectAnswer,
@@ -119,6 +120,13 @@ USES: dict[str, tuple[Callable[[], Any], str, str]] = {
         "GRPO got sampler=",
         "SharedPrefixSampler(group_size=8)",
     ),
+    "a tool without a list": (lambda: Toolbox(accuracy), "Toolbox got tools=accuracy (function)", "tools=[accuracy]"),
+    "an object of tools": (
+        lambda: Toolbox(parts()[1]),
+        "Toolbox got tools=<CorrectAnswer>",
+        "the class, CorrectAnswer",
+    ),
+    "a class in a list of tools": (lambda: Toolbox([CorrectAnswer]), "CorrectAnswer is a class", "the class alone"),
     "a size as sampler": (lambda: GRPO(*parts()[:2], 8), "GRPO got sampler=8", "group_size=8"),
     "no sampler": (lambda: DAPO(*parts()[:2]), "DAPO lacks sampler", "DAPO(policy, reward, sampler"),
     "one too many": (lambda: DAPO(*parts(), 8), "DAPO takes 3 arguments", "by name"),

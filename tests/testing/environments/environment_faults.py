@@ -62,6 +62,14 @@ class KnowsFewWords(Game):
             return Observation({"4": "Higher.", "7": "Lower."}[turn.text])
 
 
+@caught_by("failures")
+class KnowsFewRows(Game):
+    """A column that not every row has."""
+
+    def start(self, row: Mapping[str, Any], luck: np.random.Generator) -> Episode:
+        return Guessing({"answer": row["solution"]}, luck)
+
+
 @caught_by("observations")
 class SaysBytes(Game):
     """What a pipe returns."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,15 @@ from rlframework.testing import CheckError, check_environment, letter_tokenizer
 from rlframework.testing.environments.checks import CHECKS
 from rlframework.testing.report import CheckStatus
 from rlframework.turns import Call, Turn
-from tests.testing.environments.environment_faults import OPTIONS, PLANTED, Game, Guessing, Hangs, TellsAtOnce
+from tests.testing.environments.environment_faults import (
+    OPTIONS,
+    PLANTED,
+    Game,
+    Guessing,
+    Hangs,
+    KnowsFewRows,
+    TellsAtOnce,
+)
 
 ROWS = [{"answer": secret, "lives": 5000} for secret in (4, 7, 11)]
 TURNS = ["4", "seven", "7", "11", "8"]
@@ -32,6 +41,12 @@ def test_it_is_caught_by_the_check_of_its_name(environment: type[Environment]) -
 
 def test_every_check_has_a_fault_that_it_has_to_catch() -> None:
     assert set(PLANTED.values()) == set(CHECKS)
+
+
+def test_a_start_that_raises_is_told_of_rows_and_not_of_turns() -> None:
+    report = check_environment(KnowsFewRows(), ROWS, TURNS, only="failures", raise_on_failure=False)
+    assert re.match(r"start\(\{.*\}.*\) raised KeyError: 'solution'", report["failures"].finding)
+    assert "every row of the data" in report["failures"].remedy
 
 
 class Dice(Guessing):

@@ -19,7 +19,7 @@ def failures(subject: Subject) -> str:
     """None of the given turns makes it raise."""
     steps = 0
     for row, script in subject.plays():
-        said = "at its start"
+        said = ""
         try:
             with subject.started(row) as episode:
                 for text in script:
@@ -30,6 +30,12 @@ def failures(subject: Subject) -> str:
         except Violation:
             raise
         except Exception as error:
+            if not said:
+                raise Violation(
+                    f"start({dict(row)!r:.80}) raised {described(error)}",
+                    "begin an episode of every row of the data: give columns that a row may lack a default, or leave "
+                    "such rows out of the data",
+                ) from error
             raise Violation(
                 f"{said} it raised {described(error)}",
                 "tell the policy what it did wrong in an Observation; an exception is a failure of the environment, "
@@ -101,8 +107,8 @@ def mutation(subject: Subject) -> str:
             changed = [name for name in {*own, *row} if repr(own.get(name)) != repr(row.get(name))]
             raise Violation(
                 f"it changed {', '.join(sorted(changed))} of a row",
-                "copy what an episode changes, say with copy.deepcopy(row['board']): the other rows of the group, the "
-                "rewards and the next rollout read the same row",
+                "copy what an episode changes, say with copy.deepcopy(row['board']): EpisodeSampler hands every "
+                "episode a copy of its row, and others who play it hand the row itself",
             )
         if said != script[: len(said)]:
             raise Violation(
