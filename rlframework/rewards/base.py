@@ -109,8 +109,17 @@ class RewardModel(Checked, ABC):
         0.5
     """
 
+    name: str
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # Of the class, so that a constructor which does not call this one has a name too.
+        if "name" not in vars(cls):
+            cls.name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
     def __init__(self, name: str | None = None) -> None:
-        self.name = name or re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
+        if name:
+            self.name = name
 
     @abstractmethod
     def score(self, completions: Completions) -> Tensor | Judgement:

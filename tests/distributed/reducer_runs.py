@@ -170,9 +170,9 @@ REFUSED = {
     },
 }
 PAIRS = [(kind, option) for kind in KINDS for option in OPTIONS if (kind, option) not in REFUSED]
-# Options act in the base class, algorithms in what they override: every option on a clip, on a weighted log-probability
-# and on a ratio of whole completions; every algorithm alone, with a ratio that moves, and with all that goes together.
-FAMILIES, EVERYWHERE = ("GRPO", "CISPO", "GSPO"), ("plain", "two passes", "together")
+# Options act in the base class, algorithms in what they override: every option on a clip and on a ratio of whole
+# completions; every algorithm with a ratio that moves and with all that goes together.
+FAMILIES, EVERYWHERE = ("GRPO", "GSPO"), ("two passes", "together")
 DRAWN = [(kind, option) for kind, option in PAIRS if kind in FAMILIES or option in EVERYWHERE]
 SETS = {"drawn": DRAWN, "rest": [pair for pair in PAIRS if pair not in DRAWN]}
 

@@ -8,9 +8,7 @@ a rollout are left out (test_loader.py).
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,12 +19,16 @@ from rlframework.functional.advantages import batch_scaled
 from tests.distributed import reducer_runs
 from tests.distributed.reducer_runs import DRAWN, OPTIONS, PAIRS, REFUSED, SETS, Cut
 from tests.distributed.two_ranks import launch
+from tests.drawn import drawn
 
 CUTS = [Cut(2), Cut(4, seed=1, left=2, right=3), Cut(8)]
 # What its mean over the tokens of each minibatch leaves.
 CUTS_OF_BNPO = [Cut(1, seed=1, left=2, right=3)]
 # A bad completion that has become that much less likely is beyond their narrow clip: there is nothing left to gate.
 NO_EFFECT = {("GSPO", "off-policy threshold"), ("LUSPO", "off-policy threshold")}
+
+# Names of the pairs that make test has.
+NAMES = ["-".join(pair) for pair in DRAWN]
 
 gradient = functools.cache(reducer_runs.gradient)
 
@@ -35,12 +37,7 @@ def distance(first: Tensor, second: Tensor) -> float:
     return float((first - second).norm() / second.norm())
 
 
-def drawn(pairs: Iterable[tuple[str, str]]) -> list[Any]:
-    """Return parameters of which those that are not drawn are for make test-long."""
-    return [pytest.param(pair, id="-".join(pair), marks=() if pair in DRAWN else pytest.mark.slow) for pair in pairs]
-
-
-@pytest.mark.parametrize("pair", drawn(PAIRS))
+@pytest.mark.parametrize("pair", drawn(PAIRS, NAMES))
 def test_the_gradient_does_not_depend_on_the_cut(pair: tuple[str, str]) -> None:
     whole = gradient(*pair)
     assert whole.norm() > 1e-3
@@ -48,7 +45,7 @@ def test_the_gradient_does_not_depend_on_the_cut(pair: tuple[str, str]) -> None:
         assert distance(reducer_runs.gradient(*pair, cut), whole) < 1e-6, cut
 
 
-@pytest.mark.parametrize("pair", drawn(pair for pair in PAIRS if pair[1] != "plain"))
+@pytest.mark.parametrize("pair", drawn((pair for pair in PAIRS if pair[1] != "plain"), NAMES))
 def test_an_option_changes_the_gradient(pair: tuple[str, str]) -> None:
     change = distance(gradient(*pair), gradient(pair[0], OPTIONS[pair[1]].against))
     assert change == 0.0 if pair in NO_EFFECT else change > 1e-3
@@ -60,7 +57,7 @@ def test_a_pair_without_a_meaning_is_refused(pair: tuple[str, str]) -> None:
         reducer_runs.make(*pair)
 
 
-@pytest.mark.parametrize("pair", drawn(pair for pair in PAIRS if pair[0] == "BNPO"))
+@pytest.mark.parametrize("pair", drawn((pair for pair in PAIRS if pair[0] == "BNPO"), NAMES))
 def test_bnpo_is_the_stated_exception(pair: tuple[str, str]) -> None:
     assert "depends on how a step is cut" in " ".join(reducer_runs.KINDS["BNPO"].__doc__.split())
     for cut in (Cut(2), Cut(8)):

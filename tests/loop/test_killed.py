@@ -11,6 +11,7 @@ import torch
 
 from tests import forked
 from tests.distributed.two_ranks import environments
+from tests.drawn import drawn
 
 PROGRAM = Path(__file__).with_name("killed_runs.py")
 SETTINGS = ["accumulation", "passes", "lora", "kl", "filter", "dropout", "ranks", "sft", "gym", "ema", "episodes"]
@@ -62,7 +63,7 @@ def kill_and_go_on(folder: Path, setting: str, random: Random) -> list[str]:
     return kills
 
 
-@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("setting", drawn(SETTINGS, {"lora", "ranks", "episodes"}))
 def test_a_killed_run_ends_as_if_it_never_was(whole, tmp_path: Path, setting: str) -> None:
     kills = kill_and_go_on(tmp_path, setting, Random(setting))
     assert equal(ended(tmp_path), whole(setting)), kills
@@ -76,7 +77,7 @@ def test_however_a_run_is_killed(whole, tmp_path: Path, setting: str, number: in
     assert equal(ended(tmp_path), whole(setting)), kills
 
 
-@pytest.mark.parametrize("number", [pytest.param(n, marks=pytest.mark.slow) if n > 1 else n for n in range(24)])
+@pytest.mark.parametrize("number", [pytest.param(n, marks=pytest.mark.slow) if n else n for n in range(24)])
 def test_slurms_signal_at_a_random_moment(whole, tmp_path: Path, number: int) -> None:
     """Lightning saves in the handler, and resumes by itself from what it saved."""
     random = Random(number)

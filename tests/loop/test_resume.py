@@ -13,6 +13,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from rlframework.algorithms import GRPO
+from tests.drawn import drawn
 
 Make = Callable[..., GRPO]
 Fit = Callable[..., pl.Trainer]
@@ -51,14 +52,16 @@ def checkpoints(folder: Path) -> dict[str, Path]:
 
 @pytest.mark.parametrize(
     ("limits", "steps", "steps_per_rollout"),
-    [
-        ({}, 16, [4, 4, 4, 4]),
-        ({"val_check_interval": 0.25}, 16, [4, 4, 4, 4]),
-        ({"max_steps": 15, "max_epochs": -1}, 15, [4, 4, 4, 4]),
-        # Epochs end in the middle of a rollout.
-        ({"limit_train_batches": 12}, 12, [4, 2, 4, 2]),
-    ],
-    ids=["whole epochs", "validation inside epochs", "steps", "short epochs"],
+    drawn(
+        {
+            "whole epochs": ({}, 16, [4, 4, 4, 4]),
+            "validation inside epochs": ({"val_check_interval": 0.25}, 16, [4, 4, 4, 4]),
+            "steps": ({"max_steps": 15, "max_epochs": -1}, 15, [4, 4, 4, 4]),
+            # Epochs end in the middle of a rollout.
+            "short epochs": ({"limit_train_batches": 12}, 12, [4, 2, 4, 2]),
+        },
+        {"validation inside epochs", "short epochs"},
+    ),
 )
 def test_resuming_is_bit_exact_wherever_the_run_stopped(
     algorithm: Make,

@@ -14,6 +14,7 @@ from peft import LoraConfig
 
 from rlframework import UnslothPolicy, unsloth_cli
 from rlframework.policies.unsloth_backend import LORA_SETTINGS, check_loaded, lora_arguments
+from tests.drawn import drawn
 
 
 def test_a_lora_configuration_becomes_arguments() -> None:
@@ -60,7 +61,14 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(
     ("first", "verdict"),
-    [("import unsloth", "in time"), ("import transformers, unsloth", "late"), ("import rlframework", "late")],
+    drawn(
+        {
+            "first": ("import unsloth", "in time"),
+            "behind transformers": ("import transformers, unsloth", "late"),
+            "behind ours": ("import rlframework", "late"),
+        },
+        {"first", "behind ours"},
+    ),
 )
 def test_it_has_to_be_imported_first(first: str, verdict: str, tmp_path: Path) -> None:
     package = tmp_path / "unsloth"

@@ -189,6 +189,20 @@ def test_components_keep_whether_they_are_needed_through_every_sum() -> None:
     assert reward.evaluate(FOUR).optional == {"a"}
 
 
+def test_a_constructor_that_does_not_call_the_one_above_leaves_a_name() -> None:
+    class LongWords(RowReward):
+        def __init__(self, least: int) -> None:
+            self.least = least
+
+        def score_row(self, completion: Completion) -> float:
+            return float(len(completion.text) >= self.least)
+
+    class Given(LongWords):
+        name = "mine"
+
+    assert [term.name for term in (LongWords(3) + 0.5 * Given(2)).components()] == ["long_words", "mine"]
+
+
 def test_sum_without_a_start_is_refused_by_name_and_with_one_adds_up() -> None:
     a, b = Table([[1, 2], [3, 4]], name="a"), Table([[1, 1], [1, 1]], name="b")
     with pytest.raises(TypeError, match="Table"):

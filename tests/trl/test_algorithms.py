@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.drawn import drawn
 from tests.trl.compare import errors, train_both, weight_errors
 from tests.trl.rows import ROW_CASES, ROWS
 from tests.trl.runs import LEARNING_RATES
@@ -20,7 +21,7 @@ def test_the_same_numbers(name):
     assert max(found.metrics.values()) < 1e-5, found.metrics
 
 
-@every_row
+@pytest.mark.parametrize("name", drawn(list(ROWS), list(ROWS)[::4]))
 def test_the_same_numbers_in_float64(name):
     """What is left is the rounding of float64: nothing but rounding was different in float32."""
     found = errors(ROW_CASES[name], double=True)
