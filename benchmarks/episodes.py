@@ -62,9 +62,9 @@ class Script:
             for turn, ids in enumerate(of_row):
                 self.ids[row, turn, : len(ids)] = torch.tensor(ids)
 
-    def force(self, logits: torch.Tensor, rows: torch.Tensor, turn: torch.Tensor, position: int) -> torch.Tensor:
+    def force(self, logits: torch.Tensor, rows: torch.Tensor, turn: torch.Tensor, position: Any) -> torch.Tensor:
         """Leave the scripted token alone likely; in place, to cost nothing."""
-        token = self.ids[rows, turn, min(position, self.ids.shape[2] - 1)]
+        token = self.ids[rows, turn, torch.as_tensor(position).clamp(max=self.ids.shape[2] - 1)]
         logits[torch.arange(len(rows)), token] = 1e4
         return logits
 
@@ -78,9 +78,8 @@ class Scripted(SharedPrefixSampler):
         self.turn = torch.full((len(self.script.turns),), -1)
         return super().converse(*arguments, **options)
 
-    def draw(self, logits: torch.Tensor, uniforms: torch.Tensor, rows: torch.Tensor, position: int) -> Any:
-        if position == 0:
-            self.turn[rows] += 1
+    def draw(self, logits: torch.Tensor, uniforms: torch.Tensor, rows: torch.Tensor, position: Any) -> Any:
+        self.turn[rows] += torch.as_tensor(position) == 0
         return super().draw(self.script.force(logits, rows, self.turn[rows], position), uniforms, rows, position)
 
 
@@ -121,12 +120,19 @@ def scripted(kind: type[Scripted], script: Script) -> Scripted:
 def hold(sampler: Scripted, policy: CausalLMPolicy, prompts: list[Prompt], given: list[list[list[int]]]) -> None:
     """Have all turns of a script said, and see that they are."""
     conversation, script = sampler.converse(policy, prompts), sampler.script
-    for turn in range(max(map(len, script.turns))):
-        rows = [row for row, turns in enumerate(script.turns) if len(turns) > turn]
-        before = {row: given[row][turn - 1] for row in rows} if turn else {}
-        replies = conversation.reply(dict.fromkeys(rows, BUDGET), before)
-        if any(replies[row].ids != script.turns[row][turn] for row in rows):
-            raise RuntimeError(f"{type(sampler).__name__} has not said what is scripted")
+    said = dict.fromkeys(range(len(script.turns)), 0)
+    before: dict[int, list[int]] = {}
+    while said:
+        replies = conversation.early_replies(dict.fromkeys(said, BUDGET), before)
+        before = {}
+        for row, reply in replies.items():
+            if reply.ids != script.turns[row][said[row]]:
+                raise RuntimeError(f"{type(sampler).__name__} has not said what is scripted")
+            said[row] += 1
+            if said[row] == len(script.turns[row]):
+                del said[row]
+            else:
+                before[row] = given[row][said[row] - 1]
 
 
 def against_ourselves(tokens: int, repetitions: int) -> dict[str, list[float]]:

@@ -21,7 +21,7 @@ class ForcedSampler(SharedPrefixSampler):
 
     ends: torch.Tensor
 
-    def draw(self, logits: torch.Tensor, uniforms: torch.Tensor, rows: torch.Tensor, position: int) -> Any:
+    def draw(self, logits: torch.Tensor, uniforms: torch.Tensor, rows: torch.Tensor, position: Any) -> Any:
         return super().draw(force(logits, self.ends[rows], position), uniforms, rows, position)
 
 

@@ -1,6 +1,6 @@
 """A reward for each tool call beside the one for the answer: what it does to the calls, and to the answers.
 
-    .venv/bin/python recipes/hacked_calls.py          # two runs on a CPU, about two minutes, one picture
+    .venv/bin/python recipes/hacked_calls.py          # two runs on a CPU, about six minutes on one core, one picture
 
 Task, base and GRPO are those of tool_use.py. The first run is paid 1 for a right answer, the second --pay for each call
 as well, as one might to get a model to use its tools.

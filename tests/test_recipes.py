@@ -96,6 +96,20 @@ def test_both_hacks_run_and_leave_one_picture(tmp_path):
         assert all(record["reward"] in (0.0, 1.0) for record in records)
 
 
+def test_pay_for_calls_is_tried_beside_pay_for_answers(tmp_path):
+    done = run("recipes/hacked_calls.py", "--smoke", "--pay", "0.5", "--output", tmp_path)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "hacked_calls"
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+    for name, rewards in (("answers", {0.0, 1.0}), ("answers_and_0.5_a_call", None)):
+        records = [json.loads(line) for line in (folder / name / "version_0" / "rollouts.jsonl").open()]
+        calls = [sum(len(turn.get("calls", ())) for turn in record["turns"]) for record in records]
+        assert any(calls)
+        for record, count in zip(records, calls, strict=True):
+            assert rewards is None or record["reward"] in rewards
+            assert rewards is not None or record["reward"] - 0.5 * count in (0.0, 1.0)
+
+
 def test_a_model_of_ones_own_is_primed_and_reinforced(tmp_path):
     done = run("recipes/own_model.py", "--smoke", "--seed", "0", "--output", tmp_path)
     assert done.returncode == 0, done.stderr

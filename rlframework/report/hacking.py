@@ -61,10 +61,12 @@ def plot_calls_and_accuracy(runs: Mapping[str, CallsRun], picture: str | Path) -
         _accuracy(panel, columns, run.accuracy_before)
         steps, calls = columns["val/calls"]
         beside = panel.twinx()
-        beside.plot([0, *steps], [run.calls_before, *calls], label="calls of an episode", color=_GREY, linewidth=2)
+        beside.plot(
+            [0, *steps], [run.calls_before, *calls], label="calls of an episode (right axis)", color=_GREY, linewidth=2
+        )
         beside.set_ylim(bottom=0)
         lines = [*panel.get_lines(), *beside.get_lines()]
-        panel.legend(lines, [line.get_label() for line in lines], fontsize=8, loc="lower right")
+        panel.legend(lines, [line.get_label() for line in lines], fontsize=8, loc="center right")
 
     return _panels(runs, draw, picture)
 
@@ -84,7 +86,7 @@ def _panels(runs: Mapping[str, Any], draw: Callable[[Any, Any], None], picture: 
     figure, panels = pyplot.subplots(1, len(runs), figsize=(5 * len(runs), 3.6), squeeze=False)
     for panel, (title, run) in zip(panels[0], runs.items(), strict=True):
         draw(panel, run)
-        panel.set_title(title, fontsize=10)
+        panel.set_title(title.replace("_", " "), fontsize=10)
         panel.set_xlabel("optimizer step")
         panel.set_ylim(-0.02, 1.05)
         panel.grid(alpha=0.25)

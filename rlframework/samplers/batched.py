@@ -76,14 +76,15 @@ class BatchedSampler(GroupSampler):
         uniforms = self._uniforms_on(policy.device, prompts, step)
         return ReadAgain(policy, rows, uniforms, self.draw, policy.eos_ids | stops, self.progress)
 
-    def draw(self, logits: Tensor, uniforms: Tensor, rows: Tensor, position: int) -> tuple[Tensor, Tensor]:
+    def draw(self, logits: Tensor, uniforms: Tensor, rows: Tensor, position: int | Tensor) -> tuple[Tensor, Tensor]:
         """Draw one token for each row that is in the batch; override it to steer what is sampled.
 
         Args:
             logits: ``(B', V)``.
             uniforms: ``(B',)`` the rows' own random numbers.
             rows: ``(B',)`` which rows these are, of ``N * G``.
-            position: Of the token in its completion, or in its turn of an episode.
+            position: Of the token in its completion. In an episode its place in its turn, ``(B',)`` int64 where rows
+                are at different places.
 
         Returns:
             ``(B',)`` tokens and ``(B',)`` log-probabilities under the distribution that they were drawn from.

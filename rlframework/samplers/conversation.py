@@ -50,5 +50,20 @@ class Conversation(ABC):
             RuntimeError: The policy's logits are not numbers.
         """
 
+    def early_replies(self, budgets: Mapping[int, int], given: Mapping[int, Sequence[int]]) -> dict[int, Reply]:
+        """Sample on until so many rows have ended their turns that the others need not wait for more: by default all.
+
+        A row without a reply is in the middle of its turn. It goes on when it is named again, with the same budget and
+        nothing given; it is over when it is not.
+
+        Args:
+            budgets: The most tokens of this turn, by row.
+            given: Ids that follow a row's last turn and are read before this one, by row.
+
+        Raises:
+            RuntimeError: The policy's logits are not numbers.
+        """
+        return self.reply(budgets, given)
+
     def close(self) -> None:  # noqa: B027
         """Let go of what the conversation holds; nobody waits for a reply any more."""

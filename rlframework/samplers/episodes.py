@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from asyncio import CancelledError
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar, cast
 
@@ -163,13 +163,17 @@ class EpisodeSampler(SamplerWrapper):
         return self._found[1]
 
     def _in_lock_step(self, conversation: Conversation, rows: list[_Row], policy: Policy) -> None:
-        """Have the policy take a turn in all rows, then the environments, and so on."""
+        """Have the policy take turns in all rows, then the environments of those that have, and so on."""
         sharded = is_sharded(policy)
         with self._fence:
             self._each(_Row.start, rows, self.threads)
+        heard: Collection[int] = range(len(rows))
         while on_any_rank(any(row.goes_on for row in rows), policy, sharded):
             budgets = {number: row.budget for number, row in enumerate(rows) if row.goes_on}
-            replies = conversation.reply(budgets, {number: rows[number].given for number in budgets})
+            # A row without a reply is in the middle of its turn, and has read what it was given.
+            given = {number: rows[number].given for number in budgets if number in heard}
+            replies = conversation.early_replies(budgets, given)
+            heard = replies.keys()
             with self._fence:
                 threads = self.environment.at_once if self.threads is None else self.threads
                 self._each(lambda said: rows[said[0]].hear(said[1]), replies.items(), threads)

@@ -13,7 +13,7 @@ from rlframework.rollout import left_pad
 from rlframework.samplers.conversation import Conversation, Reply
 from rlframework.utilities.distributed import is_sharded, on_any_rank
 
-Draw = Callable[[Tensor, Tensor, Tensor, int], tuple[Tensor, Tensor]]
+Draw = Callable[[Tensor, Tensor, Tensor, int | Tensor], tuple[Tensor, Tensor]]
 
 
 class ReadAgain(Conversation):
@@ -47,7 +47,6 @@ class ReadAgain(Conversation):
         self._stops = stops
         self._progress = progress
 
-    @torch.no_grad()
     def reply(self, budgets: Mapping[int, int], given: Mapping[int, Sequence[int]]) -> dict[int, Reply]:
         """Read rows again and sample their next turns together.
 
@@ -58,16 +57,26 @@ class ReadAgain(Conversation):
         Raises:
             RuntimeError: The policy's logits are not numbers.
         """
+        return self._went_on(budgets, given, 1.0)
+
+    @torch.no_grad()
+    def _went_on(
+        self, budgets: Mapping[int, int], given: Mapping[int, Sequence[int]], share: float
+    ) -> dict[int, Reply]:
+        """Sample on until this share of the rows has ended its turn, and return what all rows have said."""
         for row, ids in given.items():
             self._seen[row] += ids
-        replies = self._turn(budgets)
+        replies = self._turn(budgets, share)
         for row, reply in replies.items():
             self._seen[row] += reply.ids
             self._drawn[row] += len(reply.ids)
         return replies
 
-    def _turn(self, budgets: Mapping[int, int]) -> dict[int, Reply]:
-        """Sample a turn of each row behind what it has seen; override it to read that in another way."""
+    def _turn(self, budgets: Mapping[int, int], share: float) -> dict[int, Reply]:
+        """Sample a turn of each row behind what it has seen; override it to read that in another way.
+
+        Here all rows end it: the fewer turns, the less is read again.
+        """
         policy, device = self._policy, self._uniforms.device
         # A rank without a row reads along with one that it does not count.
         rows = list(budgets) or [0]
@@ -97,17 +106,18 @@ class ReadAgain(Conversation):
         sampled = torch.stack(tokens, 1).tolist(), torch.stack(logprobs, 1).tolist()
         return self._replies(rows, budgets, *sampled)
 
-    def _drawn_for(self, here: Tensor, logits: Tensor, position: int) -> tuple[Tensor, Tensor]:
+    def _drawn_for(self, here: Tensor, logits: Tensor, count: int, begun: Tensor | int = 0) -> tuple[Tensor, Tensor]:
         """Draw a token for each row of the batch, with the next number of its own stream.
 
         Args:
             here: ``(B',)`` int64, which rows these are.
             logits: ``(B', V)``.
-            position: Of the token in the turn.
+            count: Of tokens that were drawn in this batch.
+            begun: Of tokens of the turn before them, of all rows or ``(B',)`` of each.
         """
         # A row that has ended may draw on for nothing.
-        number = (self._drawn[here] + position).clamp(max=self._uniforms.shape[1] - 1)
-        return self._draw(logits, self._uniforms[here, number], here, position)
+        number = (self._drawn[here] + count).clamp(max=self._uniforms.shape[1] - 1)
+        return self._draw(logits, self._uniforms[here, number], here, begun + count)
 
     def _replies(
         self,

@@ -55,21 +55,32 @@ def ragged(prompt: int, member: int, turn: int) -> tuple[int, list[int]] | None:
 
 
 def talk(
-    kind: type[BatchedSampler], policy: Any, prompts: Sequence[Prompt], script: Script = ragged, **options: Any
+    kind: type[BatchedSampler],
+    policy: Any,
+    prompts: Sequence[Prompt],
+    script: Script = ragged,
+    early: bool = False,
+    **options: Any,
 ) -> dict[tuple[int, int], list[Reply]]:
-    """Hold a conversation; return the turns of each row, by (prompt, row of it)."""
+    """Hold a conversation; return the turns of each row, by (prompt, row of it).
+
+    Early, rows go on before all have ended their turns.
+    """
     conversation = kind(**{"group_size": GROUP, "max_tokens": 100, "seed": 3, **options}).converse(policy, prompts)
+    ask = conversation.early_replies if early else conversation.reply
     names = [(prompt.index, member) for prompt in prompts for member in range(GROUP)]
     said: dict[tuple[int, int], list[Reply]] = {name: [] for name in names}
-    rows, turn = range(len(names)), 0
-    while asked := {row: turns for row in rows if (turns := script(*names[row], turn)) is not None}:
-        replies = conversation.reply(
-            {row: budget for row, (budget, _) in asked.items()}, {row: given for row, (_, given) in asked.items()}
+    rows, heard = range(len(names)), set(range(len(names)))
+    while asked := {row: turn for row in rows if (turn := script(*names[row], len(said[names[row]]))) is not None}:
+        replies = ask(
+            {row: budget for row, (budget, _) in asked.items()},
+            {row: given for row, (_, given) in asked.items() if row in heard},
         )
-        assert replies.keys() == asked.keys()
+        assert replies.keys() <= asked.keys()
+        assert replies.keys() == asked.keys() or early
         for row, reply in replies.items():
             said[names[row]].append(reply)
-        rows, turn = sorted(asked), turn + 1
+        rows, heard = sorted(asked), set(replies)
     return said
 
 
@@ -110,6 +121,36 @@ def test_turns_from_the_cache_are_those_that_are_read_again(
     assert (PromptLayer in {kind for kind, _ in resumed}) == (longest > 100)
     _, *rows = [rows for _, rows in resumed]  # the first are the proof's
     assert rows[-1] < rows[0] < GROUP * len(prompts), "no row was over before others"
+
+
+@pytest.mark.parametrize("longest", [6, 128])
+@pytest.mark.parametrize("options", [{}, {"shared_prefix": False}], ids=["shared prefix", "whole rows"])
+def test_rows_that_go_on_before_others_have_ended_their_turn_say_the_same(
+    longest: int, options: dict[str, bool], resumed: list[tuple[type, int]]
+) -> None:
+    policy, prompts = policy_for(**options).double(), prompts_of(longest)
+    again = talk(BatchedSampler, policy, prompts)
+    assert ids(talk(BatchedSampler, policy, prompts, early=True)) == ids(again)
+    talk(SharedPrefixSampler, policy, prompts)
+    together = len(resumed)
+    early = talk(SharedPrefixSampler, policy, prompts, early=True)
+    assert ids(early) == ids(again)
+    assert logprobs(early) == pytest.approx(logprobs(again), abs=1e-5)
+    assert len(resumed) > 2 * together - 1, "all have waited for all"
+
+
+class SevenFirst(SharedPrefixSampler):
+    """Begins every turn with one token, wherever in their turns other rows are."""
+
+    def draw(self, logits: Tensor, uniforms: Tensor, rows: Tensor, position: int | Tensor) -> tuple[Tensor, Tensor]:
+        begins = torch.as_tensor(position).expand(len(rows)) == 0
+        logits[:, 7] = torch.where(begins, 1e4, -1e4)
+        return super().draw(logits, uniforms, rows, position)
+
+
+def test_a_draw_is_told_the_place_in_the_turn() -> None:
+    said = talk(SevenFirst, policy_for(), prompts_of(6), early=True)
+    assert all(reply.ids.index(7) == 0 and reply.ids.count(7) == 1 for turns in said.values() for reply in turns)
 
 
 def test_whole_rows_say_the_same() -> None:

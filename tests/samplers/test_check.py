@@ -53,7 +53,7 @@ class Tempered(BatchedSampler):
 
     samples_policy_itself = True
 
-    def draw(self, logits: Tensor, uniforms: Tensor, rows: Tensor, position: int) -> tuple[Tensor, Tensor]:
+    def draw(self, logits: Tensor, uniforms: Tensor, rows: Tensor, position: int | Tensor) -> tuple[Tensor, Tensor]:
         return super().draw(logits * 1.3, uniforms, rows, position)
 
 
@@ -62,7 +62,7 @@ class Nothing(BatchedSampler):
 
     samples_policy_itself = True
 
-    def draw(self, logits: Tensor, uniforms: Tensor, rows: Tensor, position: int) -> tuple[Tensor, Tensor]:
+    def draw(self, logits: Tensor, uniforms: Tensor, rows: Tensor, position: int | Tensor) -> tuple[Tensor, Tensor]:
         tokens, scores = super().draw(logits, uniforms, rows, position)
         return tokens, scores * float("nan")
 
@@ -72,7 +72,7 @@ class PaddedWrong(BatchedSampler):
 
     samples_policy_itself = True
 
-    def draw(self, logits: Tensor, uniforms: Tensor, rows: Tensor, position: int) -> tuple[Tensor, Tensor]:
+    def draw(self, logits: Tensor, uniforms: Tensor, rows: Tensor, position: int | Tensor) -> tuple[Tensor, Tensor]:
         tokens, scores = super().draw(logits, uniforms, rows, position)
         return tokens, torch.where(rows < self.group_size, scores - 0.5, scores)
 
@@ -82,9 +82,9 @@ class LateWrong(BatchedSampler):
 
     samples_policy_itself = True
 
-    def draw(self, logits: Tensor, uniforms: Tensor, rows: Tensor, position: int) -> tuple[Tensor, Tensor]:
+    def draw(self, logits: Tensor, uniforms: Tensor, rows: Tensor, position: int | Tensor) -> tuple[Tensor, Tensor]:
         tokens, scores = super().draw(logits, uniforms, rows, position)
-        return tokens, scores - 0.5 * (position >= 10)
+        return tokens, scores - 0.5 * int(position >= 10)
 
 
 class Biased(BatchedSampler):
@@ -92,7 +92,7 @@ class Biased(BatchedSampler):
 
     samples_policy_itself = True
 
-    def draw(self, logits: Tensor, uniforms: Tensor, rows: Tensor, position: int) -> tuple[Tensor, Tensor]:
+    def draw(self, logits: Tensor, uniforms: Tensor, rows: Tensor, position: int | Tensor) -> tuple[Tensor, Tensor]:
         return super().draw(logits + torch.linspace(0, 1, logits.shape[1]), uniforms, rows, position)
 
 
