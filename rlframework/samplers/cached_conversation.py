@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -59,23 +60,26 @@ class CachedConversation(ReadAgain):
 
     def reply(self, budgets: Mapping[int, int], given: Mapping[int, Sequence[int]]) -> dict[int, Reply]:
         """Sample the next turn of some rows, as `ReadAgain.reply`."""
-        return self._over(budgets, given, 1.0)
+        return self._over(budgets, given, math.inf)
 
     def early_replies(self, budgets: Mapping[int, int], given: Mapping[int, Sequence[int]]) -> dict[int, Reply]:
-        """Sample on until three quarters of the rows have ended their turns, as `Conversation.early_replies`.
+        """Sample on until waiting has cost what going on together costs, as `Conversation.early_replies`.
 
-        What is long in one turn is short in another: rows wait less for each other, and the batch stays large.
+        Rows that have ended their turn wait for others, but in the mean over all rows not for more tokens than the next
+        reading is worth. What is long in one turn is short in another, and so the batch stays large.
         """
         # Who reads rows whole before each turn does best with few turns.
         reads_again = self._begun and self._kept is None
-        return self._over(budgets, given, 1.0 if reads_again else _ENOUGH)
+        return self._over(budgets, given, math.inf if reads_again else _PATIENCE)
 
-    def _over(self, budgets: Mapping[int, int], given: Mapping[int, Sequence[int]], share: float) -> dict[int, Reply]:
-        """Return the turns that are over, once this share of them is."""
+    def _over(
+        self, budgets: Mapping[int, int], given: Mapping[int, Sequence[int]], patience: float
+    ) -> dict[int, Reply]:
+        """Return the turns that are over, once all are or rows have waited for so many tokens each, in the mean."""
         self._middle = {row: said for row, said in self._middle.items() if row in budgets}
         left = {row: most - self._said(row) for row, most in budgets.items()}
         replies: dict[int, Reply] = {}
-        for row, new in self._went_on(left, given, share).items():
+        for row, new in self._went_on(left, given, patience).items():
             before = self._middle.pop(row, _NOTHING)
             turn = Reply(before.ids + new.ids, before.logprobs + new.logprobs, new.reason)
             over = new.reason == "stop" or len(new.ids) == left[row]
@@ -86,10 +90,10 @@ class CachedConversation(ReadAgain):
         """Return how many tokens of its present turn a row has said."""
         return len(self._middle.get(row, _NOTHING).ids)
 
-    def _turn(self, budgets: Mapping[int, int], share: float) -> dict[int, Reply]:
+    def _turn(self, budgets: Mapping[int, int], patience: float) -> dict[int, Reply]:
         rows = sorted(budgets)
         state = self._read(rows, max(budgets.values(), default=1))
-        replies = self._decode(rows, budgets, share, *state) if rows else {}
+        replies = self._decode(rows, budgets, patience, *state) if rows else {}
         # A rank without rows calls the model as often as the others, which hold shards of its weights.
         while on_any_rank(False, self._policy, self._sharded):
             self._read_along()
@@ -130,7 +134,7 @@ class CachedConversation(ReadAgain):
         return logits, mask, cache
 
     def _decode(
-        self, rows: list[int], budgets: Mapping[int, int], share: float, logits: Tensor, mask: Tensor, cache: Any
+        self, rows: list[int], budgets: Mapping[int, int], patience: float, logits: Tensor, mask: Tensor, cache: Any
     ) -> dict[int, Reply]:
         policy, device = self._policy, self._uniforms.device
         most = max(budgets.values())
@@ -144,7 +148,7 @@ class CachedConversation(ReadAgain):
         said = torch.zeros_like(left)
         drawn = torch.zeros(len(self._seen), dtype=torch.int64, device=device)
         running = left > 0
-        before, go_on = mask.shape[1], int(len(rows) * (1 - share))
+        before, waited = mask.shape[1], 0
         for position in range(most):
             chosen, scores = self._drawn_for(here, logits, position, begun)
             tokens[here, position], logprobs[here, position] = chosen, scores
@@ -153,10 +157,12 @@ class CachedConversation(ReadAgain):
             unfinished = int(running.sum())
             if self._progress is not None:
                 self._progress(position + 1, unfinished)
-            if unfinished <= go_on:
+            waited += len(here) - unfinished
+            if not unfinished or waited >= patience * len(rows):
                 break
             on_any_rank(True, policy, self._sharded)
-            if unfinished <= len(here) * _WORTH_A_COPY:
+            # Who waits for a moment alone is not worth the copy.
+            if patience == math.inf and unfinished <= len(here) * _WORTH_A_COPY:
                 drawn[here] = said
                 self._keep(cache, mask, (~running).nonzero().squeeze(1), here, before + said)
                 kept = running.nonzero().squeeze(1)
@@ -192,7 +198,7 @@ class CachedConversation(ReadAgain):
 
 
 _NOTHING = Reply([], [], "length")
-# A row that waits costs less than one more turn of all: fitted to turns of unequal lengths (benchmarks/episodes.py).
-_ENOUGH = 0.75
+# Reading what rows are given takes about as long as so many tokens of all rows, on a CPU (benchmarks/episodes.py).
+_PATIENCE = 8
 # Copying the keys and values of the rows that go on is worth it once a tenth of the rows has ended.
 _WORTH_A_COPY = 0.9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -57,22 +58,22 @@ class ReadAgain(Conversation):
         Raises:
             RuntimeError: The policy's logits are not numbers.
         """
-        return self._went_on(budgets, given, 1.0)
+        return self._went_on(budgets, given, math.inf)
 
     @torch.no_grad()
     def _went_on(
-        self, budgets: Mapping[int, int], given: Mapping[int, Sequence[int]], share: float
+        self, budgets: Mapping[int, int], given: Mapping[int, Sequence[int]], patience: float
     ) -> dict[int, Reply]:
-        """Sample on until this share of the rows has ended its turn, and return what all rows have said."""
+        """Sample on while rows that have ended a turn wait for so many tokens at most; return what all have said."""
         for row, ids in given.items():
             self._seen[row] += ids
-        replies = self._turn(budgets, share)
+        replies = self._turn(budgets, patience)
         for row, reply in replies.items():
             self._seen[row] += reply.ids
             self._drawn[row] += len(reply.ids)
         return replies
 
-    def _turn(self, budgets: Mapping[int, int], share: float) -> dict[int, Reply]:
+    def _turn(self, budgets: Mapping[int, int], patience: float) -> dict[int, Reply]:
         """Sample a turn of each row behind what it has seen; override it to read that in another way.
 
         Here all rows end it: the fewer turns, the less is read again.

@@ -50,7 +50,7 @@ class UncachedSampler(BatchedSampler):
 class ReadWhole(ReadAgain):
     """Conversation that reads whole rows for every token, without padding and cache."""
 
-    def _turn(self, budgets: Mapping[int, int], share: float) -> dict[int, Reply]:
+    def _turn(self, budgets: Mapping[int, int], patience: float) -> dict[int, Reply]:
         def prompt_and_length(row: int) -> tuple[int, int]:
             return self._rows[row].index, len(self._seen[row])
 

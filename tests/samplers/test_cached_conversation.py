@@ -54,6 +54,12 @@ def ragged(prompt: int, member: int, turn: int) -> tuple[int, list[int]] | None:
     return luck.randint(1, 8), given
 
 
+def unequal(prompt: int, member: int, turn: int) -> tuple[int, list[int]] | None:
+    """As `ragged`, with turns of very different budgets."""
+    said, luck = ragged(prompt, member, turn), random.Random(f"{turn} {prompt} {member}")
+    return said and (luck.choice([1, 4, 40]), said[1])
+
+
 def talk(
     kind: type[BatchedSampler],
     policy: Any,
@@ -129,14 +135,28 @@ def test_rows_that_go_on_before_others_have_ended_their_turn_say_the_same(
     longest: int, options: dict[str, bool], resumed: list[tuple[type, int]]
 ) -> None:
     policy, prompts = policy_for(**options).double(), prompts_of(longest)
-    again = talk(BatchedSampler, policy, prompts)
-    assert ids(talk(BatchedSampler, policy, prompts, early=True)) == ids(again)
-    talk(SharedPrefixSampler, policy, prompts)
+    again = talk(BatchedSampler, policy, prompts, unequal, max_tokens=300)
+    assert ids(talk(BatchedSampler, policy, prompts, unequal, early=True, max_tokens=300)) == ids(again)
+    talk(SharedPrefixSampler, policy, prompts, unequal, max_tokens=300)
     together = len(resumed)
-    early = talk(SharedPrefixSampler, policy, prompts, early=True)
+    early = talk(SharedPrefixSampler, policy, prompts, unequal, early=True, max_tokens=300)
     assert ids(early) == ids(again)
     assert logprobs(early) == pytest.approx(logprobs(again), abs=1e-5)
     assert len(resumed) > 2 * together - 1, "all have waited for all"
+
+
+@pytest.mark.parametrize("longest", [6, 128])
+@pytest.mark.parametrize("said", [1, 4])
+def test_turns_of_one_length_that_are_answered_at_unequal_length(longest: int, said: int) -> None:
+    """Then nothing that was kept is padded, and what is read next is."""
+
+    def script(prompt: int, member: int, turn: int) -> tuple[int, list[int]] | None:
+        return (said, [5 + prompt] * (9 * turn * (member == 1))) if turn < 3 else None
+
+    policy, prompts = policy_for().double(), prompts_of(longest)
+    cached, again = (talk(kind, policy, prompts, script) for kind in (SharedPrefixSampler, BatchedSampler))
+    assert ids(cached) == ids(again)
+    assert logprobs(cached) == pytest.approx(logprobs(again), abs=1e-5)
 
 
 class SevenFirst(SharedPrefixSampler):
@@ -149,7 +169,7 @@ class SevenFirst(SharedPrefixSampler):
 
 
 def test_a_draw_is_told_the_place_in_the_turn() -> None:
-    said = talk(SevenFirst, policy_for(), prompts_of(6), early=True)
+    said = talk(SevenFirst, policy_for(), prompts_of(6), unequal, early=True, max_tokens=300)
     assert all(reply.ids.index(7) == 0 and reply.ids.count(7) == 1 for turns in said.values() for reply in turns)
 
 

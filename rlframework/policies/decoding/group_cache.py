@@ -71,7 +71,7 @@ class PromptLayer(PreallocatedLayer):
         prompts: Keys and values of the prompts, ``(N, H, P, D)`` each.
         rows: Which rows belong to them.
         own: Keys and values of what the rows have added so far, ``(B, H, O, D)`` each.
-        padded: Whether some of that is padding.
+        padded: Whether some of that is padding, or of what is appended first.
         room: Tokens that can be appended.
 
     Attributes:
@@ -167,7 +167,7 @@ class GroupCache(DynamicCache):
         prompts: Of the groups.
         group: ``(B,)`` int64, ascending from 0 without gaps: the group of each row.
         own: Of each layer the keys and values of what the rows have added so far, ``(B, H, O, D)``; None is nothing.
-        own_mask: ``(B, O)`` bool, false on padding in that; None is none.
+        padded: Whether there is padding in that, or among the first tokens that are appended.
         room: Tokens that can be appended to a row.
 
     Attributes:
@@ -180,13 +180,12 @@ class GroupCache(DynamicCache):
         group: Tensor,
         room: int,
         own: Sequence[Sequence[Tensor]] | None = None,
-        own_mask: Tensor | None = None,
+        padded: bool = False,
     ) -> None:
         super().__init__()
         self._rows = GroupRows(group, prompts.mask)
         if own is None:
             own = [[states[:1, :, :0].expand(len(group), -1, -1, -1) for states in part] for part in prompts.states]
-        padded = own_mask is not None and not bool(own_mask.all())
         self.layers: Any = [
             PromptLayer(states, self._rows, of_rows, padded, room)
             for states, of_rows in zip(prompts.states, own, strict=True)

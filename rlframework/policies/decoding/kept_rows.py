@@ -77,11 +77,12 @@ class KeptRows:
         lengths = [self._lengths[row] - again[row] for row in seen]
         ids, new = left_pad([ids[-unread[row] - again[row] :] for row, ids in seen.items()], self._pad_id, self._device)
         own = torch.arange(max(lengths), device=self._device) >= max(lengths) - self._tensor(lengths)[:, None]
-        cache, of_prompt = self._batch(list(seen), lengths, own, ids.shape[1] + room)
+        padded = not bool(own.all() and new.all())
+        cache, of_prompt = self._batch(list(seen), lengths, own, padded, ids.shape[1] + room)
         self._states.clear()
         return ids, torch.cat([of_prompt, own, new], dim=1), cache
 
-    def _batch(self, rows: list[int], lengths: list[int], own: Tensor, room: int) -> tuple[Any, Tensor]:
+    def _batch(self, rows: list[int], lengths: list[int], own: Tensor, padded: bool, room: int) -> tuple[Any, Tensor]:
         """Return the cache of a batch, and the mask ``(B, P)`` of prompts that are shared in it."""
 
         def batched() -> Tensor:
@@ -97,7 +98,7 @@ class KeptRows:
         else:
             present, group = self._group[self._tensor(rows)].unique_consecutive(return_inverse=True)
             prompts = self._prompts.of(present)
-            cache, of_prompt = GroupCache(prompts, group, room, layers, own), prompts.mask[group]
+            cache, of_prompt = GroupCache(prompts, group, room, layers, padded), prompts.mask[group]
         return (cache if self._decoder is None else self._decoder.with_cache(cache)), of_prompt
 
     def _tensor(self, values: Sequence[int]) -> Tensor:
