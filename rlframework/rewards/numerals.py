@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import lru_cache
 
 MAX_NUMBER_CHARACTERS = 100
 
@@ -30,9 +31,13 @@ def parse_number(text: str) -> Decimal | None:
         [None, None, None, None, None]
     """
     text = text.strip()
-    if len(text) > MAX_NUMBER_CHARACTERS or not _NUMBER.fullmatch(text):
-        return None
-    return Decimal(text.replace(",", ""))
+    return None if len(text) > MAX_NUMBER_CHARACTERS else _short_number(text)
+
+
+# A policy that loops writes one number ten thousand times.
+@lru_cache(maxsize=1024)
+def _short_number(text: str) -> Decimal | None:
+    return Decimal(text.replace(",", "")) if _NUMBER.fullmatch(text) else None
 
 
 def first_number(text: str) -> Decimal | None:

@@ -173,7 +173,7 @@ PAIRS = [(kind, option) for kind in KINDS for option in OPTIONS if (kind, option
 # Options act in the base class, algorithms in what they override: every option on a clip and on a ratio of whole
 # completions; every algorithm with a ratio that moves and with all that goes together.
 FAMILIES, EVERYWHERE = ("GRPO", "GSPO"), ("two passes", "together")
-DRAWN = [(kind, option) for kind, option in PAIRS if kind in FAMILIES or option in EVERYWHERE]
+DRAWN = [(kind, option) for kind, option in PAIRS if kind in FAMILIES or option in EVERYWHERE or kind == "LitePPO"]
 SETS = {"drawn": DRAWN, "rest": [pair for pair in PAIRS if pair not in DRAWN]}
 
 
