@@ -52,7 +52,8 @@ class EpisodeSampler(SamplerWrapper):
 
     An environment that raises has failed: the row has no reward, is counted, and too many of them stop the run.
 
-    All rows take their turns in lock step. Where the sampler inside can go on with each row by itself (`VLLMSampler`),
+    All rows are sampled together: one that has ended its turn waits for others until waiting has cost what going on
+    costs, so that the batch stays large. Where the sampler inside can go on with each row by itself (`VLLMSampler`),
     every episode has a thread instead and waits for nobody else; what is sampled is the same. There and with
     ``threads``, the environment's ``start`` is called from several threads at the same time, and so are the episodes'
     methods, though never two of one episode.
@@ -146,7 +147,7 @@ class EpisodeSampler(SamplerWrapper):
             if conversation.apart:
                 self._apart(conversation, rows)
             else:
-                self._in_lock_step(conversation, rows, policy)
+                self._together(conversation, rows, policy)
         finally:
             conversation.close()
             with self._fence:
@@ -162,7 +163,7 @@ class EpisodeSampler(SamplerWrapper):
             self._found = made_of, TemplateGlue(tokenizer, self.role)
         return self._found[1]
 
-    def _in_lock_step(self, conversation: Conversation, rows: list[_Row], policy: Policy) -> None:
+    def _together(self, conversation: Conversation, rows: list[_Row], policy: Policy) -> None:
         """Have the policy take turns in all rows, then the environments of those that have, and so on."""
         sharded = is_sharded(policy)
         with self._fence:
