@@ -39,11 +39,22 @@ def fastest_precision() -> Precision:
         if torch.cuda.is_bf16_supported():
             return Precision("bfloat16", "bf16-mixed", f"bfloat16: {torch.cuda.get_device_name()} has it")
         return Precision("float32", "32-true", f"float32: {torch.cuda.get_device_name()} has no bfloat16")
-    factor = _seconds(torch.float32) / _seconds(torch.bfloat16)
-    measured = f"products of bfloat16 are {factor:.1f} times as fast as float32's on this CPU"
+    factor = bfloat16_speed()
+    measured = f"products of bfloat16 are {factor:.2g} times as fast as float32's on this CPU"
     if factor >= _WORTH_ROUNDING:
         return Precision("bfloat16", "bf16-mixed", f"bfloat16: {measured}")
     return Precision("float32", "32-true", f"float32: {measured}")
+
+
+@cache
+def bfloat16_speed() -> float:
+    """Return how many times as fast as float32's products of bfloat16 are on this CPU, by a measurement of 50 ms.
+
+    Example:
+        >>> bfloat16_speed() > 0
+        True
+    """
+    return _seconds(torch.float32) / _seconds(torch.bfloat16)
 
 
 def _seconds(dtype: torch.dtype) -> float:

@@ -6,7 +6,26 @@ from pathlib import Path
 
 import pytest
 
+from rlframework.policies.precision import bfloat16_speed
 from rlframework.tasks.smollm2 import create_smollm2
+
+# Below it the tests in half precision take an hour instead of minutes.
+LEAST_SPEED = 0.2
+HALF_PRECISION = ("test_road.py", "test_self_checks.py", "test_alarms.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what is in half precision on a CPU that can hardly multiply in it."""
+    if bfloat16_speed() >= LEAST_SPEED:
+        return
+    reason = (
+        f"products of bfloat16 are {bfloat16_speed():.2g} times as fast as float32's here; {LEAST_SPEED} are needed"
+    )
+    for item in items:
+        if item.path.parent == Path(__file__).parent and (
+            "bfloat16" in item.name or (item.path.name in HALF_PRECISION and "float32" not in item.name)
+        ):
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session")
