@@ -26,7 +26,7 @@ class EpisodeReturn(RowReward):
     """
 
     def score_row(self, completion: Completion) -> float:
-        """Return the sum."""
+        """Return the sum of what the turns of an episode were paid."""
         if not completion.turns:
             raise ValueError(
                 f"{self.name!r} adds up what an environment paid for the turns of an episode, and a completion of "

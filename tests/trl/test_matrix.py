@@ -48,6 +48,11 @@ def test_every_pair_of_levels_occurs_twice_and_every_algorithm_often():
     assert counts.keys() == ALGORITHMS.keys()
     assert min(counts.values()) >= 12
     assert len(draw()) >= 120
+    third = draw()[::3]  # what make test runs
+    assert {(name, setting[name]) for setting in third for name in FACTORS} == {
+        (name, level) for name, levels in FACTORS.items() for level in levels
+    }
+    assert {setting["algorithm"] for setting in third} == ALGORITHMS.keys()
 
 
 # What the matrix leaves out since it is refused here.

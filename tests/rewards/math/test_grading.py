@@ -12,7 +12,7 @@ import pytest
 
 from rlframework.completions import Completion, Completions
 from rlframework.prompt import Prompt
-from rlframework.rewards.math import MathCheck, gold_is_verifiable, grade, grade_all, grade_answer
+from rlframework.rewards.math import MathCheck, gold_is_verifiable, grade, grade_all, grade_answer, math_verify_worker
 from rlframework.rewards.template import AnswerTemplate
 
 LAYOUT = "<end_working_out><SOLUTION>{}</SOLUTION>"
@@ -54,14 +54,12 @@ def processor_time():
 @pytest.mark.parametrize("gold", [*GOLDS, r"\sum_{k=1}^{n} k", r"\int_0^1 x dx"])
 def test_no_bomb_takes_long_or_is_right(gold):
     for bomb in BOMBS:
-        took = []
-        # Processor time is longer where another process shares the core: what a bomb takes it takes each time.
-        while not took or (min(took) >= 4 and len(took) < 3):
-            started = processor_time()
-            verdict = grade(LAYOUT.format(bomb), gold)
-            took.append(processor_time() - started)
-            assert verdict in ("incorrect", "malformed", "error"), bomb[:60]
-        assert min(took) < 4, bomb[:60]
+        # A worker is charged with its whole life when it ends: begun here, it has no earlier comparisons to be charged.
+        math_verify_worker._POOL.close()
+        started = processor_time()
+        verdict = grade(LAYOUT.format(bomb), gold)
+        assert processor_time() - started < 4, bomb[:60]
+        assert verdict in ("incorrect", "malformed", "error"), bomb[:60]
 
 
 @pytest.mark.parametrize("gold", BOMBS)
