@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
@@ -43,6 +44,16 @@ class SamplerWrapper(GroupSampler):
         self.samples_policy_itself = sampler.samples_policy_itself  # type: ignore[misc]
         self.correction = sampler.correction
         self.sampler = sampler
+
+    @property
+    def unfiltered(self) -> GroupSampler:
+        """This sampler, around the sampler inside without its filters."""
+        inside = self.sampler.unfiltered
+        if inside is self.sampler:
+            return self
+        other = copy.copy(self)
+        other.sampler = inside
+        return other
 
     def groups_from(self, prompts: int) -> int:
         """Return how many groups come back for this many prompts: as the sampler inside has it."""

@@ -41,7 +41,10 @@ def test_progress_judges_and_groups_come_from_inside():
     sampler = First(DynamicSampling(INNER.replace(group_size=2), reward, keep=1))
     assert sampler.judges() == [reward]
     assert sampler.groups_from(5) == 1
+    assert sampler.unfiltered.groups_from(5) == 5
+    assert type(sampler.unfiltered) is First
     plain = First(INNER)
+    assert plain.unfiltered is plain
     with plain.reporting(lambda *told: seen.append(told)):
         plain.sample(tiny_policy(), letter_prompts(2))
     assert seen[-1][1] == 0
