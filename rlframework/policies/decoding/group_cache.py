@@ -12,7 +12,7 @@ from transformers.cache_utils import DynamicCache
 from rlframework.policies.decoding.kv_cache import PreallocatedLayer
 
 # Scores of the prompts that are held at a time, while several tokens are read together.
-_SCORES_AT_A_TIME = 2**26
+_SCORES_AT_A_TIME = 2**25
 
 
 class Prompts(NamedTuple):
@@ -48,10 +48,21 @@ class GroupRows:
         self._count = int(counts.max())
         self._place = torch.arange(len(group), device=group.device) - (counts.cumsum(0) - counts)[group]
         self._full = bool((counts == self._count).all())
-        # (N, 1, 1, P), or None where no prompt is padded.
-        self.hidden = None if bool(prompt_mask.all()) else ~prompt_mask[:, None, None, :]
+        # (B, 1, 1, P), or None where no prompt is padded.
+        self.hidden = None if bool(prompt_mask.all()) else ~prompt_mask[group][:, None, None, :]
 
-    def by_group(self, rows: Tensor) -> Tensor:
+    def product(self, rows: Tensor, prompts: Tensor) -> Tensor:
+        """Multiply each row by its prompt, the rows of a group in one product, ``(B, H, Q, E)``.
+
+        Args:
+            rows: ``(B, H, Q, D)``.
+            prompts: ``(N, H, D, E)``.
+        """
+        queries = rows.shape[2]
+        groups = self._by_group(rows).transpose(1, 2).flatten(2, 3)  # (N, H, M Q, D)
+        return self._by_row((groups @ prompts).unflatten(2, (-1, queries)).transpose(1, 2))
+
+    def _by_group(self, rows: Tensor) -> Tensor:
         """Turn ``(B, ...)`` into ``(N, M, ...)``; empty places hold 0."""
         if self._full:
             return rows.unflatten(0, (-1, self._count))
@@ -59,7 +70,7 @@ class GroupRows:
         groups[self.group, self._place] = rows
         return groups
 
-    def by_row(self, groups: Tensor) -> Tensor:
+    def _by_row(self, groups: Tensor) -> Tensor:
         """Turn ``(N, M, ...)`` into ``(B, ...)``."""
         return groups.flatten(0, 1) if self._full else groups[self.group, self._place]
 
@@ -129,35 +140,23 @@ class PromptLayer(PreallocatedLayer):
         return torch.cat([self._mix(*part, scale) for part in parts], dim=2)
 
     def _mix(self, query: Tensor, hidden: Tensor | None, scale: float | None) -> Tensor:
-        """Attend to both parts: ``softmax`` over them together is that over each, weighed by ``sum exp``."""
+        """Attend to both parts under one ``softmax``, the prompt's scores side by side with those of a row's own."""
         keys, values = self.prompt
-        heads, scale = keys.shape[1], query.shape[-1] ** -0.5 if scale is None else scale
+        own_keys, own_values = self._shown
+        tokens, prompt = query.shape[2], keys.shape[2]
         # (B, H, R L, D): the R heads that share keys side by side, with all their tokens.
-        rows = query.unflatten(1, (heads, -1)).flatten(2, 3)
-        groups = self._rows.by_group(rows).transpose(1, 2)  # (N, H, M, R L, D)
-        shape = groups.shape[2:4]
-        of_prompt = _weighed(groups.flatten(2, 3), keys, values, scale, self._rows.hidden)
-        top, total, mixed = (self._rows.by_row(part.unflatten(2, shape).transpose(1, 2)) for part in of_prompt)
+        rows = query.unflatten(1, (keys.shape[1], -1)).flatten(2, 3)
+        rows = rows * (query.shape[-1] ** -0.5 if scale is None else scale)
+        of_prompt = self._rows.product(rows, keys.transpose(-1, -2))
+        own = rows @ own_keys.transpose(-1, -2)
+        if self._rows.hidden is not None:
+            of_prompt.masked_fill_(self._rows.hidden, float("-inf"))
         if hidden is not None:
-            hidden = hidden.repeat(1, 1, rows.shape[2] // hidden.shape[2], 1)
-        own_top, own_total, own_mixed = _weighed(rows, *self._shown, scale, hidden)
-        highest = torch.maximum(top, own_top)
-        weight, own_weight = (top - highest).exp_(), (own_top - highest).exp_()
-        joined = (weight * mixed + own_weight * own_mixed) / (weight * total + own_weight * own_total)
-        return joined.to(query.dtype).unflatten(2, (-1, query.shape[2])).flatten(1, 2)
-
-
-def _weighed(
-    query: Tensor, keys: Tensor, values: Tensor, scale: float, hidden: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the highest score and the sum of exponentials, ``(..., 1)`` each, and values times those, ``(..., D)``."""
-    scores = query * scale @ keys.transpose(-1, -2)
-    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
-    if hidden is not None:
-        scores.masked_fill_(hidden, float("-inf"))
-    top = scores.amax(-1, keepdim=True)
-    weights = scores.sub_(top).exp_()
-    return top, weights.sum(-1, keepdim=True), (weights.to(values.dtype) @ values).to(weights.dtype)
+            own.unflatten(2, (-1, tokens)).masked_fill_(hidden.unsqueeze(1), float("-inf"))
+        scores = torch.cat([of_prompt, own], dim=-1)
+        weights = scores.softmax(-1, dtype=torch.promote_types(scores.dtype, torch.float32)).to(values.dtype)
+        mixed = self._rows.product(weights[..., :prompt], values) + weights[..., prompt:] @ own_values
+        return mixed.unflatten(2, (-1, tokens)).flatten(1, 2)
 
 
 class GroupCache(DynamicCache):
