@@ -23,6 +23,7 @@ import pytorch_lightning as pl
 from rlframework import GRPO, CausalLMPolicy, PromptDataModule, RolloutCallback, SharedPrefixSampler, rewards
 from rlframework.functional.advantages import group_spread
 from rlframework.loop.loader import RolloutLoader
+from rlframework.prompt import Prompt
 from rlframework.tasks import create_base
 
 # Bounds of the rate, and the weight of a prompt outside of them.
@@ -40,14 +41,13 @@ class BySuccess(RolloutLoader):
     rates: dict[int, float]
     arm: str
 
-    def _collect(self, number: int, order: np.ndarray) -> list[Any]:
+    def prompts_of(self, epoch: int, number: int) -> list[Prompt]:
         low, high, weight = ARMS[self.arm]
         rates = [self.rates.get(place, (low + high) / 2) for place in range(len(self.prompts))]
         weights = np.array([1.0 if low <= rate <= high else weight for rate in rates])
-        random = np.random.default_rng((self.seed, self._epoch, number))
+        random = np.random.default_rng((self.seed, epoch, number))
         chosen = random.choice(len(rates), self.prompts_per_rollout, replace=False, p=weights / weights.sum())
-        step = self._epoch * self.rollouts_per_epoch + number
-        return self.source.collect([self.prompts[place] for place in chosen], step).split(self.minibatches)
+        return [self.prompts[place] for place in chosen]
 
 
 class Watcher(RolloutCallback):

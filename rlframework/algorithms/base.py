@@ -11,13 +11,14 @@ from torch import Tensor
 
 from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.functional.masks import off_policy_mask
+from rlframework.loop.logging import tally_staleness
 from rlframework.loop.optimizer_step import with_entropy_masks
 from rlframework.loop.rollout_algorithm import RolloutAlgorithm
 from rlframework.loop.zero_advantage import score_with_gradient_where_needed
 from rlframework.metrics import Tally
 from rlframework.rewards.base import Scores
 from rlframework.rollout import Rollout
-from rlframework.terms import EntropyBonus
+from rlframework.terms import EntropyBonus, SamplerCorrection, SamplerRatio
 from rlframework.utilities.arguments import at_least
 from rlframework.utilities.distributed import from_all_ranks, may_call_unequally_often, process
 
@@ -82,9 +83,12 @@ class PolicyGradient(RolloutAlgorithm):
         ...         return mask / mask.sum()
 
     Attributes:
+        trust_region: True if the surrogate bounds how far a token's ratio can move the policy, as a clip does: then
+            `SamplerRatio` can correct rollouts that are ahead of learning.
         sequence_ratio: True if the surrogate is one number per completion, so that none of its tokens can be left out.
     """
 
+    trust_region: ClassVar[bool] = False
     sequence_ratio: ClassVar[bool] = False
 
     ratio_cap: float | None = None
@@ -114,7 +118,21 @@ class PolicyGradient(RolloutAlgorithm):
                 f"top_entropy_share={self.top_entropy_share} leaves out tokens, and the surrogate of "
                 f"{type(self).__name__} is one number per completion, through which every token would still learn"
             )
+        if self.sampler_correction is not None and self.sampler_correction.anchors and not self._bounds_tokens:
+            reason = "one ratio for a completion" if self.sequence_ratio else "no bound on the ratio of a token"
+            raise ValueError(
+                f"{type(self.sampler_correction).__name__} has the surrogate's clip make up for the sampler, and "
+                f"{type(self).__name__} has {reason}; use TokenTruncation()"
+            )
         self._zero_advantages_teach = False
+
+    @property
+    def _bounds_tokens(self) -> bool:
+        return self.trust_region and not self.sequence_ratio
+
+    def correction_ahead(self) -> SamplerCorrection:
+        """Return `SamplerRatio` where the surrogate bounds the ratio of a token, else `TokenTruncation`."""
+        return SamplerRatio() if self._bounds_tokens else super().correction_ahead()
 
     @abstractmethod
     def advantages(self, rewards: Tensor) -> Tensor:
@@ -280,6 +298,8 @@ class PolicyGradient(RolloutAlgorithm):
             coefficient = torch.tensor(self.entropy_bonus.coefficient, device=mask.device)
             self._tally.mean("entropy_of_bonus", scored.entropy, batch.entropy_weights > 0)
             self._tally.mean("entropy_coefficient", coefficient)
+        if self.rollouts_ahead and batch.sampler_logprobs is not None:
+            tally_staleness(self._tally, logprobs, batch)
         for name, values in self.diagnostics(logprobs, batch).items():
             self._tally.mean(name, values, mask if values.shape == mask.shape else mask.any(1, keepdim=True))
 

@@ -30,6 +30,8 @@ class GMPO(PolicyGradient):
         ValueError: ``ratio_cap`` lies within the clip.
     """
 
+    trust_region = True
+
     clip_low: float = 0.4
     """Bound of the token's log-ratio from below, so exp(-0.4) of the ratio."""
     clip_high: float = derived(default=None)

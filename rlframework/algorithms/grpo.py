@@ -35,6 +35,8 @@ class GRPO(PolicyGradient):
         ...         return group_centered(rewards)
     """
 
+    trust_region = True
+
     clip_low: float = 0.2
     """Lower clip: how far below 1 a ratio may fall before it is clipped."""
     clip_high: float = derived(default=None)

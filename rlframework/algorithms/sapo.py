@@ -23,6 +23,8 @@ class SAPO(PolicyGradient):
         ValueError: A temperature is not above 0.
     """
 
+    trust_region = True
+
     temperature_positive: float = 1.0
     """Temperature ``tau`` of the gate for positive advantages."""
     temperature_negative: float = 1.05

@@ -38,3 +38,22 @@ def masked_sum(values: Tensor, mask: Tensor) -> Tensor:
         tensor([[4.]])
     """
     return values.masked_fill(~mask, 0.0).sum(1, keepdim=True)
+
+
+def effective_sample_share(ratio: Tensor, mask: Tensor) -> Tensor:
+    """Return which share of the tokens the effective sample size (ESS) is, a scalar in (0, 1]; NaN without any token.
+
+    ``(sum w)^2 / (n sum w^2)`` of importance ratios ``w`` over ``n`` tokens (Kong, 1992): 1 where all are alike, and
+    ``1 / n`` where one outweighs the rest.
+
+    Args:
+        ratio: ``(B, T)``, not negative.
+        mask: ``(B, T)`` bool.
+
+    Example:
+        >>> import torch
+        >>> effective_sample_share(torch.tensor([[1.0, 3.0, 9.0]]), torch.tensor([[True, True, False]]))
+        tensor(0.8000)
+    """
+    kept = ratio.masked_fill(~mask, 0.0)
+    return kept.sum() ** 2 / (mask.sum() * (kept**2).sum())

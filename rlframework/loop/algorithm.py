@@ -26,7 +26,7 @@ from rlframework.loop.checkpoint import check_base, leave_out_base
 from rlframework.loop.checkpoint_files import check_checkpoint, use_safe_checkpoints
 from rlframework.loop.checkpoint_folders import use_safe_folders
 from rlframework.loop.checks import check_weights
-from rlframework.loop.loader import RolloutLoader
+from rlframework.loop.loader import RolloutLoader, Upcoming
 from rlframework.loop.optimizer import adamw, check_schedule, follow_callbacks
 from rlframework.loop.prompt_batches import PromptBatches
 from rlframework.loop.rank_watch import RankWatch
@@ -123,6 +123,14 @@ class Algorithm(Fields, pl.LightningModule, ABC):
             prompts: Prompts of this rank.
             step: Number of the rollout.
         """
+
+    def expect(self, upcoming: Iterator[Upcoming]) -> None:
+        """Called before `collect` with the rollout that is collected next and those after it; by default nothing to do.
+
+        Args:
+            upcoming: In their order, without an end.
+        """
+        return
 
     def prepare_step(self, minibatches: list[Rollout]) -> list[Rollout]:
         """Fix what an optimizer step needs to know of all its minibatches, with the weights that it starts from.

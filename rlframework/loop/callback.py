@@ -25,12 +25,15 @@ class RolloutRecord:
         completions: The ``B`` completions, as text and ids.
         scores: Every reward component of every completion, ``(N, G)`` each.
         rollout: The tensors that the policy learns from.
+        weights: With ``rollouts_ahead``, number of the rollout that was begun when its weights were published; None
+            without: the newest.
     """
 
     step: int
     completions: Completions
     scores: Scores
     rollout: Rollout
+    weights: int | None = None
 
 
 # Its name until 0.1.

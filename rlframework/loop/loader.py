@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from rlframework.prompt import Prompt
 from rlframework.rollout import Rollout
 from rlframework.utilities.distributed import from_all_ranks
+
+
+class Upcoming(NamedTuple):
+    """A rollout that comes if the run goes on for so long.
+
+    Args:
+        step: Its number.
+        epoch: Of the run.
+        minibatches: How many of its minibatches the epoch has room for, over all passes.
+        prompts: Of this rank.
+    """
+
+    step: int
+    epoch: int
+    minibatches: int
+    prompts: list[Prompt]
 
 
 class RolloutSource(Protocol):
@@ -47,6 +63,13 @@ class RolloutSource(Protocol):
 
         Args:
             done: Minibatches of the epoch that are done.
+        """
+
+    def expect(self, upcoming: Iterator[Upcoming]) -> None:
+        """Take notice of the rollout that is collected next, and of those after it; called right before `collect`.
+
+        Args:
+            upcoming: In their order, without an end.
         """
 
     def collect(self, prompts: list[Prompt], step: int) -> Rollout:
@@ -134,6 +157,7 @@ class RolloutLoader:
         self._number = -1
         self._buffer: list[Rollout] = []
         self._resumed = False
+        self._orders: dict[int, np.ndarray] = {}
 
     @property
     def rollouts_per_epoch(self) -> int:
@@ -157,10 +181,9 @@ class RolloutLoader:
         # A generator: nothing happens when Lightning calls iter() only to look. And the position is reset here and
         # not after the loop, since Lightning stops at len() and never asks for the StopIteration.
         self._begin_epoch()
-        order = np.random.default_rng((self.seed, self.source.epoch_of_prompts)).permutation(len(self.prompts))
         step: list[Rollout] = []
         # Lightning counts to its limit, but not in the rest of an epoch that nothing is left of.
-        while self._position < min(len(self), self.source.minibatches_per_epoch):
+        while self._position < self._minibatches_per_epoch:
             number, part = divmod(self._position, self.batches_per_rollout)
             per_step = self.source.minibatches_per_step
             part, inside = part % self.minibatches, part % per_step
@@ -168,7 +191,7 @@ class RolloutLoader:
                 self._begin_step()
                 if number != self._number or not self._buffer:
                     self._buffer, self._number = [], number
-                    self._buffer = self._collect(number, order)
+                    self._buffer = self._collect(number)
                     self._begin_step()
             if inside == 0 or not step:
                 step = self.source.prepare_step(self._buffer[part - inside : part - inside + per_step])
@@ -188,14 +211,46 @@ class RolloutLoader:
         self._epoch = epoch
         self._resumed = self.working = False
 
-    def _collect(self, number: int, order: np.ndarray) -> list[Rollout]:
+    @property
+    def _minibatches_per_epoch(self) -> float:
+        return min(len(self), self.source.minibatches_per_epoch)
+
+    def _collect(self, number: int) -> list[Rollout]:
+        self.source.expect(self._upcoming(number))
+        prompts = self.prompts_of(self.source.epoch_of_prompts, number)
+        return self.source.collect(prompts, self._step(self._epoch, number)).split(self.minibatches)
+
+    def _step(self, epoch: int, number: int) -> int:
+        return epoch * self.rollouts_per_epoch + number
+
+    def prompts_of(self, epoch: int, number: int) -> list[Prompt]:
+        """Return this rank's prompts of a rollout; override it to choose others.
+
+        Args:
+            epoch: As of ``epoch_of_prompts``.
+            number: Of the rollout in the epoch.
+        """
+        if epoch not in self._orders:
+            order = np.random.default_rng((self.seed, epoch)).permutation(len(self.prompts))
+            # An epoch that is behind is not asked for again.
+            self._orders = {known: of for known, of in self._orders.items() if known >= epoch - 1} | {epoch: order}
         start = number * self.prompts_per_rollout
-        chosen = order[start : start + self.prompts_per_rollout]
+        chosen = self._orders[epoch][start : start + self.prompts_per_rollout]
         # Each rank takes its share of every minibatch: an optimizer step holds the same prompts on any number of ranks.
         shares = chosen.reshape(self.minibatches, self.replicas, -1)
-        mine = shares[:, self.rank].ravel()
-        rollout = self.source.collect([self.prompts[i] for i in mine], self._epoch * self.rollouts_per_epoch + number)
-        return rollout.split(self.minibatches)
+        return [self.prompts[i] for i in shares[:, self.rank].ravel()]
+
+    def _upcoming(self, number: int) -> Iterator[Upcoming]:
+        """Yield the rollouts from a number of this epoch on, epoch after epoch."""
+        epoch = self._epoch
+        while True:
+            left = int(self._minibatches_per_epoch) - number * self.batches_per_rollout
+            if left <= 0:
+                epoch, number = epoch + 1, 0
+                continue
+            prompts = self.prompts_of(epoch, number)
+            yield Upcoming(self._step(epoch, number), epoch, min(left, self.batches_per_rollout), prompts)
+            number += 1
 
     def state_dict(self) -> dict[str, Any]:
         """Return epoch, position and the rollout in hand, of every replica. Lightning puts it in the checkpoint."""

@@ -7,9 +7,12 @@ from collections.abc import Iterable
 from typing import get_args
 
 import torch
+from torch import Tensor
 
 from rlframework.completions import Completions, StopReason
 from rlframework.functional.advantages import group_spread, group_std
+from rlframework.functional.ratios import effective_sample_share
+from rlframework.functional.surrogates import ratio_of
 from rlframework.loop.callback import RolloutRecord
 from rlframework.metrics.tally import Tally
 from rlframework.rollout import Rollout
@@ -78,3 +81,20 @@ def tally_gap(tally: Tally, rollout: Rollout) -> None:
     gap = (rollout.old_logprobs - rollout.sampler_logprobs).abs()
     tally.mean("sampler_gap", gap, rollout.loss_mask)
     tally.max("sampler_gap_max", gap, rollout.loss_mask)
+
+
+def tally_staleness(tally: Tally, logprobs: Tensor, batch: Rollout) -> None:
+    """Add how far the policy that learns is from what sampled a minibatch, and what that leaves of its sample size.
+
+    Args:
+        tally: The metrics of the step.
+        logprobs: ``(B, T)`` of the present policy, without gradient.
+        batch: The minibatch, with the sampler's log-probabilities.
+    """
+    if batch.sampler_logprobs is None:
+        return
+    gap = (logprobs - batch.sampler_logprobs).masked_fill(~batch.loss_mask, 0.0).nan_to_num(0.0)
+    tally.mean("sampler_gap", gap.abs(), batch.loss_mask)
+    tally.max("sampler_gap_max", gap.abs(), batch.loss_mask)
+    size = effective_sample_share(ratio_of(gap), batch.loss_mask)
+    tally.mean("ess", size.expand_as(batch.loss_mask), batch.loss_mask)

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import field, replace
 from functools import partial
+from itertools import islice
+from math import ceil, inf
 from typing import Any, ClassVar, cast, final
 
 import torch
-from pytorch_lightning.utilities.rank_zero import rank_zero_info
+from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from rlframework.completions import Completions
+from rlframework.loop.accumulation import accumulation
+from rlframework.loop.ahead import Ahead, Made
 from rlframework.loop.algorithm import Algorithm
 from rlframework.loop.callback import RolloutCallback, RolloutRecord
 from rlframework.loop.checks import check_golds
+from rlframework.loop.loader import Upcoming
 from rlframework.loop.logging import tally_gap, tally_rollout
 from rlframework.loop.memory import Foretold, foretell
 from rlframework.loop.minibatches import balanced_order
@@ -36,9 +43,19 @@ from rlframework.rewards.waiting import stoppable, unstoppable
 from rlframework.rollout import Rollout
 from rlframework.samplers.base import GroupSampler
 from rlframework.samplers.check import SamplerCheck
-from rlframework.terms import KLInLoss, KLTerm, SamplerCorrection
+from rlframework.samplers.remote import RemoteSampler, Version, remote_inside
+from rlframework.terms import KLInLoss, KLTerm, SamplerCorrection, TokenTruncation
 from rlframework.utilities.arguments import at_least
-from rlframework.utilities.distributed import gather_rows, is_sharded, on_any_rank, replica, sum_over_replicas
+from rlframework.utilities.distributed import (
+    alone,
+    from_all_ranks,
+    gather_rows,
+    is_sharded,
+    on_any_rank,
+    process,
+    replica,
+    sum_over_replicas,
+)
 from rlframework.utilities.fields import derived
 
 
@@ -80,6 +97,13 @@ class RolloutAlgorithm(Algorithm):
     sampler_correction: SamplerCorrection | None = None
     """Makes up for a sampler that is not quite the policy; by default the sampler's own ``correction``, which an engine
     in another process has and the samplers of this process have not."""
+    rollouts_ahead: int = 0
+    """Rollouts ahead of learning, ``k``: each is sampled from the weights that the rollout ``k`` before it was begun
+    with, while the policy learns. Needs a `RemoteSampler`, such as `VLLMSampler`; above 1 also one that samples from
+    several versions side by side, as of an adapter. 0 samples from the newest weights."""
+    save_patience: float = 60.0
+    """Seconds that a checkpoint waits for rollouts that were asked for. One that has not come by then is asked for
+    again after a resume, which then is not exact to the last bit."""
     validation: Mapping[str, RewardModel | ScoreMetric] | None = None
     """Measures of held-out completions by name, logged as ``val/<name>``; ``val/reward`` comes by itself. Of a reward
     it is the mean; other figures are metrics, such as ``{"pass@8": PassAtK(CorrectAnswer(), k=8)}``."""
@@ -100,7 +124,11 @@ class RolloutAlgorithm(Algorithm):
         """
         super().__post_init__()
         self.kl = self.kl or KLInLoss()
-        self.sampler_correction = self.sampler_correction or self.sampler.correction
+        at_least(self, 0, rollouts_ahead=self.rollouts_ahead, save_patience=self.save_patience)
+        usual = self.correction_ahead() if self.rollouts_ahead else self.sampler.correction
+        self.sampler_correction = self.sampler_correction or usual
+        self._plan: Ahead | None = None
+        self._saved_plan: list[list[dict[str, Any]]] = []
         self.reward_limits = self.reward_limits or RewardLimits()
         self.validation_sampler = (self.validation_sampler or self._sampler_of_validation()).unfiltered
         measures = {"reward": self.reward, **(self.validation or {})}
@@ -110,10 +138,15 @@ class RolloutAlgorithm(Algorithm):
             {named[name]: one if isinstance(one, ScoreMetric) else MeanScore(one) for name, one in measures.items()}
         )
         self.policy_scores_rollouts = False
+        self._judging = threading.Lock()
         self.sampler_check = SamplerCheck()
         self.watch = RolloutWatch()
         self._check_sampler()
         self.reference: Policy | None = self.policy.reference() if self.kl_coefficient else None
+
+    def correction_ahead(self) -> SamplerCorrection:
+        """Return the correction of rollouts that are ahead of learning, where no ``sampler_correction`` is given."""
+        return TokenTruncation()
 
     def _sampler_of_validation(self) -> GroupSampler:
         at_least(self, 1, validation_samples=self.validation_samples)
@@ -193,10 +226,13 @@ class RolloutAlgorithm(Algorithm):
         _ = self.steps_per_pass  # Refuses an accumulation that was changed to one that does not divide.
         # Lightning would keep the last step's gradients until the next backward pass; a rollout has use for the room.
         self.zero_grad(set_to_none=True)
-        self._tell("on_rollout_start", prompts)
-        completions = self._sampled(prompts, step)
-        with self.together():
-            scores = self.reward.evaluate(completions)
+        if self._plan is None:
+            self._tell("on_rollout_start", prompts)
+            completions = self._sampled(prompts, step)
+            with self.together():
+                scores = self.reward.evaluate(completions)
+        else:
+            completions, scores = self._plan.wait(step)
         self._check_scores(scores, completions)
         rollout = Rollout.of(
             completions, scores.total, pad_id=self.policy.pad_id, temperature=self.sampler.temperature
@@ -205,21 +241,79 @@ class RolloutAlgorithm(Algorithm):
             self.sampler_check.observe(self.policy, self.sampler, completions, rollout, step)
         if self.mask_truncated:
             rollout.loss_mask = rollout.loss_mask & ~rollout.truncated.unsqueeze(1)
-        rollout.old_logprobs = self._old_logprobs(rollout, step)
+        policy_logprobs = self._policy_logprobs(rollout, step)
+        rollout.old_logprobs = self._old_logprobs(rollout, policy_logprobs)
         rollout.reference_logprobs = self._scored_by(self.reference, rollout) if self.reference else None
         rollout.sampler_correction = self._correction(rollout)
         dropped = rollout.truncated & (self.mask_truncated and not self.count_masked)
-        rollout.advantages = self._advantages(rollout, scores, dropped)
+        rollout.advantages = self._advantages(rollout, scores, dropped, policy_logprobs)
         rollout.weights = step_weights(
             self.trainer, self.steps_per_pass, self.token_weights, rollout.loss_mask, ~dropped
         )
-        record = RolloutRecord(step, completions, scores, rollout)
+        asked = None if self._plan is None else self._plan.asked(step)
+        record = RolloutRecord(step, completions, scores, rollout, None if asked is None else asked.weights)
         self._tell("on_rollout_end", record)
-        tally_rollout(self._tally, record, time.perf_counter() - started)
+        tally_rollout(self._tally, record, asked.seconds if asked else time.perf_counter() - started)
+        if self._plan is not None:
+            self._plan.tally(self._tally, step, self.steps_per_rollout)
         # What the policy itself sampled is not scored again, and has no gap to show.
-        if not self.sampler.samples_policy_itself:
+        elif not self.sampler.samples_policy_itself:
             tally_gap(self._tally, rollout)
         return rollout
+
+    @final
+    def expect(self, upcoming: Iterator[Upcoming]) -> None:
+        """Ask for the rollouts that are due, and wait for the one that is collected next.
+
+        Args:
+            upcoming: It and those after it, in their order, without an end.
+
+        Raises:
+            Exception: What the rollout has failed with, on all ranks together.
+        """
+        if (plan := self._plan) is None:
+            return
+        # The last steps' gradients are in the way, as in `collect`.
+        self.zero_grad(set_to_none=True)
+        rollouts = list(islice(self._learned_from(upcoming), self.rollouts_ahead + 1))
+        steps = [rollout.step for rollout in rollouts]
+        plan.forget_before(steps[0])
+        if plan.due(steps):
+            self._ask(plan, rollouts)
+        with self.together(), stoppable():
+            plan.wait(steps[0])
+        if plan.missing(steps):
+            self._ask(plan, rollouts)
+
+    def _learned_from(self, upcoming: Iterator[Upcoming]) -> Iterator[Upcoming]:
+        """Yield the rollouts that the run will learn from, as far as its limits of steps and epochs tell."""
+        steps = inf if self.trainer.max_steps == -1 else self.trainer.max_steps - self.trainer.global_step
+        epochs = inf if self.trainer.max_epochs in (None, -1) else self.trainer.max_epochs
+        for rollout in upcoming:
+            if steps <= 0 or rollout.epoch >= epochs:
+                return
+            yield rollout
+            steps -= ceil(rollout.minibatches / accumulation(self.trainer, rollout.epoch))
+
+    def _ask(self, plan: Ahead, rollouts: list[Upcoming]) -> None:
+        """Publish the present weights, and ask for those of some rollouts that were not asked for yet."""
+        remote, present = cast(RemoteSampler, remote_inside(self.sampler)), rollouts[0]
+        with self._while_sampling(self.sampler), self.inference():
+            plan.publish(lambda: remote.publish(self.policy, present.prompts), present.step)
+        missing = plan.missing([rollout.step for rollout in rollouts])
+        for rollout in rollouts:
+            if rollout.step in missing:
+                self._tell("on_rollout_start", rollout.prompts)
+                plan.ask(rollout.step, rollout.prompts, present.step)
+
+    def _make(self, version: Version, prompts: list[Prompt], step: int, before: Future[Made] | None) -> Made:
+        """Sample and judge a rollout ahead, in a thread beside the one that learns."""
+        with alone(), torch.no_grad():
+            completions = self._in_order(self.sampler.sample(version, prompts, step=step))
+            if before is not None:
+                wait([before])  # Rewards see rollouts one at a time and in their order.
+            with self._judging:
+                return completions, self.reward.evaluate(completions)
 
     def _tell(self, moment: str, *arguments: Any) -> None:
         for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
@@ -227,10 +321,14 @@ class RolloutAlgorithm(Algorithm):
                 getattr(callback, moment)(self.trainer, self, *arguments)
 
     def _sampled(self, prompts: list[Prompt], step: int) -> Completions:
-        """Return completions whose rows stand in the order of the minibatches from here on."""
+        """Return completions of the policy's present weights, in the order of the minibatches."""
         reporting = self.sampler.reporting(partial(self._tell, "on_rollout_progress"))
         with self._while_sampling(self.sampler), self.inference(), reporting:
             completions = self.sampler.sample(self.policy, prompts, step=step)
+        return self._in_order(completions)
+
+    def _in_order(self, completions: Completions) -> Completions:
+        """Return completions as the sampler gave them, checked, in the order of the minibatches."""
         self.watch.completions(self.sampler, completions)
         order, size = torch.as_tensor(self.minibatch_order(completions)), completions.group_size
         whole = order.shape == (len(completions),) and torch.equal(order.sort().values, torch.arange(len(completions)))
@@ -259,7 +357,34 @@ class RolloutAlgorithm(Algorithm):
         self.watch.scores(scores, completions)
         self.reward_limits.observe(scores.judgements, lambda counts: sum_over_replicas(self.trainer, counts))
 
-    def _old_logprobs(self, rollout: Rollout, step: int) -> Tensor | None:
+    def _old_logprobs(self, rollout: Rollout, policy_logprobs: Tensor | None) -> Tensor | None:
+        """Return ``(B, T)`` what the surrogate's ratio is taken to: the sampler's own where the correction says so."""
+        correction = self.sampler_correction
+        if correction is None or not correction.anchors:
+            return policy_logprobs
+        return self._known(rollout, correction).masked_fill(~rollout.loss_mask, 0.0)
+
+    def _known(self, rollout: Rollout, correction: SamplerCorrection) -> Tensor:
+        """Return the sampler's log-probabilities, ``(B, T)``.
+
+        Raises:
+            RuntimeError: It gave none, or NaN for some token.
+        """
+        known, kind = rollout.sampler_logprobs, type(self.sampler).__name__
+        if known is None:
+            raise RuntimeError(
+                f"{type(correction).__name__} needs the sampler's log-probabilities, and {kind} gave none for some "
+                "completions; return them in Completion.logprobs, or leave sampler_correction out"
+            )
+        absent = int((known.isnan() & rollout.loss_mask).sum())
+        if correction.anchors and absent:
+            raise RuntimeError(
+                f"{type(correction).__name__} takes its ratio to the sampler's log-probabilities, and {kind} gave NaN "
+                f"for {absent} tokens; return them all in Completion.logprobs, or use TokenTruncation()"
+            )
+        return known
+
+    def _policy_logprobs(self, rollout: Rollout, step: int) -> Tensor | None:
         """Return ``(B, T)``: the sampler's own log-probabilities where they are the policy's, and else a forward pass.
 
         None where no step sees the policy changed and no option compares. One group of every rollout, another each
@@ -268,7 +393,9 @@ class RolloutAlgorithm(Algorithm):
         # A divergence to the reference is taken of two forward passes, whose rounding is the same where the policies
         # are.
         penalised = self.reference is not None and self.kl.in_reward
-        if self.steps_per_rollout == 1 and self.sampler_correction is None and not penalised:
+        correction = self.sampler_correction
+        needless = self.steps_per_rollout == 1 if correction is None else correction.anchors
+        if needless and not penalised:
             return None
         sampler, known = self.sampler, rollout.sampler_logprobs
         trusted = sampler.samples_policy_itself and not sampler.truncates and self.sampler_correction is None
@@ -302,21 +429,16 @@ class RolloutAlgorithm(Algorithm):
 
     def _correction(self, rollout: Rollout) -> Tensor | None:
         """Return the sampler correction, ``(B, T)`` or ``(B, 1)``, or None."""
-        if self.sampler_correction is None or rollout.old_logprobs is None:
+        correction = self.sampler_correction
+        if correction is None or correction.anchors or rollout.old_logprobs is None:
             return None
-        if rollout.sampler_logprobs is None:
-            raise RuntimeError(
-                f"{type(self.sampler_correction).__name__} needs the sampler's log-probabilities, and "
-                f"{type(self.sampler).__name__} gave none for some completions; return them in Completion.logprobs, "
-                "or leave sampler_correction out"
-            )
-        return self.sampler_correction.factor(rollout.old_logprobs, rollout.sampler_logprobs, rollout.loss_mask)
+        return correction.factor(rollout.old_logprobs, self._known(rollout, correction), rollout.loss_mask)
 
-    def _advantages(self, rollout: Rollout, scores: Scores, dropped: Tensor) -> Tensor:
+    def _advantages(self, rollout: Rollout, scores: Scores, dropped: Tensor, policy_logprobs: Tensor | None) -> Tensor:
         """Return this rank's advantages, ``(B, 1)``, computed from the rewards of all ranks."""
         penalty = torch.zeros_like(rollout.rewards)
-        if rollout.old_logprobs is not None and rollout.reference_logprobs is not None:
-            compared = rollout.old_logprobs, rollout.reference_logprobs, rollout.loss_mask
+        if policy_logprobs is not None and rollout.reference_logprobs is not None:
+            compared = policy_logprobs, rollout.reference_logprobs, rollout.loss_mask
             term = self.kl.reward_penalty(*compared)
             penalty = penalty if term is None else self.kl_coefficient * term
 
@@ -352,6 +474,8 @@ class RolloutAlgorithm(Algorithm):
         among = "" if prompts == asked else f" (chosen among {asked})"
         parts, steps = self.minibatches_per_rollout, self.steps_per_rollout
         kind = "on-policy" if steps == 1 else "off-policy after the first step"
+        if ahead := self.rollouts_ahead:
+            kind = f"sampled {ahead} rollouts ahead, from weights {ahead * steps} steps old"
         return (
             f"A rollout is {prompts} prompts{among} x {sampler.group_size} = {prompts * sampler.group_size} "
             f"completions of at most {sampler.max_tokens} tokens, in {parts} minibatch{'es' * (parts > 1)}: {steps} "
@@ -361,6 +485,7 @@ class RolloutAlgorithm(Algorithm):
     def on_fit_start(self) -> None:
         """Refuse sizes and prompts that do not fit; foretell the memory that the sizes take."""
         self._check_groups()
+        self._plan = self._planned()
         splits = getattr(self.trainer.datamodule, "prompts", {})  # type: ignore[attr-defined]
         self._check_positions([len(prompt.ids) for split in splits.values() for prompt in split])
         check_golds(self.reward, splits)
@@ -374,6 +499,50 @@ class RolloutAlgorithm(Algorithm):
         foretold = self.foretell_memory()
         if foretold is not None:
             rank_zero_info(str(foretold))
+
+    def _planned(self) -> Ahead | None:
+        """Return the plan of a run ahead, with what a checkpoint has of it; None of one that is not.
+
+        Raises:
+            ValueError: The sampler is in this process, or cannot hold as many versions; prompts repeat to overfit.
+        """
+        ahead, remote = self.rollouts_ahead, remote_inside(self.sampler)
+        saved, self._saved_plan = self._saved_plan, []
+        if not ahead:
+            return None
+        name = f"rollouts_ahead={ahead}"
+        if remote is None:
+            raise ValueError(
+                f"{name}: {type(self.sampler).__name__} samples with the weights that learn, on the same device, and "
+                "the two would wait for each other. Use a RemoteSampler, such as VLLMSampler, or leave it out"
+            )
+        if self.trainer.overfit_batches:  # type: ignore[attr-defined]
+            raise ValueError(f"{name} and overfit_batches, which repeats the same prompts, do not go together")
+        beside = remote.side_by_side(self.policy)
+        if ahead > 1 and not beside:
+            raise ValueError(
+                f"{name}: {type(remote).__name__} samples from one version of these weights at a time, so that more "
+                "than 1 gains nothing. Train an adapter, whose versions are served side by side, or set "
+                "rollouts_ahead=1"
+            )
+        if ahead > 4:
+            rank_zero_warn(f"{name}: rollouts of weights more than 4 rollouts old have not been seen to teach well")
+        remote.check_versions(self.policy, ahead + 2)
+        plan, (rank, ranks) = Ahead(remote, ahead, beside, self._make), process()
+        if saved and len(saved) != ranks:
+            rank_zero_info(
+                f"The checkpoint has rollouts that {len(saved)} ranks had asked for, and this run has {ranks}: they "
+                "are asked for again, from the weights of the checkpoint."
+            )
+        elif saved:
+            plan.load_state_dict(saved, rank)
+        return plan
+
+    def teardown(self, stage: str) -> None:
+        """Give up rollouts that were asked for and are not needed any more."""
+        if self._plan is not None:
+            self._plan.close()
+            self._plan = None
 
     def _check_groups(self) -> None:
         """Refuse a sampler whose groups cannot be cut into minibatches, rather than after the first rollout."""
@@ -450,6 +619,8 @@ class RolloutAlgorithm(Algorithm):
     def _answers(self, prompts: list[Prompt]) -> Completions:
         # The last batch of a rank may be empty; it samples all the same, since a sharded policy needs every rank.
         sampled = prompts or [cast(PromptBatch, prompts).stand_in]
+        if self._plan is not None:
+            self._plan.before_others()
         with self._while_sampling(self.validation_sampler), self.inference():
             completions = self.validation_sampler.sample(self.policy, sampled)
         return completions if prompts else completions[:0]
@@ -457,7 +628,7 @@ class RolloutAlgorithm(Algorithm):
     def _held_out(self, prompts: list[Prompt], stage: str) -> None:
         completions = self._answers(prompts)
         measured = cast(dict[str, ScoreMetric], dict(self.validation_scores.items()))
-        with self.together(), single_precision(self.device):
+        with self.together(), single_precision(self.device), self._judging:
             if prompts:
                 update_all(measured.values(), completions)
             if prompts and stage == "val":
@@ -486,6 +657,8 @@ class RolloutAlgorithm(Algorithm):
         """Save also whether the policy scores its rollouts itself: a resumed run must not try the shortcut again."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["policy_scores_rollouts"] = self.policy_scores_rollouts
+        if self._plan is not None:
+            checkpoint["asked"] = from_all_ranks(self._plan.state_dict(self.save_patience))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore whether the policy scores its rollouts itself."""
@@ -493,6 +666,7 @@ class RolloutAlgorithm(Algorithm):
         # Until 0.1 it was kept among "shortcuts", as what still holds.
         known = not checkpoint.get("shortcuts", (True,))[0]
         self.policy_scores_rollouts = checkpoint.get("policy_scores_rollouts", known)
+        self._saved_plan = checkpoint.get("asked", [])
 
 
 # Its name until 0.1.

@@ -4,6 +4,7 @@ from .conversation import Conversation, Reply
 from .episodes import EpisodeSampler
 from .filters import DynamicSampling, SpreadFilter
 from .generate import GenerateSampler
+from .remote import RemoteSampler, Version
 from .shared_prefix import SharedPrefixSampler
 from .uncached import UncachedSampler
 from .unsloth import UnslothSampler
@@ -20,6 +21,7 @@ __all__ = [
     "GenerateSampler",
     "GroupSampler",
     "LoRASync",
+    "RemoteSampler",
     "Reply",
     "SamplerWrapper",
     "ServerError",
@@ -29,5 +31,6 @@ __all__ = [
     "UnslothEngineSampler",
     "UnslothSampler",
     "VLLMSampler",
+    "Version",
     "WeightSync",
 ]

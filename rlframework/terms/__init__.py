@@ -4,6 +4,7 @@ from rlframework.terms.entropy import AdaptiveEntropyBonus, EntropyBonus
 from rlframework.terms.kl import KLInLoss, KLInReward, KLTerm
 from rlframework.terms.sampler_correction import (
     SamplerCorrection,
+    SamplerRatio,
     SequenceMask,
     SequenceTruncation,
     TokenMask,
@@ -17,6 +18,7 @@ __all__ = [
     "KLInReward",
     "KLTerm",
     "SamplerCorrection",
+    "SamplerRatio",
     "SequenceMask",
     "SequenceTruncation",
     "TokenMask",

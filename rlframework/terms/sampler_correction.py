@@ -28,6 +28,8 @@ class SamplerCorrection(Checked, ABC):
 
     Attributes:
         per_sequence: Whether `pool` returns one number per completion.
+        anchors: Whether the sampler's log-probabilities take the place of the old ones, so that the surrogate's own
+            ratio makes up for the gap; there is no factor then.
 
     Raises:
         ValueError: There is no bound, or they leave out 1, the ratio of an engine that agrees with the policy.
@@ -42,6 +44,7 @@ class SamplerCorrection(Checked, ABC):
     """
 
     per_sequence: ClassVar[bool] = False
+    anchors: ClassVar[bool] = False
 
     def __init__(self, low: float | None = None, high: float | None = 3.0) -> None:
         if (low is None and high is None) or (low or 0.0) > 1 or (high or 1.0) < 1:
@@ -103,3 +106,26 @@ class SequenceMask(TokenMask):
     def pool(self, difference: Tensor) -> Tensor:
         """Add up the log-ratios of a completion's tokens, ``(B, 1)``."""
         return difference.sum(1, keepdim=True)
+
+
+class SamplerRatio(SamplerCorrection):
+    """Has the surrogate take its ratio to the sampler itself, so that its clip is a trust region around what sampled.
+
+    The sampler's log-probabilities become the old ones, which spares a forward pass. For algorithms whose surrogate
+    bounds the ratio of a token (``trust_region``). It is what rollouts that are ahead of learning are corrected with by
+    default: between sampling and learning the policy has moved, and a factor beside the clip would let it move on
+    unseen. Called bypass mode in verl.
+
+    Example:
+        >>> SamplerRatio().anchors, TokenTruncation().anchors
+        (True, False)
+    """
+
+    anchors = True
+
+    def __init__(self) -> None:
+        super().__init__(high=float("inf"))
+
+    def bound(self, ratio: Tensor) -> Tensor:
+        """Return 1 everywhere, ``(B, T)``: there is no factor."""
+        return torch.ones_like(ratio)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytorch_lightning as pl
@@ -9,6 +12,26 @@ import torch
 from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
+
+_HERE = threading.local()
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Enter a context in which this thread calls no other rank: `process` is the only one, and nothing is gathered.
+
+    For work beside the main thread, whose ranks are at different places of it.
+
+    Example:
+        >>> with alone():
+        ...     process(), from_all_ranks("here")
+        ((0, 1), ['here'])
+    """
+    before, _HERE.alone = getattr(_HERE, "alone", False), True
+    try:
+        yield
+    finally:
+        _HERE.alone = before
 
 
 def replica(trainer: pl.Trainer) -> tuple[int, int]:
@@ -96,8 +119,8 @@ def max_over_replicas(trainer: pl.Trainer, values: Tensor) -> Tensor:
 
 
 def process() -> tuple[int, int]:
-    """Return (rank, number) of this process among those that `torch.distributed` knows; (0, 1) without."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+    """Return (rank, number) of this process among those that `torch.distributed` knows; (0, 1) without, and `alone`."""
+    if getattr(_HERE, "alone", False) or not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return 0, 1
     return torch.distributed.get_rank(), torch.distributed.get_world_size()
 

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import torch
 
-from rlframework.loop.loader import KeepsPrecision, RolloutLoader
+from rlframework.loop.loader import KeepsPrecision, RolloutLoader, Upcoming
 from rlframework.prompt import Prompt
 from rlframework.rollout import Rollout
 from rlframework.testing import letter_prompts
@@ -44,7 +44,11 @@ class Source:
     def prepare_step(self, minibatches: list[Rollout]) -> list[Rollout]:
         return minibatches
 
+    def expect(self, upcoming: Iterator[Upcoming]) -> None:
+        self.upcoming = list(itertools.islice(upcoming, 5))
+
     def collect(self, prompts: list[Prompt], step: int) -> Rollout:
+        assert self.upcoming[0][::3] == (step, prompts)
         self.steps.append(step)
         index = torch.tensor([prompt.index for prompt in prompts]).repeat_interleave(2)
         ids = index.unsqueeze(1)

@@ -37,8 +37,8 @@ class Server:
         model: Name of the base model that it serves; None asks it.
 
     Attributes:
-        holds: Version of the weights that it was given; None if it has to be given them (again).
-        epoch: How often it was given any; an answer that a loading falls into is no answer.
+        holds: Versions of weights that it was given, and the number of the loading that gave each: an answer that a
+            loading of its version falls into is no answer.
         down: Whether it did not answer the last time.
         missed: When it began not to answer, by `time.monotonic`; None while it does.
         rests_until: Until when it asked to be left alone, by `time.monotonic`.
@@ -57,8 +57,8 @@ class Server:
             raise ValueError(f"expected the address of a server such as http://127.0.0.1:8000, got {url!r}")
         self.url = url.rstrip("/").removesuffix("/v1")
         self.timeout = timeout
-        self.holds: str | None = None
-        self.epoch = 0
+        self.holds: dict[str, int] = {}
+        self._loadings = 0
         self.down = False
         self.missed: float | None = None
         self.rests_until = 0.0
@@ -69,17 +69,23 @@ class Server:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what belongs to this process; a copy elsewhere gives the weights again."""
-        anew = {"holds": None, "epoch": 0, "down": False, "missed": None, "rests_until": 0.0}
+        anew = {"holds": {}, "_loadings": 0, "down": False, "missed": None, "rests_until": 0.0}
         return {**vars(self), **anew, **dict.fromkeys(_OF_A_PROCESS)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, lock=threading.RLock(), _client_lock=threading.Lock())
 
-    def lost(self, epoch: int) -> None:
-        """Note that the server may have been restarted since; unless it was given weights after that."""
+    def given(self, version: str) -> None:
+        """Note that the server was given a version."""
         with self.lock:
-            if self.epoch == epoch:
-                self.holds = None
+            self._loadings += 1
+            self.holds[version] = self._loadings
+
+    def lost(self, version: str, loading: int) -> None:
+        """Note that the server may have been restarted since a loading; unless it was given the version after that."""
+        with self.lock:
+            if self.holds.get(version) == loading:
+                del self.holds[version]
 
     @property
     def rest(self) -> float:

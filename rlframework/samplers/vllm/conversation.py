@@ -8,7 +8,6 @@ from typing import Any, cast
 
 from rlframework.prompt import Prompt
 from rlframework.samplers.conversation import Conversation, Reply
-from rlframework.samplers.vllm.errors import StaleWeightsError
 from rlframework.samplers.vllm.fleet import Fleet
 from rlframework.utilities.daemon_threads import DaemonExecutor
 
@@ -22,7 +21,8 @@ class ServedConversation(Conversation):
     the same server while it answers. The first turns are the plain sampler's completions.
 
     Args:
-        fleet: The servers, on the weights that all turns are sampled from.
+        fleet: The servers.
+        version: Of the weights that all turns are sampled from.
         rows: The prompt of each of ``B`` rows.
         group_size: Rows of a prompt, ``G``.
         request: Makes the request for a group of a prompt in one of its turns, counted from 0; a row is asked for by
@@ -36,6 +36,7 @@ class ServedConversation(Conversation):
     def __init__(
         self,
         fleet: Fleet,
+        version: str,
         rows: Sequence[Prompt],
         group_size: int,
         request: Request,
@@ -44,7 +45,7 @@ class ServedConversation(Conversation):
     ) -> None:
         self.at_once = at_once
         self._fleet = fleet
-        self._version = fleet.version
+        self._version = version
         self._rows = rows
         self._group_size = group_size
         self._request = request
@@ -77,13 +78,7 @@ class ServedConversation(Conversation):
         seen += given
         request = self._request(self._rows[row], self._turns[row])
         request |= {"prompt": list(seen), "n": 1, "max_tokens": budget, "seed": request["seed"] + place}
-        (answered,) = self._fleet.complete(group, request, self._halt)
-        if self._fleet.version != self._version:
-            raise StaleWeightsError(
-                f"the servers have weights {self._fleet.version}, and this conversation began with {self._version}: "
-                "all turns of a rollout have to come from the same weights. Does something else sample meanwhile, with "
-                "a copy of this sampler and another policy?"
-            )
+        (answered,) = self._fleet.complete(group, request, self._halt, self._version)
         seen += answered.ids
         self._turns[row] += 1
         # Under the point mass of temperature 0, as in process.

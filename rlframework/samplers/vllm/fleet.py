@@ -7,7 +7,9 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -96,6 +98,11 @@ class Fleet:
         self.canary: Canary | None = None
         self.gap: Gap | None = None
         self._now: _Weights | None = None
+        # By version, what can be asked for; of these, how often each is held.
+        self._kept: dict[str, _Weights] = {}
+        self._held: Counter[str] = Counter()
+        # Set for those who wait, when nobody waits for them any more.
+        self._halts: set[threading.Event] = set()
         # What every server that was restarted is given first; None where any weights show that they arrived.
         self._altered: _Weights | None = None
         # What no fault has a part in: all others are held against it.
@@ -109,7 +116,7 @@ class Fleet:
 
     @property
     def version(self) -> str | None:
-        """Version of the weights that the servers are on; None before the first."""
+        """Newest version of the weights that the servers are on; None before the first."""
         return None if self._now is None else self._now.version
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -119,7 +126,8 @@ class Fleet:
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what belongs to this process; a copy elsewhere gives the weights again."""
         nothing = dict.fromkeys(("canary", "gap", "_now", "_altered", "_usual", "_own", "_temporary"))
-        return {**vars(self), **nothing, "_folders": [], "_given": []}
+        empty: dict[str, Any] = {"_kept": {}, "_held": Counter(), "_halts": set(), "_folders": [], "_given": []}
+        return {**vars(self), **nothing, **empty}
 
     def follow(self, policy: Policy, version: str, canary: Canary) -> None:
         """Bring all servers that answer to a policy's weights, and see that they arrived. All ranks call it together.
@@ -158,28 +166,61 @@ class Fleet:
             # The next attempt starts from nothing.
             self._now = self._altered = None
             for server in self.servers:
-                server.lost(server.epoch)
+                server.holds.clear()
             raise
-        if process()[0] == 0:
-            self._clean_up(sync, version)
+        self._clean_up(sync, version)
+
+    def hold(self, version: str) -> None:
+        """Keep a version, so that it can be asked for after others have come, until `release`."""
+        self._held[version] += 1
+
+    def release(self, version: str) -> None:
+        """Let go of a version that was held; when others come, it goes."""
+        self._held[version] -= 1
+
+    @contextmanager
+    def halting(self) -> Iterator[threading.Event]:
+        """Enter a context with an event that is set at its end, or by `close`: nobody waits for the rest then."""
+        halt = threading.Event()
+        self._halts.add(halt)
+        try:
+            yield halt
+        finally:
+            halt.set()
+            self._halts.discard(halt)
+
+    def close(self) -> None:
+        """Give up what is waited for."""
+        for halt in list(self._halts):
+            halt.set()
 
     def expect_all(self) -> None:
         """Count on all servers again: one that did not answer may be back."""
         for server in self.servers:
             server.down = False
 
-    def complete(self, turn: int, request: dict[str, Any], halt: threading.Event) -> list[Answered]:
+    def complete(self, turn: int, request: dict[str, Any], halt: threading.Event, version: str) -> list[Answered]:
         """Return the group of one prompt, from the server whose turn it is or, if that does not answer, another.
 
         Args:
             turn: Number of the prompt, by which servers take turns.
             request: As of ``/v1/completions``, without the model.
             halt: Set when nobody waits for the result any more.
+            version: Of the weights.
 
         Raises:
-            ServerError: None answers, or one answers wrongly.
+            ServerError: None answers, or one answers wrongly; the servers were given others in place of these weights.
         """
-        return self._persist(lambda attempts: self._pick(turn + attempts), request, halt)
+        return self._persist(lambda attempts: self._pick(turn + attempts), request, halt, self._weights(version))
+
+    def _weights(self, version: str) -> _Weights:
+        if version not in self._kept:
+            raise StaleWeightsError(
+                f"the servers have weights {self.version}, and this rollout began with {version}: all of a rollout has "
+                "to come from the same weights. Does something else sample meanwhile, with a copy of this sampler and "
+                "another policy?"
+            )
+        return self._kept[version]
 
     def _look(self, policy: Policy, canary: Canary) -> list[Answered]:
         """Ask a server with the weights that it was started with, and learn from it how much rounding there is."""
@@ -245,15 +286,17 @@ class Fleet:
         self._save(sync, policy, version)
         self._given.append(version)
         weights = self._now = _Weights(version, self._folders[-1], sync.sharpness, is_altered)
-        self._agree(lambda: self._give() if process()[0] == 0 else None)
+        self._agree(lambda: self._give(weights) if process()[0] == 0 else None)
         self._adopt()
         count = FEWEST if self.tolerance is not None else canary.rows(self._usual)
         request = canary.request(count, is_altered)
-        answered = self._agree(lambda: self._canaries(request))
+        answered = self._agree(lambda: self._canaries(request, weights))
         scores = canary.known(policy, [row for _, rows in answered for row in rows])
         self._now, self.gap = self._agree(
             lambda: self._judge(weights, request, answered, scores, before, sync.hint(policy))
         )
+        if not is_altered:
+            self._kept[version] = self._now
         if not is_altered and (self._usual is None or (self.gap.fine and not self._usual.fine)):
             # A resumed run: the policy is not what servers were started with.
             self._usual = self.gap
@@ -286,12 +329,14 @@ class Fleet:
             weights = weights if weights.record else weights._replace(record=Scored(request, rows, known))
         return weights, max(gaps)
 
-    def _persist(self, pick: Callable[[int], Server], request: dict[str, Any], halt: threading.Event) -> list[Answered]:
+    def _persist(
+        self, pick: Callable[[int], Server], request: dict[str, Any], halt: threading.Event, weights: _Weights
+    ) -> list[Answered]:
         patience, forgotten = Patience(self.patience, halt), 0
         while True:
             server = pick(patience.attempts)
             try:
-                rows = self._served(server, request)
+                rows = self._served(server, request, weights)
             except UnavailableError as error:
                 self._missed(server, error)
                 patience.wait(error, pick(patience.attempts + 1).rest)
@@ -327,29 +372,29 @@ class Fleet:
         if since is not None:
             rank_zero_info(f"{server.url} answers again, after {time.monotonic() - since:.0f} s.")
 
-    def _served(self, server: Server, request: dict[str, Any]) -> list[Answered]:
+    def _served(self, server: Server, request: dict[str, Any], weights: _Weights) -> list[Answered]:
         """Ask one server once, with proof of its weights."""
-        weights, sync = self._now, self.sync
-        if weights is None or sync is None:
+        sync, version = self.sync, weights.version
+        if sync is None:
             raise RuntimeError("no weights have been given to the servers; call follow first")
-        epoch = self._ready(server, weights, sync)
+        loading = self._ready(server, weights, sync)
         try:
             rows = self._asked(server, request, weights, sync)
         except LoadingError as error:
             # By another thread: it holds the lock until it has done. By another rank: patience has to wait for it.
             with server.lock:
-                if server.epoch != epoch:
+                if server.holds.get(version) != loading:
                     raise ForgottenWeightsError(f"{server.url} was given its weights anew") from error
             raise
         except UnavailableError as error:
             # Without a status it may be gone, and come back without our weights.
             if error.status is None:
-                server.lost(epoch)
+                server.lost(version, loading)
             raise
         except ForgottenWeightsError:
-            server.lost(epoch)
+            server.lost(version, loading)
             raise
-        if server.epoch != epoch:
+        if server.holds.get(version) != loading:
             raise ForgottenWeightsError(f"{server.url} was given its weights anew while it answered")
         return rows
 
@@ -379,22 +424,26 @@ class Fleet:
         return rows
 
     def _ready(self, server: Server, weights: _Weights, sync: WeightSync) -> int:
-        """Give a server its weights if it lacks them; one that comes back has to answer as the others did."""
+        """Give a server its weights if it lacks them, and return which loading that was.
+
+        One that comes back has to answer as the others did.
+        """
         with server.lock:
-            if server.holds != weights.version:
-                anew = server.holds is None and weights.record is not None
+            if weights.version not in server.holds:
+                anew = not server.holds and weights.record is not None
                 if anew and self._altered is not None:
                     self._load(server, self._altered, sync)
                     sync.unload(server, self._altered.version)
                 self._load(server, weights, sync)
-                server.holds = weights.version
+                server.given(weights.version)
                 if anew:
                     rank_zero_info(f"{server.url} had lost the weights and was given {weights.version} anew.")
-            return server.epoch
+            return server.holds[weights.version]
 
     def _load(self, server: Server, weights: _Weights, sync: WeightSync) -> None:
+        if not sync.side_by_side:
+            server.holds.clear()
         sync.load(server, weights.folder, weights.version)
-        server.epoch += 1
         if weights.record is not None:
             rows = self._asked(server, weights.record.request, weights, sync)
             gap = measure_again(rows, weights.record, server.url)
@@ -405,9 +454,9 @@ class Fleet:
         order = self.servers[start:] + self.servers[:start]
         return next((server for server in order if not server.down), order[0])
 
-    def _give(self) -> None:
+    def _give(self, weights: _Weights) -> None:
         """Load into every server that answers; into one at least."""
-        weights, sync, patience = self._now, self.sync, Patience(self.patience, threading.Event())
+        sync, patience = self.sync, Patience(self.patience, threading.Event())
 
         def give(server: Server) -> UnavailableError | None:
             try:
@@ -426,18 +475,20 @@ class Fleet:
             patience.wait(failures[0], min(server.rest for server in self.servers))
 
     def _adopt(self) -> None:
-        """Learn from the first rank which servers have the weights."""
-        states = from_all_ranks([(server.holds, server.down) for server in self.servers])[0]
+        """Learn from the first rank which servers have which weights."""
+        states = from_all_ranks([(set(server.holds), server.down) for server in self.servers])[0]
         for server, (holds, down) in zip(self.servers, states, strict=True):
-            if process()[0] != 0:
-                server.epoch += holds != server.holds
-            server.holds, server.down = holds, down
+            server.down = down
+            for version in server.holds.keys() - holds:
+                del server.holds[version]
+            for version in holds - server.holds.keys():
+                server.given(version)
 
-    def _canaries(self, request: dict[str, Any]) -> list[tuple[Server, list[Answered]]]:
+    def _canaries(self, request: dict[str, Any], weights: _Weights) -> list[tuple[Server, list[Answered]]]:
         def ask(server: Server) -> list[Answered]:
-            return self._persist(lambda attempts: server, request, threading.Event())
+            return self._persist(lambda attempts: server, request, threading.Event(), weights)
 
-        return [(server, ask(server)) for server in self.servers if server.holds == self.version]
+        return [(server, ask(server)) for server in self.servers if weights.version in server.holds]
 
     def _save(self, sync: WeightSync, policy: Policy, version: str) -> None:
         """Write the weights into a new folder, the same on all ranks."""
@@ -456,14 +507,23 @@ class Fleet:
         return Path(tempfile.mkdtemp(prefix=f"{version}-", dir=root.resolve()))
 
     def _clean_up(self, sync: WeightSync, version: str) -> None:
-        """Remove the weights that these replaced."""
+        """Remove the weights that nobody holds and that these replaced."""
+        self._held = +self._held
+        stay = {version, *self._held} if sync.side_by_side else {version}
+        self._kept = {name: weights for name, weights in self._kept.items() if name in stay}
+        for server in self.servers:
+            for name in server.holds.keys() - stay:
+                del server.holds[name]
+        if process()[0] != 0:
+            return
         for earlier in self._given:
             for server in self.servers:
-                if earlier != version and not server.down:
+                if earlier not in stay and not server.down:
                     sync.unload(server, earlier)
-        self._given = [version]
-        spare = [folder for folder in self._folders if self._altered is None or folder != self._altered.folder]
-        for folder in spare[: -1 - sync.keeps]:
+        self._given = [name for name in self._given if name in stay]
+        used = {weights.folder for weights in (*self._kept.values(), self._altered) if weights is not None}
+        spare = [folder for folder in self._folders if folder not in used]
+        for folder in spare[: len(spare) - sync.keeps]:
             self._folders.remove(folder)
             _remove([folder])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,14 @@ from rlframework.completions import Completion, Completions
 from rlframework.policies.base import Policy
 from rlframework.policies.fingerprint import fingerprint
 from rlframework.prompt import Prompt
-from rlframework.samplers.base import GroupSampler
 from rlframework.samplers.conversation import Conversation
+from rlframework.samplers.remote import RemoteSampler, Version
 from rlframework.samplers.vllm.answer import Answered
 from rlframework.samplers.vllm.canary import Canary, Gap
 from rlframework.samplers.vllm.client import Server
 from rlframework.samplers.vllm.conversation import ServedConversation
 from rlframework.samplers.vllm.fleet import Fleet
-from rlframework.samplers.vllm.sync import WeightSync
+from rlframework.samplers.vllm.sync import WeightSync, sync_for
 from rlframework.terms.sampler_correction import SamplerCorrection, TokenTruncation
 from rlframework.utilities.daemon_threads import DaemonExecutor
 
@@ -35,7 +34,7 @@ _MOST_ROWS = 512
 _LONGEST = 1e6
 
 
-class VLLMSampler(GroupSampler):
+class VLLMSampler(RemoteSampler):
     """Samples from vLLM servers, one request for each prompt, over their OpenAI-compatible interface.
 
     Before anything is sampled, the policy's weights are compared with those that the servers were given; if they
@@ -132,50 +131,99 @@ class VLLMSampler(GroupSampler):
         return self._fleet.gap
 
     @torch.no_grad()
-    def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
-        """Sample ``group_size`` completions of at most ``max_tokens`` for each prompt.
+    def publish(self, policy: Policy, prompts: Sequence[Prompt]) -> Version:
+        """Bring the policy's present weights to the servers, and see that they arrived; all ranks call it together.
 
         Args:
-            policy: The policy to sample from, with the weights it has now.
-            prompts: ``N`` prompts, in the order that the result keeps.
-            step: Number of the rollout, a part of the seed.
+            policy: With the weights it has now.
+            prompts: Of the data; the first of the first call shows each time that the weights arrived.
 
         Raises:
-            ServerError: No server answers within ``patience``, one refuses, answers wrongly, answers from other
-                weights, or its log-probabilities are not the policy's.
+            ServerError: No server answers within ``patience``, one refuses the weights, or its log-probabilities are
+                not the policy's.
             TypeError: The weights of this kind of policy cannot be brought over.
             ValueError: A prompt and the token budget together exceed what the model can read, or a prompt is empty.
         """
         self._check_room(policy, prompts)
-        stops = sorted(policy.eos_ids)
-        self._bring_over(policy, prompts[0], stops)
-        requests = [self._request(prompt, stops, step) for prompt in prompts]
-        groups = self._fetch(requests)
+        name = fingerprint(policy)
+        if name != self._fleet.version:
+            self._fleet.follow(policy, name, self._canary(prompts[0], sorted(policy.eos_ids)))
+        self._fleet.hold(name)
+        return Version(name, policy, None if self.gap is None else self.gap.mean)
+
+    def ask(self, prompts: Sequence[Prompt], *, step: int, version: Version) -> Completions:
+        """Sample ``group_size`` completions of at most ``max_tokens`` for each prompt, from a version.
+
+        Args:
+            prompts: ``N`` prompts, in the order that the result keeps.
+            step: Number of the rollout, a part of the seed.
+            version: Of the weights.
+
+        Raises:
+            ServerError: No server answers within ``patience``, one refuses, answers wrongly, or answers from other
+                weights.
+            ValueError: A prompt and the token budget together exceed what the model can read, or a prompt is empty.
+        """
+        self._check_room(version, prompts)
+        stops = sorted(version.eos_ids)
+        groups = self._fetch([self._request(prompt, stops, step) for prompt in prompts], version.name)
         copies = self.group_size if self.temperature == 0 else 1
         rows = [
-            self._completion(policy, prompt, row)
+            self._completion(version, prompt, row)
             for prompt, group in zip(prompts, groups, strict=True)
             for row in group * copies
         ]
         return Completions(rows, self.group_size)
 
+    def release(self, version: Version) -> None:
+        """Let go of a version; the servers are told when the next weights come."""
+        self._fleet.release(version.name)
+
+    def side_by_side(self, policy: Policy) -> bool:
+        """Return whether the servers answer from several versions at once: of adapters, with `LoRASync`."""
+        return (self._fleet.sync or sync_for(policy)).side_by_side
+
+    def check_versions(self, policy: Policy, count: int) -> None:
+        """Refuse servers that answer from fewer adapters at once; one that does not tell is believed.
+
+        Raises:
+            ValueError: With the server's number.
+        """
+        sync = self._fleet.sync or sync_for(policy)
+        for server in self._fleet.servers if sync.side_by_side else []:
+            room = sync.room(server)
+            if room is not None and room < count:
+                raise ValueError(
+                    f"{server.url} answers from {room} adapters at once, and {count} are held at a time: requests of "
+                    f"the newest would wait for those of the oldest. Start it with --max-loras {count}, or lower "
+                    "rollouts_ahead"
+                )
+
+    def close(self) -> None:
+        """Give up what was asked for."""
+        self._fleet.close()
+
     @torch.no_grad()
     def converse(
         self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0, stops: frozenset[int] = frozenset()
     ) -> Conversation:
-        """Begin a conversation, as `GroupSampler.converse`: a request for each row and turn, all on the weights of now.
+        """Begin a conversation, as `GroupSampler.converse`: a request for each row and turn, all on the same weights.
 
         Raises:
-            ServerError: As of `sample`.
+            ServerError: As of `publish` and `ask`.
             TypeError: The weights of this kind of policy cannot be brought over.
             ValueError: A prompt and the token budget together exceed what the model can read, or a prompt is empty.
         """
-        self._check_room(policy, prompts)
-        self._bring_over(policy, prompts[0], sorted(policy.eos_ids))
+        version = policy
+        if not isinstance(version, Version):
+            version = self.publish(policy, prompts)
+            self.release(version)
+        self._check_room(version, prompts)
         self._fleet.expect_all()
-        ends = sorted(policy.eos_ids | stops)
+        ends = sorted(version.eos_ids | stops)
         return ServedConversation(
             self._fleet,
+            version.name,
             [prompt for prompt in prompts for _ in range(self.group_size)],
             self.group_size,
             lambda prompt, turn: self._request(prompt, ends, step, turn),
@@ -183,17 +231,13 @@ class VLLMSampler(GroupSampler):
             min(self.concurrency * self.group_size, _MOST_ROWS),
         )
 
-    def _bring_over(self, policy: Policy, prompt: Prompt, stops: list[int]) -> None:
-        version = fingerprint(policy)
-        if version == self._fleet.version:
-            return
+    def _canary(self, prompt: Prompt, stops: list[int]) -> Canary:
         # Greedy samples have no temperature to score them at, and truncated ones are not the policy's.
         temperature = min(_CANARY_HEAT * (self.temperature or 1.0), _HOTTEST)
         budget = min(self.max_tokens, _CANARY_TOKENS)
         plain = self.replace(max_tokens=budget, temperature=temperature, **_UNTRUNCATED)
         usual, altered = (plain._request(prompt, stops, step) for step in range(2))
-        canary = Canary(prompt, usual, (usual["seed"], altered["seed"]), temperature, budget)
-        self._fleet.follow(policy, version, canary)
+        return Canary(prompt, usual, (usual["seed"], altered["seed"]), temperature, budget)
 
     def _request(self, prompt: Prompt, stops: list[int], step: int, turn: int = 0) -> dict[str, Any]:
         """Return what is asked for one prompt; all that a server has defaults for is said."""
@@ -218,9 +262,9 @@ class VLLMSampler(GroupSampler):
             "return_token_ids": True,
         }
 
-    def _fetch(self, requests: list[dict[str, Any]]) -> list[list[Answered]]:
+    def _fetch(self, requests: list[dict[str, Any]], version: str) -> list[list[Answered]]:
         """Return a group for each request, in their order, not in that in which they arrive."""
-        halt, longest, unfinished = threading.Event(), 0, len(requests) * self.group_size
+        longest, unfinished = 0, len(requests) * self.group_size
 
         def told(group: list[Answered]) -> None:
             nonlocal longest, unfinished
@@ -230,12 +274,10 @@ class VLLMSampler(GroupSampler):
                 self.progress(longest, unfinished)
 
         self._fleet.expect_all()
-        try:
+        with self._fleet.halting() as halt:  # After a failure nobody waits for the rest.
             return DaemonExecutor(self.concurrency).gather(
-                lambda turn: self._fleet.complete(turn, requests[turn], halt), range(len(requests)), told
+                lambda turn: self._fleet.complete(turn, requests[turn], halt, version), range(len(requests)), told
             )
-        finally:
-            halt.set()  # After a failure nobody waits for the rest.
 
     def _completion(self, policy: Policy, prompt: Prompt, row: Answered) -> Completion:
         text = policy.decode(row.ids[:-1] if row.reason == "stop" else row.ids)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -41,6 +43,7 @@ class WeightSync(ABC):
 
     Attributes:
         keeps: Folders of earlier weights that a server may still want to read.
+        side_by_side: True states that a server answers from several versions at once, each under a name of its own.
         brings: False states that a server keeps the weights that it was started with; None are altered to see that it
             takes them.
         sharpness: What the logits of the weights that were saved last are multiplied by, on purpose; requests
@@ -60,6 +63,7 @@ class WeightSync(ABC):
     """
 
     keeps: ClassVar[int] = 0
+    side_by_side: ClassVar[bool] = False
     brings: ClassVar[bool] = True
     sharpness: float = 1.0
 
@@ -105,6 +109,14 @@ class WeightSync(ABC):
             version: Of the weights.
         """
 
+    def room(self, server: Server) -> int | None:
+        """Return how many versions a server answers from at once; None if it does not tell.
+
+        Args:
+            server: The server.
+        """
+        return None if self.side_by_side else 1
+
     def unload(self, server: Server, version: str) -> None:
         """Have a server unload weights that are no longer needed; by default they were overwritten.
 
@@ -138,6 +150,15 @@ class LoRASync(WeightSync):
 
     # A request that was given up may run on, and its adapter be read again if others pushed it out.
     keeps = 1
+    side_by_side = True
+
+    def room(self, server: Server) -> int | None:
+        """Return how many adapters the server answers from at once (``--max-loras``); None if it does not tell."""
+        try:
+            found = re.search(r"max_loras\W+(\d+)", json.dumps(server.ask("GET", "/server_info")))
+        except ServerError:
+            return None
+        return None if found is None else int(found[1])
 
     def save(self, policy: Policy, folder: Path) -> None:
         """Write ``adapter_config.json`` and ``adapter_model.safetensors``, for the model that the server has.

@@ -206,7 +206,5 @@ def test_other_weights_in_the_middle_are_refused(talking, adapted):
             made.sampler.replace(max_tokens=6).sample(other, THREE)
             return super().step(turn)
 
-    with pytest.raises(
-        StaleWeightsError, match=r"have weights policy-\w+, and this conversation began with policy-\w+"
-    ):
+    with pytest.raises(StaleWeightsError, match=r"have weights policy-\w+, and this rollout began with policy-\w+"):
         made.replace(environment=Meddling()).sample(adapted, THREE[:1])

@@ -173,19 +173,21 @@ def test_another_ranks_loading_is_waited_for_but_not_for_ever(replay, sampler, w
 
 def test_an_answer_that_a_restart_falls_into_is_not_taken(replay, sampler, whole, expected):
     """The server answers from its first weights, and another thread has given it ours before the version is read."""
-    made, sync = sampler(concurrency=1), DiskSync()
+    made, sync, done = sampler(concurrency=1), DiskSync(), []
     made.sample(whole, PROMPTS[:1])
     server = made._fleet.servers[0]
 
     def reload():
-        server.lost(server.epoch)
-        made._fleet._ready(server, made.version, sync)
+        server.holds.clear()
+        made._fleet._ready(server, made._fleet._kept[made.version], sync)
+        done.append(True)
 
     replay.before = nth_completion(2, reload)
     asked = len(group_requests(replay))
     assert ids_of(made.sample(whole, PROMPTS)) == expected
     # Its answer was asked for again.
     assert len(group_requests(replay)) - asked == len(PROMPTS) + 1
+    assert done
 
 
 def test_one_that_always_forgets_is_an_error(replay, sampler, adapted):
