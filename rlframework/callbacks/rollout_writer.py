@@ -25,7 +25,8 @@ _START = re.compile(rb'\{"rollout": (\d+), (?:"attempt": (\d+), )?')
 class RolloutWriter(RolloutCallback):
     """Appends one JSON line per completion: prompt, data row, completion, stop reason, each reward, advantage.
 
-    ``row`` is the row of data with the expected answer, ``step`` the optimizer steps that were done before. ``details``
+    ``row`` is the row of data with the expected answer, ``step`` the optimizer steps that were done before; with
+    ``rollouts_ahead``, ``weights`` is the rollout that was begun when its weights were published. ``details``
     has the columns that rewards add, such as the verdict of a verifier; what JSON cannot hold becomes text. An episode
     has its ``turns``, and where the environment broke the ``failure``; ``completion`` is the policy's last turn.
 
@@ -155,7 +156,10 @@ def records(collected: RolloutRecord) -> Iterator[dict[str, Any]]:
 
 
 def _lines(collected: RolloutRecord, step: int, attempt: int) -> bytes:
-    heads = ({"rollout": collected.step, "attempt": attempt, "step": step} | record for record in records(collected))
+    head = {"rollout": collected.step, "attempt": attempt, "step": step}
+    if collected.weights is not None:
+        head["weights"] = collected.weights
+    heads = (head | record for record in records(collected))
     # Half a character of UTF-16, which a row of data may hold, is an escape in JSON too.
     return b"".join(json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n" for line in heads)
 

@@ -127,6 +127,8 @@ class Ahead:
             version = self._versions[asked.weights].apart()
             return self._make(version, prompts, asked.step, None if before is None else before.future)
         except Exception as error:
+            if asked.step not in self._asked:
+                raise  # It was given up.
             rank_zero_warn(
                 f"Rollout {asked.step}, which is sampled ahead, has failed; the run stops when it comes to it. "
                 f"{type(error).__name__}: {error}"

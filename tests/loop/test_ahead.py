@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ from rlframework import CausalLMPolicy, SharedPrefixSampler, rewards
 from rlframework.algorithms import GRPO, GSPO, REINFORCE
 from rlframework.callbacks import RolloutWriter
 from rlframework.callbacks.rollout_writer import read_rollouts
-from rlframework.completions import Completions
+from rlframework.completions import Completion, Completions
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.samplers import DynamicSampling, GroupSampler, Version
@@ -212,13 +213,13 @@ def test_a_checkpoint_does_not_wait_for_a_server_that_is_dead_and_loses_no_promp
 def test_what_fails_in_the_thread_is_raised_where_its_rollout_comes_and_said_at_once(
     ahead: Make, fit: Fit, recorder: Any, where: str
 ) -> None:
-    class Fault(Exception):
+    class FaultError(Exception):
         pass
 
     class Breaks(Remote):
         def ask(self, prompts, *, step, version):
             if step == 3 and where == "sampler":
-                raise Fault("the fleet is dead")
+                raise FaultError("the fleet is dead")
             return super().ask(prompts, step=step, version=version)
 
     class Reward(rewards.RewardModel):
@@ -227,11 +228,14 @@ def test_what_fails_in_the_thread_is_raised_where_its_rollout_comes_and_said_at_
         def score(self, completions):
             self.seen += 1
             if self.seen == 4 and where == "reward":
-                raise Fault("the judge is dead")
+                raise FaultError("the judge is dead")
             return torch.arange(len(completions)).float().view(-1, 4)
 
     trained = ahead(Breaks(), 2, reward=Reward())
-    with pytest.raises(Fault, match="is dead"), pytest.warns(UserWarning, match="Rollout 3, which is sampled ahead"):
+    with (
+        pytest.raises(FaultError, match="is dead"),
+        pytest.warns(UserWarning, match="Rollout 3, which is sampled ahead"),
+    ):
         fit(trained, callbacks=[recorder], **TRAINER)
     assert [record.step for record in recorder.collected] == [0, 1, 2]
 
@@ -244,7 +248,7 @@ def test_rewards_see_rollouts_one_at_a_time_and_in_order(ahead: Make, fit: Fit) 
             assert not self.inside
             self.inside += 1
             time.sleep(0.01)
-            self.seen.append([row.prompt.index for row in completions])
+            self.seen.append(sorted(row.prompt.index for row in completions))
             self.inside -= 1
             return torch.arange(len(completions)).float().view(-1, 4)
 
@@ -305,24 +309,32 @@ def test_validation_samples_from_the_newest_weights_and_the_run_goes_on_unchange
     assert torch.equal(*ends)
 
 
-def test_the_policy_is_used_by_the_main_thread_alone_and_filters_compose(ahead: Make, fit: Fit) -> None:
-    class Own(CausalLMPolicy):
-        def __getattribute__(self, name):
-            if threading.current_thread() is not threading.main_thread() and name in ("logprobs", "next_logits"):
-                assert object.__getattribute__(self, "__dict__").get("is_copy")
-            return super().__getattribute__(name)
+class Here(CausalLMPolicy):
+    """A policy that belongs to the main thread; its copies do not."""
 
-        def __deepcopy__(self, memo):
-            other = CausalLMPolicy(self.model, self.tokenizer)
-            memo[id(self)] = other
-            return other
+    def __deepcopy__(self, memo: dict[int, Any]) -> CausalLMPolicy:
+        return CausalLMPolicy(copy.deepcopy(self.model), self.tokenizer)
 
-    lengths = rewards.FunctionReward(lambda completions: [float(len(text)) for text in completions], name="length")
-    policy = tiny_policy()
-    filtered = DynamicSampling(Remote(), lengths, keep=2)
+    def logprobs(self, *arguments: Any, **options: Any) -> Any:
+        assert threading.current_thread() is threading.main_thread()
+        return super().logprobs(*arguments, **options)
+
+    def next_logits(self, *arguments: Any, **options: Any) -> Any:
+        assert threading.current_thread() is threading.main_thread()
+        return super().next_logits(*arguments, **options)
+
+
+def test_the_policy_is_used_by_the_main_thread_alone_and_filters_compose(ahead: Make, fit: Fit, recorder: Any) -> None:
+    policy = Here(tiny_policy().model, tiny_policy().tokenizer)
+    filtered = DynamicSampling(Remote(), Lengths(), keep=2)
     trained = ahead(filtered, 2, policy, prompts_per_rollout=5, minibatches_per_rollout=1)
-    fit(trained, **{**TRAINER, "accumulate_grad_batches": 1})
-    assert trained.trainer.global_step == 4
+    fit(trained, callbacks=[recorder], **{**TRAINER, "accumulate_grad_batches": 1})
+    assert [record.completions.num_groups for record in recorder.collected] == [2] * 4
+
+
+class Lengths(rewards.RowReward):
+    def score_row(self, completion: Completion) -> float:
+        return float(len(completion.ids))
 
 
 def test_what_is_logged(ahead: Make, fit: Fit) -> None:
@@ -333,7 +345,7 @@ def test_what_is_logged(ahead: Make, fit: Fit) -> None:
             if batch_idx % 2:
                 seen.append({name: float(value) for name, value in trainer.callback_metrics.items()})
 
-    fit(ahead(Remote(lambda step: 0.05), 1, learning_rate=1e-2), callbacks=[Figures()], **TRAINER)
+    fit(ahead(Remote(lambda step: 0.05), 1, tiny_policy()), callbacks=[Figures()], **TRAINER)
     assert [figures["train/staleness"] for figures in seen] == [0.0] + [1.0] * 9
     assert [figures["train/staleness_steps"] for figures in seen] == [0.0] + [1.0] * 9
     assert all(figures["train/rollout_seconds"] >= 0.05 for figures in seen)
@@ -345,9 +357,9 @@ def test_what_is_logged(ahead: Make, fit: Fit) -> None:
 
 
 def test_what_cannot_be_ahead_is_refused_with_the_way_out(ahead: Make, fit: Fit) -> None:
-    with pytest.raises(ValueError, match="samples with the weights that learn, on the same device.*VLLMSampler"):
+    with pytest.raises(ValueError, match=r"samples with the weights that learn, on the same device.*VLLMSampler"):
         fit(ahead(Remote().sampler, 1), **TRAINER)
-    with pytest.raises(ValueError, match="one version of these weights at a time.*rollouts_ahead=1"):
+    with pytest.raises(ValueError, match=r"one version of these weights at a time.*rollouts_ahead=1"):
         fit(ahead(Drained(), 2), **TRAINER)
     with pytest.raises(ValueError, match="overfit_batches"):
         fit(ahead(Remote(), 1), overfit_batches=2, **TRAINER)
