@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 import time
+import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from rlframework.samplers.remote import RemoteSampler, Version
 from rlframework.utilities.daemon_threads import DaemonExecutor
 
 Made = tuple[Completions, Scores]
+# Seconds that threads have to end, when what they do is of no use any more.
+_LAST_MOMENT = 2.0
 
 
 @dataclass
@@ -82,6 +85,8 @@ class Ahead:
         self._asked: dict[int, Asked] = {}
         self._versions: dict[int, Version] = {}
         self._in_flight: set[int] = set()
+        # Also when the interpreter ends, after an exception: a thread that computes then would abort it.
+        self._give_up = weakref.finalize(self, _give_up, sampler, self._in_flight)
         self._ended: float | None = None
         self.wait_seconds = self.publish_seconds = self.idle_seconds = 0.0
 
@@ -199,9 +204,8 @@ class Ahead:
 
     def close(self) -> None:
         """Give up what is in flight."""
-        if self._in_flight:
-            self._sampler.close()
         self._asked.clear()
+        self._give_up()
         while self._versions:
             self._sampler.release(self._versions.popitem()[1])
 
@@ -234,6 +238,16 @@ class Ahead:
                 "saved. They are asked for again, from the weights of the checkpoint: their prompts are the same, but "
                 "this run is not to the last bit the one that was stopped. A longer save_patience waits for them."
             )
+
+
+def _give_up(sampler: RemoteSampler, in_flight: set[int]) -> None:
+    """Have nobody wait for what is in flight any more, and give its threads a moment to end."""
+    if not in_flight:
+        return
+    sampler.close()
+    until = time.monotonic() + _LAST_MOMENT
+    while in_flight and time.monotonic() < until:
+        time.sleep(0.01)
 
 
 def _pickled(asked: Asked) -> bytes | None:
