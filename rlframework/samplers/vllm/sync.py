@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -155,10 +153,10 @@ class LoRASync(WeightSync):
     def room(self, server: Server) -> int | None:
         """Return how many adapters the server answers from at once (``--max-loras``); None if it does not tell."""
         try:
-            found = re.search(r"max_loras\W+(\d+)", json.dumps(server.ask("GET", "/server_info")))
-        except ServerError:
+            info = server.ask("GET", "/server_info?config_format=json")
+            return int(info["vllm_config"]["lora_config"]["max_loras"])
+        except (ServerError, KeyError, TypeError, ValueError):
             return None
-        return None if found is None else int(found[1])
 
     def save(self, policy: Policy, folder: Path) -> None:
         """Write ``adapter_config.json`` and ``adapter_model.safetensors``, for the model that the server has.

@@ -37,7 +37,7 @@ ENVIRONMENT = {
 OPTIONS = [
     *("--served-model-name", "tiny", "--host", "127.0.0.1", "--enforce-eager", "--enable-prefix-caching"),
     *("--max-model-len", "256", "--block-size", "32"),
-    *("--enable-lora", "--max-lora-rank", "16", "--max-loras", "2", "--logprobs-mode", "processed_logprobs"),
+    *("--enable-lora", "--max-lora-rank", "16", "--max-loras", "4", "--logprobs-mode", "processed_logprobs"),
 ]
 
 
