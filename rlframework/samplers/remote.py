@@ -33,18 +33,30 @@ class Version(Policy):
     """
 
     def __init__(self, name: str, policy: Policy, gap: float | None = None) -> None:
-        super().__init__(copy.deepcopy(policy.tokenizer))
+        super().__init__(policy.tokenizer)
+        # In a tuple, so that its weights are not the version's: it is there for its decode.
+        self._speaker = (policy,)
+        self._take_tokenizer()
         self.name = name
         self.gap = gap
         self._eos_ids = policy.eos_ids
         self._max_positions = policy.max_positions
-        self._decode = type(policy).decode
+
+    def _take_tokenizer(self) -> None:
+        self.tokenizer = copy.deepcopy(self.tokenizer)
+        self._speaker = (copy.copy(self._speaker[0]),)
+        self._speaker[0].tokenizer = self.tokenizer
 
     def apart(self) -> Self:
         """Return this version with another copy of the tokenizer, for another thread."""
         other = copy.copy(self)
-        other.tokenizer = copy.deepcopy(self.tokenizer)
+        other._take_tokenizer()
         return other
+
+    @property
+    def device(self) -> NoReturn:
+        """Refuse: the weights are elsewhere."""
+        self._refuse()
 
     @property
     def eos_ids(self) -> frozenset[int]:
@@ -58,7 +70,7 @@ class Version(Policy):
 
     def decode(self, ids: Sequence[int]) -> str:
         """Turn completion ids into text, as the policy does."""
-        return self._decode(self, ids)
+        return self._speaker[0].decode(ids)
 
     def logprobs(self, batch: Any, *, entropy_gradient: bool = False) -> NoReturn:
         """Refuse: the weights are elsewhere."""

@@ -1,0 +1,23 @@
+"""A sampler of copies of the policy."""
+
+from __future__ import annotations
+
+import torch
+
+from rlframework import SharedPrefixSampler
+from rlframework.testing import SnapshotSampler, letter_prompts, tiny_policy
+
+
+def test_copies_are_kept_as_often_as_they_were_published() -> None:
+    sampler, policy = SnapshotSampler(SharedPrefixSampler(group_size=2, max_tokens=4)), tiny_policy()
+    first, again = (sampler.publish(policy, letter_prompts(1)) for _ in range(2))
+    with torch.no_grad():
+        next(policy.parameters()).add_(1.0)
+    other = sampler.publish(policy, letter_prompts(1))
+    assert len(sampler.copies) == 2
+    sampler.release(first)
+    assert first.name in sampler.copies
+    sampler.release(again)
+    sampler.release(other)
+    assert not sampler.copies
+    assert sampler.replace(group_size=3).sampler.group_size == 3
