@@ -309,7 +309,7 @@ def test_other_weights_in_the_middle_of_an_episode_are_refused(sampler):
             plain.sample(other, letter_prompts(1))
             return super().start(row, luck)
 
-    with pytest.raises(StaleWeightsError, match="and this conversation began with"):
+    with pytest.raises(StaleWeightsError, match="and this rollout began with"):
         episodes(plain, Meddling()).sample(made, letter_prompts(1))
 
 
