@@ -26,7 +26,7 @@ from rlframework.policies import CausalLMPolicy
 from rlframework.rewards import EpisodeReturn
 from rlframework.rewards.base import RowReward
 from rlframework.samplers import BatchedSampler, DynamicSampling, EpisodeSampler
-from rlframework.testing import letter_rows, letter_tokenizer, tiny_policy
+from rlframework.testing import SnapshotSampler, letter_rows, letter_tokenizer, tiny_policy
 from tests.loop.test_standing import Moments, Watch
 
 
@@ -36,6 +36,36 @@ class Vowels(RowReward):
     def score_row(self, completion: Any) -> float:
         share = sum(letter in "aeiou" for letter in completion.text) / max(len(completion.text), 1)
         return share + 0.01 * float(torch.rand(()))
+
+
+class Letters(RowReward):
+    """The share alone: a thread beside the one that learns must not draw random numbers of all."""
+
+    def score_row(self, completion: Any) -> float:
+        return sum(letter in "aeiou" for letter in completion.text) / max(len(completion.text), 1)
+
+
+class Late(SnapshotSampler):
+    """Answers after a while that is another each time."""
+
+    def ask(self, prompts: Any, *, step: int, version: Any) -> Any:
+        time.sleep(random.Random(time.time_ns()).uniform(0, 0.05))
+        return super().ask(prompts, step=step, version=version)
+
+
+class Replaced(Late):
+    """Has one version at a time."""
+
+    def publish(self, policy: Any, prompts: Any) -> Any:
+        self.copies.clear()
+        return super().publish(policy, prompts)
+
+    def release(self, version: Any) -> None:
+        if version.name in self.copies:
+            super().release(version)
+
+    def side_by_side(self, policy: Any) -> bool:
+        return False
 
 
 class Dice(Environment):
@@ -102,6 +132,12 @@ def setting(name: str) -> tuple[pl.LightningModule, pl.LightningDataModule, dict
         return grpo(policy=policy(dropout=0.5)), prompts(), {"accumulate_grad_batches": 2}, []
     if name == "ranks":
         return grpo(minibatches_per_rollout=2), prompts(), {"strategy": "ddp", "devices": 2}, []
+    if name in ("ahead", "ahead ranks", "ahead drained"):
+        kind = Replaced if name == "ahead drained" else Late
+        options = {"rollouts_ahead": 1 if kind is Replaced else 2, "passes_per_rollout": 2, "validation": None}
+        ranks = {"strategy": "ddp", "devices": 2} if name == "ahead ranks" else {}
+        trained = grpo(sampler=kind(SAMPLER), reward=Letters(), minibatches_per_rollout=2, **options)
+        return trained, PromptDataModule(letter_rows(10)), ranks, []
     if name == "sft":
         rows = [{"prompt": row["prompt"], "completion": "abc"[: 1 + i % 3]} for i, row in enumerate(letter_rows(18))]
         trained = SFT(policy(), demonstrations_per_step=4, learning_rate=1e-2)

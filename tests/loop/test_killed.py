@@ -15,12 +15,13 @@ from tests.drawn import drawn
 
 PROGRAM = Path(__file__).with_name("killed_runs.py")
 SETTINGS = ["accumulation", "passes", "lora", "kl", "filter", "dropout", "ranks", "sft", "gym", "ema", "episodes"]
+SETTINGS += ["ahead", "ahead drained", "ahead ranks"]
 SLURM = {"SLURM_NTASKS": "1", "SLURM_JOB_ID": "1", "SLURM_JOB_NAME": "run", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}
 
 
 def run(folder: Path, setting: str, kill: str = "none", at: int = -1) -> bool:
     """Run a setting until it is killed or ends; return whether it ended."""
-    given = environments() if setting == "ranks" else [SLURM if kill == "signal" else {}]
+    given = environments() if setting.endswith("ranks") else [SLURM if kill == "signal" else {}]
     done = forked.run_together([PROGRAM, folder, setting, kill, at], given)
     killed = [process.returncode == -9 for process in done]
     assert any(killed) or not any(process.returncode for process in done), [p.stderr[-3000:] for p in done]
@@ -63,7 +64,7 @@ def kill_and_go_on(folder: Path, setting: str, random: Random) -> list[str]:
     return kills
 
 
-@pytest.mark.parametrize("setting", drawn(SETTINGS, {"lora", "ranks", "episodes"}))
+@pytest.mark.parametrize("setting", drawn(SETTINGS, {"lora", "ranks", "episodes", "ahead"}))
 def test_a_killed_run_ends_as_if_it_never_was(whole, tmp_path: Path, setting: str) -> None:
     kills = kill_and_go_on(tmp_path, setting, Random(setting))
     assert equal(ended(tmp_path), whole(setting)), kills
