@@ -12,7 +12,7 @@ SOURCES := $(wildcard rlframework recipes tests benchmarks)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help .venv demo demo-real demo-tools test test-long test-floors test-newest test-real test-unsloth test-vllm test-loggers tables tree lint format bench bench-quick bench-step bench-plots bench-overhead clean
+.PHONY: help .venv demo demo-real demo-tools test test-long test-floors test-newest test-real test-unsloth test-vllm test-loggers tables tree lint format bench bench-quick bench-step bench-plots bench-ahead bench-overhead clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -77,6 +77,9 @@ bench-step: .venv/.installed ## Time one training step of the demo and its parts
 
 bench-plots: .venv/.installed ## Draw what a step costs here and in TRL as its shape grows: some minutes
 	$(BIN)/python benchmarks/plots.py $(ARGS)
+
+bench-ahead: .venv/.installed ## Time rollouts ahead of learning with a stand-in server: some minutes of sleep
+	$(BIN)/python benchmarks/ahead.py $(ARGS)
 
 bench-overhead: .venv/.installed ## Time what Lightning and the framework add to a loop by hand
 	$(BIN)/python benchmarks/overhead.py $(ARGS)
