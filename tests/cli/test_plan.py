@@ -48,7 +48,7 @@ def test_weights_are_counted_from_the_configuration(kind: Any, tied: bool) -> No
 def test_a_recipe_is_read_as_fit_reads_it(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = str(ROOT / "recipes" / "qwen3_math.yaml")
     assert main(["-c", recipe, "--model", model, "--device", "H200", "--model.prompts_per_rollout", "16"]) == 0
-    said = capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
     assert "16 prompts x 8 completions of at most 3072 tokens" in said
     assert "rank 16" in said  # the adapter of the file is not here, and that is said
 
@@ -56,7 +56,7 @@ def test_a_recipe_is_read_as_fit_reads_it(model: str, capsys: pytest.CaptureFixt
 def test_what_does_not_fit_ends_with_status_1_and_ways(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     own = ["--memory", "0.1", "--bandwidth", "1", "--peak", "100"]
     assert main(["--model", model, "--prompts", "16", "--max-tokens", "512", *own]) == 1
-    said = capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
     assert "It does not fit" in said
     assert "1. minibatches_per_rollout=" in said
 
