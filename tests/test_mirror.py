@@ -20,6 +20,8 @@ ELSEWHERE = {
     ("environments", "samplers/test_episodes.py"): "base glue",
     ("export", "export/test_write.py"): "check read",
     ("functional", "loop/test_memory.py"): "memory",
+    ("functional", "cli/test_plan.py"): "step_seconds",
+    ("report", "cli/test_plan.py"): "plan plan_table",
     ("loop", "distributed/test_reducer.py"): "optimizer_step",
     ("loop", "loop/test_rollout_algorithm.py"): "callback",
     ("loop", "loop/test_flags.py"): "accumulation",

@@ -21,12 +21,13 @@ COMMANDS = {
     "check": ("check", "prove an algorithm of your own: its gradients, denominators and options"),
     "export": ("export", "what a run has learned, for other libraries: adapter, merged, GGUF"),
     "reward-report": ("reward_report", "what a reward pays for, before any training"),
+    "plan": ("plan", "memory of each device, ways to make it fit and seconds per step, before anything is loaded"),
 }
 """By the name of a command: the module that runs it, and what is said of it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run ``rlframework COMMAND``: fit, validate, test, predict, eval, probe, check, export or reward-report.
+    """Run ``rlframework COMMAND``: fit, validate, test, predict, eval, probe, check, export, reward-report or plan.
 
     Args:
         arguments: Instead of those of the process.

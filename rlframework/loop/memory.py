@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import takewhile
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ import torch
 from peft import PeftModel
 from torch.distributed.tensor import DTensor
 
-from rlframework.functional.memory import DecoderSizes, activation_bytes, rollout_bytes, update_bytes
+from rlframework.functional.memory import DecoderSizes, StepSizes, moments_of
 from rlframework.policies.base import Policy
 from rlframework.policies.decoding.base import LONG_PROMPT
 from rlframework.policies.decoding.fused_step import FusedDecoder
@@ -79,30 +80,37 @@ def foretell(
         return None
     some = [asked[place].ids for place in range(min(len(asked), _PROMPTS_LOOKED_AT))]
     length, trunk = fmean(map(len, some)), _in_common(some)
-    prompts = sampler.groups_from(prompts_per_rollout // replicas)
     group, budget = sampler.group_size, sampler.max_tokens
     model: Any = policy.model
     shares = model.config._attn_implementation == TREE_ATTENTION
-
-    rollout = copies = 0.0
-    if sampler.samples_policy_itself:
-        longest = max(map(len, some))
-        columns = budget + (longest / group if shares and longest >= LONG_PROMPT else longest)
-        fused = FusedDecoder.fits(model)
-        rollout = rollout_bytes(sizes, prompts * group, int(columns), int(prompts * length), fused)
-        copies = rollout - rollout_bytes(sizes, prompts * group, int(columns), int(prompts * length), False)
-
-    groups = prompts / minibatches
-    tokens = groups * (length + group * budget) if shares else groups * group * (length + budget)
-    if shares and trunk * (groups - 1) > 0.1 * tokens:
-        tokens -= trunk * (groups - 1)
-    masked = int(groups) * _masked(int(length), group, budget) if shares else 0
-    activations = activation_bytes(sizes, int(tokens), int(groups * group * budget), masked)
-    update = update_bytes(sizes, activations, accumulate > 1)
+    longest = max(map(len, some))
+    step = StepSizes(
+        prompts=sampler.groups_from(prompts_per_rollout // replicas),
+        group=group,
+        prompt=length,
+        longest_prompt=longest,
+        trunk=trunk,
+        budget=budget,
+        minibatches=minibatches,
+        accumulates=accumulate > 1,
+        shares=shares,
+        packs_cache=shares and longest >= LONG_PROMPT,
+        samples=sampler.samples_policy_itself,
+        joins_weights=FusedDecoder.fits(model),
+        masked=masked_of_group(int(length), group, budget),
+        on_cpu=policy.device.type == "cpu",
+    )
+    moments = moments_of(sizes, step)
+    above = {name: sum(parts.values()) - parts["weights"] for name, parts in moments.items()}
+    rollout = above["rollout"] if step.samples else 0.0
+    update = max(above["backward"], above["optimizer step"])
     if rollout > update:
-        way = _less_rollout(prompts_per_rollout, copies > rollout / 2)
+        way = _less_rollout(prompts_per_rollout, moments["rollout"]["weights of a pass"] > rollout / 2)
     else:
-        way = _less_update(activations < update / 2, sizes, minibatches, accumulate, groups)
+        activations = (
+            moments["backward"]["activations"] + moments["backward"]["working layer"] + moments["backward"]["logits"]
+        )
+        way = _less_update(activations < update / 2, sizes, minibatches, accumulate, step.groups)
     return Foretold(rollout, update, way)
 
 
@@ -116,7 +124,51 @@ def decoder_sizes(policy: Policy, precision: str) -> DecoderSizes | None:
     model: Any = getattr(policy, "model", None)
     if not hasattr(getattr(model, "config", None), "get_text_config"):
         return None
-    config = model.config.get_text_config()
+    weights = list(policy.parameters())
+    learning = {name: weight for name, weight in policy.named_parameters() if weight.requires_grad}
+    first = next(iter(learning.values()), None)
+    return sizes_of_config(
+        model.config,
+        precision=precision,
+        weight_element=weights[0].element_size(),
+        trained_element=4 if first is None else first.element_size(),
+        trained=sum(map(_local, learning.values())),
+        adapter=isinstance(model, PeftModel),
+        checkpointing=any(getattr(part, "gradient_checkpointing", False) for part in model.modules()),
+        feed_forward=any(part in name for name in learning for part in FEED_FORWARD),
+    )
+
+
+def sizes_of_config(
+    config: Any,
+    *,
+    precision: str,
+    weight_element: float,
+    trained_element: float,
+    trained: int | None,
+    adapter: bool,
+    checkpointing: bool,
+    feed_forward: bool = True,
+) -> DecoderSizes | None:
+    """Return the sizes that a configuration of transformers states; None with experts, or without the usual entries.
+
+    Args:
+        config: Such as ``AutoConfig.from_pretrained`` returns.
+        precision: The Trainer's, such as ``"bf16-mixed"``.
+        weight_element: Bytes of a weight that does not learn.
+        trained_element: Bytes of one that does.
+        trained: Weights that learn; None for all.
+        adapter: Whether they are an adapter's.
+        checkpointing: Whether activations are computed again in the backward pass.
+        feed_forward: Whether the feed-forward layers learn, or have adapters.
+
+    Example:
+        >>> from transformers import Qwen3Config
+        >>> options = {"weight_element": 2, "trained_element": 2, "adapter": False, "checkpointing": False}
+        >>> sizes_of_config(Qwen3Config(), precision="bf16-true", trained=None, **options).layers
+        32
+    """
+    config = config.get_text_config()
     if getattr(config, "is_heterogeneous", False):
         return None
     wanted = ("num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads", "vocab_size")
@@ -124,21 +176,31 @@ def decoder_sizes(policy: Policy, precision: str) -> DecoderSizes | None:
         return None
     heads = config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // heads
-    half = precision.startswith(("bf16", "16")) or next(policy.parameters()).dtype in (torch.bfloat16, torch.float16)
-    return DecoderSizes(
+    sizes = DecoderSizes(
         layers=config.num_hidden_layers,
         hidden=config.hidden_size,
         intermediate=config.intermediate_size,
         query=heads * width,
         key=(getattr(config, "num_key_value_heads", None) or heads) * width,
         vocabulary=config.vocab_size,
-        element=2 if half else 4,
-        trained=sum(_local(weight) for weight in policy.parameters() if weight.requires_grad),
-        adapter=isinstance(model, PeftModel),
-        checkpointing=any(getattr(part, "gradient_checkpointing", False) for part in model.modules()),
+        element=2 if precision.startswith(("bf16", "16")) or weight_element < 4 else 4,
+        trained=trained or 0,
+        adapter=adapter,
+        checkpointing=checkpointing,
+        tied=bool(getattr(config, "tie_word_embeddings", False)),
+        weight_element=weight_element,
+        trained_element=trained_element,
+        cast=precision.endswith("mixed") and weight_element == 4,
+        head_norms=config.model_type in _HEAD_NORMS,
+        feed_forward=feed_forward,
     )
+    return replace(sizes, trained=sizes.weights) if trained is None else sizes
 
 
+FEED_FORWARD = ("gate_proj", "up_proj", "down_proj", "mlp")
+"""What is in the name of a weight of a feed-forward layer."""
+# Families whose queries and keys have norms of their own; a configuration does not say so.
+_HEAD_NORMS = frozenset({"exaone4", "gemma3_text", "olmo2", "olmo3", "qwen3"})
 _PROMPTS_LOOKED_AT = 256
 
 
@@ -149,8 +211,18 @@ def _in_common(prompts: list[list[int]]) -> int:
     return same if len(prompts) > 1 else 0
 
 
-def _masked(prompt: int, group: int, budget: int) -> int:
-    """Return entries of the masks of a group: of one call, or of one for each completion (`TreeAttention`)."""
+def masked_of_group(prompt: int, group: int, budget: int) -> int:
+    """Return entries of the attention masks of a group: of one call, or of one for each completion (`TreeAttention`).
+
+    Args:
+        prompt: Tokens of the prompt.
+        group: Completions, ``G``.
+        budget: Tokens of each.
+
+    Example:
+        >>> masked_of_group(prompt=10, group=2, budget=5)
+        200
+    """
     behind = group * budget
     together = behind**2 - group * budget**2 < IN_VAIN
     return behind * (prompt + behind) if together else behind * (prompt + budget)
