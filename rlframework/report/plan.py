@@ -227,7 +227,8 @@ def ways_to_fit(run: PlannedRun, room: float, most: int = 3) -> list[Way]:
                 return [way for _, way in found]
             if any(earlier <= set(places) for earlier, _ in found):
                 continue
-            changed, words = run, []
+            changed = run
+            words: list[str] = []
             # Minibatches last: how many there have to be follows from all else.
             for place in reversed(places):
                 after = _CHANGES[place](changed, room)
