@@ -1,4 +1,4 @@
-"""Commands of ``rlframework``: fit, validate, test, predict, eval, probe, check, export and reward-report."""
+"""Commands of ``rlframework``: fit, validate, test, predict, eval, probe, serve, doctor, export and others."""
 
 from typing import Any
 

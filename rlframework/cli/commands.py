@@ -19,6 +19,8 @@ COMMANDS = {
     "eval": ("eval", "accuracy, pass@k and maj@k of a checkpoint, a folder or a hub model on a data set"),
     "probe": ("probe", "what there is to reinforce, before any training, by the YAML file of `fit`"),
     "check": ("check", "prove an algorithm of your own: its gradients, denominators and options"),
+    "serve": ("serve", "start a vLLM server for rollouts, and the receiver of its weights"),
+    "doctor": ("doctor", "try what a run needs here: versions, devices, servers, ranks, one step"),
     "export": ("export", "what a run has learned, for other libraries: adapter, merged, GGUF"),
     "reward-report": ("reward_report", "what a reward pays for, before any training"),
 }
@@ -26,7 +28,7 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run ``rlframework COMMAND``: fit, validate, test, predict, eval, probe, check, export or reward-report.
+    """Run ``rlframework COMMAND``: fit, eval, probe, serve, doctor, export, and the others of `COMMANDS`.
 
     Args:
         arguments: Instead of those of the process.

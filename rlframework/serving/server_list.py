@@ -29,7 +29,7 @@ def is_list(servers: str) -> bool:
         >>> [is_list(one) for one in ("http://10.0.0.1:8000", "http://10.0.0.1:9000/servers.txt", "runs/servers.txt")]
         [False, True, True]
     """
-    return not _is_url(servers) or urlsplit(servers).path.endswith(".txt")
+    return not is_url(servers) or urlsplit(servers).path.endswith(".txt")
 
 
 def read_servers(place: str) -> list[str]:
@@ -78,7 +78,7 @@ def is_address(text: str) -> bool:
     """
     try:
         parts = urlsplit(text)
-        return _is_url(text) and bool(parts.hostname) and parts.port != 0 and not any(map(str.isspace, text))
+        return is_url(text) and bool(parts.hostname) and parts.port != 0 and not any(map(str.isspace, text))
     except ValueError:  # Of a port that is no number, or too large.
         return False
 
@@ -94,7 +94,7 @@ def enter(place: str, address: str, token: str = "") -> None:
     Raises:
         OSError: It cannot be written.
     """
-    if _is_url(place):
+    if is_url(place):
         _send("POST", place, address, token)
     else:
         _edit(Path(place), lambda lines: lines if address in _addresses(lines) else [*lines, address])
@@ -111,7 +111,7 @@ def leave(place: str, address: str, token: str = "") -> None:
     Raises:
         OSError: It cannot be written.
     """
-    if _is_url(place):
+    if is_url(place):
         _send("DELETE", place, address, token)
     elif Path(place).exists():
         _edit(Path(place), lambda lines: [line for line in lines if _addresses([line]) != [address]])
@@ -142,12 +142,13 @@ def _edit(path: Path, change: Callable[[list[str]], list[str]]) -> None:
             raise
 
 
-def _is_url(place: str) -> bool:
+def is_url(place: str) -> bool:
+    """Return whether a place is a URL, and no file."""
     return place.startswith(("http://", "https://"))
 
 
 def _read(place: str) -> str:
-    if not _is_url(place):
+    if not is_url(place):
         with Path(place).open("rb") as file:
             content = file.read(_LARGEST + 1)
     else:
