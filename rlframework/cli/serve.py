@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rlframework.serving.receiver import LIST, PORT_OFFSET, Receiver, Store
-from rlframework.serving.server_list import enter, is_url, leave
+from rlframework.serving.server_list import enter, is_list, is_url, leave
 from rlframework.serving.supervisor import NotHealthyError, Supervisor
 from rlframework.serving.token import VARIABLE, read_token
 
@@ -69,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = options.parse_args(ours)
     if doubled := [flag for flag in own if flag.partition("=")[0] in _OURS]:
         options.error(f"{doubled[0]} after --: it is set here, by an option of `rlframework serve` or by its nature")
+    if given.register and not is_list(given.register):
+        options.error(f"--register {given.register}: a list of servers ends in .txt, as a file or as a URL")
     port = given.receiver_port or given.port + PORT_OFFSET
     address = f"http://{given.address or _named(given.host)}:{given.port}"
     local = given.register if given.register and not is_url(given.register) else None

@@ -20,7 +20,7 @@ _PAUSE = 0.5
 
 
 def is_list(servers: str) -> bool:
-    """Return whether a string names a list of servers: a file, or a URL that ends in ``.txt``; else it is an address.
+    """Return whether a string names a list of servers: a file or a URL that ends in ``.txt``; else it is an address.
 
     Args:
         servers: The string.
@@ -29,7 +29,7 @@ def is_list(servers: str) -> bool:
         >>> [is_list(one) for one in ("http://10.0.0.1:8000", "http://10.0.0.1:9000/servers.txt", "runs/servers.txt")]
         [False, True, True]
     """
-    return not is_url(servers) or urlsplit(servers).path.endswith(".txt")
+    return servers.endswith(".txt")
 
 
 def read_servers(place: str) -> list[str]:

@@ -48,7 +48,7 @@ class VLLMSampler(RemoteSampler):
 
     Args:
         servers: Address of one server, or several: ``"http://127.0.0.1:8000"``. How to start one is in docs/vllm.md.
-            Or a list of addresses that changes: a file, or a URL that ends in ``.txt``, with an address in each line.
+            Or a list of addresses that changes: a file or a URL that ends in ``.txt``, with an address in each line.
             It is read again whenever weights are brought over: servers come and go between rollouts (docs/serve.md).
         group_size: Completions per prompt, ``G``.
         max_tokens: Token budget of a completion, the stop token included.
