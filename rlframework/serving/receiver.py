@@ -163,7 +163,9 @@ class Store:
         except (TimeoutError, ConnectionError):  # of the sender
             raise
         except OSError as error:
-            raise Refusal(507, f"{version}/{name}, {size} bytes, cannot be written: {error}. Make room there") from error
+            raise Refusal(
+                507, f"{version}/{name}, {size} bytes, cannot be written: {error}. Make room there"
+            ) from error
         finally:
             scratch.unlink(missing_ok=True)
 

@@ -107,7 +107,12 @@ class VLLMSampler(RemoteSampler):
             listed = ListedServers(str(servers), timeout, model) if is_list(str(servers)) else None
             servers = [] if listed else [str(servers)]
         urls = list(servers)
-        if not (urls or listed) or not 0 < timeout <= _LONGEST or not patience >= 0 or (tolerance is not None and tolerance <= 0):
+        if (
+            not (urls or listed)
+            or not 0 < timeout <= _LONGEST
+            or not patience >= 0
+            or (tolerance is not None and tolerance <= 0)
+        ):
             raise ValueError(
                 f"expected at least one server, a timeout above 0 and at most {_LONGEST:g} s, a tolerance above 0 and "
                 f"a patience that is not negative, got {len(urls)} servers, timeout={timeout}, tolerance={tolerance} "
