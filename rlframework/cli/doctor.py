@@ -129,7 +129,7 @@ def versions(requirements: Sequence[str]) -> Iterator[Line]:
 
     Example:
         >>> [line.verdict for line in versions(["numpy>=2.0", "numpy>=99", 'nothing>=1; extra == "logic"'])]
-        ['well', 'fails', 'lacks']
+        ['fails', 'well', 'lacks']
     """
     from packaging.requirements import Requirement
 
@@ -152,9 +152,8 @@ def versions(requirements: Sequence[str]) -> Iterator[Line]:
     yield Line("versions", "well", well)
     for extra, names in missing.items():
         way = f"pip install 'rlframework[{extra}]'" if extra else f"pip install {' '.join(names)}"
-        yield Line(
-            f"extra {extra}" if extra else "versions", "lacks" if extra else "fails", f"{', '.join(names)}: {way}"
-        )
+        name = f"extra {extra}" if extra else "versions"
+        yield Line(name, "lacks" if extra else "fails", f"{', '.join(names)}: {way}")
 
 
 def devices() -> list[Line]:
@@ -306,7 +305,7 @@ def step() -> list[Line]:
             enable_model_summary=False,
             default_root_dir=folder,
         )
-        trainer.fit(model, datamodule=PromptDataModule(letter_rows(8), policy.tokenizer))
+        trainer.fit(model, datamodule=PromptDataModule(letter_rows(8)))
     if all(bool((weight == then).all()) for weight, then in zip(policy.parameters(), before, strict=True)):
         return [Line("a step", "fails", "the weights of a tiny model did not change in one step of GRPO")]
     return [Line("a step", "well", f"one step of GRPO on a tiny model, {time.monotonic() - start:.1f} s")]

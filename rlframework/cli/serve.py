@@ -21,9 +21,10 @@ Start a vLLM server with the flags that rollouts need, and beside it a receiver,
 that VLLMSampler(servers=...) reads; it is removed when the server ends. What comes after -- goes to vLLM."""
 
 EPILOG = f"""\
-The receiver asks for a token, in {VARIABLE} or in --token-file; the run needs the same one. vLLM itself lets anybody who
-reaches its port change the weights: keep both on a private network (docs/serve.md).
-The exit status is vLLM's; 128 and the signal if it died of one, 1 if it did not become healthy, 2 for a wrong command."""
+The receiver asks for a token, in {VARIABLE} or in --token-file; the run needs the same one. vLLM itself
+lets anybody who reaches its port change the weights: keep both on a private network (docs/serve.md).
+The exit status is vLLM's; 128 and the signal if it died of one, 1 if it did not become healthy, 2 for a
+wrong command."""
 
 _OURS = ("--host", "--port", "--model", "--enable-lora", "--max-lora-rank", "--max-loras", "--logprobs-mode")
 

@@ -21,8 +21,8 @@ _CHUNK = 2**20
 class HTTPSync(WeightSync):
     """Sends the files of another sync to a receiver beside each server, which loads them from its own machine.
 
-    ``rlframework serve`` starts a receiver beside a vLLM server (docs/serve.md). A file whose bytes are there already is
-    not sent again; what arrived is seen by the server only when all of it is there, with the announced fingerprints.
+    ``rlframework serve`` starts a receiver beside a vLLM server (docs/serve.md). A file whose bytes are there already
+    is not sent again; what arrived is seen by the server only when all of it is there, with the announced fingerprints.
 
     Args:
         sync: What is written, and how the server loads it: `LoRASync` or `DiskSync`.
