@@ -32,7 +32,7 @@ _SILENCE = 60.0
 _PREFIX = "rlframework-received-"
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """What is not taken, with the HTTP status that says so.
 
     Args:
@@ -100,13 +100,13 @@ class Store:
             keep: Other versions that the server still needs; the rest is removed.
 
         Raises:
-            Refusal: A name that is none, too much, or no room.
+            RefusalError: A name that is none, too much, or no room.
         """
         entries = _entries(files)
         size = sum(entry.size for entry in entries.values())
         _check_name(version, "version")
         if self._largest is not None and size > self._largest:
-            raise Refusal(413, f"{version} has {size} bytes, and at most {self._largest} are taken (--largest-gb)")
+            raise RefusalError(413, f"{version} has {size} bytes, and at most {self._largest} are taken (--largest-gb)")
         with self._lock:
             for name in self._versions.keys() - {version, *keep}:
                 self._versions.pop(name).remove()
@@ -132,15 +132,15 @@ class Store:
             ``missing``: names of files that are still to come; ``path``: the folder once there is none.
 
         Raises:
-            Refusal: It was not announced, is not what was announced, or cannot be written.
+            RefusalError: It was not announced, is not what was announced, or cannot be written.
         """
         with self._lock:
             known = self._versions.get(version)
         if known is None or name not in known.entries:
-            raise Refusal(404, f"{version}/{name} was not announced: POST /weights/{version} comes first")
+            raise RefusalError(404, f"{version}/{name} was not announced: POST /weights/{version} comes first")
         entry = known.entries[name]
         if size != entry.size:
-            raise Refusal(413, f"{version}/{name} was announced with {entry.size} bytes, and {size} are sent")
+            raise RefusalError(413, f"{version}/{name} was announced with {entry.size} bytes, and {size} are sent")
         scratch, digest, written = known.scratch(), hashlib.sha256(), 0
         try:
             with scratch.open("wb") as file:
@@ -148,22 +148,22 @@ class Store:
                     digest.update(part)
                     written += file.write(part)
             if written != size:
-                raise Refusal(400, f"{version}/{name} ended after {written} of {size} bytes: send it again")
+                raise RefusalError(400, f"{version}/{name} ended after {written} of {size} bytes: send it again")
             if digest.hexdigest() != entry.sha256:
-                raise Refusal(
+                raise RefusalError(
                     422,
                     f"{version}/{name} arrived with the fingerprint {digest.hexdigest()} where {entry.sha256} was "
                     "announced: it was changed on the way, or while it was read. Send it again",
                 )
             with self._lock:
                 if self._versions.get(version) is not known:
-                    raise Refusal(409, f"{version} was announced anew while {name} arrived: send it again")
+                    raise RefusalError(409, f"{version} was announced anew while {name} arrived: send it again")
                 known.take(scratch, name)
                 return known.state()
         except (TimeoutError, ConnectionError):  # of the sender
             raise
         except OSError as error:
-            raise Refusal(
+            raise RefusalError(
                 507, f"{version}/{name}, {size} bytes, cannot be written: {error}. Make room there"
             ) from error
         finally:
@@ -197,7 +197,9 @@ class Store:
             if size <= 0.95 * free[root]:
                 return root
         room = ", ".join(f"{free[root]} in {root.parent}" for root in self._roots)
-        raise Refusal(507, f"{version} has {size} bytes, and free are {room}. Make room, or name a folder (--folder)")
+        raise RefusalError(
+            507, f"{version} has {size} bytes, and free are {room}. Make room, or name a folder (--folder)"
+        )
 
 
 class _Version:
@@ -310,7 +312,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return Path(self._list()).read_bytes()
         if self.path == "/weights":
             return self.server.store.state()
-        raise Refusal(404, f"GET {self.path[:200]}: there are /health, /weights and {LIST}")
+        raise RefusalError(404, f"GET {self.path[:200]}: there are /health, /weights and {LIST}")
 
     def _post(self) -> Any:
         if self.path == LIST:
@@ -321,7 +323,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             message = json.loads(self._message())
             files, keep = message["files"], [str(name) for name in message["keep"]]
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise Refusal(400, f'expected {{"files": ..., "keep": [...]}}: {type(error).__name__}: {error}') from error
+            raise RefusalError(
+                400, f'expected {{"files": ..., "keep": [...]}}: {type(error).__name__}: {error}'
+            ) from error
         return self.server.store.announce(version, files, keep)
 
     def _put(self) -> Any:
@@ -343,7 +347,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if not public:
                 self._check_token()
             status, sent = 200, work()
-        except Refusal as refusal:
+        except RefusalError as refusal:
             status, sent = refusal.status, {"error": str(refusal)}
         except (TimeoutError, ConnectionError):
             self.close_connection = True
@@ -366,7 +370,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _check_token(self) -> None:
         given = self.headers.get("authorization", "").encode("latin-1", "replace")
         if not hmac.compare_digest(given, f"Bearer {self.server.token}".encode()):
-            raise Refusal(401, "the token is not that of this receiver: both sides need the same one")
+            raise RefusalError(401, "the token is not that of this receiver: both sides need the same one")
 
     def _size(self) -> int:
         if self._left:
@@ -374,7 +378,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         text = self.headers.get("content-length", "0")
         if "transfer-encoding" in self.headers or not text.isdecimal():
             self.close_connection = True
-            raise Refusal(411, f"a Content-Length in bytes is needed, got {text[:50]!r}")
+            raise RefusalError(411, f"a Content-Length in bytes is needed, got {text[:50]!r}")
         self._left = int(text)
         return self._left
 
@@ -389,25 +393,27 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _message(self) -> bytes:
         if self._size() > _LARGEST_MESSAGE:
-            raise Refusal(413, f"a message of {self._size()} bytes; at most {_LARGEST_MESSAGE} are read")
+            raise RefusalError(413, f"a message of {self._size()} bytes; at most {_LARGEST_MESSAGE} are read")
         return b"".join(self._body())
 
     def _address(self) -> str:
         address = self._message().decode(errors="replace").strip()
         if not is_address(address):
-            raise Refusal(400, f"expected the address of a server such as http://10.0.0.1:8000, got {address[:200]!r}")
+            raise RefusalError(
+                400, f"expected the address of a server such as http://10.0.0.1:8000, got {address[:200]!r}"
+            )
         return address
 
     def _list(self) -> str:
         if self.server.server_list is None:
-            raise Refusal(404, "this receiver shows no list of servers: start its server with --register FILE")
+            raise RefusalError(404, "this receiver shows no list of servers: start its server with --register FILE")
         return self.server.server_list
 
     def _parts(self, count: int) -> list[str]:
         parts = self.path.split("/")[2:] if self.path.startswith("/weights/") else []
         if len(parts) != count:
             expected = "/".join(["/weights", "VERSION", "FILE"][: count + 1])
-            raise Refusal(404, f"{self.command} {self.path[:200]}: expected {expected}")
+            raise RefusalError(404, f"{self.command} {self.path[:200]}: expected {expected}")
         for part, kind in zip(parts, ("version", "file"), strict=False):
             _check_name(part, kind)
         return parts
@@ -415,7 +421,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 def _check_name(name: str, kind: str) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise Refusal(
+        raise RefusalError(
             400,
             f"{str(name)[:200]!r} is no name of a {kind}: 1 to 200 letters, digits, _, - and ., the first no - or .; "
             "no folder",
@@ -424,13 +430,15 @@ def _check_name(name: str, kind: str) -> None:
 
 def _entries(files: Any) -> dict[str, FileEntry]:
     if not isinstance(files, dict) or not files:
-        raise Refusal(400, "expected at least one file, by its name")
+        raise RefusalError(400, "expected at least one file, by its name")
     entries = {}
     for name, about in files.items():
         _check_name(name, "file")
         size, digest = (about.get("size"), about.get("sha256")) if isinstance(about, dict) else (None, None)
         if type(size) is not int or size < 0 or not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
-            raise Refusal(400, f'expected {{"size": bytes, "sha256": 64 digits}} of {name}, got {str(about)[:200]}')
+            raise RefusalError(
+                400, f'expected {{"size": bytes, "sha256": 64 digits}} of {name}, got {str(about)[:200]}'
+            )
         entries[name] = FileEntry(size, digest)
     return entries
 

@@ -1,4 +1,4 @@
-"""Supervisor of a vLLM server: starts it, waits until it is healthy, passes signals on, and ends with its exit status."""
+"""Supervisor of a vLLM server: start, health, signals that are passed on, and its exit status."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Supervisor:
         """
         parent = os.getpid()
         # Before any thread of ours that this function starts; the child is not to outlive a kill -9 of this process.
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - the caller's command
             self.command, env=self.environment, start_new_session=True, preexec_fn=lambda: _die_with(parent)
         )
         handlers = {number: signal.signal(number, self._signalled) for number in (*_ENDING, *_PASSED_ON)}
