@@ -1,4 +1,4 @@
-"""Commands of ``rlframework``: fit, validate, test, predict, eval, probe, check, export, reward-report and plan."""
+"""Commands of ``rlframework``: fit, validate, test, predict, eval, probe, plan, serve, doctor, export and others."""
 
 from typing import Any
 

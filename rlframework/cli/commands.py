@@ -19,6 +19,8 @@ COMMANDS = {
     "eval": ("eval", "accuracy, pass@k and maj@k of a checkpoint, a folder or a hub model on a data set"),
     "probe": ("probe", "what there is to reinforce, before any training, by the YAML file of `fit`"),
     "check": ("check", "prove an algorithm of your own: its gradients, denominators and options"),
+    "serve": ("serve", "start a vLLM server for rollouts, and the receiver of its weights"),
+    "doctor": ("doctor", "try what a run needs here: versions, devices, servers, ranks, one step"),
     "export": ("export", "what a run has learned, for other libraries: adapter, merged, GGUF"),
     "reward-report": ("reward_report", "what a reward pays for, before any training"),
     "plan": ("plan", "memory of each device, ways to make it fit and seconds per step, before anything is loaded"),
@@ -27,7 +29,7 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run ``rlframework COMMAND``: fit, validate, test, predict, eval, probe, check, export, reward-report or plan.
+    """Run ``rlframework COMMAND``: fit, eval, probe, plan, serve, doctor, export, and the others of `COMMANDS`.
 
     Args:
         arguments: Instead of those of the process.

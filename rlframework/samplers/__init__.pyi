@@ -9,7 +9,7 @@ from .shared_prefix import SharedPrefixSampler
 from .uncached import UncachedSampler
 from .unsloth import UnslothSampler
 from .unsloth_engine import UnslothEngineSampler
-from .vllm import DiskSync, LoRASync, ServerError, VLLMSampler, WeightSync
+from .vllm import DiskSync, HTTPSync, LoRASync, ServerError, VLLMSampler, WeightSync
 from .wrapper import SamplerWrapper
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "EpisodeSampler",
     "GenerateSampler",
     "GroupSampler",
+    "HTTPSync",
     "LoRASync",
     "RemoteSampler",
     "Reply",

@@ -7,6 +7,7 @@ from rlframework.samplers.vllm.errors import (
     StaleWeightsError,
     UnavailableError,
 )
+from rlframework.samplers.vllm.http_sync import HTTPSync
 from rlframework.samplers.vllm.sampler import VLLMSampler
 from rlframework.samplers.vllm.sync import DiskSync, LoRASync, WeightSync
 
@@ -14,6 +15,7 @@ __all__ = [
     "BadAnswerError",
     "DisagreementError",
     "DiskSync",
+    "HTTPSync",
     "LoRASync",
     "ServerError",
     "StaleWeightsError",

@@ -7,7 +7,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -129,15 +129,19 @@ class Server:
         body: dict[str, Any] | None = None,
         passing: frozenset[int] = _PASSING,
         largest: int = _LARGEST,
+        upload: Iterable[bytes] | None = None,
+        sent_headers: Mapping[str, str] | None = None,
     ) -> Any:
         """Send one request and return its answer, parsed if it is JSON.
 
         Args:
-            method: ``"GET"`` or ``"POST"``.
+            method: Such as ``"GET"`` or ``"POST"``.
             path: From the root of the server.
             body: The JSON to send.
             passing: Statuses that are worth another attempt.
             largest: Bytes that an answer may have.
+            upload: Bytes to send instead of JSON; ``sent_headers`` has their Content-Length.
+            sent_headers: Of the request.
 
         Raises:
             UnavailableError: No whole answer in time, or one of those statuses.
@@ -147,7 +151,8 @@ class Server:
         """
         httpx = require("httpx", "vllm")
         try:
-            with self._connected(httpx).stream(method, path, json=body) as response:
+            client = self._connected(httpx)
+            with client.stream(method, path, json=body, content=upload, headers=sent_headers) as response:
                 status, headers = response.status_code, response.headers
                 content = _read(response.iter_raw(), largest if status == 200 else _LARGEST_ERROR)
         except httpx.TimeoutException as error:

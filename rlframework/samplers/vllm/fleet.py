@@ -9,7 +9,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -39,6 +39,7 @@ from rlframework.samplers.vllm.errors import (
     UnavailableError,
     shown,
 )
+from rlframework.samplers.vllm.listed import ListedServers
 from rlframework.samplers.vllm.patience import Patience
 from rlframework.samplers.vllm.sync import WeightSync, sync_for
 from rlframework.utilities.daemon_threads import DaemonExecutor
@@ -77,6 +78,7 @@ class Fleet:
         patience: Seconds to wait for a server when none answers.
         tolerance: What a server's log-probabilities may be off by, in nats per token; None holds them against those of
             the weights that it was started with.
+        listed: Finds the servers anew whenever weights are brought over; None keeps ``servers``.
 
     Attributes:
         gap: Of the weights that the servers are on; None before the first.
@@ -89,8 +91,10 @@ class Fleet:
         folder: str | Path | None,
         patience: float,
         tolerance: float | None,
+        listed: ListedServers | None = None,
     ) -> None:
         self.servers = list(servers)
+        self.listed = listed
         self.sync = sync
         self.folder = folder
         self.patience = patience
@@ -151,6 +155,7 @@ class Fleet:
                 f"ranks hold different weights: {', '.join(versions)}. Replicas must stay the same; look for a seed or "
                 "an update that is not shared"
             )
+        self.find()
         sync = self.sync = self.sync or sync_for(policy)
         canary = self.canary = self.canary or canary
         self._vocabulary = vocabulary(policy)
@@ -169,6 +174,32 @@ class Fleet:
                 server.holds.clear()
             raise
         self._clean_up(sync, version)
+
+    def find(self) -> None:
+        """Read the list of servers again, if there is one: some come, some have gone. All ranks call it together."""
+        if self.listed is not None:
+            found = self._agree(lambda: self._urls(self.patience) if process()[0] == 0 else None)
+            self._change(from_all_ranks(found)[0])
+
+    def _find_others(self) -> None:
+        """Read the list at once if no server answers: another may have taken its place."""
+        if self.listed is not None and all(server.down for server in self.servers):
+            with suppress(ServerError):
+                self._change(self._urls(patience=0.0))
+
+    def _urls(self, patience: float) -> list[str]:
+        found = self.listed.find(self.servers, patience) if self.listed is not None else self.servers
+        return [server.url for server in found]
+
+    def _change(self, urls: Sequence[str]) -> None:
+        before = {server.url for server in self.servers}
+        if self.listed is None or before == set(urls):
+            return
+        with _NOTES:
+            self.servers = self.listed.servers(urls, self.servers)
+        if before:
+            came, left = sorted(set(urls) - before), sorted(before - set(urls))
+            rank_zero_info(f"Servers that came: {', '.join(came) or 'none'}; that left: {', '.join(left) or 'none'}.")
 
     def hold(self, version: str) -> None:
         """Keep a version, so that it can be asked for after others have come, until `release`."""
@@ -339,6 +370,7 @@ class Fleet:
                 rows = self._served(server, request, weights)
             except UnavailableError as error:
                 self._missed(server, error)
+                self._find_others()
                 patience.wait(error, pick(patience.attempts + 1).rest)
             except ForgottenWeightsError as error:
                 forgotten += 1
@@ -431,7 +463,8 @@ class Fleet:
         with server.lock:
             if weights.version not in server.holds:
                 anew = not server.holds and weights.record is not None
-                if anew and self._altered is not None:
+                # One that was started anew, or has come since.
+                if not server.holds and self._altered is not None:
                     self._load(server, self._altered, sync)
                     sync.unload(server, self._altered.version)
                 self._load(server, weights, sync)
@@ -450,8 +483,9 @@ class Fleet:
             check_gap(gap, self._limit(gap, weights.altered), server.url)
 
     def _pick(self, turn: int) -> Server:
-        start = turn % len(self.servers)
-        order = self.servers[start:] + self.servers[:start]
+        servers = self.servers
+        start = turn % len(servers)
+        order = servers[start:] + servers[:start]
         return next((server for server in order if not server.down), order[0])
 
     def _give(self, weights: _Weights) -> None:
@@ -472,12 +506,14 @@ class Fleet:
             failures = [error for error in errors if error is not None]
             if len(failures) < len(self.servers):
                 return
+            self._find_others()
             patience.wait(failures[0], min(server.rest for server in self.servers))
 
     def _adopt(self) -> None:
         """Learn from the first rank which servers have which weights."""
-        states = from_all_ranks([(set(server.holds), server.down) for server in self.servers])[0]
-        for server, (holds, down) in zip(self.servers, states, strict=True):
+        states = from_all_ranks([(server.url, set(server.holds), server.down) for server in self.servers])[0]
+        self._change([url for url, _, _ in states])
+        for server, (_, holds, down) in zip(self.servers, states, strict=True):
             server.down = down
             for version in server.holds.keys() - holds:
                 del server.holds[version]

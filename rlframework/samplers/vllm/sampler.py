@@ -20,7 +20,9 @@ from rlframework.samplers.vllm.canary import Canary, Gap
 from rlframework.samplers.vllm.client import Server
 from rlframework.samplers.vllm.conversation import ServedConversation
 from rlframework.samplers.vllm.fleet import Fleet
+from rlframework.samplers.vllm.listed import ListedServers
 from rlframework.samplers.vllm.sync import WeightSync, sync_for
+from rlframework.serving.server_list import is_list
 from rlframework.terms.sampler_correction import SamplerCorrection, TokenTruncation
 from rlframework.utilities.daemon_threads import DaemonExecutor
 
@@ -46,6 +48,8 @@ class VLLMSampler(RemoteSampler):
 
     Args:
         servers: Address of one server, or several: ``"http://127.0.0.1:8000"``. How to start one is in docs/vllm.md.
+            Or a list of addresses that changes: a file or a URL that ends in ``.txt``, with an address in each line.
+            It is read again whenever weights are brought over: servers come and go between rollouts (docs/serve.md).
         group_size: Completions per prompt, ``G``.
         max_tokens: Token budget of a completion, the stop token included.
         temperature: Divides the logits; 0 takes the most likely token each time.
@@ -80,7 +84,7 @@ class VLLMSampler(RemoteSampler):
 
     def __init__(
         self,
-        servers: str | Sequence[str],
+        servers: str | Path | Sequence[str],
         group_size: int,
         max_tokens: int,
         temperature: float = 1.0,
@@ -98,8 +102,17 @@ class VLLMSampler(RemoteSampler):
         tolerance: float | None = None,
         correction: SamplerCorrection | None = _BOUNDED,
     ) -> None:
-        urls = [servers] if isinstance(servers, str) else list(servers)
-        if not urls or not 0 < timeout <= _LONGEST or not patience >= 0 or (tolerance is not None and tolerance <= 0):
+        listed = None
+        if isinstance(servers, str | Path):
+            listed = ListedServers(str(servers), timeout, model) if is_list(str(servers)) else None
+            servers = [] if listed else [str(servers)]
+        urls = list(servers)
+        if (
+            not (urls or listed)
+            or not 0 < timeout <= _LONGEST
+            or not patience >= 0
+            or (tolerance is not None and tolerance <= 0)
+        ):
             raise ValueError(
                 f"expected at least one server, a timeout above 0 and at most {_LONGEST:g} s, a tolerance above 0 and "
                 f"a patience that is not negative, got {len(urls)} servers, timeout={timeout}, tolerance={tolerance} "
@@ -108,7 +121,8 @@ class VLLMSampler(RemoteSampler):
         self.concurrency = concurrency
         self.correction = correction
         # Shared by all copies: what one of them has brought over, the others need not.
-        self._fleet = Fleet([Server(url, timeout, model) for url in urls], sync, sync_folder, patience, tolerance)
+        made = [Server(url, timeout, model) for url in urls]
+        self._fleet = Fleet(made, sync, sync_folder, patience, tolerance, listed)
         super().__init__(group_size, max_tokens, temperature, seed, top_k, top_p, min_p)
 
     def _check(self) -> None:
@@ -190,6 +204,7 @@ class VLLMSampler(RemoteSampler):
             ValueError: With the server's number.
         """
         sync = self._fleet.sync or sync_for(policy)
+        self._fleet.find()
         for server in self._fleet.servers if sync.side_by_side else []:
             room = sync.room(server)
             if room is not None and room < count:

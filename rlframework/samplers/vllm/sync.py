@@ -6,7 +6,7 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from peft import PeftModel, get_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
@@ -60,9 +60,9 @@ class WeightSync(ABC):
         'teacher'
     """
 
-    keeps: ClassVar[int] = 0
-    side_by_side: ClassVar[bool] = False
-    brings: ClassVar[bool] = True
+    keeps: int = 0
+    side_by_side: bool = False
+    brings: bool = True
     sharpness: float = 1.0
 
     def shows(self, policy: Policy) -> bool:
