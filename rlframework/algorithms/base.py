@@ -84,7 +84,7 @@ class PolicyGradient(RolloutAlgorithm):
 
     Attributes:
         trust_region: True if the surrogate bounds how far a token's ratio can move the policy, as a clip does: then
-            `SamplerRatio` can correct rollouts that are ahead of learning.
+            `SamplerRatio` can correct rollouts that are ahead of learning. A ``ratio_cap`` bounds it, too.
         sequence_ratio: True if the surrogate is one number per completion, so that none of its tokens can be left out.
     """
 
@@ -118,7 +118,7 @@ class PolicyGradient(RolloutAlgorithm):
                 f"top_entropy_share={self.top_entropy_share} leaves out tokens, and the surrogate of "
                 f"{type(self).__name__} is one number per completion, through which every token would still learn"
             )
-        if self.sampler_correction is not None and self.sampler_correction.anchors and not self._bounds_tokens:
+        if self.sampler_correction is not None and self.sampler_correction.anchors and not self.bounds_tokens:
             reason = "one ratio for a completion" if self.sequence_ratio else "no bound on the ratio of a token"
             raise ValueError(
                 f"{type(self.sampler_correction).__name__} has the surrogate's clip make up for the sampler, and "
@@ -127,12 +127,13 @@ class PolicyGradient(RolloutAlgorithm):
         self._zero_advantages_teach = False
 
     @property
-    def _bounds_tokens(self) -> bool:
-        return self.trust_region and not self.sequence_ratio
+    def bounds_tokens(self) -> bool:
+        """Whether each token's ratio has a bound of its own: a ``trust_region``, or a ``ratio_cap``."""
+        return (self.trust_region or self.ratio_cap is not None) and not self.sequence_ratio
 
     def correction_ahead(self) -> SamplerCorrection:
         """Return `SamplerRatio` where the surrogate bounds the ratio of a token, else `TokenTruncation`."""
-        return SamplerRatio() if self._bounds_tokens else super().correction_ahead()
+        return SamplerRatio() if self.bounds_tokens else super().correction_ahead()
 
     @abstractmethod
     def advantages(self, rewards: Tensor) -> Tensor:

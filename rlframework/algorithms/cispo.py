@@ -22,8 +22,6 @@ class CISPO(PolicyGradient):
     gradient by 0.2).
     """
 
-    trust_region = True
-
     ratio_cap: float | None = 5.0
     """Upper bound of the weight; here it keeps the token's gradient."""
 

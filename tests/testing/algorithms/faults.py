@@ -186,6 +186,13 @@ class ClipsBothSides(GRPO):
         return -ratio_of(self.log_ratio(logprobs, batch)).clamp(0.8, 1.2) * batch.advantages
 
 
+@caught_by("trust_region")
+class StatesABoundThatItLacks(REINFORCE):
+    """Says that stale rollouts are safe with it, and follows a ratio wherever it goes."""
+
+    trust_region = True
+
+
 @caught_by("direction")
 class SignError(GRPO):
     """Descends where it should climb."""

@@ -10,10 +10,12 @@ import pytest
 import torch
 
 import rlframework.algorithms
-from rlframework import BNPO, GRPO, GSPO, PolicyGradient
+from rlframework import BNPO, CISPO, GMPO, GRPO, GSPO, REINFORCE, SAPO, PolicyGradient
 from rlframework.terms import AdaptiveEntropyBonus, KLInLoss, KLInReward, TokenTruncation
 from rlframework.testing import CheckError, check_algorithm
 from rlframework.testing.algorithms.checks import CHECKS
+from rlframework.testing.algorithms.script import ragged_script
+from rlframework.testing.algorithms.trial import Trial
 from rlframework.testing.report import CheckStatus
 from tests.drawn import drawn
 
@@ -60,6 +62,27 @@ def test_a_class_that_states_its_exception_is_reported_so() -> None:
         depends_on_minibatches = False
 
     assert check_algorithm(Forgot, only="accumulation", raise_on_failure=False).failed == ["accumulation"]
+
+
+def test_a_bound_of_the_ratio_is_held_to_account_only_where_it_is_stated() -> None:
+    """CISPO's is its cap, and REINFORCE's, where it is given one."""
+    for kind, options, bounds in [
+        (CISPO, {}, True),
+        (CISPO, {"ratio_cap": None}, False),
+        (REINFORCE, {}, False),
+        (REINFORCE, {"ratio_cap": 3.0}, True),
+        (GMPO, {}, True),
+        (SAPO, {}, True),
+    ]:
+        assert check_algorithm(kind, only="trust_region", **options).ok
+        assert Trial(kind, options).follow(ragged_script()).bounds_tokens == bounds
+
+    class Uncapped(CISPO):
+        trust_region = True
+
+    assert check_algorithm(Uncapped, only="trust_region").ok
+    report = check_algorithm(Uncapped, only="trust_region", ratio_cap=None, raise_on_failure=False)
+    assert "a good token at ratio 10 is pushed 10 times as hard as at ratio 1" in report["trust_region"].finding
 
 
 class Backwards(GRPO):

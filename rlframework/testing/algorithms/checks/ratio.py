@@ -17,6 +17,8 @@ from rlframework.testing.algorithms.trial import Drift, Trial, difference, rando
 from rlframework.testing.report import Violation
 
 ROLLOUTS = 3
+# A ratio beyond any trust region.
+_FAR = 10.0
 
 
 def on_policy_ratio(trial: Trial) -> str:
@@ -78,7 +80,7 @@ class _SameAdvantages(RolloutCallback):
 
 
 def trust_region(trial: Trial) -> str:
-    """A row that has moved against its advantage is pulled back, however far it has gone."""
+    """A row that has moved against its advantage is pulled back, and a bound that is stated for the ratio is one."""
     shifts = torch.cat([torch.linspace(-0.7, 0.7, 141), torch.tensor([-1e-4, 1e-4])])
     script = paired_script(len(shifts))
     per_row = shifts.repeat_interleave(2).unsqueeze(1)  # (B, 1), nats of each of two tokens
@@ -87,6 +89,7 @@ def trust_region(trial: Trial) -> str:
     push = _push(slopes, rollout)  # (N, 2): right and wrong answer
     at_one = push[(shifts.abs() < 1e-6).nonzero()[0]].squeeze(0)
     _check_pulled_back(trial, shifts, push / at_one)
+    _check_bound(trial)
     return "rows that moved against their advantage are pulled back; " + _bounds(shifts, push / at_one)
 
 
@@ -109,6 +112,26 @@ def _check_pulled_back(trial: Trial, shifts: Tensor, push: Tensor) -> None:
                 f"not pulled back: the push is {push[dead, g].max():.2g} times that at ratio 1",
                 "clip on the side that the advantage pushes to: -min(ratio * A, clip(ratio) * A), as clipped_surrogate",
             )
+
+
+def _check_bound(trial: Trial) -> None:
+    """See that a token at ratio 10 is not pushed ten times as hard, where the algorithm says that it has a bound."""
+    script = paired_script(2)
+    algorithm = trial.follow(script)
+    if not algorithm.bounds_tokens or (algorithm.ratio_cap or 0.0) >= _FAR:
+        return
+    # The first token of both answers to the second prompt.
+    shift = torch.zeros(4, 2)
+    shift[2:, 0] = math.log(_FAR)
+    slopes = trial.learning_record(script, [Drift(lambda batch: shift)]).steps[0].slopes[0]
+    push = (slopes[2, 0] / slopes[0, 0]).item()
+    if not push < 0.9 * _FAR:
+        raise Violation(
+            f"trust_region is stated, and a good token at ratio {_FAR:g} is pushed {push:.3g} times as hard as at "
+            "ratio 1: nothing bounds the ratio",
+            "leave trust_region False, so that stale rollouts are corrected by TokenTruncation(), or bound the ratio: "
+            "by a clip, as clipped_surrogate, or by ratio_cap",
+        )
 
 
 def _bounds(shifts: Tensor, push: Tensor) -> str:
