@@ -12,12 +12,13 @@ whose line is in the file is not run again, so the script can be stopped and sta
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import logging
 import re
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -27,11 +28,15 @@ import transformers
 
 from rlframework import CausalLMPolicy, PromptDataModule, SharedPrefixSampler, algorithms, rewards
 from rlframework.tasks import chain_sums, create_base
-from rlframework.terms import SamplerRatio, TokenTruncation
+from rlframework.terms import SamplerCorrection, SamplerRatio, TokenTruncation
 from rlframework.testing import SnapshotSampler
 
 RESULTS = Path(__file__).parent / "results" / "staleness_cpu.jsonl"
-CORRECTIONS = {"none": lambda: None, "SamplerRatio": SamplerRatio, "TokenTruncation": TokenTruncation}
+CORRECTIONS: dict[str, Callable[[], SamplerCorrection | None]] = {
+    "none": lambda: None,
+    "SamplerRatio": SamplerRatio,
+    "TokenTruncation": TokenTruncation,
+}
 # That of the recipe, and three times it.
 LEARNING_RATES = (7e-4, 2e-3)
 AHEAD = (0, 1, 2, 4)
@@ -75,7 +80,8 @@ class Figures(pl.Callback):
 def default_correction(name: str) -> str:
     """Return the correction that an algorithm takes ahead of learning where none is given."""
     kind = getattr(algorithms, name)
-    return "SamplerRatio" if kind.trust_region and not kind.sequence_ratio else "TokenTruncation"
+    bound = kind.trust_region or inspect.signature(kind).parameters["ratio_cap"].default is not None
+    return "SamplerRatio" if bound and not kind.sequence_ratio else "TokenTruncation"
 
 
 def plan(steps: int, seeds: list[int], default: bool) -> Iterator[Run]:
