@@ -1,213 +1,175 @@
-"""Rollouts ahead of learning: the time of a step with a stand-in server, at ``rollouts_ahead`` of 0, 1 and 2.
+"""Rollouts ahead of learning: the seconds of a step at k=0, 1 and 2, against the slower of sampler and trainer.
 
-    make bench-ahead          # about three minutes, mostly of sleep
+    make bench-ahead                           # about four minutes, mostly asleep
 
-A server in another process answers over HTTP and sleeps in place of a device: it has 32 slots, and a row occupies one
-for as long as it has tokens. The trainer is Lightning's own, whose steps sleep as well. What is measured is how much of
-the two overlaps; a step can take no less than its bound, the longer of training and ``work / slots``.
+The sampler is a server in another process that sleeps in place of a device (`sleeping_server.py`), the trainer sleeps
+in its step, and all else is real: `pl.Trainer.fit`, HTTP, rewards, a tiny policy that learns. 16 prompts x 8 rows on 32
+slots. With the tail, lengths are lognormal (sigma 0.8, the longest 7 times the median); without, all rows are alike and
+the sampler takes as long as the trainer.
 
-- Equal times without a tail: all rows are of one length, and sampling takes as long as training.
-- With a tail: lengths are lognormal (sigma 0.8, at most 7 times the median), as those of answers that reason.
+``train`` is what a step at k=0 takes beside sampling, the computation of this process included. The bound of a step is
+``max(train, work / slots)``. ``ahead1_ratio`` is the step at k=0 over the step at k=1, side by side, with the tail.
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
-import multiprocessing
-import threading
+import subprocess
+import sys
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from statistics import fmean
+from statistics import mean
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
+import torch
 
 from rlframework import GRPO, PromptDataModule, rewards
 from rlframework.completions import Completion, Completions
 from rlframework.policies.base import Policy
-from rlframework.policies.fingerprint import fingerprint
 from rlframework.prompt import Prompt
 from rlframework.samplers import RemoteSampler, Version
 from rlframework.testing import letter_rows, tiny_policy
+from sleeping_server import PUBLISH_S, row_seconds
 from table import facts
 
-PROMPTS, GROUP, SLOTS = 16, 8, 32
-SIGMA, LONGEST = 0.8, 7.0
-STEPS, WARM_UP = 14, 3
-# Seconds: of a training step, and of all rows of a rollout over the slots.
-TRAIN, WORK = 1.2, 1.04
+PROMPTS, GROUP, SLOTS, WARM_UP = 16, 8, 32, 3
+ROWS = PROMPTS * GROUP
+# Seconds of the trainer's sleep, and of the median row, with the tail and without.
+TRAIN_S, TAIL_ROW_S = 1.5, 0.24
+SHAPES = {"tail": (TAIL_ROW_S, 0.8, 7.0), "equal": (TRAIN_S * SLOTS / ROWS, 0.0, 1.0)}
+CASES = [("tail", 0, True), ("tail", 1, False), ("tail", 1, True), ("tail", 2, True), ("equal", 0, True)]
+CASES += [("equal", 1, False)]
+# Most times the bound that a step may take; the publishing comes on top where nothing else is in flight.
+BARS = {("tail", 1, True): 1.35, ("tail", 2, True): 1.15, ("equal", 1, False): 1.10}
 RESULTS = Path(__file__).parent / "results" / "ahead_cpu.json"
-# At most so many times the bound.
-BARS = {"equal, 1 drained": 1.10, "tail, 1 side by side": 1.35, "tail, 2 side by side": 1.15}
 
 
-def serve(port: Any, slots: int) -> None:
-    """Answer requests of groups: sleep for each row in a slot, and say when all are done."""
-    free = threading.Semaphore(slots)
+class Sleeping(RemoteSampler):
+    """Asks the sleeping server, and says itself which tokens were sampled."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    port: int
+    beside: bool
+    seconds = 0.0
 
-        def do_POST(self) -> None:
-            seconds = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            rows = [threading.Thread(target=self.occupy, args=(row,)) for row in seconds]
-            for row in rows:
-                row.start()
-            for row in rows:
-                row.join()
-            self.send_response(200)
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"{}")
-
-        def occupy(self, seconds: float) -> None:
-            with free:
-                time.sleep(seconds)
-
-        def log_message(self, *arguments: Any) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 128
-
-    server = Server(("127.0.0.1", 0), Handler)
-    port.send(server.server_address[1])
-    server.serve_forever()
-
-
-def row_seconds(step: int, prompt: int, tail: bool, train: float) -> list[float]:
-    """Return how long the rows of a group occupy a slot; a function of rollout and prompt."""
-    if not tail:
-        return [train * SLOTS / (PROMPTS * GROUP)] * GROUP
-    lengths = np.exp(SIGMA * np.random.default_rng((step, prompt)).standard_normal(GROUP)).clip(max=LONGEST)
-    mean = float(np.exp(SIGMA * np.random.default_rng(0).standard_normal(10**6)).clip(max=LONGEST).mean())
-    return (lengths / mean * WORK * SLOTS / (PROMPTS * GROUP)).tolist()
-
-
-class StandIn(RemoteSampler):
-    """Asks the stand-in server: real requests, sleep in place of decoding.
-
-    Args:
-        port: Of the server.
-        tail: Whether the lengths of rows differ.
-        beside: Whether versions are answered from side by side.
-    """
-
-    def __init__(self, port: int, tail: bool, beside: bool) -> None:
-        super().__init__(group_size=GROUP, max_tokens=4)
-        self.port, self.tail, self.beside = port, tail, beside
+    def _post(self, path: str, **body: Any) -> None:
+        data = json.dumps(body).encode()
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{path}", data, timeout=60.0) as answer:
+            if json.load(answer)["version"] != body["version"]:
+                raise RuntimeError("the server has answered from another version")
 
     def publish(self, policy: Policy, prompts: Sequence[Prompt]) -> Version:
-        return Version(fingerprint(policy), policy, 0.0)
+        self.count = getattr(self, "count", 0) + 1
+        version = Version(f"policy-{self.count}", policy, 0.0)
+        self._post("publish", version=version.name)
+        return version
 
     def side_by_side(self, policy: Policy) -> bool:
         return self.beside
 
     def ask(self, prompts: Sequence[Prompt], *, step: int, version: Version) -> Completions:
-        with ThreadPoolExecutor(len(prompts)) as pool:
-            groups = list(pool.map(lambda prompt: self._group(prompt, step), prompts))
-        return Completions([row for group in groups for row in group], GROUP)
+        rows = [
+            Completion(prompt, ids := [3 + (step + row) % 20], version.decode(ids), "stop", [-3.0])
+            for prompt in prompts
+            for row in range(self.group_size)
+        ]
+        self._post("sample", version=version.name, step=step, rows=len(rows))
+        return Completions(rows, self.group_size)
 
-    def _group(self, prompt: Prompt, step: int) -> list[Completion]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port)
-        connection.request("POST", "/", json.dumps(row_seconds(step, prompt.index, self.tail, TRAIN)))
-        connection.getresponse().read()
-        connection.close()
-        rng = np.random.default_rng((step, prompt.index))
-        ids = rng.integers(3, 20, (GROUP, 4)).tolist()
-        return [Completion(prompt, row, "abcd"[: 1 + row[0] % 4], "length", [-3.0] * 4) for row in ids]
+    def sample(self, policy: Policy, prompts: Sequence[Prompt], *, step: int = 0) -> Completions:
+        started = time.perf_counter()
+        try:
+            return super().sample(policy, prompts, step=step)
+        finally:
+            self.seconds = time.perf_counter() - started
 
 
-class Steps(pl.Callback):
-    """Sleeps in each step, and writes down when steps and rollouts end."""
+class Trained(GRPO):
+    """Sleeps in its step, in place of a device that learns."""
 
-    def __init__(self) -> None:
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        time.sleep(TRAIN_S)
+        return super().training_step(batch, batch_idx)
+
+
+class Clock(pl.Callback):
+    """Notes the end of each step, and how long sampling kept it where nothing is ahead."""
+
+    def __init__(self, sampler: Sleeping) -> None:
+        self.sampler = sampler
         self.ends: list[float] = []
-        self.figures: list[dict[str, float]] = []
+        self.sampling: list[float] = []
 
-    def on_train_batch_start(self, trainer: pl.Trainer, *arguments: Any) -> None:
-        self.began = time.perf_counter()
-
-    def on_train_batch_end(self, trainer: pl.Trainer, *arguments: Any) -> None:
-        # What the step itself has taken is a part of its time.
-        time.sleep(max(0.0, TRAIN - (time.perf_counter() - self.began)))
+    def on_train_batch_end(self, *arguments: Any) -> None:
         self.ends.append(time.perf_counter())
-        names = ("rollout_seconds", "wait_seconds", "publish_seconds", "sampler_idle_seconds")
-        self.figures.append({name: float(trainer.callback_metrics.get(f"train/{name}", 0.0)) for name in names})
+        self.sampling.append(self.sampler.seconds)
 
 
-def measured(port: int, ahead: int, tail: bool, beside: bool) -> dict[str, float]:
-    """Return the mean seconds of a step, and of its parts, once a run is under way."""
-    steps = Steps()
-    algorithm = GRPO(
-        tiny_policy(),
-        rewards.FunctionReward(length),
-        StandIn(port, tail, beside),
-        prompts_per_rollout=PROMPTS,
-        rollouts_ahead=ahead,
-    )
-    trainer = pl.Trainer(
-        max_steps=STEPS,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=[steps],
-    )
-    trainer.fit(algorithm, PromptDataModule(letter_rows(PROMPTS * STEPS)))
-    seconds = (steps.ends[-1] - steps.ends[WARM_UP - 1]) / (STEPS - WARM_UP)
-    parts = {name: fmean(figures[name] for figures in steps.figures[WARM_UP:]) for name in steps.figures[0]}
-    return {"step": seconds, **parts}
+@contextmanager
+def server(shape: tuple[float, float, float]) -> Iterator[int]:
+    program = Path(__file__).with_name("sleeping_server.py")
+    words = [sys.executable, str(program), *map(str, shape), str(SLOTS)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        try:
+            assert process.stdout is not None
+            yield int(process.stdout.readline())
+        finally:
+            process.terminate()
 
 
-def length(completion: str) -> float:
-    return float(len(completion))
-
-
-def compare(path: Path | None) -> None:
-    """Measure all cases and print them beside their bars."""
-    ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    server = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs, SLOTS), daemon=True)
-    server.start()
-    port = ours.recv()
-    cases = {
-        "equal, 0": (0, False, False),
-        "equal, 1 drained": (1, False, False),
-        "tail, 0": (0, True, False),
-        "tail, 1 drained": (1, True, False),
-        "tail, 1 side by side": (1, True, True),
-        "tail, 2 side by side": (2, True, True),
-    }
-    found = {name: measured(port, *case) for name, case in cases.items()}
-    server.terminate()
-    for name, figures in found.items():
-        bound = TRAIN + figures["publish_seconds"] if name.startswith("equal") else max(TRAIN, WORK)
-        figures["over_bound"] = figures["step"] / bound
-        sync = found[f"{name.split(',')[0]}, 0"]["step"]
-        figures["times_sync"] = sync / figures["step"]
-        bar = BARS.get(name)
-        verdict = "" if bar is None else f"  <= {bar:.2f}  {'met' if figures['over_bound'] <= bar else 'MISSED'}"
-        print(
-            f"{name:<22}{figures['step']:>6.2f} s a step {figures['times_sync']:>6.2f} times sync "
-            f"{figures['over_bound']:>6.2f} x bound{verdict}"
+def measure(shape: str, ahead: int, beside: bool, steps: int) -> dict[str, float]:
+    """Return the mean seconds of a step, and of its sampling, over the steps between the first and the last ones."""
+    with server(SHAPES[shape]) as port:
+        sampler = Sleeping(group_size=GROUP, max_tokens=4)
+        sampler.port, sampler.beside = port, beside
+        reward = rewards.FunctionReward(lambda completion: float(ord(completion[0]) % 2))
+        module = Trained(tiny_policy(), reward, sampler, prompts_per_rollout=PROMPTS, rollouts_ahead=ahead)
+        clock, last = Clock(sampler), WARM_UP + steps
+        quiet: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+        # The last rollouts have none asked for beside them, and are not counted.
+        trainer = pl.Trainer(
+            accelerator="cpu", max_steps=last + ahead, callbacks=[clock], enable_checkpointing=False, **quiet
         )
-    if path is not None:
-        said = {"prompts": PROMPTS, "group_size": GROUP, "slots": SLOTS, "train": TRAIN, "work": WORK, "steps": STEPS}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({**facts(), **said, "cases": found}, indent=2) + "\n")
-    ratios = [found[f"tail, {ahead} side by side"]["times_sync"] for ahead in (1, 2)]
+        trainer.fit(module, PromptDataModule(letter_rows(PROMPTS * (last + ahead))))
+    seconds = [after - before for before, after in zip(clock.ends, clock.ends[1:], strict=False)][
+        WARM_UP - 1 : last - 1
+    ]
+    return {"step": mean(seconds), "sampling": mean(clock.sampling[WARM_UP:last])}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=9, help="steps that count, of each run")
+    parser.add_argument("--json", type=Path, default=RESULTS, help="where the figures go")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    found = {case: measure(*case, options.steps) for case in CASES}
+    results, bounds = [], {}
+    for shape in SHAPES:
+        none = found[shape, 0, True]
+        work = sum(row_seconds(*SHAPES[shape], ROWS)) / SLOTS
+        train = none["step"] - none["sampling"]
+        bounds[shape] = max(train, work)
+        print(f"{shape}: train {train:.2f} s, work / slots {work:.2f} s, a rollout alone {none['sampling']:.2f} s")
+    print(f"{'':8}{'ahead':>6}{'':>14}{'step':>9}{'of bound':>10}{'speed-up':>10}  bar")
+    for (shape, ahead, beside), figures in found.items():
+        case, step = (shape, ahead, beside), figures["step"]
+        allowed = BARS.get(case)
+        published = 0.0 if beside else PUBLISH_S
+        over, faster = (step - published) / bounds[shape], found[shape, 0, True]["step"] / step
+        said = "" if allowed is None else f"<= {allowed:.2f}  {'met' if over <= allowed else 'MISSED'}"
+        way = "" if not ahead else "side by side" if beside else "drained"
+        print(f"{shape:8}{ahead:>6}{way:>14}{step:>7.2f} s{over:>10.2f}{faster:>10.2f}  {said}".rstrip())
+        row = {"shape": shape, "ahead": ahead, "side_by_side": beside, "step_seconds": step, "bound": bounds[shape]}
+        results.append({**row, "over_bound": over, "speed_up": faster, "bar": allowed})
+    options.json.write_text(json.dumps({**facts(), "steps": options.steps, "cases": results}, indent=2) + "\n")
+    ratios = [found["tail", 0, True]["step"] / found["tail", ahead, True]["step"] for ahead in (1, 2)]
     print(f"ahead1_ratio={ratios[0]:.3f} ahead2_ratio={ratios[1]:.3f}")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--record", action="store_true", help=f"write the figures to results/{RESULTS.name}")
-    compare(RESULTS if parser.parse_args().record else None)
+    main()

@@ -1,6 +1,6 @@
 """Staleness: what rollouts ahead of learning cost an algorithm, on chain sums with the demo's tiny base and settings.
 
-    .venv/bin/python benchmarks/staleness.py --only "GRPO k=[01] .*lr=0.0007"      # docs/ahead_table.md has the table
+    .venv/bin/python benchmarks/staleness.py --only "GRPO k=[01] .*lr=0.0007"      # docs/staleness.md has the table
 
 One run is an algorithm, ``rollouts_ahead`` (k), a sampler correction, a learning rate and a seed. Rollouts are sampled
 from copies of the policy in this process (`SnapshotSampler`), so that each is exactly k old and no engine adds a gap of
