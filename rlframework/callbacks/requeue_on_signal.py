@@ -27,9 +27,9 @@ class RequeueOnSignal(Checked, pl.Callback):
 
     Lightning's own handler for Slurm saves at the line where the signal comes, and saving takes all ranks, which are
     elsewhere. Here the handler only sets a flag, which `RankWatch` adds up over ranks at the end of an optimizer step.
-    Then all save ``hpc_ckpt_<n>.ckpt`` in the Trainer's ``default_root_dir``, rank 0 runs the command, and the run stops
-    as on SIGTERM, but with exit status 75: not finished, to be started again. Under Slurm Lightning resumes from the
-    newest of these files by itself; elsewhere give its path as ``ckpt_path``.
+    Then all save ``hpc_ckpt_<n>.ckpt`` in the Trainer's ``default_root_dir``, rank 0 runs the command, and the run
+    stops as on SIGTERM, but with exit status 75: not finished, to be started again. Under Slurm Lightning resumes from
+    the newest of these files by itself; elsewhere give its path as ``ckpt_path``.
 
     `RankWatch` makes Lightning's handler wait for the step as well, where there is more than one rank. What differs
     here: it works on one rank and outside Slurm, with a command of your own, and it ends the run.
@@ -118,7 +118,7 @@ class RequeueOnSignal(Checked, pl.Callback):
             self._watch.wish_requeue()
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """On one rank, save, requeue and stop after an optimizer step, if it was told to; `RankWatch` does it on more."""
+        """On one rank, save, requeue and stop after an optimizer step, if told to; `RankWatch` does it on more."""
         if self._came and trainer.world_size == 1 and not trainer.fit_loop._should_accumulate():
             self._save_and_requeue(trainer)
 

@@ -132,7 +132,7 @@ class RankWatch(Checked, pl.Callback):
             self._active.save_and_requeue = save_and_requeue
 
     def wish_requeue(self) -> None:
-        """Wish to save and requeue at the end of an optimizer step. It only sets a flag: a signal's handler may call it."""
+        """Wish to save and requeue after an optimizer step; a signal's handler may call it, as it only sets a flag."""
         if self._active is not None:
             self._active.requeue = True
 
