@@ -2,6 +2,7 @@
 
 from rlframework.callbacks.progress import ProgressBar
 from rlframework.callbacks.refresh_reference import RefreshReference
+from rlframework.callbacks.requeue_on_signal import RequeueOnSignal
 from rlframework.callbacks.rollout_writer import RolloutWriter, read_rollouts
 from rlframework.callbacks.sample_logger import SampleLogger
 from rlframework.callbacks.save_policy import SavePolicy
@@ -13,6 +14,7 @@ __all__ = [
     "ProgressBar",
     "RankWatch",
     "RefreshReference",
+    "RequeueOnSignal",
     "RolloutCallback",
     "RolloutWriter",
     "SampleLogger",

@@ -122,6 +122,20 @@ class RankWatch(Checked, pl.Callback):
         if self._active is not None:
             self._active.fail(exception)
 
+    def requeue_by(self, save_and_requeue: Callable[[], None]) -> None:
+        """Do something else than Lightning does when the ranks have agreed to requeue; until the run ends.
+
+        Args:
+            save_and_requeue: Called on all ranks, after the optimizer step in which a rank wished it.
+        """
+        if self._active is not None:
+            self._active.save_and_requeue = save_and_requeue
+
+    def wish_requeue(self) -> None:
+        """Wish to save and requeue after an optimizer step; a signal's handler may call it, as it only sets a flag."""
+        if self._active is not None:
+            self._active.requeue = True
+
     @contextmanager
     def together(self, interruptible: bool = True) -> Iterator[None]:
         """Meet the other ranks at the end of what is inside, and raise there what was raised on any of them.
@@ -199,7 +213,7 @@ class _Watch:
         """
         connector: Any = self.trainer._signal_connector
         save = connector._slurm_sigusr_handler_fn
-        self._save_and_requeue = lambda: save(signal.SIGUSR1, None)
+        self.save_and_requeue: Callable[[], None] = lambda: save(signal.SIGUSR1, None)
         connector._sigterm_notifier_fn = self._told_to_stop
         connector._slurm_sigusr_handler_fn = self._told_to_requeue
         self._handlers.append(lambda: vars(connector).pop("_sigterm_notifier_fn", None))
@@ -295,7 +309,7 @@ class _Watch:
     def requeue_if_agreed(self) -> None:
         if self._requeue_agreed:
             self.requeue = self._requeue_agreed = False
-            self._save_and_requeue()
+            self.save_and_requeue()
 
     def fail(self, exception: BaseException) -> None:
         """Tell the others of an exception that leaves the run, and find out whether all have one."""
