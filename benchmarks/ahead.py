@@ -88,21 +88,16 @@ class Sleeping(RemoteSampler):
             self.seconds = time.perf_counter() - started
 
 
-class Trained(GRPO):
-    """Sleeps in its step, in place of a device that learns."""
-
-    def training_step(self, batch: Any, batch_idx: int) -> Any:
-        time.sleep(TRAIN_S)
-        return super().training_step(batch, batch_idx)
-
-
 class Clock(pl.Callback):
-    """Notes the end of each step, and how long sampling kept it where nothing is ahead."""
+    """Sleeps in each step, in place of a device that learns; notes its end, and how long sampling kept it at k=0."""
 
     def __init__(self, sampler: Sleeping) -> None:
         self.sampler = sampler
         self.ends: list[float] = []
         self.sampling: list[float] = []
+
+    def on_after_backward(self, *arguments: Any) -> None:
+        time.sleep(TRAIN_S)
 
     def on_train_batch_end(self, *arguments: Any) -> None:
         self.ends.append(time.perf_counter())
@@ -127,7 +122,7 @@ def measure(shape: str, ahead: int, beside: bool, steps: int) -> dict[str, float
         sampler = Sleeping(group_size=GROUP, max_tokens=4)
         sampler.port, sampler.beside = port, beside
         reward = rewards.FunctionReward(lambda completion: float(ord(completion[0]) % 2))
-        module = Trained(tiny_policy(), reward, sampler, prompts_per_rollout=PROMPTS, rollouts_ahead=ahead)
+        module = GRPO(tiny_policy(), reward, sampler, prompts_per_rollout=PROMPTS, rollouts_ahead=ahead)
         clock, last = Clock(sampler), WARM_UP + steps
         quiet: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
         # The last rollouts have none asked for beside them, and are not counted.
@@ -143,7 +138,7 @@ def measure(shape: str, ahead: int, beside: bool, steps: int) -> dict[str, float
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=9, help="steps that count, of each run")
+    parser.add_argument("--steps", type=int, default=7, help="steps that count, of each run")
     parser.add_argument("--json", type=Path, default=RESULTS, help="where the figures go")
     options = parser.parse_args()
     torch.set_num_threads(1)

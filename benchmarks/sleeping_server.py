@@ -35,7 +35,7 @@ def row_seconds(median: float, sigma: float, longest: float, rows: int) -> list[
 class Device:
     """Slots that are free from some moment on."""
 
-    def __init__(self, median: float, sigma: float, longest: float, slots: int) -> None:
+    def __init__(self, median: float, sigma: float, longest: float, *, slots: int) -> None:
         self.shape = median, sigma, longest
         self.free = [0.0] * slots
         self.lock = threading.Lock()
@@ -73,7 +73,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    Handler.device = Device(*map(float, sys.argv[1:4]), int(sys.argv[4]))
+    Handler.device = Device(*map(float, sys.argv[1:4]), slots=int(sys.argv[4]))
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         print(server.server_address[1], flush=True)
         server.serve_forever()

@@ -109,9 +109,10 @@ ELSEWHERE = {
 # Tests of no file in particular, by folder: whole folders first.
 FOLDERS = ("benchmarks", "distributed", "real", "trl", "unsloth")
 OTHERS = {
-    "": "docs import_order lazy mirror public_names qwen3_math recipes rooms versions",
+    "": "docs import_order lazy mirror public_names qwen3_math recipes rooms scale_recipes versions",
     "data": "openings",
-    "loop": "ahead_ends ahead_killed flags golds killed lightning observations old_logprobs precision resume sampler_ratio",
+    "loop": "ahead_ends ahead_killed flags golds killed lightning observations old_logprobs precision resume"
+    " sampler_ratio",
     "policies/scoring": "loss_tokens",
     "policies": "architectures lora own_model qlora vocabulary",
     "rewards": "pool_clock returns",

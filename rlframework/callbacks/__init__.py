@@ -2,7 +2,7 @@
 
 from rlframework.callbacks.progress import ProgressBar
 from rlframework.callbacks.refresh_reference import RefreshReference
-from rlframework.callbacks.requeue_on_signal import RequeueOnSignal
+from rlframework.callbacks.requeue_on_signal import Requeued, RequeueOnSignal
 from rlframework.callbacks.rollout_writer import RolloutWriter, read_rollouts
 from rlframework.callbacks.sample_logger import SampleLogger
 from rlframework.callbacks.save_policy import SavePolicy
@@ -15,6 +15,7 @@ __all__ = [
     "RankWatch",
     "RefreshReference",
     "RequeueOnSignal",
+    "Requeued",
     "RolloutCallback",
     "RolloutWriter",
     "SampleLogger",

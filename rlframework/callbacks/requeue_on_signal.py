@@ -7,32 +7,43 @@ import re
 import signal
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import pytorch_lightning as pl
 from pytorch_lightning.plugins.environments import SLURMEnvironment
-from pytorch_lightning.utilities.exceptions import SIGTERMException
-from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
+from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 
 from rlframework.loop.rank_watch import RankWatch
 from rlframework.utilities.arguments import Checked
 
-EXIT_STATUS = 75  # "try again later" of sysexits.h
+EXIT_STATUS = 75
+
+
+class Requeued(SystemExit):
+    """End of a run that was saved to go on later: the process exits with status 75, "try again later" of sysexits.h.
+
+    Args:
+        path: The checkpoint.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(EXIT_STATUS)
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"the run was told to stop and is saved in {self.path}; exit status {self.code}"
 
 
 class RequeueOnSignal(Checked, pl.Callback):
     """Saves a checkpoint, requeues the job (Slurm's preemption, a time limit) and stops, when any rank gets a signal.
 
-    Lightning's own handler for Slurm saves at the line where the signal comes, and saving takes all ranks, which are
-    elsewhere. Here the handler only sets a flag, which `RankWatch` adds up over ranks at the end of an optimizer step.
-    Then all save ``hpc_ckpt_<n>.ckpt`` in the Trainer's ``default_root_dir``, rank 0 runs the command, and the run
-    stops as on SIGTERM, but with exit status 75: not finished, to be started again. Under Slurm Lightning resumes from
-    the newest of these files by itself; elsewhere give its path as ``ckpt_path``.
-
-    `RankWatch` makes Lightning's handler wait for the step as well, where there is more than one rank. What differs
-    here: it works on one rank and outside Slurm, with a command of your own, and it ends the run.
+    Lightning's own handler for Slurm saves at the line where the signal comes. Saving takes all ranks, and the others
+    are elsewhere. Here the handler only sets a flag. `RankWatch` adds the flags up over ranks in the sum that every
+    optimizer step makes anyway; never inside a rollout. After that step all save ``hpc_ckpt_<n>.ckpt`` in the
+    Trainer's ``default_root_dir``, rank 0 runs the command, and all raise `Requeued`: exit status 75. Under Slurm
+    Lightning resumes from the newest of these files by itself; elsewhere give its path.
 
     The signal has to come earlier than the limit by the longest rollout and step: ``#SBATCH --signal=USR1@600``. One
     that comes before training starts has the effect that it had without this callback.
@@ -44,7 +55,7 @@ class RequeueOnSignal(Checked, pl.Callback):
 
     Raises:
         ValueError: The signal has no such name or is SIGTERM, Lightning's own handler is on, or a variable is not set.
-        TypeError: The command is one string instead of its words, or the ranks' module is no algorithm of this library.
+        TypeError: The command is one string instead of its words.
         RuntimeError: Training does not run in the main thread, which alone is told of signals.
 
     Example:
@@ -66,9 +77,9 @@ class RequeueOnSignal(Checked, pl.Callback):
             )
         self.command = None if command is None else list(command)
         self.requeue_signal = requeue_signal
-        self._watch: RankWatch | None = None
         self._came = False
-        self._saved = False
+        self._step = 0
+        self._ask: Callable[[], None] = self._ask_alone
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Refuse a run with Lightning's own handler, or a command that cannot be said."""
@@ -89,55 +100,52 @@ class RequeueOnSignal(Checked, pl.Callback):
                 "RequeueOnSignal needs training in the main thread, for Python tells no other of signals; leave it out "
                 "where a launcher trains in a thread, as Ray does"
             )
-        callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-        self._watch = next((one for one in callbacks if isinstance(one, RankWatch)), None)
-        if trainer.world_size > 1 and self._watch is None:
-            raise TypeError(
-                f"RequeueOnSignal on {trainer.world_size} ranks needs the sums over ranks of an algorithm of "
-                f"rlframework, and {type(pl_module).__name__} is none; train it on one rank, or leave the callback out"
-            )
-        self._came = self._saved = False
 
     def on_sanity_check_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Listen."""
-        self._listen()
+        self._listen(trainer)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Listen."""
-        self._listen()
-        if self._watch is not None:
-            self._watch.requeue_by(lambda: self._save_and_requeue(trainer))
+        self._listen(trainer)
+        self._step = trainer.global_step
 
-    def _listen(self) -> None:
-        # Not earlier: Lightning has to have noted the handlers that it puts back when the run ends.
-        signal.signal(signal.Signals[self.requeue_signal], self._note)
+    def _listen(self, trainer: pl.Trainer) -> None:
+        # After Lightning has noted the handlers that it puts back at the end of a run.
+        number = signal.Signals[self.requeue_signal]
+        if signal.getsignal(number) == self._note:
+            return
+        self._came = False
+        self._ask = self._ask_alone
+        if trainer.world_size > 1:
+            callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+            watch = next(callback for callback in callbacks if isinstance(callback, RankWatch))
+            self._ask = watch.requeue_with(lambda: self._save_and_stop(trainer))
+        signal.signal(number, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
+        self._ask()
+
+    def _ask_alone(self) -> None:
         self._came = True
-        if self._watch is not None:
-            self._watch.wish_requeue()
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """On one rank, save, requeue and stop after an optimizer step, if told to; `RankWatch` does it on more."""
-        if self._came and trainer.world_size == 1 and not trainer.fit_loop._should_accumulate():
-            self._save_and_requeue(trainer)
+        """After an optimizer step of a run of one rank save, requeue and stop, if it was told to.
 
-    def _save_and_requeue(self, trainer: pl.Trainer) -> None:
-        self._came = False
+        Raises:
+            Requeued: The run is saved.
+        """
+        stepped, self._step = trainer.global_step != self._step, trainer.global_step
+        if stepped and self._came:
+            self._save_and_stop(trainer)
+
+    def _save_and_stop(self, trainer: pl.Trainer) -> NoReturn:
         path = str(trainer._checkpoint_connector.hpc_save_path(trainer.default_root_dir))
-        path = trainer.strategy.broadcast(path)  # ranks that look for a free number later may see a file begun
+        path = trainer.strategy.broadcast(path)  # ranks may see a file that rank 0 is writing, and count on
         trainer.save_checkpoint(path)
-        self._saved = True
-        rank_zero_info(f"{self.requeue_signal}: saved {path}; the run stops with exit status {EXIT_STATUS}")
         if trainer.is_global_zero and self.command is not None:
             self._requeue(path)
-        # Lightning looks at it when the figures of the step are logged.
-        trainer._signal_connector.received_sigterm = True
-
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Say by the exit status that the run is saved to go on, which Lightning's stop calls a success."""
-        if self._saved and isinstance(exception, SIGTERMException):
-            exception.code = EXIT_STATUS
+        raise Requeued(path)
 
     def _words(self) -> list[str]:
         return [os.path.expandvars(word) for word in self.command or []]

@@ -122,20 +122,6 @@ class RankWatch(Checked, pl.Callback):
         if self._active is not None:
             self._active.fail(exception)
 
-    def requeue_by(self, save_and_requeue: Callable[[], None]) -> None:
-        """Do something else than Lightning does when the ranks have agreed to requeue; until the run ends.
-
-        Args:
-            save_and_requeue: Called on all ranks, after the optimizer step in which a rank wished it.
-        """
-        if self._active is not None:
-            self._active.save_and_requeue = save_and_requeue
-
-    def wish_requeue(self) -> None:
-        """Wish to save and requeue after an optimizer step; a signal's handler may call it, as it only sets a flag."""
-        if self._active is not None:
-            self._active.requeue = True
-
     @contextmanager
     def together(self, interruptible: bool = True) -> Iterator[None]:
         """Meet the other ranks at the end of what is inside, and raise there what was raised on any of them.
@@ -160,6 +146,19 @@ class RankWatch(Checked, pl.Callback):
             return 0.0, 0.0
         self._mark()
         return float(self._active.stop), float(self._active.requeue)
+
+    def requeue_with(self, save: Callable[[], Any]) -> Callable[[], None]:
+        """Take over what is done for Slurm's signal, and return what a handler calls to ask all ranks for it.
+
+        Args:
+            save: Called on all ranks together, after the optimizer step in which any of them was asked.
+
+        Raises:
+            RuntimeError: There is one rank, or the run has not been set up.
+        """
+        if self._active is None:
+            raise RuntimeError("RankWatch watches no ranks: there is one, or the run has not been set up")
+        return self._active.requeue_with(save)
 
     def agree(self, stop: float, requeue: float) -> None:
         """Do what any rank wishes.
@@ -213,7 +212,7 @@ class _Watch:
         """
         connector: Any = self.trainer._signal_connector
         save = connector._slurm_sigusr_handler_fn
-        self.save_and_requeue: Callable[[], None] = lambda: save(signal.SIGUSR1, None)
+        self._save_and_requeue: Callable[[], Any] = lambda: save(signal.SIGUSR1, None)
         connector._sigterm_notifier_fn = self._told_to_stop
         connector._slurm_sigusr_handler_fn = self._told_to_requeue
         self._handlers.append(lambda: vars(connector).pop("_sigterm_notifier_fn", None))
@@ -253,7 +252,7 @@ class _Watch:
         self.stop = True
 
     def _told_to_requeue(self, number: int, frame: FrameType | None) -> None:
-        self.requeue = True
+        self._ask_to_requeue()
 
     def _woken(self, number: int, frame: FrameType | None) -> None:
         if self._interruptible:
@@ -301,6 +300,13 @@ class _Watch:
                 raise RuntimeError(str(words)) from None
         raise SIGTERMException(128 + signal.SIGTERM)
 
+    def requeue_with(self, save: Callable[[], Any]) -> Callable[[], None]:
+        self._save_and_requeue = save
+        return self._ask_to_requeue
+
+    def _ask_to_requeue(self) -> None:
+        self.requeue = True
+
     def agree(self, stop: bool, requeue: bool) -> None:
         self._requeue_agreed |= requeue
         if stop:
@@ -309,7 +315,7 @@ class _Watch:
     def requeue_if_agreed(self) -> None:
         if self._requeue_agreed:
             self.requeue = self._requeue_agreed = False
-            self.save_and_requeue()
+            self._save_and_requeue()
 
     def fail(self, exception: BaseException) -> None:
         """Tell the others of an exception that leaves the run, and find out whether all have one."""
