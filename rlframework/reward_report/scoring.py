@@ -23,6 +23,7 @@ from rlframework.rewards.failure_limits import RewardLimits
 from rlframework.rewards.function import Source, as_reward
 from rlframework.rewards.gold import gold_text
 from rlframework.rewards.template import AnswerTemplate, template_of
+from rlframework.turns import Turn
 from rlframework.utilities.errors import described
 
 PROBES: tuple[Probe, ...] = (*RIGHT, *WRONG, *HEDGED, *LAYOUT)
@@ -222,7 +223,9 @@ def _score(reward: RewardModel, probe: Probe, questions: Sequence[Question]) -> 
             prompt = Prompt([ord(letter) for letter in question.prompt], question.prompt, question.row, index)
             ids = [ord(letter) for letter in answer.text]
             tried.append(question)
-            rows.append(Completion(prompt, ids, answer.text, "length" if answer.truncated else "stop"))
+            # An episode of one turn, for rewards that look at turns; others see the same text.
+            turns = [Turn(0, len(ids), "policy", answer.text)]
+            rows.append(Completion(prompt, ids, answer.text, "length" if answer.truncated else "stop", turns=turns))
     if not rows:
         return None
     try:

@@ -23,6 +23,7 @@ from rlframework.rewards import (
     AnswerCheck,
     AnswerTemplate,
     CorrectAnswer,
+    EpisodeReturn,
     ExactFormat,
     FunctionReward,
     NumberCheck,
@@ -53,6 +54,18 @@ def test_a_strict_reward_makes_no_mistake() -> None:
     assert (report.false_accepts, report.false_refusals, report.rows) == (0, 0, 4)
     assert (report.accept_above, report.mistakes) == (0.5, [])
     assert "every right answer is accepted, and no wrong one" in str(report)
+
+
+def test_a_reward_of_episodes_is_shown_each_answer_as_an_episode_of_one_turn() -> None:
+    def brief(completion: str, answer: str, turns: list, calls: list) -> float:
+        assert [turn.by for turn in turns] == ["policy"]
+        assert turns[0].text == completion
+        return float(answer in completion) - 0.1 * len(calls)
+
+    plain = reward_report(AnswerAnywhere(), ROWS)
+    assert reward_report(FunctionReward(brief), ROWS).false_accepts == plain.false_accepts > 0
+    # There is no environment here that pays anything: right and wrong answers are the same to it, which is said.
+    assert not reward_report(EpisodeReturn(), ROWS).ok()
 
 
 def test_gold_anywhere_in_the_text_is_found_out() -> None:
