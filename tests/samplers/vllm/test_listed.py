@@ -107,6 +107,7 @@ def test_a_malformed_line_ends_the_run_at_once(replay, listed, adapted):
 def test_room_is_looked_for_on_the_servers_of_the_list(replay, listed, adapted):
     file, make = listed
     file.write_text(f"{replay.url}\n")
-    replay.before = lambda path, body: (200, {"config": "max_loras=2"}) if path == "/server_info" else None
+    info = {"vllm_config": {"lora_config": {"max_loras": 2}}}
+    replay.before = lambda path, body: (200, info) if path.startswith("/server_info") else None
     with pytest.raises(ValueError, match="answers from 2 adapters at once, and 3 are held"):
         make().check_versions(adapted, 3)
