@@ -58,6 +58,9 @@ from rlframework.utilities.distributed import (
 )
 from rlframework.utilities.fields import derived
 
+# Rewards judge one rollout at a time, ahead or held out. Of the process: an algorithm with a lock could not be copied.
+_JUDGING = threading.Lock()
+
 
 class RolloutAlgorithm(Algorithm):
     """Samples, judges and weighs rollouts, and validates by sampling; what is learned of them is `PolicyGradient`'s.
@@ -138,7 +141,6 @@ class RolloutAlgorithm(Algorithm):
             {named[name]: one if isinstance(one, ScoreMetric) else MeanScore(one) for name, one in measures.items()}
         )
         self.policy_scores_rollouts = False
-        self._judging = threading.Lock()
         self.sampler_check = SamplerCheck()
         self.watch = RolloutWatch()
         self._check_sampler()
@@ -312,7 +314,7 @@ class RolloutAlgorithm(Algorithm):
             completions = self._in_order(self.sampler.sample(version, prompts, step=step))
             if before is not None:
                 wait([before])  # Rewards see rollouts one at a time and in their order.
-            with self._judging:
+            with _JUDGING:
                 return completions, self.reward.evaluate(completions)
 
     def _tell(self, moment: str, *arguments: Any) -> None:
@@ -628,7 +630,7 @@ class RolloutAlgorithm(Algorithm):
     def _held_out(self, prompts: list[Prompt], stage: str) -> None:
         completions = self._answers(prompts)
         measured = cast(dict[str, ScoreMetric], dict(self.validation_scores.items()))
-        with self.together(), single_precision(self.device), self._judging:
+        with self.together(), single_precision(self.device), _JUDGING:
             if prompts:
                 update_all(measured.values(), completions)
             if prompts and stage == "val":

@@ -170,20 +170,11 @@ def test_pictures_are_drawn_from_their_figures(tmp_path):
 def test_a_curriculum_asks_less_for_what_is_solved():
     visits, prompts = dict.fromkeys(range(32), 0), range(32)
 
-    class Source:
-        def collect(self, chosen, step):
-            for place in chosen:
-                visits[place] += 1
-            return Collected()
-
-    class Collected:
-        def split(self, parts):
-            return [self]
-
-    loader = curriculum.BySuccess(prompts, Source(), 8)
-    loader._epoch, loader.arm = 0, "bounds"
+    loader = curriculum.BySuccess(prompts, None, 8)
+    loader.arm = "bounds"
     loader.rates = {place: 0.5 if place < 16 else 1.0 for place in prompts}
     for number in range(200):
-        loader._collect(number, None)
+        for place in loader.prompts_of(0, number):
+            visits[place] += 1
     assert sum(visits.values()) == 1600
     assert sum(visits[place] for place in prompts[16:]) < sum(visits[place] for place in prompts[:16]) / 4

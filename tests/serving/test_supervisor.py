@@ -30,7 +30,8 @@ RUN = """
 import os, sys
 from rlframework.serving.supervisor import Supervisor
 command = [sys.executable, "-c", sys.argv[1], *sys.argv[2:]]
-made = Supervisor(command, os.environ, f"http://127.0.0.1:{sys.argv[2]}/", patience=60, grace=0.5)
+grace = 0.5 if "stubborn" in sys.argv else 15.0
+made = Supervisor(command, os.environ, f"http://127.0.0.1:{sys.argv[2]}/", patience=60, grace=grace)
 sys.exit(made.run(lambda: print("came", flush=True), lambda: print("went", flush=True)))
 """
 

@@ -79,7 +79,7 @@ def test_a_signature_has_every_argument_with_its_default() -> None:
         "rate: float = 0.1) -> None"
     )
     taken = inspect.signature(GRPO).parameters
-    assert len(taken) == 27
+    assert len(taken) == 29
     assert list(taken)[:3] == ["policy", "reward", "sampler"]
     assert (taken["clip_low"].default, inspect.signature(DAPO).parameters["clip_high"].default) == (0.2, 0.28)
     assert "prompts_per_rollout" not in inspect.signature(SFT).parameters
@@ -229,4 +229,4 @@ def test_a_message_names_every_argument_once() -> None:
     with pytest.raises(TypeError, match="there are ") as caught:
         GRPO(*arguments(), zzz=1)
     names = str(caught.value).partition("there are ")[2].split(", ")
-    assert len(names) == len(set(names)) == 27
+    assert len(names) == len(set(names)) == 29
