@@ -102,11 +102,11 @@ class RequeueOnSignal(Checked, pl.Callback):
             )
 
     def on_sanity_check_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Listen."""
+        """Install the signal handler."""
         self._listen(trainer)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Listen."""
+        """Install the signal handler."""
         self._listen(trainer)
         self._step = trainer.global_step
 

@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Plan a run.
+    """Run ``rlframework plan``: memory and seconds of a run, before anything is loaded.
 
     Args:
         arguments: Instead of those of the process, without the command's name.
@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a YAML file of `fit` says of sizes; what it does not say is not there.
+    """Sizes in a YAML recipe of `fit`; what it does not say is not there.
 
     Args:
         model: Arguments of the algorithm.
@@ -169,43 +169,18 @@ def _device(given: argparse.Namespace) -> Any:
 
 def _run(given: argparse.Namespace, recipe: Recipe) -> tuple[Any, list[str]]:
     """Return the run that file and options describe, and what had to be assumed of it."""
-    from rlframework.loop.memory import FEED_FORWARD, sizes_of_config
-    from rlframework.report.plan import PlannedRun, adapter_weights
+    from rlframework.report.plan import PlannedRun
 
     notes: list[str] = []
-    precision = str(given.precision or recipe.trainer.get("precision") or "32-true")
-    adapter = _adapter(given, recipe, notes)
-    if precision.endswith("mixed"):
-        notes.append("memory under mixed precision, where the one model measured took 2.4 times as much (docs/plan.md)")
-    half = precision in ("bf16-true", "16-true") or (given.dtype or recipe.policy.get("dtype")) == "bfloat16"
-    stored = _arguments(recipe.policy.get("quantization"))
-    element = 0.55 if stored.get("load_in_4bit") else 1.05 if stored.get("load_in_8bit") else 2 if half else 4
-    # PEFT keeps adapters in float32; only a Trainer whose weights are all halved changes that.
-    trained_element = 4 if adapter and not precision.endswith("-true") else 2 if half else 4
-    if adapter and precision.startswith("32"):
-        trained_element = 4
     config = _config(given.model or recipe.policy.get("model"), recipe)
-    sizes = sizes_of_config(
-        config,
-        precision=precision,
-        weight_element=element,
-        trained_element=trained_element,
-        trained=None,
-        adapter=adapter is not None,
-        checkpointing=given.checkpointing or bool(recipe.policy.get("gradient_checkpointing")),
-    )
-    if sizes is None:
-        raise Refused(f"a {config.model_type} has experts or unequal layers, for which there are no formulas here")
-    if adapter is not None:
-        rank, targets = adapter
-        learns = targets is None or bool(targets & set(FEED_FORWARD))
-        sizes = replace(sizes, trained=adapter_weights(sizes, rank, targets), feed_forward=learns)
+    sizes = _sizes(given, recipe, config, notes)
     most = given.max_tokens or recipe.sampler.get("max_tokens", 256)
     if given.prompt_tokens is None:
         notes.append(f"prompts of {PROMPT_TOKENS} tokens (--prompt-tokens)")
     if given.mean_tokens is None:
         notes.append(f"completions of {most // 2} tokens on the average, for seconds (--mean-tokens)")
     minibatches = given.minibatches or recipe.model.get("minibatches_per_rollout", 1)
+    accumulated = bool(given.minibatches) or recipe.trainer.get("accumulate_grad_batches", 1) > 1
     in_process = not (given.servers or _is_remote(recipe.sampler_class))
     trainers = given.devices if in_process else max(1, given.devices - 1)
     # A filter keeps as many groups on each rank.
@@ -215,7 +190,6 @@ def _run(given: argparse.Namespace, recipe: Recipe) -> tuple[Any, list[str]]:
         raise Refused(
             f"{prompts} prompts of a rollout cannot be dealt to {trainers} devices evenly; set --prompts to a multiple"
         )
-    trainers = trainers if prompts % trainers == 0 else gcd(prompts, trainers)
     strategy = json.dumps(recipe.trainer.get("strategy", "")).lower()
     run = PlannedRun(
         sizes,
@@ -225,9 +199,8 @@ def _run(given: argparse.Namespace, recipe: Recipe) -> tuple[Any, list[str]]:
         max_tokens=most,
         mean_tokens=given.mean_tokens or most / 2,
         minibatches=minibatches,
-        accumulates=minibatches > 1
-        and (bool(given.minibatches) or recipe.trainer.get("accumulate_grad_batches", 1) > 1),
-        trainers=trainers,
+        accumulates=minibatches > 1 and accumulated,
+        trainers=gcd(prompts, trainers),
         sharded=given.fsdp or "fsdp" in strategy or "modelparallel" in strategy,
         in_process=in_process,
         shares=recipe.policy.get("shared_prefix", True),
@@ -235,6 +208,37 @@ def _run(given: argparse.Namespace, recipe: Recipe) -> tuple[Any, list[str]]:
         reference=recipe.model.get("kl_coefficient", 0.0) > 0,
     )
     return run, notes
+
+
+def _sizes(given: argparse.Namespace, recipe: Recipe, config: Any, notes: list[str]) -> Any:
+    """Return the sizes of the decoder: of its configuration, adapter, precision and quantization."""
+    from rlframework.loop.memory import FEED_FORWARD, sizes_of_config
+    from rlframework.report.plan import adapter_weights
+
+    precision = str(given.precision or recipe.trainer.get("precision") or "32-true")
+    adapter = _adapter(given, recipe, notes)
+    if precision.endswith("mixed"):
+        notes.append("memory under mixed precision, where the one model measured took 2.4 times as much (docs/plan.md)")
+    halved = precision in ("bf16-true", "16-true")
+    half = halved or (given.dtype or recipe.policy.get("dtype")) == "bfloat16"
+    stored = _arguments(recipe.policy.get("quantization"))
+    sizes = sizes_of_config(
+        config,
+        precision=precision,
+        weight_element=0.55 if stored.get("load_in_4bit") else 1.05 if stored.get("load_in_8bit") else 2 if half else 4,
+        # PEFT keeps adapters in float32; only a Trainer whose weights are all halved changes that.
+        trained_element=2 if (halved if adapter else half) else 4,
+        trained=None,
+        adapter=adapter is not None,
+        checkpointing=given.checkpointing or bool(recipe.policy.get("gradient_checkpointing")),
+    )
+    if sizes is None:
+        raise Refused(f"a {config.model_type} has experts or unequal layers, for which there are no formulas here")
+    if adapter is None:
+        return sizes
+    rank, targets = adapter
+    learns = targets is None or bool(targets & set(FEED_FORWARD))
+    return replace(sizes, trained=adapter_weights(sizes, rank, targets), feed_forward=learns)
 
 
 def _adapter(given: argparse.Namespace, recipe: Recipe, notes: list[str]) -> tuple[int, frozenset[str] | None] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import pickle
 import time
@@ -13,6 +14,7 @@ from typing import Any
 
 import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
+from transformers import PreTrainedTokenizerBase
 
 from rlframework.completions import Completions
 from rlframework.metrics.tally import Tally
@@ -46,7 +48,7 @@ class Asked:
 
     @property
     def gap(self) -> float | None:
-        """What the place of sampling was found to be off by with these weights, in nats per token."""
+        """Gap between sampler and policy that was found when these weights were published, in nats per token."""
         return None if self.version is None else self.version.gap
 
 
@@ -59,7 +61,6 @@ class Ahead:
 
     Args:
         sampler: Where versions are published.
-        ahead: The ``k`` of the plan.
         side_by_side: Whether several versions can be sampled from at once.
         make: Samples and judges a rollout, in a thread: from a version, prompts, number and the rollout before it,
             whose scores come first.
@@ -73,18 +74,18 @@ class Ahead:
     def __init__(
         self,
         sampler: RemoteSampler,
-        ahead: int,
         side_by_side: bool,
         make: Callable[[Version, list[Prompt], int, Future[Made] | None], Made],
     ) -> None:
         self._sampler = sampler
-        self._ahead = ahead
         self._side_by_side = side_by_side
         self._make = make
         self._executor = DaemonExecutor()
         self._asked: dict[int, Asked] = {}
         self._versions: dict[int, Version] = {}
         self._in_flight: set[int] = set()
+        # Copies that no thread has at the moment: one takes a large part of a second to make.
+        self._tokenizers: list[PreTrainedTokenizerBase] = []
         # Also when the interpreter ends, after an exception: a thread that computes then would abort it.
         self._give_up = weakref.finalize(self, _give_up, sampler, self._in_flight)
         self._ended: float | None = None
@@ -121,15 +122,16 @@ class Ahead:
         """
         if self._ended is not None:
             self.idle_seconds, self._ended = time.perf_counter() - self._ended, None
-        asked = self._asked[step] = Asked(step, weights, self._versions[weights])
+        version, before = self._versions[weights], self._asked.get(step - 1)
+        tokenizer = self._tokenizers.pop() if self._tokenizers else copy.deepcopy(version.tokenizer)
+        asked = self._asked[step] = Asked(step, weights, version)
         self._in_flight.add(step)
-        asked.future = self._executor.submit(self._work, asked, prompts, self._asked.get(step - 1))
+        asked.future = self._executor.submit(self._work, asked, version.with_tokenizer(tokenizer), prompts, before)
 
-    def _work(self, asked: Asked, prompts: list[Prompt], before: Asked | None) -> Made:
+    def _work(self, asked: Asked, version: Version, prompts: list[Prompt], before: Asked | None) -> Made:
         """Sample and judge a rollout, in a thread of its own."""
         started = time.perf_counter()
         try:
-            version = self._versions[asked.weights].apart()
             return self._make(version, prompts, asked.step, None if before is None else before.future)
         except Exception as error:
             if asked.step not in self._asked:
@@ -141,6 +143,7 @@ class Ahead:
             raise
         finally:
             asked.seconds = time.perf_counter() - started
+            self._tokenizers.append(version.tokenizer)
             self._in_flight.discard(asked.step)
             if not self._in_flight:
                 self._ended = time.perf_counter()

@@ -263,6 +263,11 @@ class RolloutAlgorithm(Algorithm):
             tally_gap(self._tally, rollout)
         return rollout
 
+    def on_train_batch_end(self, outputs: Any, batch: Rollout, batch_idx: int) -> None:
+        """Log a step, and warn where rollouts ahead leave little to learn from."""
+        super().on_train_batch_end(outputs, batch, batch_idx)
+        self.watch.staleness(self.step_figures.get("ess", 1.0), self.rollouts_ahead)
+
     @final
     def expect(self, upcoming: Iterator[Upcoming]) -> None:
         """Ask for the rollouts that are due, and wait for the one that is collected next.
@@ -530,7 +535,7 @@ class RolloutAlgorithm(Algorithm):
         if ahead > 4:
             rank_zero_warn(f"{name}: rollouts of weights more than 4 rollouts old have not been seen to teach well")
         remote.check_versions(self.policy, ahead + 2)
-        plan, (rank, ranks) = Ahead(remote, ahead, beside, self._make), process()
+        plan, (rank, ranks) = Ahead(remote, beside, self._make), process()
         if saved and len(saved) != ranks:
             rank_zero_info(
                 f"The checkpoint has rollouts that {len(saved)} ranks had asked for, and this run has {ranks}: they "

@@ -11,6 +11,8 @@ from rlframework.samplers.base import GroupSampler
 
 # Rollouts in a row that teach nothing before it is said.
 _PATIENCE = 3
+# Effective sample size, as a share, below which it is said that rollouts are too stale.
+_SMALLEST_SAMPLE = 0.3
 # What rounding may make of the logarithm of 1.
 _ROUNDING = 1e-2
 
@@ -19,7 +21,7 @@ class RolloutWatch:
     """Checks each rollout of a run for faults, before it is learned from."""
 
     def __init__(self) -> None:
-        self._told = False
+        self._told = self._told_stale = False
         self._without_spread = 0
 
     def completions(self, sampler: GroupSampler, completions: Completions) -> None:
@@ -69,6 +71,20 @@ class RolloutWatch:
                 "that it samples the policy itself: they are taken for the policy's own, and nothing can tell whether "
                 "they are. Return them in Completion.logprobs (of each token, as it was sampled), so that the gap is "
                 "logged as train/sampler_gap and sampler_correction=TokenTruncation() can make up for it"
+            )
+
+    def staleness(self, share: float, ahead: int) -> None:
+        """Warn once if rollouts ahead are so far from the policy that few of their tokens count.
+
+        Args:
+            share: Effective sample size, as a share of the tokens (`effective_sample_share`).
+            ahead: The run's ``rollouts_ahead``.
+        """
+        if share < _SMALLEST_SAMPLE and not self._told_stale:
+            self._told_stale = True
+            rank_zero_warn(
+                f"train/ess is {share:.2g}: with rollouts_ahead={ahead} the policy has moved so far from the weights "
+                "that sampled that few tokens outweigh the rest. Lower the learning rate or rollouts_ahead"
             )
 
     def scores(self, scores: Scores, completions: Completions) -> None:

@@ -22,7 +22,7 @@ from rlframework.utilities.imports import require
 def print_plan(
     run: PlannedRun, device: Device, devices: int, assumed: Assumed, notes: Sequence[str] = (), width: int = 110
 ) -> bool:
-    """Print a plan.
+    """Print the table of a plan: memory, ways to make it fit, seconds.
 
     Args:
         run: As it is set.

@@ -33,7 +33,7 @@ _PREFIX = "rlframework-received-"
 
 
 class RefusalError(Exception):
-    """What is not taken, with the HTTP status that says so.
+    """Refused request, with its HTTP status and the reason.
 
     Args:
         status: Of HTTP.
@@ -183,7 +183,7 @@ class Store:
         return {"versions": whole, "free": {str(root.parent): shutil.disk_usage(root).free for root in self._roots}}
 
     def close(self) -> None:
-        """Remove everything."""
+        """Remove all received weights."""
         for root, lock in zip(self._roots, self._locks, strict=True):
             shutil.rmtree(root, ignore_errors=True)
             lock.close()

@@ -24,6 +24,7 @@ class SnapshotSampler(RemoteSampler):
 
     Args:
         sampler: Samples from the copies, as it samples from the policy itself.
+        one_version: Keep the newest copy alone, as servers of whole weights do.
 
     Example:
         >>> from rlframework import SharedPrefixSampler
@@ -37,15 +38,18 @@ class SnapshotSampler(RemoteSampler):
         True
     """
 
-    def __init__(self, sampler: GroupSampler) -> None:
+    def __init__(self, sampler: GroupSampler, one_version: bool = False) -> None:
         names = ("group_size", "max_tokens", "temperature", "seed", "top_k", "top_p", "min_p")
         super().__init__(**{name: getattr(sampler, name) for name in names})
         self.sampler = sampler
+        self.one_version = one_version
         self.copies: dict[str, tuple[Policy, int]] = {}
 
     def publish(self, policy: Policy, prompts: Sequence[Prompt]) -> Version:
         """Copy the policy, unless a copy with these weights is there."""
         name = fingerprint(policy)
+        if self.one_version and name not in self.copies:
+            self.copies.clear()
         held, times = self.copies.get(name, (None, 0))
         self.copies[name] = held or copy.deepcopy(policy).requires_grad_(False).eval(), times + 1
         return Version(name, policy, 0.0)
@@ -57,13 +61,15 @@ class SnapshotSampler(RemoteSampler):
 
     def release(self, version: Version) -> None:
         """Drop a copy that nobody needs any more."""
-        held, times = self.copies.pop(version.name)
-        if times > 1:
+        held, times = self.copies.get(version.name, (None, 0))
+        if held is not None and times > 1:
             self.copies[version.name] = held, times - 1
+        else:
+            self.copies.pop(version.name, None)
 
     def side_by_side(self, policy: Policy) -> bool:
-        """Return True: there are as many copies as versions."""
-        return True
+        """Return whether there are as many copies as versions."""
+        return not self.one_version
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy of the sampler with other settings; those of the sampler inside are changed, too."""

@@ -53,21 +53,6 @@ class Late(SnapshotSampler):
         return super().ask(prompts, step=step, version=version)
 
 
-class Replaced(Late):
-    """Has one version at a time."""
-
-    def publish(self, policy: Any, prompts: Any) -> Any:
-        self.copies.clear()
-        return super().publish(policy, prompts)
-
-    def release(self, version: Any) -> None:
-        if version.name in self.copies:
-            super().release(version)
-
-    def side_by_side(self, policy: Any) -> bool:
-        return False
-
-
 class Dice(Environment):
     """Says letters that its luck chooses, and pays for vowels in what was said."""
 
@@ -133,10 +118,10 @@ def setting(name: str) -> tuple[pl.LightningModule, pl.LightningDataModule, dict
     if name == "ranks":
         return grpo(minibatches_per_rollout=2), prompts(), {"strategy": "ddp", "devices": 2}, []
     if name in ("ahead", "ahead ranks", "ahead drained"):
-        kind = Replaced if name == "ahead drained" else Late
-        options = {"rollouts_ahead": 1 if kind is Replaced else 2, "passes_per_rollout": 2, "validation": None}
+        one = name == "ahead drained"
+        options = {"rollouts_ahead": 1 if one else 2, "passes_per_rollout": 2, "validation": None}
         ranks = {"strategy": "ddp", "devices": 2} if name == "ahead ranks" else {}
-        trained = grpo(sampler=kind(SAMPLER), reward=Letters(), minibatches_per_rollout=2, **options)
+        trained = grpo(sampler=Late(SAMPLER, one), reward=Letters(), minibatches_per_rollout=2, **options)
         return trained, PromptDataModule(letter_rows(10)), ranks, []
     if name == "sft":
         rows = [{"prompt": row["prompt"], "completion": "abc"[: 1 + i % 3]} for i, row in enumerate(letter_rows(18))]

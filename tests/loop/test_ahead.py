@@ -68,16 +68,9 @@ class Remote(SnapshotSampler):
 class Drained(Remote):
     """Has one version at a time."""
 
-    def publish(self, policy: Policy, prompts: Sequence[Prompt]) -> Version:
-        self.copies.clear()
-        return super().publish(policy, prompts)
-
-    def release(self, version: Version) -> None:
-        if version.name in self.copies:
-            super().release(version)
-
-    def side_by_side(self, policy: Policy) -> bool:
-        return False
+    def __init__(self, delay: Callable[[int], float] = lambda step: 0.0) -> None:
+        super().__init__(delay)
+        self.one_version = True
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 
 from rlframework import GRPO, BatchedSampler, CausalLMPolicy, Completions
 from rlframework.completions import Completion
+from rlframework.loop.rollout_watch import RolloutWatch
 from rlframework.prompt import Prompt
 from rlframework.rewards import RowReward
 from rlframework.samplers import GroupSampler
@@ -142,3 +143,15 @@ def test_what_no_sampler_may_return_is_refused(
     with pytest.raises(error, match=says):
         fit(grpo(sampler=Odd(what)))
     fit(grpo(sampler=Odd("nothing")))
+
+
+def test_rollouts_that_are_too_stale_are_told_once() -> None:
+    watch = RolloutWatch()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        watch.staleness(0.31, 2)
+    with pytest.warns(UserWarning, match=r"train/ess is 0.29: with rollouts_ahead=2"):
+        watch.staleness(0.29, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        watch.staleness(0.1, 2)

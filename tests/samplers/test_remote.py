@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 
 import pytest
@@ -28,9 +29,11 @@ def test_a_version_has_what_is_to_be_known_of_its_policy_and_no_weights() -> Non
     assert (version.eos_ids, version.pad_id) == (policy.eos_ids, policy.pad_id)
     assert version.max_positions == policy.max_positions
     assert version.decode([5, 6]) == policy.decode([5, 6]) != CausalLMPolicy.decode(policy, [5, 6])
-    assert version.tokenizer is not policy.tokenizer
-    assert version.apart().tokenizer is not version.tokenizer
-    assert version.apart().decode([5, 6]) == version.decode([5, 6])
+    own = copy.deepcopy(policy.tokenizer)
+    apart = version.with_tokenizer(own)
+    assert apart.tokenizer is own is apart._speaker[0].tokenizer
+    assert version.tokenizer is policy.tokenizer
+    assert apart.decode([5, 6]) == version.decode([5, 6])
     assert (version.gap, list(version.parameters())) == (0.5, [])
     with pytest.raises(RuntimeError, match="version policy-1 of the policy has no weights here"):
         SharedPrefixSampler(group_size=2, max_tokens=4).sample(version, letter_prompts(1))

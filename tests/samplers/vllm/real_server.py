@@ -9,12 +9,16 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from rlframework import VLLMSampler
+from rlframework.samplers import DiskSync
+from rlframework.samplers.vllm.client import Server
 from tests.samplers.vllm.tiny_qwen import checkpoint
 
 PYTHON = os.environ.get("RLFRAMEWORK_VLLM_PYTHON")
@@ -95,3 +99,14 @@ def serving(folder: Path, tied: bool = False) -> Iterator[RealServer]:
         yield server
     finally:
         server.kill()
+
+
+def samplers_of(server: RealServer) -> Callable[..., VLLMSampler]:
+    """Return a maker of samplers of a server that is on the base weights: other tests load whole models into it."""
+    DiskSync().load(Server(server.url, timeout=60), server.model, "base")
+
+    def make(**options: Any) -> VLLMSampler:
+        defaults = {"group_size": 8, "max_tokens": 32, "patience": 10.0, "timeout": 120.0}
+        return VLLMSampler(server.url, **{**defaults, **options})
+
+    return make

@@ -12,19 +12,18 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from rlframework import GRPO, PromptDataModule, RolloutCallback, SharedPrefixSampler, VLLMSampler
+from rlframework import GRPO, PromptDataModule, RolloutCallback, SharedPrefixSampler
 from rlframework.functional.sampling import truncated
 from rlframework.prompt import Prompt
 from rlframework.rewards import RowReward
-from rlframework.samplers import DiskSync, LoRASync, ServerError
+from rlframework.samplers import LoRASync, ServerError
 from rlframework.samplers.vllm import DisagreementError, StaleWeightsError
 from rlframework.samplers.vllm.answer import Answered
 from rlframework.samplers.vllm.canary import score
-from rlframework.samplers.vllm.client import Server
 from rlframework.testing import letter_prompts, letter_rows
 from tests.samplers.vllm import recording
 from tests.samplers.vllm.echo import STOPS, TURNS, Echo, episodes
-from tests.samplers.vllm.real_server import NEEDS_SERVER, serving
+from tests.samplers.vllm.real_server import NEEDS_SERVER, samplers_of, serving
 from tests.samplers.vllm.tiny_qwen import disturb, policy
 
 pytestmark = NEEDS_SERVER
@@ -38,14 +37,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def sampler(server):
-    """Samplers of a server that is on the base weights: other tests load whole models into it."""
-    DiskSync().load(Server(server.url, timeout=60), server.model, "base")
-
-    def make(**options):
-        defaults = {"group_size": 8, "max_tokens": 32, "patience": 10.0, "timeout": 120.0}
-        return VLLMSampler(server.url, **{**defaults, **options})
-
-    return make
+    return samplers_of(server)
 
 
 def largest_gap(made, completions, temperature):

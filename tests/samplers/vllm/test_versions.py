@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 
 import pytest
 import pytorch_lightning as pl
 import torch
 
-from rlframework import GRPO, PromptDataModule, VLLMSampler
-from rlframework.samplers import DiskSync, DynamicSampling
+from rlframework import GRPO, PromptDataModule
+from rlframework.samplers import DynamicSampling
 from rlframework.samplers.vllm.client import Server
 from rlframework.testing import letter_prompts, letter_rows
 from tests.samplers.vllm.echo import episodes
-from tests.samplers.vllm.real_server import NEEDS_SERVER, serving
+from tests.samplers.vllm.real_server import NEEDS_SERVER, samplers_of, serving
 from tests.samplers.vllm.test_server import Brief, Letter, largest_gap
 from tests.samplers.vllm.tiny_qwen import disturb, policy
 
@@ -28,13 +29,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def sampler(server):
-    DiskSync().load(Server(server.url, timeout=60), server.model, "base")
-
-    def make(**options):
-        defaults = {"group_size": 8, "max_tokens": 32, "patience": 10.0, "timeout": 120.0}
-        return VLLMSampler(server.url, **{**defaults, **options})
-
-    return make
+    return samplers_of(server)
 
 
 def adapters(server):
@@ -52,7 +47,7 @@ def test_versions_answer_side_by_side_as_each_does_alone(server, sampler):
     answers = {}
     threads = [
         threading.Thread(target=lambda v=version: answers.update({v.name: made.ask(prompts, step=0, version=v)}))
-        for version in (old.apart(), new.apart())
+        for version in (old, new.with_tokenizer(copy.deepcopy(new.tokenizer)))
     ]
     for thread in threads:
         thread.start()
