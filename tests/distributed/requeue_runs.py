@@ -28,6 +28,7 @@ class SaveInHandler(RequeueOnSignal):
         self.trainer = trainer
 
     def _note(self, number: int, frame: Any) -> None:
+        Path(self.trainer.default_root_dir, "begun").touch()
         self.trainer.save_checkpoint(Path(self.trainer.default_root_dir) / "hpc_ckpt_1.ckpt")
         super()._note(number, frame)
 
