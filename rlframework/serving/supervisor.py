@@ -76,7 +76,9 @@ class Supervisor:
         self._process = subprocess.Popen(  # noqa: S603 - the caller's command
             self.command, env=self.environment, start_new_session=True, preexec_fn=lambda: _die_with(parent)
         )
-        handlers = {number: signal.signal(number, self._signalled) for number in (*_ENDING, *_PASSED_ON)}
+        # One that is ignored stays so: `nohup` and `trap ""` mean it.
+        heard = [number for number in (*_ENDING, *_PASSED_ON) if signal.getsignal(number) != signal.SIG_IGN]
+        handlers = {number: signal.signal(number, self._signalled) for number in heard}
         try:
             self._wait_for_health()
             if self._process.poll() is None and self._kill_at is None:

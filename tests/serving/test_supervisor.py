@@ -40,9 +40,13 @@ sys.exit(made.run(lambda: print("came", flush=True), lambda: print("went", flush
 def supervised(free_port, tmp_path):
     started = []
 
-    def start(*options):
+    def start(*options, ignored=()):
+        def as_a_shell_does():  # whatever this process was started with
+            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGUSR1):
+                signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
+
         command = [sys.executable, "-c", RUN, SERVER, str(free_port), str(tmp_path / "pids"), *options]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=as_a_shell_does)
         started.append(process)
         assert process.stdout.readline() == "came\n"
         return process, [int(pid) for pid in (tmp_path / "pids").read_text().split()]
@@ -73,6 +77,18 @@ def test_signals_are_passed_on_and_the_server_leaves_first(number, supervised):
     # Of SIGTERM its own status; it knows nothing of the others.
     assert process.wait(20) == (5 if number == signal.SIGTERM else 128 + number)
     assert not living(pids)
+
+
+def test_signals_that_are_ignored_stay_ignored(supervised):
+    """As under nohup, whose terminal goes away."""
+    process, pids = supervised(ignored=(signal.SIGHUP, signal.SIGUSR1))
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGUSR1)
+    time.sleep(0.5)
+    assert process.poll() is None
+    assert living(pids) == pids
+    process.terminate()
+    assert process.wait(20) == 5
 
 
 def test_a_server_that_does_not_end_is_killed(supervised):
