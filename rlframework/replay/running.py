@@ -80,7 +80,7 @@ def replay(
     rollouts = stored_rollouts(folder.path, algorithm.minibatches_per_rollout)
     number = _rollout_at(rollouts, step)
     records = rollouts[number]
-    remarks = [*_quieten(trainer), *_without_logprobs(algorithm, records)]
+    remarks = [*_quieten(trainer), *_without_logprobs(algorithm, records, trainer.accumulate_grad_batches)]
     begun = records[0]["step"]
     if nearest:
         at, path = _nearest(folder, begun)
@@ -251,7 +251,7 @@ def _quieten(trainer: pl.Trainer) -> list[str]:
     return [f"left out, as it may write or stop: {name}; the figures differ if it changes what is learned" for name in strange]
 
 
-def _without_logprobs(algorithm: PolicyGradient, records: Sequence[Record]) -> list[str]:
+def _without_logprobs(algorithm: PolicyGradient, records: Sequence[Record], accumulate: int) -> list[str]:
     """Return a remark where the sampler's log-probabilities would be compared with, and are not on record."""
     if "logprobs" in records[0]:
         return []
@@ -260,7 +260,7 @@ def _without_logprobs(algorithm: PolicyGradient, records: Sequence[Record]) -> l
             f"{type(algorithm.sampler_correction).__name__} compares with the sampler's log-probabilities, and they "
             "are not on record: an earlier version wrote it. Of such a run rewards can be computed again (rescore)"
         )
-    if algorithm.minibatches_per_rollout * algorithm.passes_per_rollout == 1:
+    if algorithm.minibatches_per_rollout * algorithm.passes_per_rollout == accumulate:  # one step
         return []
     return ["the sampler's log-probabilities are not on record; where a step compares with them, it is the policy's"]
 
