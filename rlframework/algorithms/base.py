@@ -301,7 +301,11 @@ class PolicyGradient(RolloutAlgorithm):
                 "slope": slope,
                 **self.diagnostics(logprobs, batch),
             }
-            known = {"old": batch.old_logprobs, "sampler": batch.sampler_logprobs, "reference": batch.reference_logprobs}
+            known = {
+                "old": batch.old_logprobs,
+                "sampler": batch.sampler_logprobs,
+                "reference": batch.reference_logprobs,
+            }
             terms |= {f"{name}_logprob": values for name, values in known.items() if values is not None}
             if batch.reference_logprobs is not None:
                 reference = batch.reference_logprobs.masked_fill(~mask, 0.0)

@@ -19,10 +19,10 @@ run's own algorithm, with the weights that it had. Prints the figures beside tho
 each token in the colour of its advantage, its ratio or another term of the loss."""
 
 EPILOG = """\
-RUN is the folder that `rlframework fit` has left: config.yaml, rollouts.jsonl (RolloutWriter), metrics.csv, checkpoints.
-It is built again from config.yaml, so call it from where the run was started if that names files. The weights are those
-of the checkpoint at the step; without one they are learned again from the last one before it, without sampling. A run of
-a Python script is replayed by rlframework.replay.replay.
+RUN is the folder that `rlframework fit` has left: config.yaml, rollouts.jsonl (RolloutWriter), metrics.csv and
+checkpoints. It is built again from config.yaml, so call it from where the run was started if that names files. The
+weights are those of the checkpoint at the step; without one they are learned again from the last one before it, without
+sampling. A run of a Python script is replayed by rlframework.replay.replay.
 The exit status is 1 if a figure is not that of the log, except with --nearest; 2 if the command cannot be carried out;
 else 0."""
 # Settings of a command, which say nothing of the run.
@@ -41,7 +41,12 @@ def parser() -> argparse.ArgumentParser:
     add("run", metavar="RUN", help="folder of the run, or one above it, whose newest version is taken")
     add("--step", type=int, required=True, metavar="N", help="optimizer steps done before it, as in metrics.csv")
     add("--nearest", action="store_true", help="take the weights of the nearest checkpoint; quick, and not exact")
-    add("--by", default="advantage", metavar="TERM", help="colours the tokens: ratio, slope, kl, entropy, ... (by default advantage)")
+    add(
+        "--by",
+        default="advantage",
+        metavar="TERM",
+        help="colours the tokens: ratio, slope, kl, entropy, ... (by default advantage)",
+    )
     add("--groups", type=count, metavar="N", help="show so many groups (by default 2 in the terminal, 16 in a page)")
     add("--html", metavar="FILE", help="write a page, too, with every term on hover")
     add("--config", metavar="FILE", help="instead of the config.yaml of the run")
@@ -76,9 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "call rlframework.replay.replay with what your script makes"
             )
         built = build(config)
-        replayed = replay(
-            built.trainer, built.model, built.datamodule, folder.path, given.step, nearest=given.nearest
-        )
+        replayed = replay(built.trainer, built.model, built.datamodule, folder.path, given.step, nearest=given.nearest)
         print_replay(replayed, given.by, given.groups or 2)
         if given.html:
             print(save_page(replayed, given.html, given.groups or 16))

@@ -12,9 +12,9 @@ Score every completion that a run has on record by another reward: which complet
 lose the spread that a group-relative algorithm learns from, and how far the order of advantages stays."""
 
 EPILOG = """\
-RUN is a folder with rollouts.jsonl, as RolloutWriter writes it. Advantages are rewards normalised within their group, as
-GRPO does, of both rewards. With another reward the policy would have gone elsewhere: this is about the completions that
-it had.
+RUN is a folder with rollouts.jsonl, as RolloutWriter writes it. Advantages are rewards normalised within their group,
+as GRPO does, of both rewards. With another reward the policy would have gone elsewhere: this is about the completions
+that it had.
 The exit status is 1 if a check of the reward failed, or it has a score for no completion; 2 if the command cannot be
 carried out; else 0."""
 
@@ -38,7 +38,9 @@ def parser() -> argparse.ArgumentParser:
         "class, or a function; may be a sum such as 'A + 0.5 * B', and be given several times, which adds up",
     )
     add("--paid-above", type=score, default=0.0, metavar="SCORE", help="a reward above it pays (by default 0)")
-    add("--examples", type=int, default=3, metavar="N", help="show so many completions, the most changed (by default 3)")
+    add(
+        "--examples", type=int, default=3, metavar="N", help="show so many completions, the most changed (by default 3)"
+    )
     return options
 
 

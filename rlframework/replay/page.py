@@ -38,7 +38,9 @@ def page_of(replayed: Replay, groups: int | None = 16) -> str:
         groups: How many groups it shows; None shows all.
     """
     jinja = require("jinja2", "report")
-    pages = jinja.Environment(loader=jinja.PackageLoader("rlframework.replay", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    pages = jinja.Environment(
+        loader=jinja.PackageLoader("rlframework.replay", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
     pages.filters["visible"] = visible
     terms = coloured_terms(replayed)
     strengths = {name: shades(replayed.completions, name) for name in terms}
@@ -49,7 +51,9 @@ def page_of(replayed: Replay, groups: int | None = 16) -> str:
         return [
             {
                 "text": piece.replace("\n", "↵\n"),
-                "classes": " ".join(f"{name}{round(LEVELS * levels[name][place])}" for name in terms) if sampled else "given",
+                "classes": " ".join(f"{name}{round(LEVELS * levels[name][place])}" for name in terms)
+                if sampled
+                else "given",
                 "clipped": side,
                 "note": note,
             }

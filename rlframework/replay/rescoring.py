@@ -1,4 +1,4 @@
-"""`rescore`, what another reward would have done to a past run: completions that change sides, groups that gain spread."""
+"""`rescore`, what another reward would have done to a past run: completions that change sides, groups without spread."""
 
 from __future__ import annotations
 
@@ -160,7 +160,9 @@ def _group_size(number: int, records: Sequence[Record]) -> int:
     """Return how many completions a prompt has in a rollout."""
     sizes = {len(list(group)) for _, group in groupby(record["prompt_index"] for record in records)}
     if len(sizes) > 1:
-        raise ValueError(f"rollout {number} has groups of {sorted(sizes)} completions on record: a part of it is missing")
+        raise ValueError(
+            f"rollout {number} has groups of {sorted(sizes)} completions on record: a part of it is missing"
+        )
     return sizes.pop()
 
 

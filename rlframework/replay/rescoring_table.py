@@ -31,14 +31,20 @@ def print_rescoring(found: Rescoring, paid_above: float = 0.0, examples: int = 3
     )
     means = [values[~values.isnan()].mean().item() for values in (found.before, found.now)]
     out.print(f"mean reward {means[0]:.4g} before, {means[1]:.4g} now")
-    out.print(_table(f"completions paid (above {paid_above:g})", found.paid(paid_above), ("paid", "unpaid", "abstains")))
+    out.print(
+        _table(f"completions paid (above {paid_above:g})", found.paid(paid_above), ("paid", "unpaid", "abstains"))
+    )
     out.print(_table("completions pushed", found.pushed(), ("up", "down", "not at all", "abstains")))
     out.print(_table("groups by the spread of their rewards", found.spread(), ("spread", "none")))
     ranks = [f"{name} {_rank(found.correlation(name == 'advantages'))}" for name in ("rewards", "advantages")]
     out.print(f"rank correlation of before and now: {', '.join(ranks)}")
     if found.failures:
         row, reason = found.failures[0]
-        out.print(f"{len(found.failures):,} checks failed; the first, of completion {row}: {visible(reason)}", style="red", markup=False)
+        out.print(
+            f"{len(found.failures):,} checks failed; the first, of completion {row}: {visible(reason)}",
+            style="red",
+            markup=False,
+        )
     for row in found.most_changed(examples):
         out.print(
             f"\nrollout {row.rollout}, prompt {row.completion.prompt.index}: reward {row.before:.4g} -> {row.now:.4g}, "

@@ -102,7 +102,9 @@ class Replay:
         """Return in a sentence whether all is as it was recorded."""
         others = sum(not row.same for row in self.completions)
         if self.same:
-            what = f"{self.logged} figures of the log" if self.logged else "no figures, as the log has none of this step"
+            what = (
+                f"{self.logged} figures of the log" if self.logged else "no figures, as the log has none of this step"
+            )
             return f"Equal to the record to {TOLERANCE:g}: {what}, and rewards and advantages of all {len(self.completions)} completions."
         return (
             f"Not as it was recorded: {len(self.differing)} of {self.logged} figures of the log differ, and rewards or advantages of "

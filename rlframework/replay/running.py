@@ -1,4 +1,4 @@
-"""`replay`, an optimizer step of a past run again: stored completions, the checkpoint's weights, the algorithm's own code."""
+"""`replay`, an optimizer step of a past run again: completions on record, weights of a checkpoint, the run's own code."""
 
 from __future__ import annotations
 
@@ -248,7 +248,10 @@ def _quieten(trainer: pl.Trainer) -> list[str]:
     trainer.callbacks, trainer.loggers = kept, []  # type: ignore[attr-defined]
     trainer.limit_val_batches = trainer.num_sanity_val_steps = 0
     trainer.fit_loop.min_epochs = trainer.fit_loop.epoch_loop.min_steps = None
-    return [f"left out, as it may write or stop: {name}; the figures differ if it changes what is learned" for name in strange]
+    return [
+        f"left out, as it may write or stop: {name}; the figures differ if it changes what is learned"
+        for name in strange
+    ]
 
 
 def _without_logprobs(algorithm: PolicyGradient, records: Sequence[Record], accumulate: int) -> list[str]:
@@ -290,7 +293,11 @@ def _figures(
 ) -> tuple[dict[str, Pair], list[str]]:
     """Return the figures of a step beside the log's, and the remarks with those of the log that have no counterpart."""
     # Of read_metrics, which counts the steps that are done.
-    logged = {name.removeprefix("train/"): dict(zip(*points, strict=True)).get(step + 1) for name, points in log.items() if name.startswith("train/")}
+    logged = {
+        name.removeprefix("train/"): dict(zip(*points, strict=True)).get(step + 1)
+        for name, points in log.items()
+        if name.startswith("train/")
+    }
     logged = {name: value for name, value in logged.items() if value is not None and not name.endswith(_SECONDS)}
     pairs = {name: Pair(logged.get(name), value) for name, value in now.items() if not name.endswith(_SECONDS)}
     if lacking := [name for name in logged if name not in pairs]:

@@ -75,5 +75,3 @@ def _signed(term: str, value: float) -> float:
 
 def _within(value: float) -> float:
     return max(-1.0, min(1.0, value)) if not math.isnan(value) else 0.0
-
-

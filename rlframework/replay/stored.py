@@ -1,4 +1,4 @@
-"""Stored rollouts: the completions that `RolloutWriter` recorded, and a sampler that returns them in place of sampling."""
+"""Stored rollouts: completions that `RolloutWriter` recorded, and a sampler that returns them in place of sampling."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def stored_rollouts(folder: Path, minibatches: int = 1) -> dict[int, list[Record
     if not paths[0].is_file():
         paths = sorted(folder.glob("rollouts-*.jsonl"), key=lambda path: int(path.stem.partition("-")[2]))
     if not paths:
-        raise FileNotFoundError(f"there is no rollouts.jsonl in {folder}: the run had no RolloutWriter among its callbacks")
+        raise FileNotFoundError(
+            f"there is no rollouts.jsonl in {folder}: the run had no RolloutWriter among its callbacks"
+        )
     ranks = [_by_number(read_rollouts(path)) for path in paths]
     return {
         number: _joined([rank[number] for rank in ranks if number in rank], minibatches)
@@ -87,7 +89,9 @@ class RecordedSampler(RemoteSampler):
         '2'
     """
 
-    def __init__(self, sampler: GroupSampler, rollouts: Mapping[int, Sequence[Record]], only: int | None = None) -> None:
+    def __init__(
+        self, sampler: GroupSampler, rollouts: Mapping[int, Sequence[Record]], only: int | None = None
+    ) -> None:
         super().__init__(**{name: getattr(sampler, name) for name in _SETTINGS})
         self.samples_policy_itself = sampler.samples_policy_itself  # type: ignore[misc]
         self.correction = sampler.correction

@@ -52,7 +52,9 @@ def _figures(replayed: Replay) -> Any:
     for title in ("figure", "in the log", "now", "difference"):
         table.add_column(title, justify="left" if title == "figure" else "right")
     for name, pair in replayed.figures.items():
-        table.add_row(name, *map(_number, (pair.recorded, pair.now)), _difference(pair), style=None if pair.same else "red")
+        table.add_row(
+            name, *map(_number, (pair.recorded, pair.now)), _difference(pair), style=None if pair.same else "red"
+        )
     return table
 
 

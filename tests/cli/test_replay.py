@@ -20,14 +20,20 @@ SETTINGS = {
         "init_args": {
             "policy": {"class_path": "rlframework.CausalLMPolicy", "init_args": {"model": "whole", "lora": LORA}},
             "reward": "judge.Early",
-            "sampler": {"class_path": "rlframework.SharedPrefixSampler", "init_args": {"group_size": 4, "max_tokens": 6}},
+            "sampler": {
+                "class_path": "rlframework.SharedPrefixSampler",
+                "init_args": {"group_size": 4, "max_tokens": 6},
+            },
             "prompts_per_rollout": 4,
             "minibatches_per_rollout": 2,
             "learning_rate": 1e-2,
             "kl_coefficient": 0.05,
         },
     },
-    "data": {"class_path": "rlframework.PromptDataModule", "init_args": {"train": letter_rows(12), "validation": letter_rows(2)}},
+    "data": {
+        "class_path": "rlframework.PromptDataModule",
+        "init_args": {"train": letter_rows(12), "validation": letter_rows(2)},
+    },
     "trainer": {
         "accelerator": "cpu",
         "max_steps": 9,
@@ -35,11 +41,17 @@ SETTINGS = {
         "log_every_n_steps": 1,
         "enable_progress_bar": False,
         "enable_model_summary": False,
-        "logger": {"class_path": "rlframework.loggers.AppendingCSVLogger", "init_args": {"save_dir": "runs", "name": "mine"}},
+        "logger": {
+            "class_path": "rlframework.loggers.AppendingCSVLogger",
+            "init_args": {"save_dir": "runs", "name": "mine"},
+        },
         "callbacks": [
             {"class_path": "rlframework.RolloutWriter"},
             {"class_path": "pytorch_lightning.callbacks.LearningRateMonitor"},
-            {"class_path": "pytorch_lightning.callbacks.ModelCheckpoint", "init_args": {"every_n_train_steps": 4, "save_top_k": -1}},
+            {
+                "class_path": "pytorch_lightning.callbacks.ModelCheckpoint",
+                "init_args": {"every_n_train_steps": 4, "save_top_k": -1},
+            },
         ],
     },
 }
@@ -113,7 +125,7 @@ def test_another_log_has_status_1(capsys: pytest.CaptureFixture[str]) -> None:
         (["runs", "--step", "4", "--by", "nothing"], "have no 'nothing'; they have advantage"),
         (["runs", "--step", "4", "--config", "missing.yaml"], "there is no missing.yaml"),
         (["runs", "--step", "4", "--config", "rows.yaml"], "rows.yaml is no file of `rlframework fit`"),
-        (["whole", "--step", "4"], "config.yaml"),
+        (["whole", "--step", "4"], "whole holds no run"),
         (["runs"], "--step"),
     ],
 )

@@ -22,7 +22,9 @@ HOSTILE = [
 ]
 
 
-def completion(pieces: list[str], advantage: float, ratios: list[float], prompt: str = "<b>?</b>", **options: Any) -> ReplayedCompletion:
+def completion(
+    pieces: list[str], advantage: float, ratios: list[float], prompt: str = "<b>?</b>", **options: Any
+) -> ReplayedCompletion:
     ids = list(range(len(pieces)))
     terms = {
         "advantage": [advantage] * len(ids),
@@ -33,17 +35,33 @@ def completion(pieces: list[str], advantage: float, ratios: list[float], prompt:
         "clip_fraction_high": [float(ratio > 1.2 and advantage > 0) for ratio in ratios],
     }
     answer = Completion(Prompt([1], prompt), ids, "".join(pieces), "stop", **options)
-    return ReplayedCompletion(answer, Pair(1.0, 1.0), {"<i>": Pair(1.0, 1.0)}, Pair(advantage, advantage), pieces, terms)
+    return ReplayedCompletion(
+        answer, Pair(1.0, 1.0), {"<i>": Pair(1.0, 1.0)}, Pair(advantage, advantage), pieces, terms
+    )
 
 
 def replayed(**changes: Any) -> Replay:
     quiet = [1.0] * len(HOSTILE)
     rows = [
         completion(HOSTILE, 2.0, [1.5, *quiet[1:]]),
-        completion(["a", "b", "c"], -1.0, [0.5, 2.0, 1.0], turns=[Turn(0, 1, "policy", "a"), Turn(1, 2, "environment", "b"), Turn(2, 3, "policy", "c")]),
+        completion(
+            ["a", "b", "c"],
+            -1.0,
+            [0.5, 2.0, 1.0],
+            turns=[Turn(0, 1, "policy", "a"), Turn(1, 2, "environment", "b"), Turn(2, 3, "policy", "c")],
+        ),
         completion(["d"], 0.0, [1.0], prompt="second"),
         completion(["e"], 0.0, [1.0], prompt="second"),
     ]
     figures = {"entropy": Pair(0.5, 0.5), "kl": Pair(0.25, 0.75), "new": Pair(None, 3.0)}
-    given = {"step": 7, "rollout": 3, "group_size": 2, "weights": "those of <last>.ckpt", "exact": True, "completions": rows, "figures": figures, "remarks": ["left out: <x>"]}
+    given = {
+        "step": 7,
+        "rollout": 3,
+        "group_size": 2,
+        "weights": "those of <last>.ckpt",
+        "exact": True,
+        "completions": rows,
+        "figures": figures,
+        "remarks": ["left out: <x>"],
+    }
     return Replay(**{**given, **changes})

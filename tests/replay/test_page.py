@@ -57,7 +57,11 @@ def test_every_token_has_its_levels_and_its_note() -> None:
     assert spans[0]["class"] == "advantage9 ratio5 slope9 entropy9 high"
     assert "ratio 1.5\nclipped, high\n" in str(spans[0]["data-note"])
     a, b, c = spans[len(HOSTILE) : len(HOSTILE) + 3]
-    assert (a["class"], b["class"], c["class"]) == ("advantage-4 ratio-9 slope-2 entropy9 low", "given", "advantage-4 ratio0 slope-3 entropy9")
+    assert (a["class"], b["class"], c["class"]) == (
+        "advantage-4 ratio-9 slope-2 entropy9 low",
+        "given",
+        "advantage-4 ratio0 slope-3 entropy9",
+    )
     assert b["data-note"] == "given by the environment"
 
 

@@ -25,15 +25,14 @@ from rlframework import (
     PolicyGradient,
     PromptDataModule,
     RefreshReference,
-    RolloutCallback,
     RolloutWriter,
     SharedPrefixSampler,
 )
 from rlframework.loggers import AppendingCSVLogger
 from rlframework.replay import Pair, Replay, replay
-from rlframework.rewards import FunctionReward, RewardModel
+from rlframework.rewards import FunctionReward
 from rlframework.terms import EntropyBonus, KLInReward
-from rlframework.testing import SnapshotSampler, letter_rows, letter_tokenizer, tiny_policy
+from rlframework.testing import SnapshotSampler, letter_rows, tiny_policy
 
 STEPS = 40
 EVERY = 9
@@ -63,9 +62,13 @@ def full(policy: CausalLMPolicy) -> PolicyGradient:
 
 def lora(policy: CausalLMPolicy) -> PolicyGradient:
     """An adapter with dropout, one step a rollout, an entropy bonus, and rows that ran out of tokens left out."""
-    adapted = CausalLMPolicy(policy.model, policy.tokenizer, lora=LoraConfig(r=2, lora_dropout=0.1, target_modules="all-linear"))
+    adapted = CausalLMPolicy(
+        policy.model, policy.tokenizer, lora=LoraConfig(r=2, lora_dropout=0.1, target_modules="all-linear")
+    )
     options = {"kl_coefficient": 0.05, "entropy_bonus": EntropyBonus(0.01), "mask_truncated": True}
-    return GRPO(adapted, REWARD, sampler(), prompts_per_rollout=4, minibatches_per_rollout=2, learning_rate=1e-2, **options)
+    return GRPO(
+        adapted, REWARD, sampler(), prompts_per_rollout=4, minibatches_per_rollout=2, learning_rate=1e-2, **options
+    )
 
 
 def ahead(policy: CausalLMPolicy) -> PolicyGradient:
@@ -111,7 +114,7 @@ class Run:
         return trainer, algorithm, PromptDataModule(letter_rows(14), letter_rows(3))
 
     def replay(self, step: int, **options: Any) -> Replay:
-        # Another process begins with other random numbers; without a checkpoint before the step it has those of the run.
+        # Another process begins with other random numbers; where it starts anew it needs those of the run.
         return replay(*self.parts(seed=0 if step < EVERY else 7), self.folder, step, **options)
 
 
@@ -122,7 +125,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
 
     def get(name: str, policy: Callable[..., CausalLMPolicy] = tiny_policy) -> Run:
         if name not in made:
-            make, accumulate = {"full": (full, 2), "lora": (lora, 2), "ahead": (ahead, 2), "filtered": (filtered, 1)}[name]
+            make, accumulate = {"full": (full, 2), "lora": (lora, 2), "ahead": (ahead, 2), "filtered": (filtered, 1)}[
+                name
+            ]
             made[name] = Run(make, policy, accumulate, tmp_path_factory.mktemp(name))
             trainer, algorithm, data = made[name].parts()
             trainer.fit(algorithm, data)
@@ -132,7 +137,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
 
 
 @pytest.mark.parametrize("name", ["full", "lora", "ahead", "filtered"])
-def test_a_replay_equals_the_log(runs: Callable[..., Run], dropout_policy: Callable[..., CausalLMPolicy], name: str) -> None:
+def test_a_replay_equals_the_log(
+    runs: Callable[..., Run], dropout_policy: Callable[..., CausalLMPolicy], name: str
+) -> None:
     run = runs(name, (lambda: dropout_policy(0.1)) if name == "full" else tiny_policy)
     record = (run.folder / "rollouts.jsonl").read_bytes(), (run.folder / "metrics.csv").read_bytes()
     moved = 0.0
@@ -140,10 +147,14 @@ def test_a_replay_equals_the_log(runs: Callable[..., Run], dropout_policy: Calla
         found = run.replay(step)
         assert found.same, (step, found.verdict(), found.differing)
         assert found.logged == len(found.figures) >= 5, step
-        assert {"surrogate", "entropy", "grad_norm"} <= {n for n, pair in found.figures.items() if pair.recorded is not None}
+        assert {"surrogate", "entropy", "grad_norm"} <= {
+            n for n, pair in found.figures.items() if pair.recorded is not None
+        }
         moved += sum(pair.now for n, pair in found.figures.items() if n.startswith("clip_fraction"))
         at = step // EVERY * EVERY
-        assert found.weights.startswith("those of" if at == step and step else f"learned on for {step - at} steps from"), step
+        assert found.weights.startswith(
+            "those of" if at == step and step else f"learned on for {step - at} steps from"
+        ), step
         assert len(found.completions) == (16 if name == "lora" else 8)
         assert not found.remarks or found.remarks[0].startswith("in the log and not computed again")
         assert all(len(row.terms["ratio"]) == len(row.completion.ids) == len(row.pieces) for row in found.completions)
@@ -151,7 +162,9 @@ def test_a_replay_equals_the_log(runs: Callable[..., Run], dropout_policy: Calla
     assert record == ((run.folder / "rollouts.jsonl").read_bytes(), (run.folder / "metrics.csv").read_bytes())
 
 
-def test_terms_of_tokens_add_up_to_the_loss(runs: Callable[..., Run], dropout_policy: Callable[..., CausalLMPolicy]) -> None:
+def test_terms_of_tokens_add_up_to_the_loss(
+    runs: Callable[..., Run], dropout_policy: Callable[..., CausalLMPolicy]
+) -> None:
     found = runs("full", lambda: dropout_policy(0.1)).replay(11)
     product = sum(
         s * w * f
@@ -261,14 +274,18 @@ class Own(pl.Callback):
     """A callback that nothing is known of."""
 
 
-def test_callbacks_that_learn_are_kept_and_others_named(runs: Callable[..., Run], dropout_policy: Any, tmp_path: Path) -> None:
+def test_callbacks_that_learn_are_kept_and_others_named(
+    runs: Callable[..., Run], dropout_policy: Any, tmp_path: Path
+) -> None:
     """A reference that follows is part of what is learned; what a user wrote may be anything."""
     run = Run(full, lambda: dropout_policy(0.1), 2, tmp_path)
     trainer, algorithm, data = run.parts(RefreshReference(every_n_steps=4, mixing=0.5))
     trainer.fit(algorithm, data)
     found = replay(*run.parts(RefreshReference(every_n_steps=4, mixing=0.5), Own()), run.folder, 23)
     assert found.same
-    assert found.remarks[0] == "left out, as it may write or stop: Own; the figures differ if it changes what is learned"
+    assert (
+        found.remarks[0] == "left out, as it may write or stop: Own; the figures differ if it changes what is learned"
+    )
     assert "kl" in replay(*run.parts(), run.folder, 23).differing
 
 

@@ -54,7 +54,9 @@ def test_an_episode_comes_back_with_its_turns(tmp_path: Path) -> None:
         "completion_ids": [5, 6, 7, 8],
         "stop_reason": "environment",
         "logprobs": [-1.0, None, 0.0, -2.0],
-        "turns": json.loads(json.dumps([vars(turn) | {"calls": [vars(call) for call in turn.calls]} for turn in turns])),
+        "turns": json.loads(
+            json.dumps([vars(turn) | {"calls": [vars(call) for call in turn.calls]} for turn in turns])
+        ),
         "failure": "it broke",
     }
     completion = completion_of(record)

@@ -13,14 +13,19 @@ from tests.replay.replays import replayed
 
 def printed(found: Replay, colours: bool = False, **options: object) -> str:
     out = io.StringIO()
-    console = Console(file=out, force_terminal=colours, color_system="truecolor" if colours else None, width=120, highlight=False)
+    console = Console(
+        file=out, force_terminal=colours, color_system="truecolor" if colours else None, width=120, highlight=False
+    )
     print_replay(found, console=console, **options)  # type: ignore[arg-type]
     return out.getvalue()
 
 
 def test_it_says_what_differs() -> None:
     said = printed(replayed())
-    assert "Not as it was recorded: 1 of 2 figures of the log differ, and rewards or advantages of 0 of 4 completions." in said
+    assert (
+        "Not as it was recorded: 1 of 2 figures of the log differ, and rewards or advantages of 0 of 4 completions."
+        in said
+    )
     [kl] = [[cell.strip() for cell in line.split("│")[1:5]] for line in said.splitlines() if "kl" in line]
     assert kl == ["kl", "0.25", "0.75", "0.5"]
     assert "Weights: those of <last>.ckpt." in said
@@ -28,7 +33,10 @@ def test_it_says_what_differs() -> None:
 
 def test_equal_figures_are_said_to_be_equal() -> None:
     found = replayed(figures={"kl": Pair(0.25, 0.25 + 1e-7), "new": Pair(None, 1.0)})
-    assert "Equal to the record to 1e-06: 1 figures of the log, and rewards and advantages of all 4 completions." in printed(found)
+    assert (
+        "Equal to the record to 1e-06: 1 figures of the log, and rewards and advantages of all 4 completions."
+        in printed(found)
+    )
     assert "no figures, as the log has none of this step" in printed(replayed(figures={"new": Pair(None, 1.0)}))
 
 
