@@ -1,4 +1,4 @@
-"""`rescore`, what another reward would have done to a past run: completions that change sides, groups without spread."""
+"""`rescore`, what another reward would have done to a past run: changed sides, groups without spread."""
 
 from __future__ import annotations
 

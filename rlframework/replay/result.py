@@ -100,13 +100,13 @@ class Replay:
 
     def verdict(self) -> str:
         """Return in a sentence whether all is as it was recorded."""
-        others = sum(not row.same for row in self.completions)
+        rows, others = len(self.completions), sum(not row.same for row in self.completions)
         if self.same:
-            what = (
-                f"{self.logged} figures of the log" if self.logged else "no figures, as the log has none of this step"
+            logged = (
+                f"{self.logged} figures of the log" if self.logged else "no figure, as the log has none of this step"
             )
-            return f"Equal to the record to {TOLERANCE:g}: {what}, and rewards and advantages of all {len(self.completions)} completions."
+            return f"Equal to the record to {TOLERANCE:g}: {logged}, and rewards and advantages of {rows} completions."
         return (
-            f"Not as it was recorded: {len(self.differing)} of {self.logged} figures of the log differ, and rewards or advantages of "
-            f"{others} of {len(self.completions)} completions."
+            f"Not as it was recorded: {len(self.differing)} of {self.logged} figures of the log differ, and rewards or "
+            f"advantages of {others} of {rows} completions."
         )

@@ -1,4 +1,4 @@
-"""`replay`, an optimizer step of a past run again: completions on record, weights of a checkpoint, the run's own code."""
+"""`replay`, a step of a past run again: completions on record, weights of a checkpoint, the run's own code."""
 
 from __future__ import annotations
 

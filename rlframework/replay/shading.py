@@ -33,7 +33,7 @@ def shades(rows: Sequence[ReplayedCompletion], term: str) -> list[list[float]]:
 
 
 def clipped(row: ReplayedCompletion) -> list[str]:
-    """Return of each token on which side it is clipped, ``"low"`` or ``"high"``, as `diagnostics` says; else nothing."""
+    """Return on which side each token is clipped, ``"low"`` or ``"high"``, as `diagnostics` says; else nothing."""
     sides = {"low": row.terms.get("clip_fraction_low"), "high": row.terms.get("clip_fraction_high")}
     found = [""] * len(row.pieces)
     for side, flags in sides.items():

@@ -34,10 +34,10 @@ def test_it_says_what_differs() -> None:
 def test_equal_figures_are_said_to_be_equal() -> None:
     found = replayed(figures={"kl": Pair(0.25, 0.25 + 1e-7), "new": Pair(None, 1.0)})
     assert (
-        "Equal to the record to 1e-06: 1 figures of the log, and rewards and advantages of all 4 completions."
+        "Equal to the record to 1e-06: 1 figures of the log, and rewards and advantages of 4 completions."
         in printed(found)
     )
-    assert "no figures, as the log has none of this step" in printed(replayed(figures={"new": Pair(None, 1.0)}))
+    assert "no figure, as the log has none of this step" in printed(replayed(figures={"new": Pair(None, 1.0)}))
 
 
 def test_nothing_that_a_policy_wrote_acts_on_the_terminal() -> None:
