@@ -41,6 +41,8 @@ ELSEWHERE = {
     ("policies/scoring", "policies/scoring/test_right_padded.py"): "base",
     ("policies/scoring", "policies/scoring/test_shared_prefix.py"): "prefix_tree tree_attention",
     ("policies/scoring", "policies/test_lm_head.py"): "fused_gradient",
+    ("replay", "replay/test_rescoring.py"): "rescoring_table",
+    ("replay", "replay/test_running.py"): "result",
     ("report", "report/probing/test_measure.py"): "before_training",
     ("report", "report/test_comparison.py"): "curves summary table",
     ("report", "test_recipes.py"): "hacking",

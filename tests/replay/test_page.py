@@ -42,30 +42,8 @@ def test_nothing_that_a_policy_wrote_acts() -> None:
     page = Page(text)
     assert not page.open
     assert page.tokens == [visible(piece.replace("\n", "↵\n")) for piece in [*HOSTILE, "a", "b", "c", "d", "e"]]
-    kinds = {tag for tag, _ in page.elements}
-    assert kinds == set(
-        [
-            "html",
-            "head",
-            "meta",
-            "title",
-            "style",
-            "body",
-            "header",
-            "h1",
-            "p",
-            "table",
-            "tr",
-            "th",
-            "td",
-            "input",
-            "nav",
-            "label",
-            "span",
-            "main",
-            "pre",
-        ]
-    )
+    kinds = dict.fromkeys(tag for tag, _ in page.elements)
+    assert " ".join(kinds) == "html head meta title style body header h1 p table tr th td input nav label span main pre"
     assert {name for _, attributes in page.elements for name in attributes} == {
         "lang", "charset", "name", "content", "http-equiv", "class", "type", "id", "checked", "for", "data-note"
     }  # fmt: skip
