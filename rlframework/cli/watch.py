@@ -12,6 +12,7 @@ from typing import Any
 
 from rlframework.utilities.errors import described
 from rlframework.utilities.imports import require
+from rlframework.watch.harmless import harmless
 from rlframework.watch.pulse import span
 from rlframework.watch.run import Look, WatchedRun
 from rlframework.watch.screen import screen
@@ -120,9 +121,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run = WatchedRun(given.folder)
     if given.once:
         look = whole(run)
-        height = console.height if console.is_terminal else _LINES
-        for line in screen(look, console.width, height, given.figure):
-            console.print(line, soft_wrap=True)
+        for line in screen(look, console.width, console.height if console.is_terminal else _LINES, given.figure):
+            if line:
+                console.print(line, soft_wrap=True)
     else:
         look = live(Looker(run.look, given.every), console, given.figure)
     return 1 if look is not None and look.pulse.state in ("died", "failed") else 0
@@ -154,7 +155,7 @@ def live(looker: Looker, console: Any, figures: Sequence[str]) -> Look | None:
     except KeyboardInterrupt:
         look = looker.latest
         if look is not None:
-            console.print(f"{look.folder}: {look.pulse.state}, step {look.step}; {look.pulse.evidence}")
+            console.print(harmless(f"{look.folder}: {look.pulse.state}, step {look.step}; {look.pulse.evidence}"), soft_wrap=True)
         return look
 
 

@@ -170,14 +170,16 @@ def _completions(look: Look, width: int, most: int) -> list[Text]:
         return []
     if not look.rows:
         return [_rule("completions", width), text("none yet (RolloutWriter, SampleLogger)", style="dim")][:most]
-    each = 3 if most < 20 else 5
     ranked = sorted(look.rows, key=lambda row: -_finite(row.get("reward")))
-    count = min(len(ranked), max(1, (most - 1) // each))
-    places = [round(place * (len(ranked) - 1) / max(1, count - 1)) for place in range(count)]
     lines = [_rule(f"completions of {look.source}: from the best to the worst of {len(ranked)}", width)]
-    for row in (ranked[place] for place in places):
-        lines += _completion(row, width, each)
-    return lines[:most]
+    each, room = (3 if most < 20 else 6), most - len(lines)
+    # As many as there is room for, of which a short one needs two lines, and always the worst.
+    for count in range(min(len(ranked), max(1, room // 2)), 0, -1):
+        places = [round(place * (len(ranked) - 1) / max(1, count - 1)) for place in range(count)]
+        shown = [line for place in places for line in _completion(ranked[place], width, each)]
+        if len(shown) <= room:
+            break
+    return [*lines, *shown][:most]
 
 
 def _completion(row: Mapping[str, Any], width: int, most: int) -> list[Text]:
@@ -192,7 +194,7 @@ def _completion(row: Mapping[str, Any], width: int, most: int) -> list[Text]:
     _fit(line, width - note.cell_len)
     room = width - 7
     # Of a line one column may be left, where a letter of two does not fit.
-    body = _ends(harmless(_answer(row)), (room - 1) * (most - 1))
+    body = _ends(harmless(_answer(row)), (room - 1) * (most - 1)) or "(empty)"
     parts = require("rich.cells", "report").chop_cells(body, room)
     return [line.append(note), *(text(" " * 7 + part) for part in parts[: most - 1])]
 
