@@ -1,4 +1,4 @@
-"""The package's description: README.md with links that lead somewhere from a package index. All else is in pyproject.toml."""
+"""The package's description: README.md with links that work on a package index. All else is in pyproject.toml."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``rlframework watch``: curves, completions, sentinels and whether a run lives, in the terminal, from its folder alone."""
+"""``rlframework watch``: curves, completions, sentinels and whether a run lives, in the terminal, from its folder."""
 
 from __future__ import annotations
 
@@ -40,11 +40,10 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     options.add_argument("folder", type=Path, help="of a run, or one above it: the newest run in it is watched")
-    options.add_argument("--every", type=seconds, default=2.0, metavar="SECONDS", help="between two looks (by default 2)")
+    options.add_argument("--every", type=seconds, default=2.0, metavar="SECONDS", help="between looks (by default 2)")
     options.add_argument("--once", action="store_true", help="print one frame and end, also without a terminal")
-    options.add_argument(
-        "--figure", action="append", default=[], metavar="NAME", help="a curve to draw, such as train/entropy; repeat it"
-    )
+    figure = "a curve to draw, such as train/entropy; may be repeated"
+    options.add_argument("--figure", action="append", default=[], metavar="NAME", help=figure)
     return options
 
 
@@ -90,7 +89,9 @@ class Looker:
     def waiting(self) -> str:
         """Return what there is to say of a look that fails or does not come back: how old is what was seen last."""
         now = time.monotonic()
-        age = "nothing was read yet" if self._looked_at is None else f"shown is what was there {span(now - self._looked_at)} ago"
+        age = "nothing was read yet"
+        if self._looked_at is not None:
+            age = f"shown is what was there {span(now - self._looked_at)} ago"
         if self._error:
             return f"cannot be read: {self._error}; {age}"
         if self._looking and now - self._since > _SLOW_S:
@@ -155,7 +156,8 @@ def live(looker: Looker, console: Any, figures: Sequence[str]) -> Look | None:
     except KeyboardInterrupt:
         look = looker.latest
         if look is not None:
-            console.print(harmless(f"{look.folder}: {look.pulse.state}, step {look.step}; {look.pulse.evidence}"), soft_wrap=True)
+            last = f"{look.folder}: {look.pulse.state}, step {look.step}; {look.pulse.evidence}"
+            console.print(harmless(last), soft_wrap=True)
         return look
 
 

@@ -12,8 +12,8 @@ from rlframework.metrics.figure_names import with_new_names
 class Figures:
     """Gathers the rows of a ``metrics.csv``: by the name of a figure its values by optimizer step.
 
-    A figure of an earlier step than the one before is a resumed run's: what that figure was from there on has been taken
-    back, and is forgotten.
+    A figure of an earlier step than the one before is a resumed run's: what that figure was from there on has been
+    taken back, and is forgotten.
 
     Example:
         >>> figures = Figures()
@@ -36,7 +36,8 @@ class Figures:
             if not self._columns:
                 self._columns = cells
                 continue
-            row = {name: value for name, cell in zip(self._columns, cells, strict=False) if (value := _number(cell)) is not None}
+            numbers = zip(self._columns, map(_number, cells), strict=False)
+            row = {name: value for name, value in numbers if value is not None}
             if "step" in row:
                 self._add(int(row.pop("step")) + 1, row)
 

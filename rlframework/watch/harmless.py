@@ -1,4 +1,4 @@
-"""Text of a model for a terminal: control characters, escape sequences and marks that turn the line around are spelled."""
+"""Text of a model for a terminal: control characters, escape sequences and right-to-left marks are spelled."""
 
 from __future__ import annotations
 

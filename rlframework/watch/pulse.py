@@ -19,8 +19,8 @@ class Pulse:
     """Whether a run is alive, and what says so.
 
     Args:
-        state: ``"waiting"`` before there is any sign, ``"running"``, ``"silent"`` where it says nothing for longer than is
-            usual, ``"died"`` where it has gone without a word, ``"failed"`` after an exception, ``"ended"`` after its end.
+        state: ``"waiting"`` before there is any sign, ``"running"``, ``"silent"`` where it says nothing for longer than
+            is usual, ``"died"`` where it has gone without a word, ``"failed"`` after an exception, ``"ended"``.
         evidence: In words, with the numbers.
     """
 

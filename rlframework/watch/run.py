@@ -52,7 +52,7 @@ class Look:
     rows: Sequence[Mapping[str, Any]] = ()
     source: str = ""
     events: Sequence[Mapping[str, Any]] = ()
-    pulse: Pulse = Pulse("waiting", "")
+    pulse: Pulse = field(default_factory=lambda: Pulse("waiting", ""))
     step: int = 0
     pace: float | None = None
     unread: int = 0

@@ -1,4 +1,4 @@
-"""The screen of `rlframework watch`: state, curves, sentinels and completions of a run, in so many columns and lines."""
+"""The screen of `rlframework watch`: state, curves, sentinels and completions, in so many columns and lines."""
 
 from __future__ import annotations
 

@@ -33,9 +33,9 @@ class Appended:
 class Tail:
     r"""Reads what was appended to a file of lines since the last look, and never a byte twice but of half a line.
 
-    Half a line at the end waits for its rest. A file that has become shorter, or does not begin and go on with the bytes
-    that were read, is another one and read from its start. The file is opened for each look, as a shared disk shows
-    only then what another machine has written.
+    Half a line at the end waits for its rest. A file that has become shorter, or does not begin and go on with the
+    bytes that were read, is another one and read from its start. The file is opened for each look, as a shared disk
+    shows only then what another machine has written.
 
     Args:
         path: The file; there may be none yet.

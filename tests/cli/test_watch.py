@@ -39,9 +39,8 @@ trainer.fit(algorithm, PromptDataModule(letter_rows(16), letter_rows(4)))
 
 
 def started(folder, steps):
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(folder), str(steps)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    command = [sys.executable, "-c", PROGRAM, str(folder), str(steps)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def watched(folder, *arguments):
@@ -175,5 +174,8 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path, capsys):
 
 
 def test_it_starts_without_torch(tmp_path):
-    program = f"from rlframework.cli.watch import main; main([{str(tmp_path)!r}, '--once']); import sys; assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, timeout=60)
+    program = (
+        "import sys; from rlframework.cli.watch import main; main([sys.argv[1], '--once']);"
+        "sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, capture_output=True, timeout=60)

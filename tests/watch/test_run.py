@@ -1,8 +1,9 @@
-"""A run as its folder tells it: several ranks, attempts, files that are half written, replaced, missing or very large."""
+"""A run as its folder tells it: several ranks, attempts, files half written, replaced, missing or very large."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -20,10 +21,8 @@ def write(path, *rows, mode="a"):
 
 
 def rollout(number, attempt=1, rank=0, rows=2, **more):
-    return [
-        {"rollout": number, "attempt": attempt, "step": number, "completion": f"{rank}.{number}.{row}", "reward": row, **more}
-        for row in range(rows)
-    ]
+    head = {"rollout": number, "attempt": attempt, "step": number}
+    return [head | {"completion": f"{rank}.{number}.{row}", "reward": row, **more} for row in range(rows)]
 
 
 def texts(look):
@@ -33,7 +32,8 @@ def texts(look):
 def test_an_empty_folder_is_waited_for(tmp_path):
     look = WatchedRun(tmp_path).look()
     assert look.pulse.state == "waiting"
-    assert not look.figures and not look.rows
+    assert not look.figures
+    assert not look.rows
 
 
 def test_completions_are_those_of_the_newest_rollout(tmp_path):
@@ -110,8 +110,6 @@ def test_a_folder_that_has_gone_is_an_error(tmp_path):
 
 def test_a_change_is_dated_by_the_clock_of_this_machine(tmp_path):
     # The disk's clock is an hour ahead: its files are of the future.
-    import os
-
     run = WatchedRun(tmp_path)
     for value in range(2):
         (tmp_path / "metrics.csv").write_text("a,step\n" + "1,0\n" * (value + 1))

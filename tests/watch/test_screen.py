@@ -15,6 +15,7 @@ from rlframework.watch.run import Look
 from rlframework.watch.screen import chosen, screen
 
 SIZES = [(20, 5), (40, 12), (80, 24), (160, 50), (300, 90)]
+HOSTILE = ["\x1b[2J\x1b]0;gone\x07", "\u202e txet", "日本語" * 200, "[bold red]", "\ud800", "\r\b", ":boom:"]
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
 WARNED = {"kind": "warning", "source": "UserWarning", "step": 3, "message": "few workers"}
 SPOKE = {"kind": "sentinel", "source": "Truncation", "step": 40, "message": "Truncation, since step 38: " + "cut " * 80}
@@ -100,9 +101,15 @@ def test_a_larger_terminal_shows_more():
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
-@pytest.mark.parametrize("hostile", ["\x1b[2J\x1b]0;gone\x07", "\u202e txet", "日本語" * 200, "[bold red]", "\ud800", "\r\b", ":boom:"])
+@pytest.mark.parametrize("hostile", HOSTILE)
 def test_nothing_that_a_model_or_a_file_says_steers_the_terminal(hostile, width, height):
-    row = {"prompt": hostile, "completion": hostile * 50, "reward": 1.0, "stop_reason": hostile, "rewards": {hostile: 1.0}}
+    row = {
+        "prompt": hostile,
+        "completion": hostile * 50,
+        "reward": 1.0,
+        "stop_reason": hostile,
+        "rewards": {hostile: 1.0},
+    }
     said = [{"kind": kind, "source": hostile, "step": 1, "message": hostile} for kind in ("sentinel", "warning")]
     found = look(
         folder=Path("/runs", hostile),
@@ -156,7 +163,8 @@ def test_figures_can_be_asked_for():
 
 
 def test_a_look_that_does_not_come_back_is_said():
-    assert "reading for 9.0 s; shown is" in plain(look(), waiting="reading for 9.0 s; shown is what was there").splitlines()[-1]
+    waiting = "slow disk: reading for 9.0 s; shown is what was there 11 s ago"
+    assert plain(look(), waiting=waiting).splitlines()[-1] == waiting
 
 
 def test_lines_that_could_not_be_read_are_counted():
