@@ -7,11 +7,13 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rlframework.utilities.processes import process_state
+from rlframework.utilities.run_files import EVENTS, METRICS, SETTINGS, newest_run
 from rlframework.watch.figures import Figures
 from rlframework.watch.pulse import Pulse, pulse
 from rlframework.watch.tail import Appended, Tail
@@ -66,14 +68,14 @@ class WatchedRun:
 
     Args:
         folder: The run folder, with ``metrics.csv``, ``rollouts.jsonl`` or ``rollouts-<rank>.jsonl``, ``samples/``,
-            ``events.jsonl`` and ``run.json``, each if it is there.
+            ``events.jsonl`` and ``run.json``, each if it is there; or one above it, of which the newest run is taken,
+            as soon as there is one.
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(os.path.abspath(folder))
-        self._metrics = Tail(self.folder / "metrics.csv")
+        self._given = Path(os.path.abspath(folder))
+        self._place(self._given)
         self._figures = Figures()
-        self._event_lines = Tail(self.folder / "events.jsonl")
         self._events: list[dict[str, Any]] = []
         self._completions: dict[Path, _Completions] = {}
         self._unreadable: dict[str, int] = {}
@@ -82,6 +84,11 @@ class WatchedRun:
         self._changed: float | None = None
         self._longest = 0.0
 
+    def _place(self, folder: Path) -> None:
+        self.folder = folder
+        self._metrics = Tail(folder / METRICS)
+        self._event_lines = Tail(folder / EVENTS)
+
     def look(self) -> Look:
         """Read what is new, and return all that is known.
 
@@ -89,6 +96,9 @@ class WatchedRun:
             OSError: The folder has gone, or a file is there and cannot be read.
         """
         began = time.time()
+        if self._last is None:
+            with suppress(FileNotFoundError):
+                self._place(newest_run(self._given))
         names = os.listdir(self.folder)
         metrics, events = self._metrics.read(), self._event_lines.read()
         if metrics.anew:
@@ -99,7 +109,7 @@ class WatchedRun:
         now = time.time()
         self._notice([time for time in (metrics.changed, events.changed, *changes) if time is not None], now)
         figures = self._figures.points()
-        settings = self._settings() if "run.json" in names else {}
+        settings = self._settings() if SETTINGS in names else {}
         step, pace, usual = _pace(figures, self._events, self._last)
         state = process_state(settings.get("process") or {})
         return Look(
@@ -167,7 +177,7 @@ class WatchedRun:
 
     def _settings(self) -> dict[str, Any]:
         try:
-            settings = json.loads((self.folder / "run.json").read_bytes())
+            settings = json.loads((self.folder / SETTINGS).read_bytes())
         except (FileNotFoundError, ValueError):
             return {}
         return settings if isinstance(settings, dict) else {}

@@ -36,6 +36,16 @@ def test_an_empty_folder_is_waited_for(tmp_path):
     assert not look.rows
 
 
+def test_of_a_folder_above_the_newest_run_is_taken_once_it_has_begun(tmp_path):
+    run = WatchedRun(tmp_path)
+    assert run.look().folder == tmp_path
+    write(tmp_path / "mine" / "version_0" / "rollouts.jsonl", *rollout(0))
+    look = run.look()
+    assert (look.folder.name, look.source) == ("version_0", "rollout 0")
+    write(tmp_path / "mine" / "version_1" / "rollouts.jsonl", *rollout(5))
+    assert run.look().source == "rollout 0"
+
+
 def test_completions_are_those_of_the_newest_rollout(tmp_path):
     run = WatchedRun(tmp_path)
     write(tmp_path / "rollouts.jsonl", *rollout(0), *rollout(1, completion_ids=[1, 2, 3]))
