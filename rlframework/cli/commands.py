@@ -25,6 +25,7 @@ COMMANDS = {
     "reward-report": ("reward_report", "what a reward pays for, before any training"),
     "replay": ("replay", "a step of a past run again, token by token, held against its log"),
     "rescore": ("rescore", "what another reward would have paid in a past run"),
+    "watch": ("watch", "a run in the terminal, from its folder: does it live, curves, completions, sentinels"),
     "plan": ("plan", "memory of each device, ways to make it fit and seconds per step, before anything is loaded"),
 }
 """By the name of a command: the module that runs it, and what is said of it."""
