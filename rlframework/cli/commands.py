@@ -23,6 +23,7 @@ COMMANDS = {
     "doctor": ("doctor", "try what a run needs here: versions, devices, servers, ranks, one step"),
     "export": ("export", "what a run has learned, for other libraries: adapter, merged, GGUF"),
     "reward-report": ("reward_report", "what a reward pays for, before any training"),
+    "from-trl": ("from_trl", "the YAML file of `fit` from a script or a configuration of TRL"),
     "plan": ("plan", "memory of each device, ways to make it fit and seconds per step, before anything is loaded"),
 }
 """By the name of a command: the module that runs it, and what is said of it."""
