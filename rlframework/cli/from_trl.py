@@ -10,9 +10,9 @@ from pathlib import Path
 from rlframework.cli.arguments import count
 
 DESCRIPTION = """\
-Write the YAML file of `rlframework fit` for a run of TRL's GRPOTrainer or RLOOTrainer, and list what could not be carried
-over, each with its line. A script is read and never run: a value that only the running script knows is listed, not
-guessed. Reward functions that stand in the script are copied into a module beside the YAML file."""
+Write the YAML file of `rlframework fit` for a run of TRL's GRPOTrainer or RLOOTrainer, and list what could not be
+carried over, each with its line. A script is read and never run: a value that only the running script knows is listed,
+not guessed. Reward functions that stand in the script are copied into a module beside the YAML file."""
 EPILOG = """\
   rlframework from-trl train.py -o run.yaml
   rlframework from-trl config.yaml                              as of `trl grpo --config config.yaml`
@@ -82,5 +82,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.error(str(error))
     for line in report(converted):
         print(line)
-    print(f"\nWritten: {', '.join(map(str, written))}. To train, in that folder: rlframework fit -c {given.output.name}")
+    print(f"\nWritten: {', '.join(map(str, written))}")
+    print(f"To train, in that folder: rlframework fit -c {given.output.name}")
     return int(bool(converted.missed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 EXACT = {
@@ -71,7 +72,9 @@ def algorithm_of(loss: str, level: str, scale: str, decoupled: bool) -> Algorith
     if loss not in BASES or level not in ("token", "sequence") or scale not in _ADVANTAGES:
         raise ValueError(f"no loss of TRL 1.16: loss_type={loss!r}, level {level!r}, scale_rewards={scale!r}")
     if level == "sequence" and loss not in CLIPPED:
-        raise ValueError(f"loss_type={loss!r} has a ratio by token here; importance_sampling_level='sequence' is not made")
+        raise ValueError(
+            f"importance_sampling_level='sequence' of loss_type={loss!r}: a ratio by token is all there is here"
+        )
     if decoupled:
         if (loss, level) == ("grpo", "token"):
             return AlgorithmClass("GDPO")
@@ -101,24 +104,20 @@ SCALED_RLOO = AlgorithmClass(
 )
 """RLOO with advantages that are divided by the spread of the rollout."""
 
-IMPORTS = """\
-from rlframework import BNPO, CISPO, DAPO, GDPO, GRPO, GSPO, LUSPO, RLOO, SAPO, VESPO, DrGRPO
-from rlframework.functional.advantages import batch_normalized, batch_scaled, group_centered, group_normalized, leave_one_out
-"""
+_HOMES = {
+    "rlframework": "BNPO CISPO DAPO GDPO GRPO GSPO LUSPO RLOO SAPO VESPO DrGRPO",
+    "rlframework.functional.advantages": "batch_normalized batch_scaled group_centered group_normalized leave_one_out",
+}
 
 
 def imports_of(code: str) -> str:
-    """Return the imports that the code of a class takes.
+    r"""Return the imports that the code of a class takes.
 
     Example:
-        >>> print(imports_of("class DAPOOfTRL(DAPO):\\n    x = group_centered"))
+        >>> print(imports_of("class DAPOOfTRL(DAPO):\n    x = group_centered"))
         from rlframework import DAPO
         from rlframework.functional.advantages import group_centered
     """
-    lines = []
-    for line in IMPORTS.splitlines():
-        start, _, names = line.partition(" import ")
-        used = [name for name in names.split(", ") if any(f"{name}{end}" in code for end in "():.")]
-        used += [name for name in names.split(", ") if name not in used and code.endswith(name)]
-        lines += [f"{start} import {', '.join(used)}"] if used else []
-    return "\n".join(lines)
+    words = set(re.findall(r"\w+", code))
+    used = {home: [name for name in names.split() if name in words] for home, names in _HOMES.items()}
+    return "\n".join(f"from {home} import {', '.join(names)}" for home, names in used.items() if names)

@@ -1,4 +1,4 @@
-"""Arguments of TRL's GRPOConfig and RLOOConfig: what each is here, its default there, and what is different about it."""
+"""Arguments of TRL's GRPOConfig and RLOOConfig: what each is here, its default there, and what is different."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ class Group(NamedTuple):
 
 def _rows(*rows: tuple[str, Kind, str, str]) -> dict[str, Argument]:
     """Return arguments by name; a row may stand for several names of which the same is to be said."""
-    return {name: Argument(kind, tuple(ours.split()), note) for names, kind, ours, note in rows for name in names.split()}
+    made = {names: Argument(kind, tuple(ours.split()), note) for names, kind, ours, note in rows}
+    return {name: argument for names, argument in made.items() for name in names.split()}
 
 
 GROUPS: tuple[Group, ...] = (
@@ -53,23 +54,24 @@ GROUPS: tuple[Group, ...] = (
                 "per_device_train_batch_size",
                 "carried",
                 "model.prompts_per_rollout model.minibatches_per_rollout",
-                "counted in completions there. Here a rollout is counted in prompts, over all devices: rows of a device x "
-                "devices x `steps_per_generation` / `num_generations`. A minibatch holds whole groups, so it may become "
-                "larger than the rows of a device; no gradient depends on that (but BNPO's)",
+                "counted in completions there. Here a rollout is counted in prompts, over all devices: rows of a "
+                "device x devices x `steps_per_generation` / `num_generations`. A minibatch holds whole groups, so "
+                "it may become larger than the rows of a device; no gradient depends on that (but BNPO's)",
             ),
             (
                 "generation_batch_size steps_per_generation",
                 "carried",
                 "model.prompts_per_rollout model.minibatches_per_rollout",
-                "None there is `gradient_accumulation_steps`: one optimizer step to a rollout. `steps_per_generation` above "
-                "it takes several steps on one rollout, and so do minibatches here above `trainer.accumulate_grad_batches`",
+                "None there is `gradient_accumulation_steps`: one optimizer step to a rollout. "
+                "`steps_per_generation` above it takes several steps on one rollout, and so do minibatches here "
+                "above `trainer.accumulate_grad_batches`",
             ),
             (
                 "gradient_accumulation_steps",
                 "carried",
                 "trainer.accumulate_grad_batches",
-                "above `steps_per_generation` x `num_iterations` there, several generations make one step: here they are one "
-                "larger rollout",
+                "above `steps_per_generation` x `num_iterations` there, several generations make one step: here they "
+                "are one larger rollout",
             ),
             ("num_iterations", "carried", "model.passes_per_rollout", ""),
             (
@@ -82,8 +84,8 @@ GROUPS: tuple[Group, ...] = (
                 "num_generations_eval per_device_eval_batch_size",
                 "carried",
                 "model.validation_samples data.validation_batch_size",
-                "held-out prompts are answered as often as in TRL, at the temperature of training; the default here is one "
-                "greedy answer. A batch is counted in prompts here",
+                "held-out prompts are answered as often as in TRL, at the temperature of training; the default here "
+                "is one greedy answer. A batch is counted in prompts here",
             ),
             (
                 "auto_find_batch_size",
@@ -101,8 +103,8 @@ GROUPS: tuple[Group, ...] = (
                 "shuffle_dataset",
                 "no counterpart",
                 "",
-                "prompts are shuffled by (seed, epoch), so that a run that is resumed knows their order; for an order of "
-                "your own override `train_dataloader` of the data module",
+                "prompts are shuffled by (seed, epoch), so that a run that is resumed knows their order; for an "
+                "order of your own override `train_dataloader` of the data module",
             ),
             ("length_column_name", "not needed", "", "TRL's samplers of prompts do not read it"),
         ),
@@ -114,10 +116,16 @@ GROUPS: tuple[Group, ...] = (
                 "max_completion_length",
                 "carried",
                 "sampler.max_tokens",
-                "the end token counts in both. `max_prompt_length` is gone in TRL (prompts are never cut): where a script "
-                "has it, it becomes `data.max_prompt_tokens`, which refuses longer prompts instead of cutting them",
+                "the end token counts in both. `max_prompt_length` is gone in TRL (prompts are never cut): where a "
+                "script has it, it becomes `data.max_prompt_tokens`, which refuses longer prompts instead of cutting "
+                "them",
             ),
-            ("temperature", "carried", "sampler.temperature", "divides the logits in every log-probability of the loss, too"),
+            (
+                "temperature",
+                "carried",
+                "sampler.temperature",
+                "divides the logits in every log-probability of the loss, too",
+            ),
             (
                 "top_p top_k min_p",
                 "carried",
@@ -129,8 +137,8 @@ GROUPS: tuple[Group, ...] = (
                 "repetition_penalty",
                 "no counterpart",
                 "",
-                "samples of a penalised distribution are not the policy's, and the penalty depends on the whole row; pay for "
-                "repetition in the reward",
+                "samples of a penalised distribution are not the policy's, and the penalty depends on the whole row; "
+                "pay for repetition in the reward",
             ),
             (
                 "generation_kwargs",
@@ -168,9 +176,9 @@ GROUPS: tuple[Group, ...] = (
                 "disable_dropout",
                 "not needed",
                 "",
-                "TRL samples and scores with dropout on, unless this is True. Here sampling and scoring are in eval mode, "
-                "always; dropout of the model or of an adapter acts in the training pass alone, so that the ratio of the "
-                "first step is not 1 with it. Set it to 0",
+                "TRL samples and scores with dropout on, unless this is True. Here sampling and scoring are in eval "
+                "mode, always; dropout of the model or of an adapter acts in the training pass alone, so that the "
+                "ratio of the first step is not 1 with it. Set it to 0",
             ),
             (
                 "max_tool_calling_iterations",
@@ -187,14 +195,16 @@ GROUPS: tuple[Group, ...] = (
                 "use_vllm vllm_mode",
                 "carried",
                 "sampler.servers",
-                "`server` becomes `VLLMSampler`. `colocate` has no counterpart: the engine is a process of its own, which "
-                "`rlframework serve MODEL` starts, on a device of its own or on a share of this one (docs/serve.md)",
+                "`server` becomes `VLLMSampler`. `colocate` has no counterpart: the engine is a process of its own, "
+                "which `rlframework serve MODEL` starts, on a device of its own or on a share of this one "
+                "(docs/serve.md)",
             ),
             (
                 "vllm_server_base_url vllm_server_host vllm_server_port",
                 "carried",
                 "sampler.servers",
-                "the address of an OpenAI server of vLLM, not of `trl vllm-serve`: weights reach it as files or adapters",
+                "the address of an OpenAI server of vLLM, not of `trl vllm-serve`: weights reach it as files or "
+                "adapters",
             ),
             ("vllm_server_timeout", "carried", "sampler.patience", "seconds to wait for a server"),
             ("vllm_group_port", "not needed", "", "there is no NCCL group between trainer and server"),
@@ -216,8 +226,8 @@ GROUPS: tuple[Group, ...] = (
                 "vllm_importance_sampling_clip_max vllm_importance_sampling_cap",
                 "carried",
                 "model.sampler_correction",
-                "TRL's default is `sequence_mask` without a lower bound: the product of a completion's ratios, which goes "
-                "towards 0 with its length. It is written as it is in TRL; the default here is TokenTruncation()",
+                "TRL's default is `sequence_mask` without a lower bound: the product of a completion's ratios, which "
+                "goes towards 0 with its length. It is written as it is in TRL; the default here is TokenTruncation()",
             ),
         ),
     ),
@@ -228,17 +238,23 @@ GROUPS: tuple[Group, ...] = (
                 "loss_type importance_sampling_level scale_rewards multi_objective_aggregation",
                 "carried",
                 "model",
-                "the class says it. **TRL's default loss is `dapo`, with GRPO's advantages and one clip for both sides: here "
-                "`DAPO` with `clip_high: 0.2`, not `GRPO`.** Combinations that no class has are written as a subclass of "
-                "three lines. GDPO ignores `scale_rewards` in both",
+                "the class says it. **TRL's default loss is `dapo`, with GRPO's advantages and one clip for both "
+                "sides: here `DAPO` with `clip_high: 0.2`, not `GRPO`.** Combinations that no class has are written "
+                "as a subclass of three lines. GDPO ignores `scale_rewards` in both",
             ),
-            ("epsilon", "carried", "model.clip_low", "GSPO's and LUSPO's defaults are 3e-4 and 4e-4 here, as in the paper"),
+            (
+                "epsilon",
+                "carried",
+                "model.clip_low",
+                "GSPO's and LUSPO's defaults are 3e-4 and 4e-4 here, as in the paper",
+            ),
             (
                 "epsilon_high",
                 "carried",
                 "model.clip_high model.ratio_cap",
-                "None there is `epsilon`; `DAPO` here has 0.28. With `cispo` it is the cap of the ratio itself, and TRL's 0.2 "
-                "cuts every on-policy ratio to 0.2; a cap below 1 is refused here, and 5 is written and reported",
+                "None there is `epsilon`; `DAPO` here has 0.28. With `cispo` it is the cap of the ratio itself, and "
+                "TRL's 0.2 cuts every on-policy ratio to 0.2; a cap below 1 is refused here, and 5 is written and "
+                "reported",
             ),
             (
                 "delta",
@@ -250,15 +266,16 @@ GROUPS: tuple[Group, ...] = (
                 "beta",
                 "carried",
                 "model.kl_coefficient",
-                "0 in both, and no reference is kept. TRL loads its reference again from the model's name; here it is a copy "
-                "of the policy as it is",
+                "0 in both, and no reference is kept. TRL loads its reference again from the model's name; here it "
+                "is a copy of the policy as it is",
             ),
             (
                 "use_bias_correction_kl",
                 "carried",
                 "model.kl",
-                "True there, and the KL term is multiplied by the ratio: another gradient, on-policy too. `KLInLoss()` here "
-                "is not, unless `ratio_corrected=True`, which is written where TRL has it. `train/kl` is K without the ratio",
+                "True there, and the KL term is multiplied by the ratio: another gradient, on-policy too. "
+                "`KLInLoss()` here is not, unless `ratio_corrected=True`, which is written where TRL has it. "
+                "`train/kl` is K without the ratio",
             ),
             (
                 "sapo_temperature_pos sapo_temperature_neg",
@@ -289,8 +306,8 @@ GROUPS: tuple[Group, ...] = (
                 "top_entropy_quantile",
                 "carried",
                 "model.top_entropy_share",
-                "TRL's threshold is that of a micro-batch, here that of the optimizer step; refused where the ratio is one "
-                "number for a completion",
+                "TRL's threshold is that of a micro-batch, here that of the optimizer step; refused where the ratio "
+                "is one number for a completion",
             ),
             (
                 "entropy_coef use_adaptive_entropy entropy_target entropy_coef_min entropy_coef_max entropy_coef_delta",
@@ -314,8 +331,8 @@ GROUPS: tuple[Group, ...] = (
                 "reward_weights",
                 "carried",
                 "model.reward.weights",
-                "a reward that abstains counts as 0 in TRL's sum, and is written as `optional`; here a row without a score "
-                "that is not optional leaves its group",
+                "a reward that abstains counts as 0 in TRL's sum, and is written as `optional`; here a row without a "
+                "score that is not optional leaves its group",
             ),
             (
                 "sync_ref_model ref_model_sync_steps ref_model_mixup_alpha",
@@ -344,8 +361,8 @@ GROUPS: tuple[Group, ...] = (
                 "model_init_kwargs",
                 "carried",
                 "model.policy.dtype",
-                "`dtype` alone is carried over; float32 in both where a name is given. For another attention load the model "
-                "in Python: CausalLMPolicy(model, tokenizer)",
+                "`dtype` alone is carried over; float32 in both where a name is given. For another attention load "
+                "the model in Python: CausalLMPolicy(model, tokenizer)",
             ),
             (
                 "trust_remote_code",
@@ -357,20 +374,22 @@ GROUPS: tuple[Group, ...] = (
                 "gradient_checkpointing activation_checkpointing",
                 "carried",
                 "model.policy.gradient_checkpointing",
-                "**True in TRL**: a forward pass more in every step. False here; `rlframework plan` says whether it fits",
+                "**True in TRL**: a forward pass more in every step. False here; `rlframework plan` says whether it "
+                "fits",
             ),
             (
                 "gradient_checkpointing_kwargs activation_checkpointing_kwargs",
                 "no counterpart",
                 "",
-                "`use_reentrant` is False, as in TRL; other settings: model.gradient_checkpointing_enable(...) on an object",
+                "`use_reentrant` is False, as in TRL; other settings: model.gradient_checkpointing_enable(...) on an "
+                "object",
             ),
             (
                 "router_aux_loss_coef",
                 "no counterpart",
                 "",
-                "the model's own `router_aux_loss_coef` counts, where its configuration has `output_router_logits=True`; "
-                "save it so",
+                "the model's own `router_aux_loss_coef` counts, where its configuration has "
+                "`output_router_logits=True`; save it so",
             ),
             (
                 "cast_lm_head_to_fp32",
@@ -383,7 +402,8 @@ GROUPS: tuple[Group, ...] = (
                 "bf16 fp16",
                 "carried",
                 "trainer.precision",
-                "**bf16 is on in TRL unless fp16 is**: `bf16-mixed`, and weights of float32. Lightning's default is float32",
+                "**bf16 is on in TRL unless fp16 is**: `bf16-mixed`, and weights of float32. Lightning's default is "
+                "float32",
             ),
             (
                 "use_liger_kernel liger_kernel_config",
@@ -401,7 +421,8 @@ GROUPS: tuple[Group, ...] = (
                 "neftune_noise_alpha",
                 "no counterpart",
                 "",
-                "noise on embeddings makes log-probabilities of the training pass differ from those that were sampled by",
+                "noise on embeddings makes log-probabilities of the training pass differ from those that were "
+                "sampled by",
             ),
             (
                 "tf32",
@@ -431,8 +452,8 @@ GROUPS: tuple[Group, ...] = (
                 "warmup_steps",
                 "carried",
                 "model.warmup_steps",
-                "a share below 1 is counted out with `max_steps`; without `max_steps` it is reported. In both the first "
-                "step of a warm-up has a rate of 0",
+                "a share below 1 is counted out with `max_steps`; without `max_steps` it is reported. In both the "
+                "first step of a warm-up has a rate of 0",
             ),
             (
                 "weight_decay",
@@ -479,7 +500,8 @@ GROUPS: tuple[Group, ...] = (
                 "strategies of Lightning (docs/scaling.md, docs/many_ranks.md)",
             ),
             (
-                "ddp_find_unused_parameters ddp_bucket_cap_mb ddp_broadcast_buffers ddp_static_graph ddp_backend ddp_timeout",
+                "ddp_find_unused_parameters ddp_bucket_cap_mb ddp_broadcast_buffers ddp_static_graph ddp_backend "
+                "ddp_timeout",
                 "no counterpart",
                 "(trainer.strategy)",
                 "arguments of Lightning's `DDPStrategy`",
@@ -500,8 +522,8 @@ GROUPS: tuple[Group, ...] = (
                 "eval_strategy eval_steps",
                 "carried",
                 "trainer.val_check_interval trainer.check_val_every_n_epoch trainer.limit_val_batches",
-                "Lightning counts minibatches: `eval_steps` x `accumulate_grad_batches`. TRL evaluates the reward; measure "
-                "accuracy beside it (`model.validation`)",
+                "Lightning counts minibatches: `eval_steps` x `accumulate_grad_batches`. TRL evaluates the reward; "
+                "measure accuracy beside it (`model.validation`)",
             ),
             (
                 "eval_on_start",
@@ -512,7 +534,8 @@ GROUPS: tuple[Group, ...] = (
             ("eval_delay", "no counterpart", "", "leave it out: early validations show where the run began"),
             (
                 "do_train do_eval do_predict prediction_loss_only eval_do_concat_batches eval_use_gather_object "
-                "eval_accumulation_steps include_for_metrics batch_eval_metrics bf16_full_eval fp16_full_eval label_names",
+                "eval_accumulation_steps include_for_metrics batch_eval_metrics bf16_full_eval fp16_full_eval "
+                "label_names",
                 "not needed",
                 "",
                 "`rlframework validate`, `test` and `predict`; measures are torchmetrics (docs/sentinels.md)",
@@ -582,11 +605,16 @@ GROUPS: tuple[Group, ...] = (
                 "save_strategy save_steps",
                 "carried",
                 "ModelCheckpoint.every_n_train_steps SavePolicy.every_n_steps",
-                "`ModelCheckpoint` for the run, `SavePolicy` for what other libraries load. `best` and a share of steps are "
-                "reported",
+                "`ModelCheckpoint` for the run, `SavePolicy` for what other libraries load. `best` and a share of "
+                "steps are reported",
             ),
             ("save_total_limit", "carried", "ModelCheckpoint.save_top_k", "None keeps all"),
-            ("save_only_model", "carried", "ModelCheckpoint.save_weights_only", "a run cannot be gone on with from weights"),
+            (
+                "save_only_model",
+                "carried",
+                "ModelCheckpoint.save_weights_only",
+                "a run cannot be gone on with from weights",
+            ),
             (
                 "load_best_model_at_end metric_for_best_model greater_is_better",
                 "no counterpart",
@@ -597,7 +625,8 @@ GROUPS: tuple[Group, ...] = (
                 "resume_from_checkpoint",
                 "no counterpart",
                 "",
-                "`rlframework fit -c FILE --ckpt_path CHECKPOINT`; checkpoints of TRL cannot be gone on with, its models can",
+                "`rlframework fit -c FILE --ckpt_path CHECKPOINT`; checkpoints of TRL cannot be gone on with, its "
+                "models can",
             ),
             (
                 "ignore_data_skip restore_callback_states_from_checkpoint enable_jit_checkpoint save_on_each_node",
@@ -621,7 +650,8 @@ GROUPS: tuple[Group, ...] = (
                 "dataloader_multiprocessing_context dataloader_in_order",
                 "not needed",
                 "",
-                "prompts are tokenised once, before the run; rewards have processes of their own (`FunctionReward(workers=)`)",
+                "prompts are tokenised once, before the run; rewards have processes of their own "
+                "(`FunctionReward(workers=)`)",
             ),
             (
                 "remove_unused_columns",

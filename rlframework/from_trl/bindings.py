@@ -20,7 +20,7 @@ _CHANGES = ("append", "clear", "extend", "insert", "pop", "remove", "setdefault"
 _DTYPES = ("bfloat16", "float16", "float32")
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """Raised for an expression whose value only the running script knows.
 
     Args:
@@ -61,19 +61,19 @@ class _At(NamedTuple):
 
 
 class Bindings:
-    """The names of a script, by where they are bound.
+    r"""The names of a script, by where they are bound.
 
     Args:
         tree: Of the script.
 
     Example:
-        >>> script = Bindings(ast.parse("import torch\\nrate = 2 * 1e-6\\ndtype = torch.bfloat16\\nother = compute()"))
+        >>> script = Bindings(ast.parse("import torch\nrate = 2 * 1e-6\ndtype = torch.bfloat16\nother = compute()"))
         >>> script.value(ast.Name("rate", lineno=9), None), script.value(ast.Name("dtype", lineno=9), None)
         (2e-06, 'bfloat16')
         >>> script.value(ast.Name("other", lineno=9), None)
         Traceback (most recent call last):
         ...
-        rlframework.from_trl.bindings.Unreadable: compute() is known only while the script runs
+        rlframework.from_trl.bindings.UnreadableError: compute() is known only while the script runs
     """
 
     def __init__(self, tree: ast.Module) -> None:
@@ -83,11 +83,13 @@ class Bindings:
         self.stars: list[str] = []
         self.changed: dict[str, list[tuple[int, Scope]]] = {}
         for statement in tree.body:
-            for inner in statement.body if _is_main_guard(statement) else [statement]:
+            for inner in statement.body if isinstance(statement, ast.If) and _is_main(statement) else [statement]:
                 self._read(inner, _At(None, inner, inner, True))
+        # What a function does to a name of the top level happens when it is called.
         for node in ast.walk(tree):
-            for name in node.names if isinstance(node, ast.Global) else []:
-                self.all.setdefault(name, []).append(Binding(name, None, tree.body[-1], None, False, node.lineno))
+            if isinstance(node, ast.Global):
+                for name in node.names:
+                    self.all.setdefault(name, []).append(Binding(name, None, tree.body[-1], None, False, node.lineno))
 
     def calls(self) -> Iterator[ast.Call]:
         """Yield every call of the script, in no particular order."""
@@ -115,19 +117,21 @@ class Bindings:
             scope: The function that it is used in.
 
         Raises:
-            Unreadable: It is bound nowhere, under a condition, or only a call of its function knows to what.
+            UnreadableError: It is bound nowhere, under a condition, or only a call of its function knows to what.
         """
         found = self._candidates(node.id, scope)
         if not found:
-            raise Unreadable(f"{node.id} is bound nowhere in the script")
+            raise UnreadableError(f"{node.id} is bound nowhere in the script")
         before = [one for one in found if one.scope is not scope or one.end < node.lineno]
         if found[0].scope is not scope and len(found) > 1:
             lines = ", ".join(str(one.end) for one in found)
-            raise Unreadable(f"{node.id} is bound in the lines {lines}, and which of them counts the script decides")
+            raise UnreadableError(
+                f"{node.id} is bound in the lines {lines}, and which of them counts the script decides"
+            )
         if not before or not before[-1].straight:
-            raise Unreadable(f"{node.id} is bound under a condition or in a loop, line {found[-1].end}")
+            raise UnreadableError(f"{node.id} is bound under a condition or in a loop, line {found[-1].end}")
         if before[-1].value is None and not before[-1].path:
-            raise Unreadable(f"{node.id} is known only while the script runs (line {before[-1].end})")
+            raise UnreadableError(f"{node.id} is known only while the script runs (line {before[-1].end})")
         return before[-1]
 
     def value(self, node: ast.AST, scope: Scope) -> Any:
@@ -138,7 +142,7 @@ class Bindings:
             scope: The function that it stands in.
 
         Raises:
-            Unreadable: Only the running script knows it.
+            UnreadableError: Only the running script knows it.
         """
         if isinstance(node, ast.Constant):
             return node.value
@@ -152,20 +156,20 @@ class Bindings:
             return not operand if isinstance(node.op, ast.Not) else -operand
         if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
             return _ARITHMETIC[type(node.op)](self.value(node.left, scope), self.value(node.right, scope))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict" and not node.args:
-            if all(keyword.arg for keyword in node.keywords):
-                return {str(keyword.arg): self.value(keyword.value, scope) for keyword in node.keywords}
+        named = isinstance(node, ast.Call) and not node.args and all(keyword.arg for keyword in node.keywords)
+        if isinstance(node, ast.Call) and named and ast.unparse(node.func) == "dict":
+            return {str(keyword.arg): self.value(keyword.value, scope) for keyword in node.keywords}
         path = self.path(node, scope)
         if path.startswith("torch.") and path.removeprefix("torch.") in _DTYPES:
             return path.removeprefix("torch.")
         if isinstance(node, ast.Name) and not path:
             binding = self.bound(node, scope)
-            if binding.value is None or isinstance(binding.value, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-                raise Unreadable(f"{node.id} is no value that could be written down")
+            if binding.value is None or isinstance(binding.value, ast.stmt):
+                raise UnreadableError(f"{node.id} is no value that could be written down")
             if node.id in self.changed and isinstance(binding.value, (ast.Dict, ast.List, ast.Call)):
-                raise Unreadable(f"{node.id} is changed in line {self.changed[node.id][0][0]}")
+                raise UnreadableError(f"{node.id} is changed in line {self.changed[node.id][0][0]}")
             return self.value(binding.value, binding.scope)
-        raise Unreadable(f"{shown(node)} is known only while the script runs")
+        raise UnreadableError(f"{shown(node)} is known only while the script runs")
 
     def expression(self, node: ast.AST, scope: Scope) -> tuple[ast.AST, Scope]:
         """Return what a name stands for, through other names; an expression that is no name is returned as it is.
@@ -175,7 +179,7 @@ class Bindings:
             scope: The function that it stands in.
 
         Raises:
-            Unreadable: As of `bound`.
+            UnreadableError: As of `bound`.
         """
         while isinstance(node, ast.Name):
             binding = self.bound(node, scope)
@@ -191,10 +195,10 @@ class Bindings:
             node: The expression or the definition.
 
         Raises:
-            Unreadable: It stands in a function, or it uses an object that is changed afterwards.
+            UnreadableError: It stands in a function, or it uses an object that is changed afterwards.
         """
         if self.scopes.get(node) is not None:
-            raise Unreadable("it is defined inside a function")
+            raise UnreadableError("it is defined inside a function")
         needed: dict[ast.stmt, None] = {}
         waiting = [node]
         while waiting:
@@ -206,7 +210,7 @@ class Bindings:
                         continue
                     for line, scope in self.changed.get(part.id, ()):
                         if scope is None:
-                            raise Unreadable(f"it uses {part.id}, which is changed in line {line}")
+                            raise UnreadableError(f"it uses {part.id}, which is changed in line {line}")
                     needed[binding.statement] = None
                     waiting.append(binding.statement)
         return sorted(needed, key=lambda statement: statement.lineno)
@@ -216,9 +220,10 @@ class Bindings:
         return [one for one in found if one.scope is scope] or [one for one in found if one.scope is None]
 
     def _bind(self, name: str, at: _At, value: ast.AST | None, path: str = "") -> None:
-        self.all.setdefault(name, []).append(
-            Binding(name, at.scope, at.outer, value, at.straight, at.inner.end_lineno or at.inner.lineno, path)
-        )
+        # What stands inside a compound statement sees what its head binds.
+        compound = not isinstance(value, ast.stmt) and any(True for _ in _blocks(at.inner))
+        end = at.inner.lineno if compound else at.inner.end_lineno or at.inner.lineno
+        self.all.setdefault(name, []).append(Binding(name, at.scope, at.outer, value, at.straight, end, path))
 
     def _read(self, node: ast.stmt, at: _At) -> None:
         """Take down what a statement binds, and of which function each of its expressions is."""
@@ -282,9 +287,10 @@ class Bindings:
     def _read_expression(self, node: ast.AST, at: _At) -> None:
         if isinstance(node, ast.NamedExpr):
             self._read_target(node.target, None, at)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGES:
-            if isinstance(node.func.value, ast.Name):
-                self.changed.setdefault(node.func.value.id, []).append((node.lineno, at.scope))
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            return
+        if node.func.attr in _CHANGES and isinstance(node.func.value, ast.Name):
+            self.changed.setdefault(node.func.value.id, []).append((node.lineno, at.scope))
 
 
 def shown(node: ast.AST, longest: int = 70) -> str:
@@ -293,8 +299,8 @@ def shown(node: ast.AST, longest: int = 70) -> str:
     return text if len(text) <= longest else f"{text[:longest]} ..."
 
 
-def _is_main_guard(node: ast.stmt) -> bool:
-    return isinstance(node, ast.If) and not node.orelse and ast.unparse(node.test) == "__name__ == '__main__'"
+def _is_main(node: ast.If) -> bool:
+    return not node.orelse and ast.unparse(node.test) == "__name__ == '__main__'"
 
 
 def _blocks(node: ast.stmt) -> Iterator[ast.stmt]:
@@ -308,8 +314,8 @@ def _blocks(node: ast.stmt) -> Iterator[ast.stmt]:
 
 def _of_statement(node: ast.stmt) -> Iterator[ast.AST]:
     """Yield the expressions of a statement, without those of the statements inside it."""
-    waiting = [child for child in ast.iter_child_nodes(node) if isinstance(child, (ast.expr, ast.keyword))]
-    waiting += [item for item in getattr(node, "items", []) if isinstance(item, ast.withitem)]
+    parts = (ast.expr, ast.keyword, ast.withitem)
+    waiting: list[ast.AST] = [child for child in ast.iter_child_nodes(node) if isinstance(child, parts)]
     while waiting:
         part = waiting.pop()
         yield part

@@ -43,7 +43,7 @@ OTHERS: Mapping[str, Any] = {
     "streaming": False,
     "test_split_size": None,
 }
-"""What ``trl grpo`` takes beside GRPOConfig, with its defaults, which a test compares with those of the installed TRL."""
+"""What ``trl grpo`` takes beside GRPOConfig, with its defaults; a test compares them with the installed TRL."""
 
 _LORA = {
     "lora_r": "r",
@@ -67,14 +67,14 @@ _REWARDS = ("accuracy_reward", "reasoning_accuracy_reward", "think_format_reward
 _OVERLONG = {"max_tokens": 1280, "margin": 256}
 _TEST_SIZE = "data.validation takes a Source; hold rows out into a file of their own"
 _WAYS_OUT = {
-    "model_revision": "download that revision (hf download NAME --revision ...), and name the folder: model.policy.model",
+    "model_revision": "download it (hf download NAME --revision ...) and name the folder: model.policy.model",
     "attn_implementation": "load the model in Python, with this, and give the object: CausalLMPolicy(model, tokenizer)",
     "lora_task_type": "an adapter here is one of a causal language model",
     "dataset_streaming": "prompts are read and tokenised once, before the run",
     "streaming": "prompts are read and tokenised once, before the run",
     "ignore_bias_buffers": "buffers of a mask are not broadcast: strategy DDPStrategy(broadcast_buffers=False)",
     "test_split_size": _TEST_SIZE,
-    "reward_model_name_or_path": "a reward model is a RewardModel of yours that loads it (docs/write_your_own/reward.md)",
+    "reward_model_name_or_path": "a RewardModel of yours that loads it (docs/write_your_own/reward.md)",
 }
 
 
@@ -99,7 +99,9 @@ def read_config(path: Path | None, flags: Sequence[str], kind: TrainerKind) -> T
         elif name == "env":
             run.miss(read.place, f"env: {read.value}", "set them in the shell that starts the run")
         else:
-            run.miss(read.place, f"{name}: {read.value}", f"no argument of `trl {kind}` 1.16, which ignores it in silence")
+            run.miss(
+                read.place, f"{name}: {read.value}", f"no argument of `trl {kind}` 1.16, which ignores it silently"
+            )
     _model(run, others)
     _rewards(run, others)
     _rows(run, others)
@@ -117,10 +119,9 @@ def _values_of(path: Path) -> dict[str, Read]:
     if not isinstance(node, yaml.MappingNode):
         raise NotReadError(f"{path}: expected a mapping of arguments, as `trl grpo --config` takes it")
     loader = yaml.SafeLoader("")
-    return {
-        str(key.value): Read(_number(loader.construct_object(one, deep=True)), f"{path.name}, line {key.start_mark.line + 1}")
-        for key, one in node.value
-    }
+    places = {str(key.value): f"{path.name}, line {key.start_mark.line + 1}" for key, _ in node.value}
+    values = {str(key.value): _number(loader.construct_object(one, deep=True)) for key, one in node.value}
+    return {name: Read(value, places[name]) for name, value in values.items()}
 
 
 def _number(value: Any) -> Any:
@@ -208,7 +209,8 @@ def _rows(run: TRLRun, others: Mapping[str, Read]) -> None:
         run.miss(
             others["datasets"].place,
             what,
-            "write the rows to one file, train.jsonl (get_dataset of TRL, then DATASET.to_json), which the YAML file names",
+            "write the rows to one file, train.jsonl (get_dataset of TRL, then DATASET.to_json), which the YAML file "
+            "names",
         )
         run.train = Rows("json", options={"data_files": "train.jsonl"})
     if evaluates:

@@ -81,7 +81,7 @@ class _Conversion:
         head = {"policy": policy, "reward": reward, "sampler": sampler}
         tree = {
             "seed_everything": seed,
-            "model": {"class_path": model.pop("class_path"), "init_args": {**head, **model, "seed": self._data_seed(seed)}},
+            "model": {"class_path": model.pop("class_path"), "init_args": {**head, **model, "seed": self._seed(seed)}},
             "data": self._data(),
             "trainer": self._trainer(sizes),
         }
@@ -111,7 +111,8 @@ class _Conversion:
         for name, read in self.run.settings.items():
             argument = ARGUMENTS.get(name) or OLDER[name]
             if name in ARGUMENTS and name not in self.defaults:
-                self.missed.append(Missed(read.place, f"{name}={read.value!r}", f"no argument of TRL's {self.run.kind}"))
+                kind = f"no argument of TRL's {self.run.kind}"
+                self.missed.append(Missed(read.place, f"{name}={read.value!r}", kind))
             elif argument.kind == "no counterpart" and read.value != self.defaults.get(name) and not self._same(name):
                 self.miss(name, argument.note)
 
@@ -120,7 +121,7 @@ class _Conversion:
         value = self.run.settings[name].value
         same = {"optim": value in ("adamw_torch", "adamw_torch_fused"), "adam_epsilon": value == 1e-8}
         same["gradient_checkpointing_kwargs"] = value == {"use_reentrant": False}
-        return same.get(name, False) or (value in (None, False) and not self.defaults.get(name))
+        return same.get(name, False) or (not value and not self.defaults.get(name))
 
     def _sizes(self) -> Sizes:
         rows, group = self.get("per_device_train_batch_size"), self.get("num_generations")
@@ -195,9 +196,9 @@ class _Conversion:
                 return {"ratio_cap": high}
             self.miss(
                 "epsilon_high",
-                f"with cispo it is the cap of the ratio itself, and {high} cuts every on-policy ratio: TRL's gradient is "
-                f"{high} times the plain one. ratio_cap={_CAP:g} is written, as in the paper; for TRL's step multiply the "
-                "learning rate (AdamW does not see the factor, the gradient clip does)",
+                f"with cispo it is the cap of the ratio itself, and {high} cuts every on-policy ratio: TRL's gradient "
+                f"is {high} times the plain one. ratio_cap={_CAP:g} is written, as in the paper; for TRL's step "
+                "multiply the learning rate (AdamW does not see the factor, the gradient clip does)",
             )
             return {"ratio_cap": _CAP}
         clip: dict[str, Any] = {"clip_low": low, "clip_high": high}
@@ -236,8 +237,8 @@ class _Conversion:
     def _correction(self) -> dict[str, Any]:
         if self._truncates() and not self.get("use_vllm"):
             self.different.append(
-                "top_p, top_k and min_p: TRL takes the truncated samples for the policy's own. Here they are weighed by "
-                "TokenTruncation(); leave truncation out, it is better"
+                "top_p, top_k and min_p: TRL takes the truncated samples for the policy's own. Here they are weighed "
+                "by TokenTruncation(); leave truncation out, it is better"
             )
             return {"sampler_correction": _object("terms.TokenTruncation")}
         if not self.get("use_vllm") or self.run.kind == "rloo" or not self.get("vllm_importance_sampling_correction"):
@@ -245,7 +246,8 @@ class _Conversion:
         high = self.get("vllm_importance_sampling_cap") or self.get("vllm_importance_sampling_clip_max")
         kind = _CORRECTIONS.get(self.get("vllm_importance_sampling_mode"))
         if kind is None:
-            self.miss("vllm_importance_sampling_mode", f"TRL knows {', '.join(_CORRECTIONS)}; set model.sampler_correction")
+            known = ", ".join(_CORRECTIONS)
+            self.miss("vllm_importance_sampling_mode", f"TRL knows {known}; set model.sampler_correction")
             return {}
         low = self.get("vllm_importance_sampling_clip_min")
         if kind == "SequenceMask" and low is None:
@@ -286,13 +288,14 @@ class _Conversion:
             return _object("SharedPrefixSampler", **options)
         host, port = self.get("vllm_server_host"), self.get("vllm_server_port")
         # 0.0.0.0 is where a server listens, and nowhere to call it.
-        address = self.get("vllm_server_base_url") or f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104
+        host = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104
+        address = self.get("vllm_server_base_url") or f"http://{host}:{port}"
         if self.get("vllm_mode") == "colocate":
             address = "http://127.0.0.1:8000"
             self.miss(
                 "vllm_mode",
-                f"there is no engine inside the training process; start `rlframework serve MODEL`, and give its address: "
-                f"model.sampler.servers ({address} is written)",
+                "there is no engine inside the training process; start `rlframework serve MODEL`, and give its "
+                f"address: model.sampler.servers ({address} is written)",
             )
         else:
             self.miss(
@@ -300,8 +303,10 @@ class _Conversion:
                 "the server is one of vLLM itself, not of `trl vllm-serve`: start it by `rlframework serve MODEL` "
                 "(docs/serve.md)",
             )
-        plain = {"correction": None} if self.run.kind == "rloo" or not self.get("vllm_importance_sampling_correction") else {}
-        return _object("VLLMSampler", servers=[address], **options, patience=self.get("vllm_server_timeout"), **plain)
+        options |= {"servers": [address], "patience": self.get("vllm_server_timeout")}
+        if not self.get("vllm_importance_sampling_correction"):  # None of RLOO's
+            options["correction"] = None
+        return _object("VLLMSampler", **options)
 
     def _policy(self) -> dict[str, Any]:
         kwargs = self.get("model_init_kwargs") or {}
@@ -353,7 +358,7 @@ class _Conversion:
         # Of several, TRL counts one that abstains as 0.
         return _object("rewards.WeightedSum", **options, optional=list(rewards))
 
-    def _data_seed(self, seed: int) -> int:
+    def _seed(self, seed: int) -> int:
         own = self.get("data_seed")
         return int(seed if own is None else own)
 
@@ -486,11 +491,11 @@ class _Conversion:
             )
         if self.run.lora is not None and self.run.lora["init_args"].get("lora_dropout"):
             self.different.append(
-                "lora_dropout: TRL samples with dropout on; here it acts in the training pass alone, so that the ratio of "
-                "a first step is not 1. Set lora_dropout: 0"
+                "lora_dropout: TRL samples with dropout on; here it acts in the training pass alone, so that the "
+                "ratio of a first step is not 1. Set lora_dropout: 0"
             )
         if self.get("entropy_coef") or self.get("use_adaptive_entropy"):
-            self.different.append("the entropy bonus is a mean over the tokens of the step; TRL's is one of micro-batches")
+            self.different.append("the entropy bonus is a mean over the step's tokens; TRL's is one of micro-batches")
         if self.get("loss_type") == "bnpo" and self.get("per_device_train_batch_size") % self.get("num_generations"):
             self.different.append("bnpo is a mean of the means of micro-batches, and those are others here")
         if self.get("logging_steps") != 1:

@@ -50,8 +50,8 @@ class FoundReward:
 
     Args:
         name: Under which it is logged.
-        path: Of the function, to be imported: ``my_rewards.right``. Relative to the module that is written where it begins
-            with a dot.
+        path: Of the function, to be imported: ``my_rewards.right``. With a dot in front it is in the module that is
+            written.
         soft_overlong: Arguments of `SoftOverlong`, where it is TRL's; there is no path then.
     """
 

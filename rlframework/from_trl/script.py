@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rlframework.from_trl.arguments import ARGUMENTS, OLDER, where_it_is_set
-from rlframework.from_trl.bindings import Bindings, Scope, Unreadable, shown
+from rlframework.from_trl.arguments import ARGUMENTS, OLDER, VERSION, where_it_is_set
+from rlframework.from_trl.bindings import Bindings, Scope, UnreadableError, shown
 from rlframework.from_trl.found import FoundReward, NotReadError, Read, Rows, TrainerKind, TRLRun
 
 KINDS: dict[str, TrainerKind] = {"GRPOTrainer": "grpo", "RLOOTrainer": "rloo"}
 _POSITIONS = ("model", "reward_funcs", "args", "train_dataset", "eval_dataset", "processing_class")
 _PARTS = {
-    "callbacks": "write it as a callback of Lightning (docs/write_your_own/callback.md), and name it in trainer.callbacks",
+    "callbacks": "make it a callback of Lightning (docs/write_your_own/callback.md), and name it in trainer.callbacks",
     "optimizers": "override configure_optimizers of the algorithm, as in any LightningModule",
     "tools": "EpisodeSampler with a Toolbox, and data.tools (docs/tool_use.md)",
     "rollout_func": "a subclass of GroupSampler (docs/write_your_own/sampler.md)",
@@ -24,8 +24,8 @@ _PARTS = {
 }
 _ROWS_OF_FILES = {"from_json": "json", "from_csv": "csv", "from_parquet": "parquet"}
 _TO_A_FILE = (
-    'write the rows to a file: put DATASET.to_json("{file}") before the trainer and run the script so far; the YAML file '
-    "names {file}"
+    'write the rows to a file: put DATASET.to_json("{file}") before the trainer and run the script so far; the YAML '
+    "file names {file}"
 )
 _OF_NO_USE = {"device_map", "low_cpu_mem_usage", "use_cache", "padding_side", "torch_dtype", "dtype", "task_type"}
 
@@ -89,7 +89,7 @@ class _Reader:
         if len(found) == 1 and found[0][0] in self.names.scopes:
             return found[0]
         if len(found) == 1:
-            raise NotReadError(f"{self.name}, line {found[0][0].lineno}: the trainer is made inside a class; no such is read")
+            raise NotReadError(f"{self.name}, line {found[0][0].lineno}: a trainer made inside a class is not read")
         lines = ", ".join(str(call.lineno) for call, _ in found)
         raise NotReadError(
             f"{self.name}: expected one GRPOTrainer(...) or RLOOTrainer(...) of trl, found "
@@ -113,8 +113,8 @@ class _Reader:
             call, scope = self.names.expression(node, scope)
             path = self.names.path(call.func, scope) if isinstance(call, ast.Call) else ""
             if not isinstance(call, ast.Call) or not path.endswith(("GRPOConfig", "RLOOConfig")):
-                raise Unreadable(f"{shown(call)} is not GRPOConfig(...) or RLOOConfig(...)")
-        except Unreadable as why:
+                raise UnreadableError(f"{shown(call)} is not GRPOConfig(...) or RLOOConfig(...)")
+        except UnreadableError as why:
             self._miss(
                 node,
                 f"args={shown(node)}",
@@ -130,11 +130,11 @@ class _Reader:
 
     def _setting(self, name: str, node: ast.AST, scope: Scope) -> None:
         if name not in ARGUMENTS and name not in OLDER:
-            self._miss(node, f"{name}={shown(node)}", "neither GRPOConfig nor RLOOConfig of TRL 1.16 has such an argument")
+            self._miss(node, f"{name}={shown(node)}", f"no argument of GRPOConfig or RLOOConfig of TRL {VERSION}")
             return
         try:
             self.found.settings[name] = Read(self.names.value(node, scope), self._place(node))
-        except Unreadable as why:
+        except UnreadableError as why:
             self._unread(node, name, node, str(why))
 
     def _unread(self, place: ast.AST, name: str, value: ast.AST, why: str) -> None:
@@ -158,11 +158,11 @@ class _Reader:
             if not isinstance(made, ast.Call):
                 value = self.names.value(made, scope)
                 if not isinstance(value, str):
-                    raise Unreadable(f"{shown(made)} is no folder and no hub name")
+                    raise UnreadableError(f"{shown(made)} is no folder and no hub name")
                 self.found.model = value
                 return None
             self._loaded(made, scope)
-        except Unreadable as why:
+        except UnreadableError as why:
             self._miss(node, f"model={shown(node)}", f"{why}; {way_out}")
         return None
 
@@ -170,13 +170,13 @@ class _Reader:
         """Read a model that is made by ``from_pretrained``."""
         path = self.names.path(call.func, scope)
         if "unsloth" in path:
-            raise Unreadable("the model is Unsloth's, which is UnslothPolicy here (docs/from_unsloth.md)")
+            raise UnreadableError("the model is Unsloth's, which is UnslothPolicy here (docs/from_unsloth.md)")
         if not path.startswith("transformers.") or not path.endswith("CausalLM.from_pretrained"):
-            raise Unreadable(f"{shown(call.func)}(...) is not AutoModelForCausalLM.from_pretrained(...)")
+            raise UnreadableError(f"{shown(call.func)}(...) is not AutoModelForCausalLM.from_pretrained(...)")
         arguments = dict(self._arguments(call, scope, ("pretrained_model_name_or_path",), "from_pretrained"))
         name = arguments.pop("pretrained_model_name_or_path", None)
         if name is None:
-            raise Unreadable("from_pretrained has no name")
+            raise UnreadableError("from_pretrained has no name")
         self.found.model = self.names.value(name, scope)
         given = arguments.get("dtype", arguments.get("torch_dtype"))
         self.found.dtype = "auto" if given is None else self.names.value(given, scope)
@@ -196,8 +196,8 @@ class _Reader:
             call, scope = self.names.expression(node, scope)
             path = self.names.path(call.func, scope) if isinstance(call, ast.Call) else ""
             if not isinstance(call, ast.Call) or not path.startswith("peft.") or not path.endswith("Config"):
-                raise Unreadable(f"{shown(call)} is no configuration of PEFT")
-        except Unreadable as why:
+                raise UnreadableError(f"{shown(call)} is no configuration of PEFT")
+        except UnreadableError as why:
             self._miss(node, f"peft_config={shown(node)}", f"{why}; set model.policy.lora")
             return
         settings = self._values(call, scope, "model.policy.lora")
@@ -209,9 +209,9 @@ class _Reader:
         try:
             call, scope = self.names.expression(node, scope)
             if not isinstance(call, ast.Call) or not self.names.path(call.func, scope).endswith("BitsAndBytesConfig"):
-                raise Unreadable(f"{shown(call)} is no BitsAndBytesConfig")
+                raise UnreadableError(f"{shown(call)} is no BitsAndBytesConfig")
             self.found.quantization = self._values(call, scope, "model.policy.quantization")
-        except Unreadable as why:
+        except UnreadableError as why:
             self._miss(node, f"quantization_config={shown(node)}", f"{why}; set model.policy.quantization")
 
     def _values(self, call: ast.Call, scope: Scope, ours: str) -> dict[str, Any]:
@@ -221,7 +221,7 @@ class _Reader:
             try:
                 if name not in _OF_NO_USE:
                     values[name] = self.names.value(node, scope)
-            except Unreadable as why:
+            except UnreadableError as why:
                 self._miss(node, f"{name}={shown(node)}", f"{why}; set {ours}.{name}")
         return values
 
@@ -232,14 +232,14 @@ class _Reader:
             call, inside = self.names.expression(node, scope)
             path = self.names.path(call.func, inside) if isinstance(call, ast.Call) else ""
             if not isinstance(call, ast.Call) or not path.endswith("Tokenizer.from_pretrained"):
-                raise Unreadable(f"{shown(call)} is not AutoTokenizer.from_pretrained(...)")
+                raise UnreadableError(f"{shown(call)} is not AutoTokenizer.from_pretrained(...)")
             arguments = dict(self._arguments(call, inside, ("name",), "from_pretrained"))
             named = arguments.get("name", arguments.get("pretrained_model_name_or_path"))
             tokenizer = self.names.value(named, inside) if named is not None else None
             # The model's own is the default.
             self.found.tokenizer = None if tokenizer == self.found.model else tokenizer
-        except Unreadable as why:
-            self._miss(node, f"processing_class={shown(node)}", f"{why}; set model.policy.tokenizer to a folder or a name")
+        except UnreadableError as why:
+            self._miss(node, f"processing_class={shown(node)}", f"{why}; set model.policy.tokenizer")
             return
         for line, name, value in self._changes(node):
             if name not in ("pad_token", "pad_token_id", "padding_side"):
@@ -255,16 +255,17 @@ class _Reader:
             return self.found.miss("", "the trainer has no reward_funcs=", "set model.reward")
         try:
             several, inside = self.names.expression(node, scope)
-            if isinstance(several, ast.Name) or not isinstance(several, (ast.List, ast.Tuple)):
-                several, inside = ast.List([node], ast.Load()), scope
-        except Unreadable as why:
+            elements: Sequence[ast.AST] = [node]
+            if isinstance(several, (ast.List, ast.Tuple)):
+                elements, scope = several.elts, inside
+        except UnreadableError as why:
             return self._miss(node, f"reward_funcs={shown(node)}", f"{why}; set model.reward")
         if isinstance(node, ast.Name) and node.id in self.names.changed:
             self._miss(node, f"reward_funcs={node.id}", "the list is changed in the script; set model.reward")
-        for number, one in enumerate(several.elts):
+        for number, one in enumerate(elements):
             try:
-                reward = self._reward(one, inside, number)
-            except Unreadable as why:
+                reward = self._reward(one, scope, number)
+            except UnreadableError as why:
                 self._miss(one, f"reward {shown(one)}", f"{why}; write it into a module and name it: model.reward")
                 continue
             names = [other.name for other in self.found.rewards]
@@ -276,12 +277,12 @@ class _Reader:
     def _reward(self, node: ast.AST, scope: Scope, number: int) -> FoundReward:
         path = self.names.path(node, scope)
         if path.startswith("."):
-            raise Unreadable(f"{shown(node)} is imported from a place relative to the script")
+            raise UnreadableError(f"{shown(node)} is imported from a place relative to the script")
         if path:
             return FoundReward(path.rpartition(".")[2], path)
         made, inside = self.names.expression(node, scope)
         if isinstance(made, ast.Constant) and isinstance(made.value, str):
-            raise Unreadable(
+            raise UnreadableError(
                 f"{made.value!r} is a reward model; here one is a RewardModel of yours that loads it "
                 "(docs/write_your_own/reward.md)"
             )
@@ -297,7 +298,7 @@ class _Reader:
             return FoundReward(made.name, f".{made.name}")
         name = node.id if isinstance(node, ast.Name) else f"reward_{number}"
         if inside is not None:
-            raise Unreadable(f"{shown(node)} is made inside a function")
+            raise UnreadableError(f"{shown(node)} is made inside a function")
         self._copy(made, f"{name} = {ast.unparse(made)}")
         return FoundReward(name, f".{name}")
 
@@ -305,7 +306,7 @@ class _Reader:
         """Take a definition over into the module that is written, with all that it needs.
 
         Raises:
-            Unreadable: It needs a part of the training.
+            UnreadableError: It needs a part of the training.
         """
         needed = self.names.statements_behind(node)
         for statement in needed:
@@ -313,7 +314,7 @@ class _Reader:
             if any(self._kind(call.func) or self._is_config(call) for call in inner) and not isinstance(
                 statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
             ):
-                raise Unreadable(f"it needs what line {statement.lineno} makes, a part of the training")
+                raise UnreadableError(f"it needs what line {statement.lineno} makes, a part of the training")
         for statement in [*needed, *([node] if isinstance(node, ast.stmt) else [])]:
             self.copied[statement.lineno] = self._source(statement)
         if text is not None:
@@ -340,7 +341,7 @@ class _Reader:
             return None
         try:
             return self._loaded_rows(node, scope)[0]
-        except Unreadable as why:
+        except UnreadableError as why:
             self._miss(node, f"{name}={shown(node)}", f"{why}; {_TO_A_FILE.format(file=file)}")
             return Rows("json", options={"data_files": file})
 
@@ -352,17 +353,17 @@ class _Reader:
             if isinstance(call, ast.Call) and self._loads(call, scope):
                 return self._of_call(call, scope, self.names.value(node.slice, scope)), False
         if not isinstance(node, ast.Call):
-            raise Unreadable(f"{shown(node)} is known only while the script runs")
+            raise UnreadableError(f"{shown(node)} is known only while the script runs")
         if self._loads(node, scope):
             return self._of_call(node, scope, None), False
         if not isinstance(node.func, ast.Attribute):
-            raise Unreadable(f"{shown(node)} is known only while the script runs")
+            raise UnreadableError(f"{shown(node)} is known only while the script runs")
         method, owner = node.func.attr, self.names.path(node.func.value, scope)
         if owner == "datasets.Dataset" and method in _ROWS_OF_FILES and len(node.args) == 1:
             files = self.names.value(node.args[0], scope)
             return Rows(_ROWS_OF_FILES[method], options={"data_files": files}), False
         if owner:
-            raise Unreadable(f"{shown(node.func)}(...) makes the rows in the script")
+            raise UnreadableError(f"{shown(node.func)}(...) makes the rows in the script")
         rows, shuffled = self._loaded_rows(node.func.value, scope)
         if method == "shuffle":
             return rows, True
@@ -370,7 +371,7 @@ class _Reader:
             return replace(rows, split=f"{rows.split}[:{count}]"), False
         if method == "rename_column" and [self.names.value(one, scope) for one in node.args[1:]] == ["prompt"]:
             return replace(rows, prompt_column=self.names.value(node.args[0], scope)), shuffled
-        raise Unreadable(f".{method}(...) in line {node.end_lineno} changes the rows")
+        raise UnreadableError(f".{method}(...) in line {node.end_lineno} changes the rows")
 
     def _loads(self, call: ast.Call, scope: Scope) -> bool:
         return self.names.path(call.func, scope) == "datasets.load_dataset"
@@ -380,9 +381,9 @@ class _Reader:
         values = {name: self.names.value(node, scope) for name, node in arguments.items()}
         path, config, own = values.pop("path"), values.pop("name", None), values.pop("split", None)
         if own is None and split is None:
-            raise Unreadable("load_dataset without split= is all splits; which one is used is not said")
+            raise UnreadableError("load_dataset without split= is all splits; which one is used is not said")
         if not isinstance(own or split, str):
-            raise Unreadable(f"the split is no text: {own or split!r}")
+            raise UnreadableError(f"the split is no text: {own or split!r}")
         return Rows(path, (config,) if config else (), str(own or split), values)
 
     def _first(self, call: ast.Call, scope: Scope) -> int | None:
@@ -403,14 +404,15 @@ class _Reader:
                 self._miss(
                     statement,
                     f"class {statement.name}, which overrides {', '.join(own) or 'nothing'}",
-                    "override advantages, surrogate or token_weights of an algorithm (docs/write_your_own/algorithm.md)",
+                    "override advantages, surrogate or token_weights of an algorithm "
+                    "(docs/write_your_own/algorithm.md)",
                 )
         for other in self.names.calls():
             if not (isinstance(other.func, ast.Attribute) and isinstance(other.func.value, ast.Name)):
                 continue
             try:
                 owner = self.names.expression(other.func.value, self.names.scopes.get(other))[0]
-            except Unreadable:
+            except UnreadableError:
                 continue
             if owner is not call:
                 continue
@@ -419,18 +421,18 @@ class _Reader:
             elif other.func.attr == "add_callback":
                 self._miss(other, shown(other), _PARTS["callbacks"])
             elif other.func.attr == "push_to_hub":
-                self._miss(other, shown(other), "rlframework export writes a folder with a model card; hf upload uploads it")
+                self._miss(other, shown(other), ARGUMENTS["push_to_hub"].note)
             elif other.func.attr == "train" and (other.args or other.keywords):
                 self._miss(other, shown(other), "checkpoints of TRL cannot be gone on with; a model that it saved can")
 
     def _changes(self, node: ast.AST) -> Iterator[tuple[ast.AST, str, ast.AST]]:
         """Yield the attributes of a name that the script sets: the line, the attribute and what it is set to."""
         for statement in ast.walk(self.names.tree):
-            targets = statement.targets if isinstance(statement, ast.Assign) else []
-            for target in [statement.target] if isinstance(statement, (ast.AugAssign, ast.AnnAssign)) else targets:
-                if isinstance(target, ast.Attribute) and isinstance(node, ast.Name):
-                    if isinstance(target.value, ast.Name) and target.value.id == node.id and statement.value is not None:
-                        yield statement, target.attr, statement.value
+            if not isinstance(statement, (ast.Assign, ast.AugAssign, ast.AnnAssign)) or statement.value is None:
+                continue
+            for target in statement.targets if isinstance(statement, ast.Assign) else [statement.target]:
+                if isinstance(target, ast.Attribute) and ast.unparse(target.value) == ast.unparse(node):
+                    yield statement, target.attr, statement.value
 
     def _arguments(
         self, call: ast.Call, scope: Scope, positions: Sequence[str], of: str
@@ -447,8 +449,8 @@ class _Reader:
             try:
                 values = self.names.value(keyword.value, scope)
                 if not isinstance(values, dict):
-                    raise Unreadable(f"{shown(keyword.value)} is no dict")
-            except Unreadable as why:
+                    raise UnreadableError(f"{shown(keyword.value)} is no dict")
+            except UnreadableError as why:
                 self._miss(
                     call, f"**{shown(keyword.value)} of {of}", f"{why}: any argument may be in it; look them up by hand"
                 )

@@ -63,25 +63,27 @@ def sizes_of(rows: int, devices: int, group: int, slices: int, accumulate: int, 
         several = accumulate // (slices * iterations)
         prompts, steps, passes = prompts * several, 1, 1
         notes.append(
-            f"an optimizer step of TRL takes {several} generations here, all of the same weights: they are one rollout of "
-            f"{prompts} prompts. Its mean over tokens (dapo, cispo, vespo) is one over all of them; TRL's is the mean of "
-            f"{several} means"
+            f"an optimizer step of TRL takes {several} generations here, all of the same weights: they are one "
+            f"rollout of {prompts} prompts. Its mean over tokens (dapo, cispo, vespo) is one over all of them; TRL's "
+            f"is the mean of {several} means"
         )
     else:
         raise ValueError(
-            f"gradient_accumulation_steps={accumulate} cuts through generations of {slices} x {iterations} micro-batches: "
-            "an optimizer step there takes a part of one and a part of the next. Here a step stays inside a rollout; "
-            "choose prompts_per_rollout, minibatches_per_rollout, passes_per_rollout and accumulate_grad_batches anew"
+            f"gradient_accumulation_steps={accumulate} cuts through generations of {slices} x {iterations} "
+            "micro-batches: an optimizer step there takes a part of one and a part of the next. Here a step stays "
+            "inside a rollout; choose prompts_per_rollout, minibatches_per_rollout, passes_per_rollout and "
+            "accumulate_grad_batches anew"
         )
     if prompts % (devices * steps):
         raise ValueError(
-            f"{prompts} prompts on {devices} devices in {steps} steps are no whole groups, and a group stays on one device "
-            f"and in one step here (TRL cuts through groups of {group}); choose a multiple of {devices * steps} prompts"
+            f"{prompts} prompts on {devices} devices in {steps} steps are no whole groups, and a group stays on one "
+            f"device and in one step here (TRL cuts through groups of {group}); choose a multiple of "
+            f"{devices * steps} prompts"
         )
     parts = gcd(prompts // (devices * steps), min(accumulate, slices * iterations))
     if (ours := prompts // (devices * steps * parts) * group) != rows:
         notes.append(
-            f"a minibatch is whole groups, {ours} rows on a device; a micro-batch of TRL is {rows}. That takes other memory "
-            "and makes no other gradient"
+            f"a minibatch is whole groups, {ours} rows on a device; a micro-batch of TRL is {rows}. That takes other "
+            "memory and makes no other gradient"
         )
     return Sizes(prompts, steps * parts, parts, passes, tuple(notes))

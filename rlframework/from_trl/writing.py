@@ -78,7 +78,7 @@ def write(path: Path, text: str, module: str, code: str) -> list[Path]:
 def _entry(text: str, way_out: str = "") -> Iterator[str]:
     yield from wrap(text, _WIDTH - 2, initial_indent="  - ", subsequent_indent="    ", break_long_words=False)
     if way_out:
-        yield from wrap(way_out, _WIDTH - 2, initial_indent="      ", subsequent_indent="      ", break_long_words=False)
+        yield from (f"      {line}" for line in wrap(way_out, _WIDTH - 8, break_long_words=False))
 
 
 class _Dumper(yaml.SafeDumper):

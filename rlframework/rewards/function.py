@@ -184,7 +184,7 @@ class TRLReward(RewardModel):
 
     Args:
         function: ``f(prompts, completions, completion_ids, **columns) -> list[float | None]``, sync or async.
-        chat: Whether it expects messages; None decides as TRL does, by whether the row's column ``prompt`` has messages.
+        chat: Whether it expects messages; None decides as TRL does: if the row's column ``prompt`` has messages.
         limit_s: Seconds for an async one; then its check of all rows has failed.
         name: Name of the component in logs; by default the function's.
 
