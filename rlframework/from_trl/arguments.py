@@ -176,9 +176,8 @@ GROUPS: tuple[Group, ...] = (
                 "disable_dropout",
                 "not needed",
                 "",
-                "TRL samples and scores with dropout on, unless this is True. Here sampling and scoring are in eval "
-                "mode, always; dropout of the model or of an adapter acts in the training pass alone, so that the "
-                "ratio of the first step is not 1 with it. Set it to 0",
+                "TRL samples and scores with dropout on, unless this is True. Here that is done in eval mode, always; "
+                "dropout of a model or an adapter acts in the training pass alone. Set it to 0",
             ),
             (
                 "max_tool_calling_iterations",
@@ -546,10 +545,16 @@ GROUPS: tuple[Group, ...] = (
         "Logging",
         _rows(
             (
-                "logging_steps logging_strategy",
+                "logging_steps",
                 "carried",
                 "trainer.log_every_n_steps",
                 "TRL logs the mean since the last log, here it is the step's own figure",
+            ),
+            (
+                "logging_strategy",
+                "no counterpart",
+                "(trainer.log_every_n_steps)",
+                "`logger: false` for `no`; there is nothing by epoch, which is one pass over all prompts",
             ),
             (
                 "report_to",

@@ -46,7 +46,7 @@ def test_what_can_be_told(script: str, expected: object) -> None:
         ("look(compute())", "compute\\(\\) is known"),
         ("look(f'{a}')", "known only"),
         ("if x:\n    a = 1\nelse:\n    a = 2\nlook(a)", "under a condition or in a loop, line 4"),
-        ("for a in (1, 2):\n    look(a)", "under a condition or in a loop"),
+        ("for a in (1, 2):\n    look(a)", "a is known only while the script runs"),
         ("a = 1\nfor i in x:\n    a = i\nlook(a)", "under a condition or in a loop, line 3"),
         ("a = 1\na += f()\nlook(a)", "a is known only while the script runs \\(line 2\\)"),
         ("def main(a):\n    look(a)\nmain(1)", "a is known only while the script runs"),
