@@ -170,7 +170,7 @@ GROUPS: tuple[Group, ...] = (
                 "ds3_gather_for_generation",
                 "not needed",
                 "",
-                "sharded weights are gathered by module while sampling (docs/many_ranks.md)",
+                "strategies of Lightning, not DeepSpeed's flags (docs/many_ranks.md)",
             ),
             (
                 "disable_dropout",
@@ -183,7 +183,7 @@ GROUPS: tuple[Group, ...] = (
                 "max_tool_calling_iterations",
                 "no counterpart",
                 "(sampler.max_turns)",
-                "`EpisodeSampler` has `max_turns`; see Tools on docs/from_trl.md",
+                "`EpisodeSampler` has `max_turns`; see Tools above",
             ),
         ),
     ),

@@ -130,7 +130,7 @@ def test_a_file_with_placeholders_is_read_by_fit_and_says_what_is_missing(
     Path("train.py").write_text(script)
     assert main(["train.py", "-o", "run.yaml", "--devices", "1"]) == 1
     said = capsys.readouterr().out
-    assert "train.py, line 26: learning_rate=args.lr" in said
+    assert "train.py, line 25: learning_rate=args.lr" in said
     assert ".map(...)" in said
     with pytest.raises(SystemExit) as ended:
         lightning(["fit", "-c", "run.yaml", "--print_config"])
