@@ -26,6 +26,7 @@ COMMANDS = {
     "replay": ("replay", "a step of a past run again, token by token, held against its log"),
     "rescore": ("rescore", "what another reward would have paid in a past run"),
     "watch": ("watch", "a run in the terminal, from its folder: does it live, curves, completions, sentinels"),
+    "from-trl": ("from_trl", "the YAML file of `fit` from a script or a configuration of TRL"),
     "plan": ("plan", "memory of each device, ways to make it fit and seconds per step, before anything is loaded"),
 }
 """By the name of a command: the module that runs it, and what is said of it."""
