@@ -11,6 +11,7 @@ from typing import Any, Literal
 from rlframework.report.evaluation import Evaluation
 from rlframework.run_report.charts import plain
 from rlframework.run_report.heldout import Change, changes_of, evaluations_of, measures_of
+from rlframework.run_report.settings import name_of
 from rlframework.runs.folder import RunFolder
 
 Mood = Literal["good", "bad", "warn", ""]
@@ -146,6 +147,24 @@ class RunFacts:
         return split
 
     @property
+    def cost(self) -> list[tuple[str, str]]:
+        """What the run took, and the machine that it took it of."""
+        numbers = {name: value for name, value in self.summary.items() if isinstance(value, (int, float))}
+        said = [(label, duration(numbers[name])) for name, label in _SECONDS.items() if name in numbers]
+        if "peak_mib" in numbers:
+            said.append(("peak memory of the process", f"{numbers['peak_mib']:,.0f} MiB"))
+        machine = self.settings.get("hardware") or {}
+        return said + [(name, name_of(value)) for name, value in machine.items() if value]
+
+    @property
+    def origin(self) -> list[tuple[str, str]]:
+        """Where the run comes from: commit, command, folder and versions."""
+        commit, command = self.settings.get("commit"), self.settings.get("command")
+        versions = self.settings.get("versions") or self.summary.get("library_versions") or {}
+        said = [("commit", commit), ("command", command and " ".join(map(str, command))), ("folder", self.run.path)]
+        return [(label, str(value)) for label, value in [*said, *versions.items()] if value]
+
+    @property
     def start(self) -> dict[str, float]:
         """Held-out measures where training started: the row before the last."""
         if len(self.measures) < 2:
@@ -206,6 +225,7 @@ class RunFacts:
         return Card("warnings and errors", f"{len(kinds):,}", note, "warn" if kinds else "")
 
 
+_SECONDS = {"cpu_seconds": "CPU time", "seconds_base": "time to make the base"}
 _SAID = {"warning": "of libraries", "sentinel": "of sentinels", "exception": "of exceptions"}
 
 

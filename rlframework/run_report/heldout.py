@@ -1,4 +1,4 @@
-"""Held-out answers of a run: shares with intervals, pass@k and maj@k, paired differences, and every problem's answers."""
+"""Held-out answers of a run: shares with intervals, pass@k, maj@k, paired differences, and every answer."""
 
 from __future__ import annotations
 

@@ -25,13 +25,15 @@ def sentences(settings: Mapping[str, Any]) -> list[str]:
     given, trainer = arguments(algorithm), settings.get("trainer") or {}
     if not algorithm:
         return []
-    policy, data = given.get("policy"), settings.get("data")
-    parts = [
-        [name_of(algorithm), policy and f" trains {name_of(policy)}" + _model(arguments(policy))],
-        [data and f" on {name_of(data)}"],
-        [given.get("seed") is not None and f", seed {given.get('seed')}"],
+    policy, data, seed = given.get("policy"), settings.get("data"), given.get("seed")
+    first = [
+        name_of(algorithm),
+        policy and f" trains {name_of(policy)}{_model(arguments(policy))}",
+        data and f" on {name_of(data)}",
+        seed is not None and f", seed {seed}",
+        ".",
     ]
-    return [f"{_joined([one for part in parts for one in part])}.", *_rollout(given), *_learning(given), *_run(trainer)]
+    return [_joined(first), *_rollout(given), *_learning(given), *_run(trainer)]
 
 
 def reward_terms(settings: Mapping[str, Any]) -> list[tuple[str, str, float]]:

@@ -161,7 +161,7 @@ function chartCard(chart) {
     if (!step || !plot) return;
     event.preventDefault();
     const at = Math.min(Math.max((plot.cursor.idx ?? plot.data[0].length) + step, 0), plot.data[0].length - 1);
-    plot.setCursor({ left: plot.valToPos(plot.data[0][at], "x"), top: 10 });
+    for (const { plot: other, synced } of drawn) if (synced || other === plot) other.setCursor({ left: other.valToPos(plot.data[0][at], "x"), top: 10 });
   });
   return card;
 }
