@@ -87,8 +87,9 @@ def pages_of(answers: Mapping[str, Sequence[Line]]) -> dict[str, Any] | None:
     measures: dict[str, None] = {}
     for lines in answers.values():
         for line in lines:
-            expected = (line.get("row") or {}).get("answer")
-            problem = {"index": line.get("prompt_index"), "prompt": line.get("prompt", ""), "expected": expected}
+            problem = {name: line.get(name) for name in ("prompt_index", "expected")} | {
+                "prompt": line.get("prompt") or ""
+            }
             problems.setdefault(_problem(line), problem)
             measures |= dict.fromkeys(line.get("scores") or {})
     place = {key: number for number, key in enumerate(problems)}
@@ -110,7 +111,7 @@ def pages_of(answers: Mapping[str, Sequence[Line]]) -> dict[str, Any] | None:
 
 def _problem(line: Line) -> tuple[int, str]:
     """Return what one problem is known by, however it was asked: place in the data, and the expected answer."""
-    return int(line.get("prompt_index") or 0), str((line.get("row") or {}).get("answer", line.get("prompt", "")))
+    return int(line.get("prompt_index") or 0), str(line.get("expected"))
 
 
 def _evaluation(name: str, lines: Sequence[Line]) -> Evaluation:
@@ -122,8 +123,7 @@ def _evaluation(name: str, lines: Sequence[Line]) -> Evaluation:
     completions = [_completion(line) for group in whole for line in group]
     measures = dict.fromkeys(measure for line in lines for measure in line.get("scores") or {})
     scores = {
-        measure: torch.tensor([[_score(line, measure) for line in group] for group in whole], dtype=torch.float64)
-        for measure in measures
+        measure: torch.tensor([[_score(line, measure) for line in group] for group in whole]) for measure in measures
     }
     return Evaluation(name, Completions(completions, size), scores)
 
@@ -131,7 +131,8 @@ def _evaluation(name: str, lines: Sequence[Line]) -> Evaluation:
 def _completion(line: Line) -> Completion:
     # Its ids were not written down: as many as there were, which nobody decodes.
     ids = [0] * int(line.get("tokens") or 0)
-    prompt = Prompt([], line.get("prompt") or "", line.get("row") or {}, int(line.get("prompt_index") or 0))
+    row = {"answer": line.get("expected")}
+    prompt = Prompt([], line.get("prompt") or "", row, int(line.get("prompt_index") or 0))
     return Completion(prompt, ids, line.get("completion") or "", line.get("stop_reason") or "stop")
 
 
@@ -142,10 +143,8 @@ def _score(line: Line, measure: str) -> float:
 
 def _by_problem(evaluation: Evaluation, measure: str) -> dict[tuple[int, str], Tensor]:
     means = evaluation.scores[measure].nanmean(1)
-    keys = [
-        (group[0].prompt.index, str(group[0].prompt.row.get("answer", group[0].prompt.text)))
-        for group in evaluation.completions.groups()
-    ]
+    firsts = [group[0].prompt for group in evaluation.completions.groups()]
+    keys = [(prompt.index, str(prompt.row["answer"])) for prompt in firsts]
     return {key: mean for key, mean in zip(keys, means, strict=True) if not mean.isnan()}
 
 

@@ -129,7 +129,7 @@ def _rollout(given: Mapping[str, Any]) -> Iterator[str]:
     )
     parts, passes = given.get("minibatches_per_rollout", 1), given.get("passes_per_rollout", 1)
     if parts > 1 or passes > 1:
-        yield f"It is learned from in {parts} minibatches, {passes} times over."
+        yield f"It is learned from in {parts} minibatches{f', {passes} times over' * (passes > 1)}."
 
 
 def _learning(given: Mapping[str, Any]) -> Iterator[str]:

@@ -64,7 +64,7 @@ def answer(name: str, place: int, right: bool, try_: int = 0, text: str | None =
         "name": name,
         "prompt_index": place,
         "prompt": f"user: what is {place}?\nassistant:",
-        "row": {"answer": str(place)},
+        "expected": str(place),
         "completion": f"{said} #{try_}" if try_ else said,
         "tokens": 5 + try_,
         "stop_reason": "stop",

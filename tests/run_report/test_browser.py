@@ -38,7 +38,8 @@ def browser() -> Iterator[Any]:
     # Open as offline as can be: not even a mistake of the page would get an answer.
     driver.execute_cdp_cmd("Network.enable", {})
     driver.execute_cdp_cmd(
-        "Network.emulateNetworkConditions", {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+        "Network.emulateNetworkConditions",
+        {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0},
     )
     yield driver
     driver.quit()
@@ -67,7 +68,8 @@ def run(browser: Any, script: str, *arguments: Any) -> Any:
 def rows(browser: Any, host: str = "completions-table") -> list[list[str]]:
     found: list[list[str]] = run(
         browser,
-        "return [...document.querySelectorAll(`#${arguments[0]} tbody tr`)].map(row => [...row.cells].map(cell => cell.textContent))",
+        "const rows = [...document.querySelectorAll(`#${arguments[0]} tbody tr`)];"
+        "return rows.map(row => [...row.cells].map(cell => cell.textContent))",
         host,
     )
     return found
@@ -93,7 +95,9 @@ def test_nothing_is_amiss_in_any_window(browser: Any, small: Path, width: int, t
     # The page does not scroll sideways; what is too wide scrolls by itself.
     assert run(browser, "return document.documentElement.scrollWidth") <= width
     assert run(browser, "return document.documentElement.dataset.theme") == theme
-    drawn = "return [...document.querySelectorAll('#charts canvas')].filter(c => c.width > 100 && c.height > 100).length"
+    drawn = (
+        "return [...document.querySelectorAll('#charts canvas')].filter(c => c.width > 100 && c.height > 100).length"
+    )
     assert run(browser, drawn) == run(browser, "return reportData().charts.length") > 8
 
 
@@ -146,7 +150,9 @@ def test_completions_filter_and_turn_pages(browser: Any, small: Path) -> None:
     look(browser, small)
     type_into(browser, "completions-table", "search", "number 123:")
     assert [row[3].startswith("number 123:") for row in rows(browser)] == [True]
-    assert "1 of 256 completions" in run(browser, "return document.querySelector('#completions-table .count').textContent")
+    assert "1 of 256 completions" in run(
+        browser, "return document.querySelector('#completions-table .count').textContent"
+    )
     type_into(browser, "completions-table", "search", "")
     type_into(browser, "completions-table", "kind", "stop:length", "change")
     assert len(rows(browser)) == len(range(7, 256, 50))
@@ -163,7 +169,9 @@ def test_what_a_policy_said_is_seen_and_never_run(browser: Any, small: Path) -> 
     look(browser, small)
     for number in range(len(HOSTILE)):
         run(browser, f"document.querySelector('#completions-table tr.row[data-number=\"{number}\"]').click()")
-    shown = run(browser, "return [...document.querySelectorAll('#completions-table tr.detail')].map(row => row.textContent)")
+    shown = run(
+        browser, "return [...document.querySelectorAll('#completions-table tr.detail')].map(row => row.textContent)"
+    )
     assert len(shown) == len(HOSTILE)
     assert all(text in said for text, said in zip(HOSTILE[:4], shown[:4], strict=True))
     assert "right to left U+202EgnorwU+202C and U+2066isolatedU+2069" in shown[4]
@@ -173,7 +181,10 @@ def test_what_a_policy_said_is_seen_and_never_run(browser: Any, small: Path) -> 
     assert "(empty)" in shown[8]
     type_into(browser, "flips", "kind", "all", "change")
     assert HOSTILE[0] in run(browser, "return document.getElementById('flips').textContent")
-    assert run(browser, "return [window.planted ?? null, document.querySelectorAll('main img, main svg').length]") == [None, 0]
+    assert run(browser, "return [window.planted ?? null, document.querySelectorAll('main img, main svg').length]") == [
+        None,
+        0,
+    ]
     assert browser.get_log("browser") == []
 
 
@@ -198,8 +209,8 @@ def test_flipped_problems_stand_side_by_side(browser: Any, tmp_path: Path) -> No
     sides = run(browser, "return [...document.querySelectorAll('#flips .sides > div')].map(side => side.textContent)")
     assert "base says 21" in "".join(sides[0::2])
     assert "+ GRPO says 20" in "".join(sides[1::2])
-    lefts = run(browser, "return [...document.querySelectorAll('#flips .sides > div')].slice(0, 2).map(side => side.getBoundingClientRect().top)")
-    assert lefts[0] == lefts[1]
+    tops = "return [...document.querySelectorAll('#flips .sides > div')].map(side => side.getBoundingClientRect().top)"
+    assert run(browser, tops)[0] == run(browser, tops)[1]
 
 
 def test_episodes_open_turn_by_turn(browser: Any, tmp_path: Path) -> None:
@@ -207,7 +218,7 @@ def test_episodes_open_turn_by_turn(browser: Any, tmp_path: Path) -> None:
     run(browser, "document.querySelector('#completions-table tr.row').click()")
     turns = run(browser, "return [...document.querySelectorAll('tr.detail .turn')].map(turn => turn.textContent)")
     assert turns[0].startswith("policy · paid 0.5look(f) 0")
-    assert "calls look({\"key\":\"f\"}) unknown" in turns[0]
+    assert 'calls look({"key":"f"}) unknown' in turns[0]
     assert "It U+202Eleads to 7" in turns[1]
 
 
@@ -257,7 +268,8 @@ def test_ten_thousand_completions_open_and_filter_without_lag(browser: Any, tmp_
     timed = (
         "const field = document.querySelector('#completions-table [data-part=search]'), times = [];"
         "for (const words of ['number', 'number 77', 'seven plus', 'no such words', 'e', '']) {"
-        "const start = performance.now(); field.value = words; field.dispatchEvent(new Event('input', { bubbles: true }));"
+        "const start = performance.now(); field.value = words;"
+        "field.dispatchEvent(new Event('input', { bubbles: true }));"
         "document.body.offsetHeight; times.push(performance.now() - start); } return times"
     )
     times = run(browser, timed)

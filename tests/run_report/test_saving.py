@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from rlframework.cli.report import main
 from rlframework.run_report import save_run_report
 from tests.run_report.made_runs import HOSTILE, made_run
 
@@ -142,12 +141,12 @@ def test_episodes_are_there_turn_by_turn(tmp_path: Path) -> None:
     assert page.data["completions"]["tokens"][20] == 7
 
 
-def test_several_runs_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_several_runs_are_compared(tmp_path: Path) -> None:
     one, two = (made_run(tmp_path / name, learning_rate=rate) for name, rate in (("one", 1e-3), ("two", 2e-3)))
     output = tmp_path / "both.html"
-    assert main([str(one), str(two), "--output", str(output)]) == 0
-    assert capsys.readouterr().out.strip() == str(output)
-    page = Page(output.read_text())
+    with pytest.raises(ValueError, match="say output="):
+        save_run_report([one, two])
+    page = Page(save_run_report([one, two], output).read_text())
     words = " ".join(page.text.split())
     assert "2 runs compared" in words
     assert "algorithm.learning_rate 0.001 0.002" in words
@@ -157,20 +156,3 @@ def test_several_runs_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture
     charts = {chart["title"]: chart for chart in page.data["charts"]}
     assert [line["name"].rpartition("/")[2] for line in charts["reward: total"]["lines"]] == ["one", "two"]
     assert page.data["heldout"]["rows"][-1]["name"].endswith("two: + GRPO")
-
-
-def test_the_command_writes_into_the_newest_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = made_run(tmp_path / "mine" / "version_0")
-    assert main([str(tmp_path / "mine")]) == 0
-    assert Path(capsys.readouterr().out.strip()) == folder / "report.html"
-
-
-def test_what_cannot_be_compared_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = str(made_run(tmp_path / "run"))
-    with pytest.raises(SystemExit) as end:
-        main([folder, folder])
-    assert end.value.code == 2
-    assert "is given twice" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        main([str(tmp_path / "nothing")])
-    assert "nothing" in capsys.readouterr().err
