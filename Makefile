@@ -12,8 +12,7 @@ SOURCES := $(wildcard rlframework recipes tests benchmarks)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help .venv demo demo-real demo-tools test test-long test-floors test-newest test-real test-unsloth test-vllm test-loggers tables tree lint format bench bench-quick bench-step bench-plots bench-ahead bench-overhead dist clean
-.PHONY: help .venv demo demo-real demo-tools test test-long test-floors test-newest test-real test-unsloth test-vllm test-loggers test-browser tables tree lint format bench bench-quick bench-step bench-plots bench-ahead bench-overhead clean
+.PHONY: help .venv demo demo-real demo-tools test test-long test-floors test-newest test-real test-unsloth test-vllm test-loggers tables tree lint format bench bench-quick bench-step bench-plots bench-ahead bench-overhead dist test-browser clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -133,6 +132,8 @@ dist .venv-dist/.installed: BIN := .venv-dist/bin
 .venv-dist/.installed: Makefile
 	$(PYTHON) -m venv .venv-dist
 	$(PIP) 'build>=1.2' 'twine>=6.1' 'check-wheel-contents>=0.6' 'mypy>=1.13' 'pytest>=9.1'
+	@touch $@
+
 test-browser .venv-browser/.installed: BIN := .venv-browser/bin
 
 # axe-core checks accessibility; it is no part of this project.
@@ -170,6 +171,5 @@ test-loggers .venv-loggers/.installed: BIN := .venv-loggers/bin
 	@touch $@
 
 clean: ## Remove the environment, the caches and the build; runs/ stays
-	rm -rf .venv .venv-floors .venv-newest .venv-unsloth .venv-vllm .venv-loggers .venv-dist .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml build dist *.egg-info
-	rm -rf .venv .venv-floors .venv-newest .venv-unsloth .venv-vllm .venv-loggers .venv-browser .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml build dist *.egg-info
+	rm -rf .venv .venv-floors .venv-newest .venv-unsloth .venv-vllm .venv-loggers .venv-dist .venv-browser .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml build dist *.egg-info
 	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +
