@@ -110,9 +110,9 @@ ELSEWHERE = {
     ("", "unsloth/test_behaviour.py"): "unsloth_cli",
 }
 # Tests of no file in particular, by folder: whole folders first.
-FOLDERS = ("benchmarks", "distributed", "real", "trl", "unsloth")
+FOLDERS = ("benchmarks", "dist", "distributed", "real", "trl", "unsloth")
 OTHERS = {
-    "": "docs import_order lazy mirror public_names qwen3_math recipes rooms scale_recipes versions",
+    "": "docs import_order lazy mirror public_names qwen3_math recipes release rooms scale_recipes versions",
     "data": "openings",
     "loop": "ahead_ends ahead_killed flags golds killed lightning observations old_logprobs precision resume"
     " sampler_ratio",

@@ -39,9 +39,9 @@ def print_rescoring(found: Rescoring, paid_above: float = 0.0, examples: int = 3
     ranks = [f"{name} {_rank(found.correlation(name == 'advantages'))}" for name in ("rewards", "advantages")]
     out.print(f"rank correlation of before and now: {', '.join(ranks)}")
     if found.failures:
-        row, reason = found.failures[0]
+        place, reason = found.failures[0]
         out.print(
-            f"{len(found.failures):,} checks failed; the first, of completion {row}: {visible(reason)}",
+            f"{len(found.failures):,} checks failed; the first, of completion {place}: {visible(reason)}",
             style="red",
             markup=False,
         )

@@ -35,7 +35,7 @@ def parts(folder: Path, devices: int) -> tuple[pl.Trainer, GRPO, PromptDataModul
         accumulate_grad_batches=2,
         log_every_n_steps=1,
         logger=AppendingCSVLogger(folder, "mine", version=0),
-        callbacks=[RolloutWriter(), ModelCheckpoint(every_n_train_steps=4, save_top_k=-1)],
+        callbacks=[RolloutWriter(), ModelCheckpoint(every_n_train_steps=2, save_top_k=-1)],
         enable_progress_bar=False,
         enable_model_summary=False,
     )

@@ -172,6 +172,8 @@ def test_terms_of_tokens_add_up_to_the_loss(
         for s, w, f in zip(*(row.terms[name] for name in ("surrogate", "weight", "factor")), strict=True)
     )
     assert product == pytest.approx(found.figures["surrogate"].now, abs=1e-6)
+    assert "step=9.ckpt" in found.weights  # from inside the rollout: the tensors are there, and no text
+    assert found.remarks[0].startswith("in the log and not computed again, as they are of a rollout that began before")
     assert {0.0, 1.0} == {factor for row in found.completions for factor in row.terms["factor"]}
     kl = [value for row in found.completions for value in row.terms["kl"]]
     assert sum(kl) / len(kl) == pytest.approx(found.figures["kl"].now, abs=1e-6)
