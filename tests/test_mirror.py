@@ -110,6 +110,7 @@ ELSEWHERE = {
 # Tests of no file in particular, by folder: whole folders first.
 FOLDERS = ("benchmarks", "distributed", "real", "trl", "unsloth")
 OTHERS = {
+    "run_report": "browser",
     "": "docs import_order lazy mirror public_names qwen3_math recipes rooms scale_recipes versions",
     "data": "openings",
     "loop": "ahead_ends ahead_killed flags golds killed lightning observations old_logprobs precision resume"

@@ -32,9 +32,9 @@ class RunWriter(Checked, pl.Callback):
     """Writes ``run.json``, the settings of a run, and ``events.jsonl``, a JSON line for each thing that happened.
 
     ``run.json`` has the algorithm with its policy, sampler and rewards and the data, each in the words of YAML files,
-    the number of held-out problems, the Trainer's numbers, the command, versions, the commit of the working folder, and the machine. A resumed run
-    replaces it. An event has its ``time`` (seconds since 1970), the optimizer ``step`` at which it happened, the
-    ``source`` and a ``message``; its ``kind`` is one of
+    the number of held-out problems, the Trainer's numbers, the command, versions, the commit of the working folder, and
+    the machine. A resumed run replaces it. An event has its ``time`` (seconds since 1970), the optimizer ``step`` at
+    which it happened, the ``source`` and a ``message``; its ``kind`` is one of
 
     - ``start``, or ``resume`` with the checkpoint;
     - ``warning``, of any library, and ``sentinel``, of a `Sentinel`; the source is the warning's class, or the
