@@ -116,6 +116,7 @@ FOLDERS = ("benchmarks", "dist", "distributed", "real", "trl", "unsloth")
 OTHERS = {
     "": "docs import_order lazy mirror public_names qwen3_math recipes release rooms scale_recipes troubleshooting"
     " versions",
+    "run_report": "browser",
     "data": "openings",
     "loop": "ahead_ends ahead_killed flags golds killed lightning observations old_logprobs precision resume"
     " sampler_ratio",
