@@ -230,8 +230,9 @@ class RolloutAlgorithm(Algorithm):
         self.zero_grad(set_to_none=True)
         if self._plan is None:
             self._tell("on_rollout_start", prompts)
-            completions = self._sampled(prompts, step)
+            sampled = self._sampled(prompts, step)
             with self.together():
+                completions = self._in_order(sampled, prompts)
                 scores = self.reward.evaluate(completions)
         else:
             completions, scores = self._plan.wait(step)
@@ -316,7 +317,7 @@ class RolloutAlgorithm(Algorithm):
     def _make(self, version: Version, prompts: list[Prompt], step: int, before: Future[Made] | None) -> Made:
         """Sample and judge a rollout ahead, in a thread beside the one that learns."""
         with alone(), torch.no_grad():
-            completions = self._in_order(self.sampler.sample(version, prompts, step=step))
+            completions = self._in_order(self.sampler.sample(version, prompts, step=step), prompts)
             if before is not None:
                 wait([before])  # Rewards see rollouts one at a time and in their order.
             with _JUDGING:
@@ -328,15 +329,14 @@ class RolloutAlgorithm(Algorithm):
                 getattr(callback, moment)(self.trainer, self, *arguments)
 
     def _sampled(self, prompts: list[Prompt], step: int) -> Completions:
-        """Return completions of the policy's present weights, in the order of the minibatches."""
+        """Return completions of the policy's present weights, as the sampler gives them."""
         reporting = self.sampler.reporting(partial(self._tell, "on_rollout_progress"))
         with self._while_sampling(self.sampler), self.inference(), reporting:
-            completions = self.sampler.sample(self.policy, prompts, step=step)
-        return self._in_order(completions)
+            return self.sampler.sample(self.policy, prompts, step=step)
 
-    def _in_order(self, completions: Completions) -> Completions:
+    def _in_order(self, completions: Completions, prompts: list[Prompt]) -> Completions:
         """Return completions as the sampler gave them, checked, in the order of the minibatches."""
-        self.watch.completions(self.sampler, completions)
+        self.watch.completions(self.sampler, completions, len(prompts))
         order, size = torch.as_tensor(self.minibatch_order(completions)), completions.group_size
         whole = order.shape == (len(completions),) and torch.equal(order.sort().values, torch.arange(len(completions)))
         if not whole or (order.view(-1, size) // size).diff(dim=1).any():
