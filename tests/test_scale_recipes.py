@@ -101,6 +101,9 @@ def check_fit(words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> dict[
     config = fitted(words, capsys)
     assert (config["trainer"]["num_nodes"], int(config["trainer"]["devices"])) == (2, 8)
     assert config["model"]["init_args"]["sampler"]["init_args"]["servers"] == "fleet.txt"
+    # What a run leaves beside its logs starts it again.
+    Path("saved.yaml").write_text(yaml.safe_dump(config))
+    assert fitted(["fit", "--config", "saved.yaml"], capsys) == config
     return config
 
 
