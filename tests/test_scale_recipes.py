@@ -41,8 +41,8 @@ def place(tmp_path: Path) -> Iterator[Path]:
         program.parent.mkdir(exist_ok=True)
         program.write_text(CALLED)
         program.chmod(0o755)
-    settings = {"servers": "fleet.txt", "group_size": 4, "max_tokens": 6}
-    small_recipe(tmp_path, sampler={"class_path": "rlframework.VLLMSampler", "init_args": settings})
+    [block] = re.findall(r"```yaml\n(.*?)```", (SCALE / "README.md").read_text(), re.DOTALL)
+    small_recipe(tmp_path, **yaml.safe_load(block))
     yield tmp_path
     # A job of Slurm ends with all that it started.
     for called in tmp_path.glob("called*/[0-9]*"):

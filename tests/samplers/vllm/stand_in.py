@@ -9,6 +9,7 @@ import argparse
 import shlex
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from tests.samplers.vllm.replay import Answer, Replay
 
 ROOT = Path(__file__).parents[3]
 BASE = "tiny"
+# Of a completion, where it is a process of its own.
+SECONDS = 0.3
 
 
 class StandIn(Replay):
@@ -121,5 +124,13 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int)
     parser.add_argument("--host")
     given, _ = parser.parse_known_args()
-    StandIn(given.model, given.port, given.host).start()
+    server = StandIn(given.model, given.port, given.host)
+
+    def told(path: str, body: dict[str, Any]) -> None:
+        """Say what comes in, and answer no faster than a device would."""
+        print(f"asked {path} n={body.get('n')}", flush=True)
+        time.sleep(SECONDS if path == "/v1/completions" else 0.0)
+
+    server.before = told
+    server.start()
     threading.Event().wait()
