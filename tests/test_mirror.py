@@ -126,7 +126,7 @@ OTHERS = {
     "rewards/code": "attacks forgery",
     "rewards/math": "hard_pairs labelled",
     "samplers": "episode_threads",
-    "samplers/vllm": "failures held ranks real_model server tied versions",
+    "samplers/vllm": "changing_fleet failures held over_http ranks real_model server tied versions",
     "testing/algorithms": "planted_faults sound_designs",
     "testing/rewards": "sound_designs",
 }
