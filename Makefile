@@ -50,7 +50,7 @@ test-vllm: .venv/.installed .venv-vllm/.installed ## Run the tests with a real v
 test-loggers: .venv-loggers/.installed ## Run the tests against TensorBoard, W&B and MLflow, offline, in .venv-loggers
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "" tests/callbacks/test_loggers.py $(ARGS)
 
-test-browser: .venv-browser/.installed ## Open reports in headless Chromium (apt-get install chromium chromium-driver npm), in .venv-browser
+test-browser: .venv/.installed .venv/.installed-browser ## Open reports in headless Chromium (apt-get install chromium chromium-driver npm)
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser -rs tests/run_report $(ARGS)
 
 tables: .venv/.installed ## Measure anew and write the tables of docs/algorithms/index.md, architectures.md, many_ranks.md and lightning.md
@@ -100,6 +100,12 @@ bench-overhead: .venv/.installed ## Time what Lightning and the framework add to
 	$(PIP) --editable '.[quantized]'
 	@touch $@
 
+# axe-core checks accessibility.
+.venv/.installed-browser: .venv/.installed
+	$(PIP) 'selenium>=4.20,<5'
+	npm install --silent --no-save --prefix .venv axe-core@4
+	@touch $@
+
 .venv/.installed-lint: .venv/.installed
 	$(PIP) --editable '.[lint]'
 	@touch $@
@@ -115,15 +121,6 @@ test-newest .venv-newest/.installed: BIN := .venv-newest/bin
 	$(PIP) uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --upgrade --resolution $(RESOLUTION) --editable '.[test,quantized,tensorboard]'
 	$(BIN)/uv pip check --quiet --python $(BIN)/python
-	@touch $@
-
-test-browser .venv-browser/.installed: BIN := .venv-browser/bin
-
-# axe-core checks accessibility; it is no part of this project.
-.venv-browser/.installed: pyproject.toml
-	$(PYTHON) -m venv .venv-browser
-	$(PIP) torch==$(TORCH) --editable '.[test]' selenium
-	npm install --silent --no-save --prefix .venv-browser axe-core@4
 	@touch $@
 
 test-unsloth .venv-unsloth/.installed: BIN := .venv-unsloth/bin
@@ -154,5 +151,5 @@ test-loggers .venv-loggers/.installed: BIN := .venv-loggers/bin
 	@touch $@
 
 clean: ## Remove the environment, the caches and the build; runs/ stays
-	rm -rf .venv .venv-floors .venv-newest .venv-unsloth .venv-vllm .venv-loggers .venv-browser .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml build dist *.egg-info
+	rm -rf .venv .venv-floors .venv-newest .venv-unsloth .venv-vllm .venv-loggers .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml build dist *.egg-info
 	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +
