@@ -50,7 +50,7 @@ test-vllm: .venv/.installed .venv-vllm/.installed ## Run the tests with a real v
 test-loggers: .venv-loggers/.installed ## Run the tests against TensorBoard, W&B and MLflow, offline, in .venv-loggers
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "" tests/callbacks/test_loggers.py $(ARGS)
 
-test-browser: .venv-browser/.installed ## Open reports in headless Chromium (apt-get install chromium chromium-driver npm), in .venv-browser
+test-browser: .venv/.installed .venv/.installed-browser ## Open reports in headless Chromium (apt-get install chromium chromium-driver npm)
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser -rs tests/run_report $(ARGS)
 
 tables: .venv/.installed ## Measure anew and write the tables of docs/algorithms/index.md, architectures.md, many_ranks.md and lightning.md
@@ -109,6 +109,12 @@ dist: .venv-dist/.installed ## Build wheel and sdist, check them, and try them i
 	$(PIP) --editable '.[quantized]'
 	@touch $@
 
+# axe-core checks accessibility.
+.venv/.installed-browser: .venv/.installed
+	$(PIP) 'selenium>=4.20,<5'
+	npm install --silent --no-save --prefix .venv axe-core@4
+	@touch $@
+
 .venv/.installed-lint: .venv/.installed
 	$(PIP) --editable '.[lint]'
 	@touch $@
@@ -132,15 +138,6 @@ dist .venv-dist/.installed: BIN := .venv-dist/bin
 .venv-dist/.installed: Makefile
 	$(PYTHON) -m venv .venv-dist
 	$(PIP) 'build>=1.2' 'twine>=6.1' 'check-wheel-contents>=0.6' 'mypy>=1.13' 'pytest>=9.1'
-	@touch $@
-
-test-browser .venv-browser/.installed: BIN := .venv-browser/bin
-
-# axe-core checks accessibility; it is no part of this project.
-.venv-browser/.installed: pyproject.toml
-	$(PYTHON) -m venv .venv-browser
-	$(PIP) torch==$(TORCH) --editable '.[test]' selenium
-	npm install --silent --no-save --prefix .venv-browser axe-core@4
 	@touch $@
 
 test-unsloth .venv-unsloth/.installed: BIN := .venv-unsloth/bin
@@ -171,5 +168,5 @@ test-loggers .venv-loggers/.installed: BIN := .venv-loggers/bin
 	@touch $@
 
 clean: ## Remove the environment, the caches and the build; runs/ stays
-	rm -rf .venv .venv-floors .venv-newest .venv-unsloth .venv-vllm .venv-loggers .venv-dist .venv-browser .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml build dist *.egg-info
+	rm -rf .venv .venv-floors .venv-newest .venv-unsloth .venv-vllm .venv-loggers .venv-dist .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml build dist *.egg-info
 	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +
