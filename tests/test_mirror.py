@@ -19,6 +19,8 @@ ELSEWHERE = {
     ("environments", "environments/test_hermes_calls.py"): "calls json_calls",
     ("environments", "samplers/test_episodes.py"): "base glue",
     ("export", "export/test_write.py"): "check read",
+    ("from_trl", "from_trl/test_conversion.py"): "algorithm",
+    ("from_trl", "from_trl/test_script.py"): "found",
     ("functional", "loop/test_memory.py"): "memory",
     ("functional", "cli/test_plan.py"): "step_seconds",
     ("report", "cli/test_plan.py"): "plan plan_table",
@@ -112,7 +114,9 @@ ELSEWHERE = {
 # Tests of no file in particular, by folder: whole folders first.
 FOLDERS = ("benchmarks", "dist", "distributed", "real", "trl", "unsloth")
 OTHERS = {
-    "": "docs import_order lazy mirror public_names qwen3_math recipes release rooms scale_recipes versions",
+    "": "docs import_order lazy mirror public_names qwen3_math recipes release rooms scale_recipes troubleshooting"
+    " versions",
+    "run_report": "browser",
     "data": "openings",
     "loop": "ahead_ends ahead_killed flags golds killed lightning observations old_logprobs precision resume"
     " sampler_ratio",

@@ -491,7 +491,8 @@ class _Conversion:
             )
         if self.run.lora is not None and self.run.lora["init_args"].get("lora_dropout"):
             self.different.append(
-                "lora_dropout: TRL samples and scores with dropout on; here it acts in the training pass alone. Set it to 0"
+                "lora_dropout: TRL samples and scores with dropout on; here it acts in the training pass alone. "
+                "Set it to 0"
             )
         if self.get("entropy_coef") or self.get("use_adaptive_entropy"):
             self.different.append("the entropy bonus is a mean over the step's tokens; TRL's is one of micro-batches")
