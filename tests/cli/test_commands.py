@@ -42,6 +42,8 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["export", "--help"], ["--measured"], 0),
         (["report", "--help"], ["--output", "comparison.html"], 0),
         (["check", "--help"], ["--only"], 0),
+        (["replay", "--help"], ["--nearest", "The exit status is 1 if"], 0),
+        (["rescore", "--help"], ["--paid-above", "The exit status is 1 if"], 0),
         (["eval", "--help"], ["--group-size", "The exit status is 1 if"], 0),
         (["probe", "--help"], ["--prompts", "--trainer.precision"], 0),
         (["fit", "--help"], ["--model.reward", "--trainer.max_steps", "--help-all"], 0),
