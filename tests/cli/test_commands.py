@@ -41,6 +41,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["reward-report", "--help"], ["--max-false-refusals", "The exit status is 1 if"], 0),
         (["export", "--help"], ["--measured"], 0),
         (["check", "--help"], ["--only"], 0),
+        (["watch", "--help"], ["--once", "The exit status is 1 if"], 0),
         (["eval", "--help"], ["--group-size", "The exit status is 1 if"], 0),
         (["probe", "--help"], ["--prompts", "--trainer.precision"], 0),
         (["fit", "--help"], ["--model.reward", "--trainer.max_steps", "--help-all"], 0),
