@@ -44,6 +44,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["check", "--help"], ["--only"], 0),
         (["replay", "--help"], ["--nearest", "The exit status is 1 if"], 0),
         (["rescore", "--help"], ["--paid-above", "The exit status is 1 if"], 0),
+        (["watch", "--help"], ["--once", "The exit status is 1 if"], 0),
         (["eval", "--help"], ["--group-size", "The exit status is 1 if"], 0),
         (["probe", "--help"], ["--prompts", "--trainer.precision"], 0),
         (["fit", "--help"], ["--model.reward", "--trainer.max_steps", "--help-all"], 0),
