@@ -19,7 +19,7 @@ import transformers
 from peft import LoraConfig
 
 from rlframework import GRPO, SFT, CausalLMPolicy, DemonstrationDataModule, PromptDataModule, rewards
-from rlframework.callbacks import ProgressBar, RolloutWriter, SampleLogger, SavePolicy, Sentinels
+from rlframework.callbacks import ProgressBar, RolloutWriter, RunWriter, SampleLogger, SavePolicy, Sentinels
 from rlframework.environments import Toolbox
 from rlframework.loggers import AppendingCSVLogger
 from rlframework.policies import fastest_precision
@@ -71,7 +71,7 @@ def main(options: Namespace) -> None:
     comparison.print()
 
     grpo = GRPO(policy, RIGHT, sampler, learning_rate=options.rate, warmup_steps=2, seed=seed, **SETTINGS)
-    callbacks = [ProgressBar(), RolloutWriter(), SampleLogger(), Sentinels(), SavePolicy(run / "policy")]
+    callbacks = [RunWriter(), ProgressBar(), RolloutWriter(), SampleLogger(), Sentinels(), SavePolicy(run / "policy")]
     everywhere |= {"accumulate_grad_batches": PARTS, "limit_val_batches": 0, "callbacks": callbacks}
     trainer = pl.Trainer(max_steps=steps, logger=logger, **everywhere)  # an ordinary one, and it moves to GPUs
     started = time.perf_counter()

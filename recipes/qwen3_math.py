@@ -18,7 +18,16 @@ import torch
 from peft import LoraConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
 
-from rlframework import GRPO, SFT, CausalLMPolicy, GroupSampler, RolloutWriter, SampleLogger, SharedPrefixSampler
+from rlframework import (
+    GRPO,
+    SFT,
+    CausalLMPolicy,
+    GroupSampler,
+    RolloutWriter,
+    RunWriter,
+    SampleLogger,
+    SharedPrefixSampler,
+)
 from rlframework.data import OpenR1Demonstrations, OpenR1Math
 from rlframework.loggers import AppendingCSVLogger
 from rlframework.report import Comparison
@@ -66,7 +75,7 @@ def main(policy: CausalLMPolicy, sampler: GroupSampler, data: str, sizes: Sizes,
     best = ModelCheckpoint(run, "best", "val/accuracy", mode="max")
     last = ModelCheckpoint(run, "last", enable_version_counter=False)
     logger = AppendingCSVLogger(run.parent, "", run.name)
-    math_trainer(logger, sizes.steps, sizes.minibatches, best, last, RolloutWriter(), SampleLogger()).fit(
+    math_trainer(logger, sizes.steps, sizes.minibatches, best, last, RunWriter(), RolloutWriter(), SampleLogger()).fit(
         grpo, problems
     )
     comparison.add("+ GRPO", policy)

@@ -96,6 +96,7 @@ ELSEWHERE = {
     ("utilities", "distributed/test_distributed.py"): "distributed",
     ("utilities", "policies/test_fingerprint.py"): "digest",
     ("utilities", "report/probing/test_measure.py"): "peak_memory",
+    ("utilities", "report/test_comparison.py"): "versions",
     ("utilities", "test_recipes.py"): "paths",
     ("utilities", "utilities/test_arguments.py"): "other_names ways_out",
     ("utilities", "data/test_openings.py"): "thinking_tags",
