@@ -3,15 +3,15 @@
     .venv/bin/python benchmarks/rft_or_sft.py                           # draw the stored figures again
     .venv/bin/python benchmarks/rft_or_sft.py runs/rft_vs_sft.jsonl     # store those of the recipe, and draw them
 
-Shares are means over the seeds. Their intervals, and those of the differences, are over the held-out problems, which are
-the same for all seeds; between seeds lie other bases and other labelled problems as well.
+Shares are means over the seeds. Intervals, also those of the differences, are over the held-out problems, which are the
+same for all seeds; between the seeds lie other bases and other labelled problems as well, which they do not cover.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations, groupby
 from pathlib import Path
 from statistics import fmean
@@ -20,14 +20,14 @@ from typing import Any
 import matplotlib
 import torch
 from matplotlib import pyplot
-from matplotlib.patches import FancyBboxPatch
 
 from rlframework.functional.confidence import grouped_interval, paired_bootstrap
 from table import facts
 
 ROOT = Path(__file__).parents[1]
 RESULTS, IMAGES = ROOT / "benchmarks" / "results" / "rft_vs_sft.json", ROOT / "docs" / "images"
-BUDGETS = (20_000, 50_000, 200_000)
+TUNING = 10  # the seed on which the recipe chooses
+BUDGETS = (10_000, 30_000, 100_000)
 COLOURS = {
     "SFT on answers": "#8a93a3",
     "SFT on workings": "#e08a1e",
@@ -35,13 +35,24 @@ COLOURS = {
     "SFT on workings, then GRPO": "#7b3fb5",
     "GRPO without labels": "#2a9d6f",
 }
+STARTS, WAYS = ["primed", "base"], [*COLOURS]
 
 
-def summary(lines: list[dict[str, Any]], tuning: int) -> dict[str, Any]:
-    """Return the figures of each start, way and number of labels, and the differences between the ways."""
-    judged = [line for line in lines if line["seed"] != tuning]
+def summary(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the figures of each start, way and number of labels, the differences between the ways, and the choices."""
+    judged = [line for line in lines if line["seed"] != TUNING]
     rows = [row_of(list(runs)) for _, runs in groupby(sorted(judged, key=_place), key=_place)]
-    return {**facts(), "heldout": len(judged[0]["right"]), "rows": rows, "differences": list(_differences(judged))}
+    choices = [
+        {**{name: line[name] for name in ("start", "way", "labels", "phases")}, **_at_best(line)}
+        for line in lines
+        if line["seed"] == TUNING
+    ]
+    heldout = len(judged[0]["right"])
+    return {**facts(), "heldout": heldout, "rows": rows, "differences": list(differences(judged)), "choices": choices}
+
+
+def _at_best(line: dict[str, Any]) -> dict[str, Any]:
+    return {"step": line["spent"][line["best"]][0], "validation": line["validation"][line["best"]]}
 
 
 def _place(line: dict[str, Any]) -> tuple[str, int, str]:
@@ -77,20 +88,72 @@ def within(run: dict[str, Any], budget: int) -> float:
     return run["heldout"][max(affordable, key=run["validation"].__getitem__)]
 
 
-def _differences(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    by_start = groupby(sorted(lines, key=_place), key=lambda line: line["start"])
-    for start, runs in by_start:
+def differences(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield how much more the second way has right than the first, from the same start with the same labels or none."""
+    for start, runs in groupby(sorted(lines, key=_place), key=lambda line: line["start"]):
         right: dict[tuple[str, int], list[list[int]]] = {}
         for run in runs:
             right.setdefault((run["way"], run["labels"]), []).append(run["right"])
-        for (first, second) in combinations(right, 2):
+        for first, second in combinations(right, 2):
             if first[1] == second[1] or 0 in (first[1], second[1]):
-                means = [torch.tensor(right[which]).float().mean(0) for which in (first, second)]
-                found = paired_bootstrap(means[1] - means[0])
-                yield {
-                    "start": start, "first": first, "second": second,
-                    **{name: round(float(value), 4) for name, value in found._asdict().items()},
+                before, after = (torch.tensor(right[which]).float().mean(0) for which in (first, second))
+                found = {
+                    name: round(float(value), 4) for name, value in paired_bootstrap(after - before)._asdict().items()
                 }
+                yield {"start": start, "first": first, "second": second, **found}
+
+
+def tables(figures: dict[str, Any]) -> str:
+    """Return the figures as the tables of docs/rft_or_sft.md: each start's, then those within a budget, then pairs."""
+    rows = sorted(figures["rows"], key=lambda row: (STARTS.index(row["start"]), WAYS.index(row["way"]), row["labels"]))
+    spent = [[*_named(row), *_shares(row), *_costs(row)] for row in rows]
+    within = [[*_named(row), *(f"{share:.3f}" for share in row["within"].values())] for row in rows]
+    pairs = [
+        [pair["start"], *(f"{way}, {labels}" for way, labels in (pair["first"], pair["second"])), _interval(pair)]
+        for pair in figures["differences"]
+    ]
+    choices = [
+        [*_named(choice), choice["phases"], choice["step"], choice["validation"]] for choice in figures["choices"]
+    ]
+    costs = ("labelled problems", "at the last step", "steps", "thousand tokens", "seconds")
+    return "\n\n".join(
+        (
+            markdown(("start", "way", "labels", "held out, by seed", "mean", "95 % interval", *costs), spent),
+            markdown(("start", "way", "labels", *(f"{budget:,} tokens" for budget in BUDGETS)), within),
+            markdown(("start", "from", "to", "difference"), pairs),
+            markdown(("start", "way", "labels", "steps and rate", "best step", "validation"), choices),
+        )
+    )
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Return a table of Markdown."""
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in (head, ["---"] * len(head), *rows))
+
+
+def _named(row: dict[str, Any]) -> list[Any]:
+    return [row["start"], row["way"], row["labels"]]
+
+
+def _shares(row: dict[str, Any]) -> list[str]:
+    low, high = row["interval"]
+    seeds = " / ".join(f"{share:.3f}" for share in row["heldout"])
+    return [seeds, f"**{fmean(row['heldout']):.3f}**", f"{low:.3f} - {high:.3f}"]
+
+
+def _costs(row: dict[str, Any]) -> list[str]:
+    steps = " / ".join(map(str, row["step"]))
+    return [
+        f"{row['labelled']:.2f}",
+        f"{row['last']:.3f}",
+        steps,
+        f"{row['tokens'] / 1000:.0f}",
+        f"{row['seconds']:.1f}",
+    ]
+
+
+def _interval(pair: dict[str, Any]) -> str:
+    return f"{pair['mean']:+.3f} ({pair['low']:+.3f} to {pair['high']:+.3f})"
 
 
 def draw(figures: dict[str, Any], picture: Path) -> None:
@@ -115,7 +178,9 @@ def _against_labels(panel: Any, rows: list[dict[str, Any]]) -> None:
         mine = sorted((row for row in rows if row["way"] == way), key=lambda row: row["labels"])
         x = [places[row["labels"]] + 0.08 * (shift - 2) for row in mine]
         shares = [fmean(row["heldout"]) for row in mine]
-        bounds = [[share - row["interval"][0], row["interval"][1] - share] for share, row in zip(shares, mine, strict=True)]
+        bounds = [
+            [share - row["interval"][0], row["interval"][1] - share] for share, row in zip(shares, mine, strict=True)
+        ]
         panel.errorbar(x, shares, yerr=list(zip(*bounds, strict=True)), color=colour, marker="o", capsize=3, label=way)
         for place, row in zip(x, mine, strict=True):
             panel.scatter([place] * len(row["heldout"]), row["heldout"], color=colour, s=9, alpha=0.5)
@@ -133,3 +198,99 @@ def _against_tokens(panel: Any, rows: list[dict[str, Any]]) -> None:
     panel.set_xscale("log")
     panel.set_xlabel("tokens through the model (dashed: 8 labelled problems)")
     panel.grid(alpha=0.25)
+
+
+# Boxes of the chart: middle, text, and the colour of what it is: a question, or what to do.
+ASK, DO, NEITHER = "#eef3fd", "#dff3ea", "#f3f0ea"
+BOXES = {
+    "rule": (0.30, 0.92, "Can a rule check an answer?\na gold, a test to run, a verifier", ASK),
+    "shown": (0.78, 0.92, "Are there good worked examples?", ASK),
+    "copy": (0.66, 0.73, "SFT on them", DO),
+    "people": (0.90, 0.73, "neither:\npreferences", NEITHER),
+    "sampled": (
+        0.30,
+        0.66,
+        "Is one of its answers right now and then,\nin the layout asked for?\nrlframework probe: pass@8",
+        ASK,
+    ),
+    "few": (0.76, 0.50, "Are there worked solutions,\neven eight?", ASK),
+    "prime": (0.66, 0.20, "SFT on them\nfor a few steps,\nthen GRPO\non the rule", DO),
+    "easier": (0.90, 0.20, "easier problems,\nor examples\nin the prompt;\nprobe again", NEITHER),
+    "cost": (0.26, 0.38, "Are there worked solutions,\nand is compute short?", ASK),
+    "short": (0.12, 0.12, "SFT on them,\nstopped by\nvalidation", DO),
+    "reinforce": (0.38, 0.12, "GRPO on the rule,\non as many problems\nas there are", DO),
+}
+ARROWS = [
+    ("rule", "shown", "no"),
+    ("shown", "copy", "yes"),
+    ("shown", "people", "no"),
+    ("rule", "sampled", "yes"),
+    ("sampled", "few", "no"),
+    ("few", "prime", "yes"),
+    ("few", "easier", "no"),
+    ("sampled", "cost", "yes"),
+    ("cost", "short", "yes"),
+    ("cost", "reinforce", "no"),
+]
+
+
+def draw_chart(picture: Path) -> None:
+    """Draw the questions that decide, and where each answer leads."""
+    figure, panel = pyplot.subplots(figsize=(9.5, 7.2))
+    panel.set(xlim=(0, 1), ylim=(0, 1))
+    panel.axis("off")
+    boxes = {
+        name: panel.annotate(
+            text,
+            (x, y),
+            ha="center",
+            va="center",
+            fontsize=12,
+            fontweight="bold" if colour == DO else None,
+            bbox={"boxstyle": "round,pad=0.5", "facecolor": colour, "edgecolor": "#5b6472"},
+        )
+        for name, (x, y, text, colour) in BOXES.items()
+    }
+    figure.canvas.draw()
+    for start, end, answer in ARROWS:
+        ends = [boxes[name].get_bbox_patch() for name in (start, end)]
+        x, y = [(BOXES[start][i] + BOXES[end][i]) / 2 for i in (0, 1)]
+        arrow = {
+            "arrowstyle": "-|>",
+            "color": "#5b6472",
+            "patchA": ends[0],
+            "patchB": ends[1],
+            "shrinkA": 0,
+            "shrinkB": 0,
+        }
+        panel.annotate("", BOXES[end][:2], BOXES[start][:2], arrowprops=arrow)
+        panel.text(
+            x,
+            y,
+            answer,
+            fontsize=11,
+            ha="center",
+            va="center",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+        )
+    figure.savefig(picture, dpi=110, bbox_inches="tight")
+    pyplot.close(figure)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", type=Path, nargs="?", help="rft_vs_sft.jsonl of the recipe, to be stored")
+    parser.add_argument("--output", type=Path, default=IMAGES, help="folder of the pictures (default: docs/images)")
+    options = parser.parse_args()
+    matplotlib.use("Agg")
+    if options.runs:
+        lines = [json.loads(line) for line in options.runs.read_text().splitlines()]
+        RESULTS.write_text(json.dumps(summary(lines), indent=1) + "\n")
+    figures = json.loads(RESULTS.read_text())
+    print(tables(figures))
+    draw(figures, options.output / "rft_or_sft.png")
+    draw_chart(options.output / "rft_or_sft_chart.png")
+
+
+if __name__ == "__main__":
+    main()

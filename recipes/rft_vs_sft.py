@@ -35,7 +35,7 @@ WAYS = {  # what each learns from, phase by phase; "computed" are other problems
     "GRPO without labels": ["computed"],
 }
 SUPERVISED = ("answers", "workings")
-FULL = Namespace(starts=("primed", "base"), labels=(8, 64), seeds=(0, 1, 2), sft=32, grpo=16, n=256)
+FULL = Namespace(starts=("primed", "base"), labels=(8, 64), seeds=(0, 1, 2), sft=64, grpo=16, n=256)
 FULL.tuning, FULL.rates = 10, (3e-4, 1e-3, 3e-3)
 SMOKE = Namespace(starts=("primed",), labels=(8,), seeds=(0,), sft=2, grpo=2, n=32, tuning=0, rates=(1e-3,))
 BATCH, MOST_LABELS, VALIDATION = 8, max(FULL.labels), 64
@@ -94,12 +94,13 @@ def main(results: Path, plan: Namespace) -> None:
         best = max(tried, key=lambda line: line["validation"][line["best"]])
         return best["spent"][best["best"]][0], best["phases"][0][1]
 
-    _, sft_rate = best_of(plan.starts[0], "SFT on workings", plan.sft, plan.rates)
+    sft = {start: best_of(start, "SFT on workings", plan.sft, plan.rates) for start in plan.starts}
     _, grpo_rate = best_of(plan.starts[0], "GRPO", plan.grpo, plan.rates)
     for seed, start, (way, sources) in product(plan.seeds, plan.starts, WAYS.items()):
-        phases = [[plan.sft, sft_rate] if source in SUPERVISED else [plan.grpo, grpo_rate] for source in sources]
-        if len(sources) > 1:
-            phases[0][0] = max(1, best_of(start, "SFT on workings", plan.sft, [sft_rate])[0])
+        steps, rate = sft[start]
+        phases = [[plan.sft, rate] if source in SUPERVISED else [plan.grpo, grpo_rate] for source in sources]
+        if len(phases) > 1:
+            phases[0] = [max(1, steps), rate]
         for labels in (0,) if sources == ["computed"] else plan.labels:
             run(start=start, way=way, labels=labels, seed=seed, phases=phases)
 
