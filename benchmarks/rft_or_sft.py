@@ -27,7 +27,7 @@ from table import facts
 ROOT = Path(__file__).parents[1]
 RESULTS, IMAGES = ROOT / "benchmarks" / "results" / "rft_vs_sft.json", ROOT / "docs" / "images"
 TUNING = 10  # the seed on which the recipe chooses
-BUDGETS = (10_000, 30_000, 100_000)
+BUDGETS = (20_000, 60_000, 120_000, 240_000)
 COLOURS = {
     "SFT on answers": "#8a93a3",
     "SFT on workings": "#e08a1e",
@@ -73,7 +73,7 @@ def row_of(runs: list[dict[str, Any]]) -> dict[str, Any]:
         "heldout": [run["heldout"][run["best"]] for run in runs],
         "interval": grouped_interval(right.tolist(), len(runs)),
         "labelled": fmean(run["labelled"][run["best"]] for run in runs),
-        "last": fmean(run["heldout"][-1] for run in runs),
+        "last": {name: fmean(run[name][-1] for run in runs) for name in ("labelled", "heldout")},
         "step": [run["spent"][run["best"]][0] for run in runs],
         "tokens": fmean(run["spent"][run["best"]][1] for run in runs),
         "seconds": fmean(run["spent"][run["best"]][2] for run in runs),
@@ -115,7 +115,7 @@ def tables(figures: dict[str, Any]) -> str:
     choices = [
         [*_named(choice), choice["phases"], choice["step"], choice["validation"]] for choice in figures["choices"]
     ]
-    costs = ("labelled problems", "at the last step", "steps", "thousand tokens", "seconds")
+    costs = ("labelled problems", "both at the last step", "steps", "thousand tokens", "seconds")
     return "\n\n".join(
         (
             markdown(("start", "way", "labels", "held out, by seed", "mean", "95 % interval", *costs), spent),
@@ -142,14 +142,9 @@ def _shares(row: dict[str, Any]) -> list[str]:
 
 
 def _costs(row: dict[str, Any]) -> list[str]:
-    steps = " / ".join(map(str, row["step"]))
-    return [
-        f"{row['labelled']:.2f}",
-        f"{row['last']:.3f}",
-        steps,
-        f"{row['tokens'] / 1000:.0f}",
-        f"{row['seconds']:.1f}",
-    ]
+    steps, last = " / ".join(map(str, row["step"])), row["last"]
+    spent = [f"{row['tokens'] / 1000:.0f}", f"{row['seconds']:.1f}"]
+    return [f"{row['labelled']:.2f}", f"{last['labelled']:.2f}, {last['heldout']:.3f}", steps, *spent]
 
 
 def _interval(pair: dict[str, Any]) -> str:
@@ -202,7 +197,7 @@ def _against_tokens(panel: Any, rows: list[dict[str, Any]]) -> None:
 
 # Boxes of the chart: middle, text, and the colour of what it is: a question, or what to do.
 ASK, DO, NEITHER = "#eef3fd", "#dff3ea", "#f3f0ea"
-BOXES = {
+BOXES: dict[str, tuple[float, float, str, str]] = {
     "rule": (0.30, 0.92, "Can a rule check an answer?\na gold, a test to run, a verifier", ASK),
     "shown": (0.78, 0.92, "Are there good worked examples?", ASK),
     "copy": (0.66, 0.73, "SFT on them", DO),
@@ -253,26 +248,12 @@ def draw_chart(picture: Path) -> None:
     }
     figure.canvas.draw()
     for start, end, answer in ARROWS:
-        ends = [boxes[name].get_bbox_patch() for name in (start, end)]
-        x, y = [(BOXES[start][i] + BOXES[end][i]) / 2 for i in (0, 1)]
-        arrow = {
-            "arrowstyle": "-|>",
-            "color": "#5b6472",
-            "patchA": ends[0],
-            "patchB": ends[1],
-            "shrinkA": 0,
-            "shrinkB": 0,
-        }
-        panel.annotate("", BOXES[end][:2], BOXES[start][:2], arrowprops=arrow)
-        panel.text(
-            x,
-            y,
-            answer,
-            fontsize=11,
-            ha="center",
-            va="center",
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
-        )
+        (x, y, *_), (to_x, to_y, *_) = BOXES[start], BOXES[end]
+        patches = {"patchA": boxes[start].get_bbox_patch(), "patchB": boxes[end].get_bbox_patch()}
+        arrow = {"arrowstyle": "-|>", "color": "#5b6472", "shrinkA": 0, "shrinkB": 0, **patches}
+        panel.annotate("", (to_x, to_y), (x, y), arrowprops=arrow)
+        blank = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+        panel.text((x + to_x) / 2, (y + to_y) / 2, answer, fontsize=11, ha="center", va="center", bbox=blank)
     figure.savefig(picture, dpi=110, bbox_inches="tight")
     pyplot.close(figure)
 

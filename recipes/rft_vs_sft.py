@@ -2,8 +2,8 @@
 
     .venv/bin/python recipes/rft_vs_sft.py       # docs/rft_or_sft.md has the figures, and what they cost
 
-Learning rates, and how long SFT primes for GRPO, are chosen on a seed of their own. Of a run the step counts that does
-best on 64 validation problems. A run whose line is in the results is not run again: stop the script as you like.
+Learning rates are chosen on a seed of their own, and of a run the step counts that does best on 64 validation problems.
+A run whose line is in the results is not run again: stop the script as you like.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import argparse
 import json
 import logging
 from argparse import Namespace
-from collections.abc import Sequence
 from itertools import cycle, islice, product
 from pathlib import Path
 from typing import Any
@@ -35,9 +34,9 @@ WAYS = {  # what each learns from, phase by phase; "computed" are other problems
     "GRPO without labels": ["computed"],
 }
 SUPERVISED = ("answers", "workings")
-FULL = Namespace(starts=("primed", "base"), labels=(8, 64), seeds=(0, 1, 2), sft=64, grpo=16, n=256)
-FULL.tuning, FULL.rates = 10, (3e-4, 1e-3, 3e-3)
-SMOKE = Namespace(starts=("primed",), labels=(8,), seeds=(0,), sft=2, grpo=2, n=32, tuning=0, rates=(1e-3,))
+FULL = Namespace(starts=("primed", "base"), labels=(8, 64), seeds=(0, 1, 2), grpo=16, n=256)
+FULL.sft, FULL.tuning, FULL.rates = {"primed": 64, "base": 128}, 10, (3e-4, 1e-3, 3e-3)
+SMOKE = Namespace(starts=("primed",), labels=(8,), seeds=(0,), sft={"primed": 2}, grpo=2, n=32, tuning=0, rates=(1e-3,))
 BATCH, MOST_LABELS, VALIDATION = 8, max(FULL.labels), 64
 TEMPLATE, MEASURES = rewards.AnswerTemplate(), {"accuracy": rewards.CorrectAnswer()}
 RULES = rewards.ExactFormat() + rewards.ApproximateFormat() + rewards.AnswerCheck() + rewards.NumberCheck()
@@ -87,20 +86,20 @@ def main(results: Path, plan: Namespace) -> None:
         print(*cell.values(), *(lines[-1][name][lines[-1]["best"]] for name in ("labelled", "heldout")), flush=True)
         return lines[-1]
 
-    def best_of(start: str, way: str, steps: int, rates: Sequence[float]) -> tuple[int, float]:
-        """Return steps and learning rate of the run that validates best on the seed of the choices."""
-        cells = [{"start": start, "way": way, "labels": plan.labels[-1], "phases": [[steps, rate]]} for rate in rates]
+    def best_rate(start: str, way: str, steps: int) -> float:
+        """Return the learning rate that validates best on the seed of the choices."""
+        cells = [{"start": start, "way": way, "labels": plan.labels[-1], "phases": [[steps, r]]} for r in plan.rates]
         tried = [run(**cell, seed=plan.tuning) for cell in cells]
-        best = max(tried, key=lambda line: line["validation"][line["best"]])
-        return best["spent"][best["best"]][0], best["phases"][0][1]
+        return max(tried, key=lambda line: line["validation"][line["best"]])["phases"][0][1]
 
-    sft = {start: best_of(start, "SFT on workings", plan.sft, plan.rates) for start in plan.starts}
-    _, grpo_rate = best_of(plan.starts[0], "GRPO", plan.grpo, plan.rates)
+    tuned = {(start, way): best_rate(start, way, plan.sft[start]) for start in plan.starts for way in list(WAYS)[:2]}
+    grpo_rate = best_rate(plan.starts[0], "GRPO", plan.grpo)
     for seed, start, (way, sources) in product(plan.seeds, plan.starts, WAYS.items()):
-        steps, rate = sft[start]
-        phases = [[plan.sft, rate] if source in SUPERVISED else [plan.grpo, grpo_rate] for source in sources]
-        if len(phases) > 1:
-            phases[0] = [max(1, steps), rate]
+        # Primed for half the steps of SFT alone, then GRPO costs about as many tokens as the other half would.
+        sft = [
+            [plan.sft[start] // len(sources), tuned[start, f"SFT on {each}"]] for each in sources if each in SUPERVISED
+        ]
+        phases = sft + [[plan.grpo, grpo_rate]] * (sources[-1] not in SUPERVISED)
         for labels in (0,) if sources == ["computed"] else plan.labels:
             run(start=start, way=way, labels=labels, seed=seed, phases=phases)
 
