@@ -12,7 +12,7 @@ SOURCES := $(wildcard rlframework recipes tests benchmarks)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help .venv demo demo-real demo-tools test test-long test-floors test-newest test-real test-unsloth test-vllm test-loggers tables tree lint format bench bench-quick bench-step bench-plots bench-ahead bench-overhead dist test-browser clean
+.PHONY: help .venv demo demo-real demo-tools figures test test-long test-floors test-newest test-real test-unsloth test-vllm test-loggers tables tree lint format bench bench-quick bench-step bench-plots bench-ahead bench-overhead dist test-browser clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -55,6 +55,18 @@ test-browser: .venv/.installed .venv/.installed-browser ## Open reports in headl
 
 tables: .venv/.installed ## Measure anew and write the tables of docs/algorithms/index.md, architectures.md, many_ranks.md and lightning.md
 	RLFRAMEWORK_WRITE_TABLE=1 $(BIN)/python -m pytest -m "" tests/trl/test_table.py tests/policies/test_architectures.py tests/loop/test_averaging.py tests/loop/test_rank_watch.py tests/loop/test_flags.py $(ARGS)
+
+# A line for each picture of docs/images. What takes more than minutes is drawn from the figures of its last measurement.
+figures: .venv/.installed ## Make every picture of the docs again: ten minutes of training, and stored figures drawn again
+	rm -rf build/figures
+	$(BIN)/python recipes/chain_sums.py --output build/figures
+	cp build/figures/chain_sums/version_0/curves.png docs/images/chain_sums.png
+	$(BIN)/python recipes/reward_hacking.py --output build/figures
+	cp build/figures/reward_hacking/curves.png docs/images/reward_hacking.png
+	$(BIN)/python recipes/hacked_calls.py --output build/figures
+	cp build/figures/hacked_calls/curves.png docs/images/hacked_calls.png
+	$(BIN)/python benchmarks/plots.py --redraw # cost_by_prompt.png cost_by_group.png cost_by_completion.png
+	$(BIN)/python benchmarks/rft_or_sft.py # rft_or_sft.png rft_or_sft_chart.png
 
 tree: .venv/.installed ## Write docs/tree.md anew: every file in a line
 	RLFRAMEWORK_WRITE_TREE=1 $(BIN)/python -m pytest tests/test_docs.py -k tree $(ARGS)
