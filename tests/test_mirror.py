@@ -43,6 +43,8 @@ ELSEWHERE = {
     ("policies/scoring", "policies/scoring/test_right_padded.py"): "base",
     ("policies/scoring", "policies/scoring/test_shared_prefix.py"): "prefix_tree tree_attention",
     ("policies/scoring", "policies/test_lm_head.py"): "fused_gradient",
+    ("replay", "replay/test_rescoring.py"): "rescoring_table",
+    ("replay", "replay/test_running.py"): "result",
     ("report", "report/probing/test_measure.py"): "before_training",
     ("report", "report/test_comparison.py"): "curves summary table",
     ("report", "test_recipes.py"): "hacking",
@@ -98,6 +100,7 @@ ELSEWHERE = {
     ("utilities", "distributed/test_distributed.py"): "distributed",
     ("utilities", "policies/test_fingerprint.py"): "digest",
     ("utilities", "report/probing/test_measure.py"): "peak_memory",
+    ("utilities", "report/test_comparison.py"): "versions",
     ("utilities", "test_recipes.py"): "paths",
     ("utilities", "utilities/test_arguments.py"): "other_names ways_out",
     ("utilities", "data/test_openings.py"): "thinking_tags",
@@ -109,9 +112,11 @@ ELSEWHERE = {
     ("", "unsloth/test_behaviour.py"): "unsloth_cli",
 }
 # Tests of no file in particular, by folder: whole folders first.
-FOLDERS = ("benchmarks", "distributed", "real", "trl", "unsloth")
+FOLDERS = ("benchmarks", "dist", "distributed", "real", "trl", "unsloth")
 OTHERS = {
-    "": "docs import_order lazy mirror public_names qwen3_math recipes rooms scale_recipes troubleshooting versions",
+    "": "docs import_order lazy mirror public_names qwen3_math recipes release rooms scale_recipes troubleshooting"
+    " versions",
+    "run_report": "browser",
     "data": "openings",
     "loop": "ahead_ends ahead_killed flags golds killed lightning observations old_logprobs precision resume"
     " sampler_ratio",

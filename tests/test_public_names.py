@@ -14,7 +14,8 @@ from typing import Any
 
 LIST = Path(__file__).with_name("public_names.json")
 ROOMS = (
-    *("algorithms", "callbacks", "callbacks.sentinels", "data", "metrics", "policies", "report", "rewards"),
+    *("algorithms", "callbacks", "callbacks.sentinels", "data", "metrics", "policies", "replay", "report"),
+    *("rewards", "run_report", "runs"),
     *("rewards.code", "rewards.logic", "rewards.math", "samplers", "samplers.vllm", "tasks", "terms", "testing"),
     *("functional.advantages", "functional.confidence", "functional.divergences", "functional.logprobs"),
     *("functional.maj_at_k", "functional.pass_at_k"),

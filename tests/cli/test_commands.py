@@ -40,6 +40,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["--version"], ["rlframework 0."], 0),
         (["reward-report", "--help"], ["--max-false-refusals", "The exit status is 1 if"], 0),
         (["export", "--help"], ["--measured"], 0),
+        (["report", "--help"], ["--output", "comparison.html"], 0),
         (["check", "--help"], ["--only"], 0),
         (["eval", "--help"], ["--group-size", "The exit status is 1 if"], 0),
         (["probe", "--help"], ["--prompts", "--trainer.precision"], 0),
