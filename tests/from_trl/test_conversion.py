@@ -192,6 +192,14 @@ def test_what_comes_to_the_same_is_not_listed(settings: dict[str, Any]) -> None:
     assert [one.what for one in converted_from(settings).missed] == before
 
 
+def test_the_list_is_in_the_order_of_the_lines() -> None:
+    run = TRLRun("grpo", "train.py")
+    run.settings = {"optim": Read("sgd", "train.py, line 12"), "deepspeed": Read("a.json", "train.py, line 7")}
+    run.miss("", "no model", "name it")
+    run.miss("train.py, line 9", "model=f()", "name it")
+    assert [one.place for one in convert(run, MODULE).missed] == [*(f"train.py, line {n}" for n in (7, 9, 12)), ""]
+
+
 def test_shares_of_steps_are_counted_out_or_listed() -> None:
     found = converted_from({"warmup_steps": 0.1, "max_steps": 25})
     assert found.tree["model"]["init_args"]["warmup_steps"] == 3

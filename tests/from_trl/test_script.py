@@ -86,6 +86,43 @@ def test_inside_a_function_and_under_another_name(read) -> None:
     )
 
 
+def test_imports_and_settings_inside_of_functions(read) -> None:
+    run = read("""
+        def settings():
+            rate = 1e-5
+            print("making it")
+            return Config(learning_rate=rate, seed=args.seed)
+
+        def main():
+            try:
+                from trl import GRPOConfig as Config, GRPOTrainer as Trainer
+            except ImportError as error:
+                raise SystemExit(error)
+            trainer = Trainer(model="m", reward_funcs=first, args=settings(), train_dataset=rows())
+
+        def rows():
+            return load_dataset("d", split="train")
+
+        from trl import GRPOConfig as Config
+    """)
+    assert {name: one.value for name, one in run.settings.items()} == {"learning_rate": 1e-5}
+    assert run.unread == {"seed"}
+    assert run.train == Rows("d")
+
+
+def test_a_function_that_may_return_this_or_that_is_not_followed(read) -> None:
+    run = read(f"""
+        def settings():
+            if debug:
+                return GRPOConfig(seed=1)
+            return GRPOConfig(seed=2)
+
+        {trainer("args=settings()")}
+    """)
+    assert run.settings == {}
+    assert "args=settings()" in missed(run)[0]
+
+
 def test_what_only_the_running_script_knows_is_listed_and_its_default_is_named(read) -> None:
     run = read(f"""
         import os, sys
@@ -201,6 +238,22 @@ def test_rewards_of_every_kind(read) -> None:
     assert module["reward_5"](["x"]) == [0.0]
     assert {"first", "second", "PATTERN"} <= module.keys()
     assert "GRPOTrainer(" not in "\n".join(run.code)
+
+
+def test_a_module_that_is_imported_in_one_of_two_ways(read) -> None:
+    run = read("""
+        try:
+            from . import scores
+        except ImportError:
+            import scores
+        GRPOTrainer(model="m", reward_funcs=scores.right, train_dataset=load_dataset("d", split="train"))
+    """)
+    assert (run.rewards, run.missed) == ([FoundReward("right", "scores.right")], [])
+    run = read("""
+        from . import scores
+        GRPOTrainer(model="m", reward_funcs=scores.right, train_dataset=load_dataset("d", split="train"))
+    """)
+    assert "relative to the script" in missed(run)[0]
 
 
 def test_a_reward_that_needs_a_part_of_the_training_is_listed(read) -> None:
