@@ -27,7 +27,8 @@ PACKAGES = ["rlframework", *(f"rlframework.{room}" for room in ROOMS)]
 def public(package: str) -> list[str]:
     module = importlib.import_module(package)
     names = getattr(module, "__all__", None)
-    return sorted(names or [n for n, v in vars(module).items() if getattr(v, "__module__", "") == package])
+    own = (n for n, v in vars(module).items() if getattr(v, "__module__", "") == package)
+    return sorted(names or [n for n in own if not n.startswith("_")])
 
 
 def arguments(value: Callable[..., Any]) -> list[str]:

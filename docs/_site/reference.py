@@ -1,7 +1,7 @@
 """The reference: a page for each package of the library, with an entry for every public name of it.
 
 The names are those of ``tests/public_names.json``. An object that several packages export has one entry, in the
-package of its subject, under the shortest path that imports it; the other paths lead to it as well.
+package of its subject, which is the longest of those paths; the others lead to it as well.
 """
 
 import inspect
@@ -30,11 +30,11 @@ def resolve(path: str) -> Any:
 
 @cache
 def paths() -> dict[str, list[str]]:
-    """Return every path of each public object, by the shortest of them."""
+    """Return every path of each public object, by the longest of them."""
     by_object: dict[int, list[str]] = {}
     for path in public_names():
         by_object.setdefault(id(resolve(path)), []).append(path)
-    return {min(same, key=lambda path: path.count(".")): same for same in by_object.values()}
+    return {max(same, key=lambda path: path.count(".")): same for same in by_object.values()}
 
 
 @cache
@@ -45,18 +45,18 @@ def entries() -> dict[str, Any]:
 
 @cache
 def pages() -> dict[str, list[str]]:
-    """Return the entries of each page, by the package of their subject: the longest of those that export them."""
-    found: dict[str, list[str]] = {package.rpartition(".")[0]: [] for package in public_names()}
-    for path, same in paths().items():
-        if not inspect.ismodule(entries()[path]):
-            found[max(same, key=lambda one: one.count(".")).rpartition(".")[0]].append(path)
+    """Return the entries of each page, by its package."""
+    found: dict[str, list[str]] = {path.rpartition(".")[0]: [] for path in public_names()}
+    for path in entries():
+        if path not in found:
+            found[path.rpartition(".")[0]].append(path)
     return found
 
 
 def write_pages(app: Sphinx) -> None:
     """Write the page of each package; one that has not changed is left alone, so that it is not read again."""
     FOLDER.mkdir(exist_ok=True)
-    texts = {f"{package}.rst": page(package, names) for package, names in pages().items() if names}
+    texts = {f"{package}.rst": page(package, names) for package, names in pages().items()}
     for old in FOLDER.glob("*.rst"):
         if old.name not in texts:
             old.unlink()
@@ -68,7 +68,7 @@ def write_pages(app: Sphinx) -> None:
 
 def page(package: str, names: list[str]) -> str:
     """Return the page of a package in reStructuredText: its sentence, a line for each of its names, and the entries."""
-    lines = [package, "=" * len(package), "", f".. automodule:: {package}", "   :no-members:", "   :no-index:", ""]
+    lines = [package, "=" * len(package), "", f".. automodule:: {package}", "   :no-members:", ""]
     others = [name for name in exported(package) if name not in names]
     for name in [*names, *others]:
         lines += [f"- :py:obj:`~{name}`: {first_line(entries()[name])}"]
@@ -91,6 +91,8 @@ def exported(package: str) -> list[str]:
 
 def kind(value: Any) -> str:
     """Return what autodoc calls an object."""
+    if inspect.ismodule(value):
+        return "module"
     if inspect.isclass(value):
         return "exception" if issubclass(value, BaseException) else "class"
     return "function" if callable(value) and hasattr(value, "__name__") else "data"
