@@ -12,7 +12,7 @@ SOURCES := $(wildcard rlframework recipes tests benchmarks docs/conf.py docs/_si
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help .venv demo demo-real demo-tools test test-long test-floors test-newest test-real test-unsloth test-vllm test-loggers tables tree lint format bench bench-quick bench-step bench-plots bench-ahead bench-overhead docs docs-tried clean
+.PHONY: help .venv demo demo-real demo-tools test test-long test-floors test-newest test-real test-unsloth test-vllm test-loggers tables tree lint format bench bench-quick bench-step bench-plots bench-ahead bench-overhead dist test-browser docs docs-tried clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +49,9 @@ test-vllm: .venv/.installed .venv-vllm/.installed ## Run the tests with a real v
 
 test-loggers: .venv-loggers/.installed ## Run the tests against TensorBoard, W&B and MLflow, offline, in .venv-loggers
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "" tests/callbacks/test_loggers.py $(ARGS)
+
+test-browser: .venv-browser/.installed ## Open reports in headless Chromium (apt-get install chromium chromium-driver npm), in .venv-browser
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser -rs tests/run_report $(ARGS)
 
 tables: .venv/.installed ## Measure anew and write the tables of docs/algorithms/index.md, architectures.md, many_ranks.md and lightning.md
 	RLFRAMEWORK_WRITE_TABLE=1 $(BIN)/python -m pytest -m "" tests/trl/test_table.py tests/policies/test_architectures.py tests/loop/test_averaging.py tests/loop/test_rank_watch.py tests/loop/test_flags.py $(ARGS)
@@ -92,6 +95,15 @@ docs-tried: .venv/.installed-docs ## Ask the site's search and draw its pages in
 	$(PIP) playwright
 	$(BIN)/python docs/_site/browser.py docs/_build/html $(ARGS)
 
+dist: .venv-dist/.installed ## Build wheel and sdist, check them, and try them in a fresh environment: some minutes
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+	$(PYTHON) -m venv --clear .venv-dist/fresh
+	.venv-dist/fresh/bin/python -m pip install --quiet --disable-pip-version-check torch==$(TORCH)
+	$(BIN)/python -m pytest -m dist --confcutdir tests/dist tests/dist $(ARGS)
+
 .venv: .venv/.installed ## Make the environment, or renew it after a change of pyproject.toml
 
 .venv/.installed: pyproject.toml
@@ -126,6 +138,23 @@ test-newest .venv-newest/.installed: BIN := .venv-newest/bin
 	$(BIN)/uv pip check --quiet --python $(BIN)/python
 	@touch $@
 
+dist .venv-dist/.installed: BIN := .venv-dist/bin
+
+# Tools alone: what is tried has an environment of its own in it.
+.venv-dist/.installed: Makefile
+	$(PYTHON) -m venv .venv-dist
+	$(PIP) 'build>=1.2' 'twine>=6.1' 'check-wheel-contents>=0.6' 'mypy>=1.13' 'pytest>=9.1'
+	@touch $@
+
+test-browser .venv-browser/.installed: BIN := .venv-browser/bin
+
+# axe-core checks accessibility; it is no part of this project.
+.venv-browser/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-browser
+	$(PIP) torch==$(TORCH) --editable '.[test]' selenium
+	npm install --silent --no-save --prefix .venv-browser axe-core@4
+	@touch $@
+
 test-unsloth .venv-unsloth/.installed: BIN := .venv-unsloth/bin
 
 test-loggers .venv-loggers/.installed: BIN := .venv-loggers/bin
@@ -154,6 +183,6 @@ test-loggers .venv-loggers/.installed: BIN := .venv-loggers/bin
 	@touch $@
 
 clean: ## Remove the environment, the caches and the build; runs/ stays
-	rm -rf .venv .venv-floors .venv-newest .venv-unsloth .venv-vllm .venv-loggers .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml build dist *.egg-info
+	rm -rf .venv .venv-floors .venv-newest .venv-unsloth .venv-vllm .venv-loggers .venv-dist .venv-browser .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml build dist *.egg-info
 	rm -rf docs/_build docs/api
 	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +

@@ -19,11 +19,12 @@ import transformers
 from peft import LoraConfig
 
 from rlframework import GRPO, SFT, CausalLMPolicy, DemonstrationDataModule, PromptDataModule, rewards
-from rlframework.callbacks import ProgressBar, RolloutWriter, SampleLogger, SavePolicy, Sentinels
+from rlframework.callbacks import ProgressBar, RolloutWriter, RunWriter, SampleLogger, SavePolicy, Sentinels
 from rlframework.environments import Toolbox
 from rlframework.loggers import AppendingCSVLogger
 from rlframework.policies import fastest_precision
 from rlframework.report import Comparison, process_usage
+from rlframework.run_report import save_run_report
 from rlframework.samplers import EpisodeSampler, GroupSampler, SharedPrefixSampler
 from rlframework.tasks import two_step_problems as task
 from rlframework.tasks.calculator import LineCalls, calculate
@@ -71,7 +72,7 @@ def main(options: Namespace) -> None:
     comparison.print()
 
     grpo = GRPO(policy, RIGHT, sampler, learning_rate=options.rate, warmup_steps=2, seed=seed, **SETTINGS)
-    callbacks = [ProgressBar(), RolloutWriter(), SampleLogger(), Sentinels(), SavePolicy(run / "policy")]
+    callbacks = [RunWriter(), ProgressBar(), RolloutWriter(), SampleLogger(), Sentinels(), SavePolicy(run / "policy")]
     everywhere |= {"accumulate_grad_batches": PARTS, "limit_val_batches": 0, "callbacks": callbacks}
     trainer = pl.Trainer(max_steps=steps, logger=logger, **everywhere)  # an ordinary one, and it moves to GPUs
     started = time.perf_counter()
@@ -80,7 +81,8 @@ def main(options: Namespace) -> None:
     comparison.add("+ GRPO", policy)
     comparison.print(examples=6)
     comparison.save(run, {"algorithm": "GRPO", "dtype": precision.dtype, **facts, **process_usage()})
-    print(f"Run folder, with curves.png, every completion and the adapter: {run}")
+    save_run_report(run)
+    print(f"Run folder, with report.html, curves.png, every completion and the adapter: {run}")
 
 
 if __name__ == "__main__":

@@ -18,11 +18,21 @@ import torch
 from peft import LoraConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
 
-from rlframework import GRPO, SFT, CausalLMPolicy, GroupSampler, RolloutWriter, SampleLogger, SharedPrefixSampler
+from rlframework import (
+    GRPO,
+    SFT,
+    CausalLMPolicy,
+    GroupSampler,
+    RolloutWriter,
+    RunWriter,
+    SampleLogger,
+    SharedPrefixSampler,
+)
 from rlframework.data import OpenR1Demonstrations, OpenR1Math
 from rlframework.loggers import AppendingCSVLogger
 from rlframework.report import Comparison
 from rlframework.rewards import ApproximateFormat, ExactFormat, LenientMathCheck, MathCheck, NumberCheck
+from rlframework.run_report import save_run_report
 from rlframework.tasks.math_run import Sizes, math_trainer, recipe_options
 from rlframework.utilities.paths import writable_folder
 
@@ -66,13 +76,14 @@ def main(policy: CausalLMPolicy, sampler: GroupSampler, data: str, sizes: Sizes,
     best = ModelCheckpoint(run, "best", "val/accuracy", mode="max")
     last = ModelCheckpoint(run, "last", enable_version_counter=False)
     logger = AppendingCSVLogger(run.parent, "", run.name)
-    math_trainer(logger, sizes.steps, sizes.minibatches, best, last, RolloutWriter(), SampleLogger()).fit(
+    math_trainer(logger, sizes.steps, sizes.minibatches, best, last, RunWriter(), RolloutWriter(), SampleLogger()).fit(
         grpo, problems
     )
     comparison.add("+ GRPO", policy)
 
     comparison.print(examples=1)
     comparison.save(run, {"algorithm": "GRPO", "seed": seed, **vars(sizes)})
+    save_run_report(run)
     policy.save_pretrained(run / "adapter")
 
 

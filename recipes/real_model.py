@@ -16,10 +16,11 @@ import transformers
 from peft import LoraConfig
 
 from rlframework import GRPO, CausalLMPolicy, DynamicSampling, SharedPrefixSampler, rewards
-from rlframework.callbacks import ProgressBar, RolloutWriter, SampleLogger, SavePolicy, Sentinels
+from rlframework.callbacks import ProgressBar, RolloutWriter, RunWriter, SampleLogger, SavePolicy, Sentinels
 from rlframework.loggers import AppendingCSVLogger
 from rlframework.policies import fastest_precision
 from rlframework.report import Comparison, process_usage
+from rlframework.run_report import save_run_report
 from rlframework.tasks.smollm2 import create_smollm2
 from rlframework.tasks.tiny.run import recipe_parser, sizes
 from rlframework.tasks.word_problems import MAX_TOKENS, WordProblemsData, learned
@@ -58,6 +59,7 @@ def main(model: Path | None, seed: int, output: Path, steps: int, n_heldout: int
     comparison = Comparison(heldout, algorithm.validation_sampler, MEASURES, batch_size=32)
     comparison.add("base", policy)
     comparison.print()
+    records: list[pl.Callback] = [RunWriter(), RolloutWriter(), SampleLogger()]
     trainer = pl.Trainer(  # an ordinary one; take your own, and it moves to GPUs
         accelerator="cpu",
         precision=precision.trainer,
@@ -71,7 +73,7 @@ def main(model: Path | None, seed: int, output: Path, steps: int, n_heldout: int
         limit_val_batches=2,  # 64 problems for the curve; the table has them all
         num_sanity_val_steps=0,
         enable_checkpointing=False,
-        callbacks=[ProgressBar(), RolloutWriter(), SampleLogger(), Sentinels(), SavePolicy(run / "policy")],
+        callbacks=[*records, ProgressBar(), Sentinels(), SavePolicy(run / "policy")],
     )
     started = time.perf_counter()
     trainer.fit(algorithm, data)
@@ -80,7 +82,8 @@ def main(model: Path | None, seed: int, output: Path, steps: int, n_heldout: int
     comparison.print(examples=6)
     print(learned(*comparison.rows))
     comparison.save(run, {"algorithm": "GRPO", "dtype": precision.dtype, **facts, **process_usage()})
-    print(f"Run folder, with curves.png, every completion and the adapter: {run}")
+    save_run_report(run)
+    print(f"Run folder, with report.html, curves.png, every completion and the adapter: {run}")
 
 
 if __name__ == "__main__":

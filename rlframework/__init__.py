@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         ProgressBar,
         RefreshReference,
         RolloutWriter,
+        RunWriter,
         SampleLogger,
         SavePolicy,
         Sentinel,

@@ -19,7 +19,16 @@ from .algorithms import (
     PolicyGradient,
     ReinforcePlusPlusBaseline,
 )
-from .callbacks import ProgressBar, RefreshReference, RolloutWriter, SampleLogger, SavePolicy, Sentinel, Sentinels
+from .callbacks import (
+    ProgressBar,
+    RefreshReference,
+    RolloutWriter,
+    RunWriter,
+    SampleLogger,
+    SavePolicy,
+    Sentinel,
+    Sentinels,
+)
 from .completions import Completion, Completions
 from .data import DemonstrationDataModule, PromptDataModule
 from .loop.callback import RolloutCallback
@@ -84,6 +93,7 @@ __all__ = [
     "RolloutCallback",
     "RolloutLoader",
     "RolloutWriter",
+    "RunWriter",
     "SampleLogger",
     "SavePolicy",
     "Sentinel",

@@ -96,6 +96,7 @@ ELSEWHERE = {
     ("utilities", "distributed/test_distributed.py"): "distributed",
     ("utilities", "policies/test_fingerprint.py"): "digest",
     ("utilities", "report/probing/test_measure.py"): "peak_memory",
+    ("utilities", "report/test_comparison.py"): "versions",
     ("utilities", "test_recipes.py"): "paths",
     ("utilities", "utilities/test_arguments.py"): "other_names ways_out",
     ("utilities", "data/test_openings.py"): "thinking_tags",
@@ -107,9 +108,9 @@ ELSEWHERE = {
     ("", "unsloth/test_behaviour.py"): "unsloth_cli",
 }
 # Tests of no file in particular, by folder: whole folders first.
-FOLDERS = ("benchmarks", "distributed", "real", "trl", "unsloth")
+FOLDERS = ("benchmarks", "dist", "distributed", "real", "trl", "unsloth")
 OTHERS = {
-    "": "docs import_order lazy mirror public_names qwen3_math recipes rooms scale_recipes versions",
+    "": "docs import_order lazy mirror public_names qwen3_math recipes release rooms scale_recipes versions",
     "data": "openings",
     "loop": "ahead_ends ahead_killed flags golds killed lightning observations old_logprobs precision resume"
     " sampler_ratio",

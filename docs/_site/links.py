@@ -3,7 +3,6 @@
 import re
 import tomllib
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from sphinx.application import Sphinx
 
@@ -25,9 +24,8 @@ def lead_out(app: Sphinx, docname: str, source: list[str]) -> None:
 
 
 def repository() -> str:
-    """Return the address of the repository, of which `pyproject.toml` names one page."""
-    url = urlsplit(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Changelog"])
-    return f"{url.scheme}://{url.netloc}{'/'.join(url.path.split('/')[:3])}"
+    """Return the address of the repository."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Source"]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -1,9 +1,10 @@
-"""Lightning callbacks: progress bar, samples, sentinels, rollouts on disk, saved policies, a reference that follows."""
+"""Lightning callbacks: progress, samples, sentinels, rollouts and events on disk, saved policies, moving reference."""
 
 from rlframework.callbacks.progress import ProgressBar
 from rlframework.callbacks.refresh_reference import RefreshReference
 from rlframework.callbacks.requeue_on_signal import Requeued, RequeueOnSignal
 from rlframework.callbacks.rollout_writer import RolloutWriter, read_rollouts
+from rlframework.callbacks.run_writer import RunWriter
 from rlframework.callbacks.sample_logger import SampleLogger
 from rlframework.callbacks.save_policy import SavePolicy
 from rlframework.callbacks.sentinels import Sentinel, Sentinels
@@ -18,6 +19,7 @@ __all__ = [
     "Requeued",
     "RolloutCallback",
     "RolloutWriter",
+    "RunWriter",
     "SampleLogger",
     "SavePolicy",
     "Sentinel",

@@ -114,12 +114,12 @@ def _measured(given: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]
 
     from rlframework.report.evaluation import evaluate
     from rlframework.report.samples import write_samples
-    from rlframework.report.summary import library_versions
     from rlframework.reward_report.sources import read_layout, read_reward
     from rlframework.rewards import AnswerTemplate, LenientMathCheck
     from rlframework.rewards.math import AnswerReader
     from rlframework.samplers import SharedPrefixSampler
     from rlframework.utilities.paths import writable_folder
+    from rlframework.utilities.versions import library_versions
 
     layout = read_layout(given.layout) if given.layout and given.layout != "bare" else None
     template = layout if isinstance(layout, AnswerTemplate) else None

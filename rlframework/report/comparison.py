@@ -10,6 +10,7 @@ from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.report.curves import plot_curves
 from rlframework.report.evaluation import Evaluation, evaluate
+from rlframework.report.samples import write_evaluations
 from rlframework.report.summary import write_summary
 from rlframework.report.table import print_comparison, print_examples
 from rlframework.rewards.base import RewardModel
@@ -89,7 +90,9 @@ class Comparison:
         }
 
     def save(self, folder: str | Path, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """Write ``curves.png`` and ``summary.json``: the last two rows as before and after, and all under ``rows``.
+        """Write ``curves.png``, ``evaluations.jsonl`` with every completion, and ``summary.json``.
+
+        The last two rows are before and after in it, and all are under ``rows``.
 
         Args:
             folder: A run folder with the ``metrics.csv`` of Lightning's CSVLogger.
@@ -100,5 +103,6 @@ class Comparison:
         """
         before, after = self.rows[-2:]
         summary = write_summary(Path(folder) / "summary.json", before, after, {**facts, "rows": self.figures()})
+        write_evaluations(Path(folder) / "evaluations.jsonl", self.rows)
         plot_curves(Path(folder) / "metrics.csv", Path(folder) / "curves.png", self.rows)
         return summary

@@ -49,11 +49,12 @@ def plot_curves(metrics: str | Path, picture: str | Path, evaluations: Sequence[
 def read_metrics(path: str | Path) -> dict[str, Points]:
     """Return (steps, values) by column name of a CSVLogger file; a column has a point where its cell is filled.
 
-    Of a step that a resumed run has logged again the last value counts.
+    Of a step that a resumed run has logged again the last value counts. Half a line at the end, of a run that is just
+    writing it, is left out.
     """
     columns: dict[str, dict[int, float]] = {}
-    with Path(path).open(newline="") as file:
-        for row in csv.DictReader(file):
+    with Path(path).open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(line for line in file if line.endswith("\n")):
             for name, cell in row.items():
                 if cell and name not in ("step", "epoch"):
                     columns.setdefault(name, {})[int(row["step"]) + 1] = float(cell)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from rlframework.report.evaluation import Evaluation
-
-_LIBRARIES = ("rlframework", "torch", "pytorch-lightning", "transformers", "peft", "datasets", "torchmetrics", "numpy")
+from rlframework.utilities.versions import library_versions
 
 
 def write_summary(path: str | Path, before: Evaluation, after: Evaluation, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,8 +32,3 @@ def write_summary(path: str | Path, before: Evaluation, after: Evaluation, facts
     summary = {**facts, **shares, "n_heldout": after.n, "library_versions": library_versions()}
     Path(path).write_text(json.dumps(summary, indent=2) + "\n")
     return summary
-
-
-def library_versions() -> dict[str, str]:
-    """Return the versions of the libraries that a figure depends on, by name."""
-    return {library: version(library) for library in _LIBRARIES}

@@ -1,6 +1,6 @@
 """Sentinels: callbacks that watch a run for its usual faults, and warn or stop."""
 
-from rlframework.callbacks.sentinels.base import Sentinel
+from rlframework.callbacks.sentinels.base import Sentinel, SentinelWarning
 from rlframework.callbacks.sentinels.entropy_collapse import EntropyCollapse
 from rlframework.callbacks.sentinels.gradient_spike import GradientSpike
 from rlframework.callbacks.sentinels.hacking_alarm import HackingAlarm
@@ -22,6 +22,7 @@ __all__ = [
     "NotFinite",
     "ParseFailures",
     "Sentinel",
+    "SentinelWarning",
     "Sentinels",
     "ShareSentinel",
     "Truncation",

@@ -19,6 +19,10 @@ from rlframework.utilities.arguments import at_least, one_of
 Action: TypeAlias = Literal["warn", "stop"]
 
 
+class SentinelWarning(UserWarning):
+    """What a sentinel says; a filter of warnings may turn it into an error, and `RunWriter` keeps it apart."""
+
+
 class Sentinel(RolloutCallback, ABC):
     """A callback that looks at the figures of a run, and says what is wrong with them, since when, and why that may be.
 
@@ -117,7 +121,7 @@ class Sentinel(RolloutCallback, ABC):
             trainer: The Trainer.
             message: What was found.
         """
-        rank_zero_warn(f"{message} The run stops here: action='stop'.")
+        rank_zero_warn(f"{message} The run stops here: action='stop'.", category=SentinelWarning)
         trainer.should_stop = True
 
     def observe(self, trainer: pl.Trainer, figures: dict[str, float]) -> None:
@@ -150,7 +154,7 @@ class Sentinel(RolloutCallback, ABC):
         if self.action == "stop":
             self.stop(trainer, message)
         else:
-            rank_zero_warn(message)
+            rank_zero_warn(message, category=SentinelWarning)
 
     def _message(self, seen: str) -> str:
         parts = [f"{type(self).__name__}, since step {self._since}: {seen}."]

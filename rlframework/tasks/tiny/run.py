@@ -8,7 +8,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import CSVLogger
 
-from rlframework.callbacks import ProgressBar, RolloutWriter, SampleLogger, Sentinels
+from rlframework.callbacks import ProgressBar, RolloutWriter, RunWriter, SampleLogger, Sentinels
 
 SMOKE_STEPS, SMOKE_HELDOUT, HELDOUT = 3, 32, 256
 
@@ -56,5 +56,5 @@ def tiny_trainer(logger: CSVLogger, steps: int, *callbacks: pl.Callback) -> pl.T
         val_check_interval=min(5, steps),
         check_val_every_n_epoch=None,
         enable_checkpointing=bool(callbacks),
-        callbacks=[ProgressBar(), RolloutWriter(), SampleLogger(), Sentinels(), *callbacks],
+        callbacks=[RunWriter(), ProgressBar(), RolloutWriter(), SampleLogger(), Sentinels(), *callbacks],
     )

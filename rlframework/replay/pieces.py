@@ -1,0 +1,55 @@
+"""Pieces: the text of each token of a completion, and text made safe to show: no control character acts."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+# Control, format (marks of direction among them), surrogates, private and unassigned code points.
+_UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn")
+
+
+def pieces_of(tokenizer: Any, ids: Sequence[int]) -> list[str]:
+    """Return the text of each token, special ones too, as it stands behind the token before it.
+
+    Args:
+        tokenizer: Of Hugging Face.
+        ids: Of a completion.
+
+    Example:
+        >>> from rlframework.testing import letter_tokenizer
+        >>> pieces_of(letter_tokenizer(), [3, 4, 1])
+        ['a', 'b', '<eos>']
+    """
+
+    def text(some: Sequence[int]) -> str:
+        return str(tokenizer.decode(list(some), skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
+    pieces = []
+    for place, one in enumerate(ids):
+        # A tokenizer may drop the space before the first word of what it decodes.
+        before = text(ids[place - 1 : place]) if place else ""
+        both = text(ids[max(place - 1, 0) : place + 1])
+        pieces.append(both.removeprefix(before) if both.startswith(before) else text([one]))
+    return pieces
+
+
+def visible(text: str) -> str:
+    r"""Return text in which nothing acts on a terminal or on the direction of what follows: escapes in its place.
+
+    Args:
+        text: Anything that a policy wrote.
+
+    Example:
+        >>> print(visible("\x1b[2J \u202eabc\ud800 é"))
+        \x1b[2J \u202eabc\ud800 é
+        >>> visible("a\nb\t")
+        'a\nb\t'
+    """
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in _UNSEEN and character not in "\n\t"
+        else character
+        for character in text
+    )
