@@ -12,7 +12,7 @@ SOURCES := $(wildcard rlframework recipes tests benchmarks docs/conf.py docs/_si
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help .venv demo demo-real demo-tools test test-long test-floors test-newest test-real test-unsloth test-vllm test-loggers tables tree lint format bench bench-quick bench-step bench-plots bench-ahead bench-overhead dist test-browser docs docs-tried clean
+.PHONY: help .venv demo demo-real demo-tools test test-long test-floors test-newest test-real test-unsloth test-vllm test-loggers tables tree lint format bench bench-quick bench-step bench-plots bench-ahead bench-overhead dist test-browser docs test-docs-browser clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -91,9 +91,8 @@ docs: .venv/.installed-docs ## Build the site from docs/ and the docstrings, in 
 	HF_HUB_OFFLINE=1 $(BIN)/python -m sphinx --builder html --nitpicky --fail-on-warning --keep-going --quiet --jobs auto --fresh-env docs docs/_build/html $(ARGS)
 	$(BIN)/python docs/_site/check.py docs/_build/html
 
-docs-tried: .venv/.installed-docs ## Ask the site's search and draw its pages in Chromium, which has to be installed
-	$(PIP) playwright
-	$(BIN)/python docs/_site/browser.py docs/_build/html $(ARGS)
+test-docs-browser: .venv-browser/.installed ## Ask the search of the built site what newcomers ask, in headless Chromium
+	$(BIN)/python -m pytest -m browser -rs tests/docs_site $(ARGS)
 
 dist: .venv-dist/.installed ## Build wheel and sdist, check them, and try them in a fresh environment: some minutes
 	rm -rf dist
@@ -146,7 +145,7 @@ dist .venv-dist/.installed: BIN := .venv-dist/bin
 	$(PIP) 'build>=1.2' 'twine>=6.1' 'check-wheel-contents>=0.6' 'mypy>=1.13' 'pytest>=9.1'
 	@touch $@
 
-test-browser .venv-browser/.installed: BIN := .venv-browser/bin
+test-browser test-docs-browser .venv-browser/.installed: BIN := .venv-browser/bin
 
 # axe-core checks accessibility; it is no part of this project.
 .venv-browser/.installed: pyproject.toml
