@@ -57,10 +57,11 @@ tables: .venv/.installed ## Measure anew and write the tables of docs/algorithms
 	RLFRAMEWORK_WRITE_TABLE=1 $(BIN)/python -m pytest -m "" tests/trl/test_table.py tests/policies/test_architectures.py tests/loop/test_averaging.py tests/loop/test_rank_watch.py tests/loop/test_flags.py $(ARGS)
 
 # A line for each picture of docs/images. What takes more than minutes is drawn from the figures of its last measurement.
-figures: .venv/.installed ## Make every picture of the docs again: ten minutes of training, and stored figures drawn again
+figures: .venv/.installed .venv/.installed-browser ## Make every picture of the docs again: ten minutes of training, and stored figures drawn again
 	rm -rf build/figures
 	$(BIN)/python recipes/chain_sums.py --output build/figures
 	cp build/figures/chain_sums/version_0/curves.png docs/images/chain_sums.png
+	$(BIN)/python benchmarks/report_picture.py build/figures/chain_sums/version_0/report.html # report.png
 	$(BIN)/python recipes/reward_hacking.py --output build/figures
 	cp build/figures/reward_hacking/curves.png docs/images/reward_hacking.png
 	$(BIN)/python recipes/hacked_calls.py --output build/figures

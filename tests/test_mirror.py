@@ -112,9 +112,9 @@ ELSEWHERE = {
     ("", "unsloth/test_behaviour.py"): "unsloth_cli",
 }
 # Tests of no file in particular, by folder: whole folders first.
-FOLDERS = ("benchmarks", "dist", "distributed", "real", "trl", "unsloth")
+FOLDERS = ("benchmarks", "dist", "distributed", "docs_site", "real", "trl", "unsloth")
 OTHERS = {
-    "": "docs import_order lazy mirror public_names qwen3_math recipes release rooms scale_recipes troubleshooting"
+    "": "docs figures import_order lazy mirror pictures public_names qwen3_math recipes release rooms scale_recipes troubleshooting"
     " versions",
     "run_report": "browser",
     "data": "openings",
