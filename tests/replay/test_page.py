@@ -66,7 +66,7 @@ def test_the_figures_stand_beside_the_log(tmp_path: Path) -> None:
     path = save_page(replayed(), tmp_path / "page.html")
     text = path.read_text(encoding="utf-8")
     assert '<tr class="bad-text"><td>kl</td><td class="n">0.25</td><td class="n">0.75</td></tr>' in text
-    assert "<tr><td>new</td><td class="n">–</td><td class="n">3</td></tr>" in text
+    assert '<tr><td>new</td><td class="n">–</td><td class="n">3</td></tr>' in text
     assert "those of &lt;last&gt;.ckpt" in text
     assert "left out: &lt;x&gt;" in text
 
