@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from math import isfinite
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from rlframework.report.evaluation import Evaluation
 from rlframework.run_report.charts import plain
@@ -226,7 +226,7 @@ class RunFacts:
         return Card("warnings and errors", f"{len(kinds):,}", note, "warn" if kinds else "")
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, (int, float)) and isfinite(value)
 
 

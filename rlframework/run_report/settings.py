@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from math import isfinite, nan
 from pathlib import PurePath
-from typing import Any
+from typing import Any, TypeGuard
 
 
 def sentences(settings: Mapping[str, Any]) -> list[str]:
@@ -173,7 +173,7 @@ def _run(trainer: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, (int, float)) and isfinite(value)
 
 
