@@ -15,8 +15,8 @@ from typing import Any
 LIST = Path(__file__).with_name("public_names.json")
 ROOMS = (
     *("algorithms", "callbacks", "callbacks.sentinels", "data", "environments", "loggers", "metrics", "policies"),
-    *("report", "rewards", "rewards.code", "rewards.logic", "rewards.math", "samplers", "samplers.vllm"),
-    *("tasks", "terms", "testing"),
+    *("replay", "report", "rewards", "rewards.code", "rewards.logic", "rewards.math", "run_report", "runs"),
+    *("samplers", "samplers.vllm", "tasks", "terms", "testing"),
     *("functional.advantages", "functional.confidence", "functional.divergences", "functional.logprobs"),
     *("functional.maj_at_k", "functional.pass_at_k"),
     *("functional.ratios", "functional.sampling", "functional.surrogates", "functional.weights"),

@@ -262,8 +262,7 @@ def _wrapped(text: str, width: int, most: int, style: str = "") -> list[Text]:
     console = require("rich.console", "report").Console(width=width)
     lines = list(require("rich.text", "report").Text(text, style=style).wrap(console, width, overflow="fold"))
     if len(lines) > most:
-        lines[most - 1].truncate(width - 2, overflow="ellipsis")
-        lines[most - 1].append(" …")
+        lines[most - 1].append(" …").truncate(width, overflow="ellipsis")
     return lines[:most]
 
 

@@ -16,7 +16,7 @@ import torch
 
 from tests import forked
 from tests.distributed.host_runs import small_recipe
-from tests.distributed.hosts import CABLE, ROOT, addresses, run_on, two_hosts
+from tests.distributed.hosts import CABLE, ROOT, addresses, make_hosts, run_on, running_on
 
 # Half a minute each, for every rank imports torch; Ray takes minutes to start.
 pytestmark = [pytest.mark.slow, pytest.mark.distributed]
@@ -28,7 +28,7 @@ PORT = "29500"  # a namespace has all of its ports
 
 @pytest.fixture(scope="module")
 def hosts() -> Iterator[list[str]]:
-    with two_hosts() as names:
+    with make_hosts(2) as names:
         yield names
 
 
@@ -79,20 +79,41 @@ def test_two_machines_learn_what_one_process_does(
         assert rank["links"] == {"lo", CABLE}
 
 
-@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'ray[train]'")
+needs_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'ray[train]'"
+)
+# Of Ray: no message home, no token between its processes.
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", "OMP_NUM_THREADS": "1"}
+
+
+def ray_train(folder: Path) -> list[str]:
+    """The command of recipes/scale; the recipe's path begins where it is given, whoever runs the ranks."""
+    small_recipe(folder)
+    words = ["--workers", "2", "--storage", str(folder / "ray"), "--config", "recipe.yaml"]
+    return [sys.executable, str(SCALE / "ray_train.py"), *words]
+
+
+@needs_ray
 def test_two_workers_of_ray_learn_what_one_process_does(tmp_path: Path, one: dict[str, Any]) -> None:
-    words = ["--config", str(small_recipe(tmp_path))]
-    command = [
-        sys.executable,
-        str(SCALE / "ray_train.py"),
-        "--workers",
-        "2",
-        "--storage",
-        str(tmp_path / "ray"),
-        *words,
-    ]
-    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", "OMP_NUM_THREADS": "1"}
-    given = {**os.environ, **quiet, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=given, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    given = {**os.environ, **QUIET, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ray_train(tmp_path), env=given, cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    check(tmp_path, one, "RayEnvironment")
+
+
+@needs_ray
+def test_ray_on_two_machines_learns_what_one_process_does(
+    tmp_path: Path, hosts: list[str], one: dict[str, Any]
+) -> None:
+    head, other = addresses()[:2]
+    start = [f"{BIN}/ray", "start", "--num-cpus", "1", "--num-gpus", "0", "--disable-usage-stats", "--block"]
+    raylets = [
+        [*start, "--head", "--node-ip-address", head, "--port", "6379", "--include-dashboard", "false"],
+        [*start, "--address", f"{head}:6379", "--node-ip-address", other],
+    ]
+    driver = ["env", "-C", str(tmp_path), f"RAY_ADDRESS={head}:6379", *ray_train(tmp_path)]
+    with running_on(hosts, raylets, [QUIET] * 2):
+        run_on(hosts[:1], [driver], [QUIET], seconds=300)
     check(tmp_path, one, "RayEnvironment")

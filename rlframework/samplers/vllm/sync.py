@@ -28,6 +28,7 @@ from rlframework.samplers.vllm.errors import (
     ServerError,
     StaleWeightsError,
     UnavailableError,
+    UnseenWeightsError,
     shown,
 )
 from rlframework.utilities.distributed import is_sharded, process
@@ -95,6 +96,7 @@ class WeightSync(ABC):
             version: Of the weights.
 
         Raises:
+            UnseenWeightsError: It does not see the folder; it is asked again for a while.
             ServerError: It does not.
         """
 
@@ -203,7 +205,9 @@ class LoRASync(WeightSync):
         except (UnavailableError, BadAnswerError):
             raise
         except ServerError as error:
-            raise ServerError(
+            # One that names the folder has looked for it in vain.
+            kind = UnseenWeightsError if folder.name in str(error) else ServerError
+            raise kind(
                 f"{error}. The server must be able to read {folder} (sync_folder=...), and be started with "
                 "--enable-lora, --max-lora-rank of at least the adapter's rank and "
                 "VLLM_ALLOW_RUNTIME_LORA_UPDATING=True",
@@ -304,9 +308,11 @@ class DiskSync(WeightSync):
         except (UnavailableError, BadAnswerError):
             raise
         except ServerError as error:
+            # Never asked again: vLLM 0.32 has let go of its weights by then, and dies at the next request.
             raise ServerError(
-                f"{error}. The server must be able to read {folder} (sync_folder=...), serve a model of this "
-                "architecture, and be started with VLLM_SERVER_DEV_MODE=1",
+                f"{error}. The server must be able to read {folder} (sync_folder=...), at once, which a network file "
+                "system does not promise (HTTPSync needs no common folder), serve a model of this architecture, and "
+                "be started with VLLM_SERVER_DEV_MODE=1",
                 error.status,
             ) from error
 

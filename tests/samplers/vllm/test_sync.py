@@ -117,6 +117,73 @@ def test_a_failed_reading_resumes_the_server_and_leaves_no_version_on_it(replay,
     assert made.version is None
 
 
+@pytest.fixture
+def late(replay):
+    """Return a function that has the server see a folder only when it is asked for it often enough."""
+
+    def set_up(times):
+        asked = []
+
+        def before(path, body):
+            if path != "/v1/load_lora_adapter":
+                return None
+            asked.append(body["lora_path"])
+            # What the real server answers (recorded.json). Each folder is late, that of the altered weights as well.
+            text = f"Loading lora {body['lora_name']} failed: No adapter found for {asked[-1]}"
+            refused = {"error": {"code": 404, "message": text, "param": None, "type": "NotFoundError"}}
+            return (404, refused) if asked.count(asked[-1]) <= times else None
+
+        replay.before = before
+        return asked
+
+    return set_up
+
+
+def test_an_adapter_whose_folder_is_seen_late_is_asked_for_again(replay, late, sampler, adapted, caplog):
+    expected = sampler().sample(adapted, PROMPTS)
+    replay.forget()
+    asked = late(times=3)
+    with caplog.at_level("INFO"):
+        found = sampler().sample(adapted, PROMPTS)
+    assert [row.ids for row in found] == [row.ids for row in expected]
+    assert [asked.count(folder) for folder in dict.fromkeys(asked)] == [4, 4]
+    assert f"{replay.url} does not see {asked[-1]} yet, as over a network file system" in caplog.text
+    assert "for up to 5 s" in caplog.text
+    assert "asked 4 times" in caplog.text
+
+
+def test_one_that_is_never_seen_ends_with_the_numbers(late, sampler, adapted):
+    asked, made = late(times=1000), sampler(patience=0.5)
+    with pytest.raises(ServerError, match=r"asked \d times in \d s and has not seen this folder.*HTTPSync needs no"):
+        made.sample(adapted, PROMPTS)
+    assert 2 <= len(asked) <= 5
+    assert made.version is None
+
+
+def test_whole_weights_whose_folder_is_not_seen_are_refused_at_once(replay, sampler, whole):
+    """A server that failed to reload dies at the next request: to ask again would not help."""
+
+    def before(path, body):
+        if path != "/collective_rpc":
+            return None
+        text = f"Cannot find any model weights with `{body['kwargs']['weights_path']}`"
+        return 500, {"error": {"code": 500, "message": f"Call to collective_rpc method failed: {text}"}}
+
+    replay.before = before
+    with pytest.raises(ServerError, match=r"Cannot find any.*read /.*a network file system does not promise"):
+        sampler().sample(whole, PROMPTS)
+    assert len(replay.asked("/collective_rpc")) == 1
+
+
+@pytest.mark.parametrize("kind", ["adapted", "whole"])
+def test_a_refusal_of_another_kind_is_not_asked_again(kind, replay, sampler, request):
+    paths = ("/v1/load_lora_adapter", "/collective_rpc")
+    replay.before = lambda path, body: (400, {"error": "LoRA rank 64 is too large"}) if path in paths else None
+    with pytest.raises(ServerError, match="rank 64 is too large"):
+        sampler().sample(request.getfixturevalue(kind), PROMPTS)
+    assert sum(len(replay.asked(path)) for path in paths) == 1
+
+
 @pytest.mark.parametrize("kind", ["adapted", "whole"])
 def test_weights_that_did_not_arrive_are_caught(kind, replay, sampler, request):
     """The server says that it has them and answers as before, as a tied output layer on a CPU does."""
