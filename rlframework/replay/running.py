@@ -39,8 +39,8 @@ _LEFT_OUT = (
     Known(UserWarning, "Be aware that when using `ckpt_path`", r"pytorch_lightning\."),
     Known(UserWarning, "You defined a `validation_step` but have no", r"pytorch_lightning\."),
 )
-# Figures of a clock, which no second time has again.
-_SECONDS = "_seconds"
+# Figures of a clock, and of an engine that had new weights: none of them comes again.
+_OF_THEN = ("_seconds", "canary_gap")
 
 
 def replay(
@@ -312,8 +312,8 @@ def _figures(
         for name, points in log.items()
         if name.startswith("train/")
     }
-    logged = {name: value for name, value in logged.items() if value is not None and not name.endswith(_SECONDS)}
-    pairs = {name: Pair(logged.get(name), value) for name, value in now.items() if not name.endswith(_SECONDS)}
+    logged = {name: value for name, value in logged.items() if value is not None and not name.endswith(_OF_THEN)}
+    pairs = {name: Pair(logged.get(name), value) for name, value in now.items() if not name.endswith(_OF_THEN)}
     if lacking := [name for name in logged if name not in pairs]:
         why = "of a rollout that began before the checkpoint, or of a callback"
         remarks = [*remarks, f"in the log and not computed again, as they are {why}: {', '.join(lacking)}"]
