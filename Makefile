@@ -99,11 +99,12 @@ bench-ahead: .venv/.installed ## Time rollouts ahead of learning with a stand-in
 bench-overhead: .venv/.installed ## Time what Lightning and the framework add to a loop by hand
 	$(BIN)/python benchmarks/overhead.py $(ARGS)
 
+# W002: a licence stands twice in the wheel, with the files and among the licences.
 dist: .venv-dist/.installed ## Build wheel and sdist, check them, and try them in a fresh environment: some minutes
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist
 	$(BIN)/python -m twine check --strict dist/*
-	$(BIN)/check-wheel-contents --ignore W002 dist/*.whl  # licences stand twice: with the files, and among the licences
+	$(BIN)/check-wheel-contents --ignore W002 dist/*.whl
 	$(PYTHON) -m venv --clear .venv-dist/fresh
 	.venv-dist/fresh/bin/python -m pip install --quiet --disable-pip-version-check torch==$(TORCH)
 	$(BIN)/python -m pytest -m dist --confcutdir tests/dist tests/dist $(ARGS)
