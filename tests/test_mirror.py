@@ -112,10 +112,10 @@ ELSEWHERE = {
     ("", "unsloth/test_behaviour.py"): "unsloth_cli",
 }
 # Tests of no file in particular, by folder: whole folders first.
-FOLDERS = ("benchmarks", "dist", "distributed", "real", "trl", "unsloth")
+FOLDERS = ("benchmarks", "dist", "distributed", "docs_site", "real", "trl", "unsloth")
 OTHERS = {
-    "": "docs import_order lazy mirror public_names qwen3_math recipes release rooms scale_recipes troubleshooting"
-    " versions",
+    "": "docs figures import_order lazy mirror pictures public_names qwen3_math recipes release rooms scale_recipes"
+    " site troubleshooting versions",
     "run_report": "browser",
     "data": "openings",
     "loop": "ahead_ends ahead_killed flags golds killed lightning observations old_logprobs precision resume"

@@ -340,8 +340,6 @@ class _Conversion:
         return _object("CausalLMPolicy", **options)
 
     def _reward(self) -> dict[str, Any]:
-        if not self.run.rewards:
-            return {"class_path": TO_FILL_IN}
         rewards: dict[str, Any] = {}
         for one in self.run.rewards:
             if one.soft_overlong is not None:

@@ -81,7 +81,7 @@ class _Reader:
             if name in _PARTS and not _is_nothing(node):
                 self._miss(node, f"{name}={shown(node)}", _PARTS[name])
         self._afterwards(call)
-        self.found.code = [self.copied[line] for line in sorted(self.copied)]
+        self.found.code[:0] = [self.copied[line] for line in sorted(self.copied)]
         return self.found
 
     def _trainer(self) -> tuple[ast.Call, TrainerKind]:
@@ -256,21 +256,22 @@ class _Reader:
 
     def _rewards(self, node: ast.AST | None, scope: Scope) -> None:
         if node is None:
-            return self.found.miss("", "the trainer has no reward_funcs=", "set model.reward")
+            return self.found.miss_reward("", "the trainer has no reward_funcs=", "set model.reward")
         try:
             several, inside = self.names.expression(node, scope)
             elements: Sequence[ast.AST] = [node]
             if isinstance(several, (ast.List, ast.Tuple)):
                 elements, scope = several.elts, inside
         except UnreadableError as why:
-            return self._miss(node, f"reward_funcs={shown(node)}", f"{why}; set model.reward")
+            place = self._place(node)
+            return self.found.miss_reward(place, f"reward_funcs={shown(node)}", f"{why}; set model.reward")
         if isinstance(node, ast.Name) and node.id in self.names.changed:
             self._miss(node, f"reward_funcs={node.id}", "the list is changed in the script; set model.reward")
         for number, one in enumerate(elements):
             try:
                 reward = self._reward(one, scope, number)
             except UnreadableError as why:
-                self._miss(one, f"reward {shown(one)}", f"{why}; write it into a module and name it: model.reward")
+                self.found.miss_reward(self._place(one), f"reward {shown(one)}", str(why))
                 continue
             names = [other.name for other in self.found.rewards]
             self.found.rewards.append(

@@ -142,6 +142,24 @@ def test_a_file_with_placeholders_is_read_by_fit_and_says_what_is_missing(
     assert printed["model"]["init_args"]["reward"]["init_args"]["weights"] == {"vowels": 1.0, "brevity": 0.5}
 
 
+def test_parts_of_every_kind_are_read_by_fit(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = "--model_name_or_path tiny --dtype bfloat16 --use_peft --lora_target_modules q_proj v_proj --load_in_4bit"
+    flags += " --dataset_name openai/gsm8k --dataset_config main --reward_model_name_or_path judge"
+    flags += " --reward_funcs get_soft_overlong_punishment accuracy_reward --report_to wandb mlflow"
+    assert main(["-o", "run.yaml", "--", *flags.split(), "--eval_strategy=epoch", "--save_strategy=epoch"]) == 1
+    assert "a RewardModel of yours" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as ended:
+        lightning(["fit", "-c", "run.yaml", "--print_config"])
+    assert ended.value.code == 0, capsys.readouterr().err
+    printed = yaml.safe_load(capsys.readouterr().out)
+    arguments = printed["model"]["init_args"]
+    assert list(arguments["reward"]["init_args"]["rewards"]) == ["reward_0", "soft_overlong", "accuracy_reward"]
+    # Of classes that have no subclasses the arguments alone are printed.
+    assert arguments["policy"]["init_args"]["quantization"]["load_in_4bit"] is True
+    assert printed["data"]["init_args"]["train"]["configs"] == ["main"]
+    assert len(printed["trainer"]["logger"]) == 2
+
+
 @pytest.mark.parametrize(
     "settings",
     [

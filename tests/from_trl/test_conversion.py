@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rlframework.from_trl.conversion import Converted, convert
-from rlframework.from_trl.found import Read, TRLRun
+from rlframework.from_trl.found import FoundReward, Read, TRLRun
 from tests.trl.compare import errors, train_both, weight_errors
 from tests.trl.runs import GROUP, MAX_TOKENS, Case, even_script
 
@@ -51,6 +51,7 @@ CONFIGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 def converted_from(settings: dict[str, Any], kind: str = "grpo", devices: int = 1) -> Converted:
     run = TRLRun(kind, "train.py", {name: Read(value, "train.py, line 1") for name, value in settings.items()})
+    run.rewards = [FoundReward("right", "my_rewards.right")]
     return convert(run, MODULE, devices)
 
 
@@ -193,7 +194,7 @@ def test_what_comes_to_the_same_is_not_listed(settings: dict[str, Any]) -> None:
 
 
 def test_the_list_is_in_the_order_of_the_lines() -> None:
-    run = TRLRun("grpo", "train.py")
+    run = TRLRun("grpo", "train.py", rewards=[FoundReward("right", "my_rewards.right")])
     run.settings = {"optim": Read("sgd", "train.py, line 12"), "deepspeed": Read("a.json", "train.py, line 7")}
     run.miss("", "no model", "name it")
     run.miss("train.py, line 9", "model=f()", "name it")

@@ -227,6 +227,7 @@ def test_rewards_of_every_kind(read) -> None:
         FoundReward("second", ".second"),
         FoundReward("accuracy_reward", "trl.rewards.accuracy_reward"),
         FoundReward("right", "my_rewards.right"),
+        FoundReward("reward_4", ".reward_4"),
         FoundReward("reward_5", ".reward_5"),
         FoundReward("soft_overlong", soft_overlong={"max_tokens": 64, "margin": 16}),
         FoundReward("first_7", ".first"),
@@ -236,6 +237,8 @@ def test_rewards_of_every_kind(read) -> None:
     module: dict = {}
     exec("\n".join(run.code), module)
     assert module["reward_5"](["x"]) == [0.0]
+    with pytest.raises(NotImplementedError, match="'org/reward-model' was not carried over; write it here"):
+        module["reward_4"](["x"])
     assert {"first", "second", "PATTERN"} <= module.keys()
     assert "GRPOTrainer(" not in "\n".join(run.code)
 
@@ -263,7 +266,8 @@ def test_a_reward_that_needs_a_part_of_the_training_is_listed(read) -> None:
 
         trainer = GRPOTrainer(model="m", reward_funcs=[with_state], train_dataset=load_dataset("d", split="train"))
     """)
-    assert run.rewards == []
+    assert run.rewards == [FoundReward("reward_0", ".reward_0")], "left to be written, so that no run goes without it"
+    assert "NotImplementedError" in run.code[-1]
     assert f"needs what line {LINES + 5} makes" in missed(run)[0]
 
 

@@ -559,7 +559,7 @@ class Fleet:
         patience = Patience(self.patience, threading.Event())
         while True:
             self._give(weights)
-            answered, failures = [], []
+            answered, failures = [], list[ServerError]()
             for server in [server for server in self.servers if weights.version in server.holds]:
                 try:
                     answered.append((server.url, self._served(server, request, weights)))

@@ -33,6 +33,14 @@ from rlframework.samplers.vllm.errors import (
 )
 from rlframework.utilities.distributed import is_sharded, process
 
+# What vLLM 0.32 says of an adapter and of a model whose folder, or the weights in it, are not there.
+_UNSEEN = (
+    "No adapter found",
+    "doesn't contain tensors",
+    "Repo id must be in the form",
+    "Cannot find any model weights",
+)
+
 
 class WeightSync(ABC):
     """Brings the weights of a policy to servers, through a folder that both sides can read.
@@ -205,13 +213,11 @@ class LoRASync(WeightSync):
         except (UnavailableError, BadAnswerError):
             raise
         except ServerError as error:
-            # One that names the folder has looked for it in vain.
-            kind = UnseenWeightsError if folder.name in str(error) else ServerError
-            raise kind(
-                f"{error}. The server must be able to read {folder} (sync_folder=...), and be started with "
-                "--enable-lora, --max-lora-rank of at least the adapter's rank and "
+            raise _not_loaded(
+                error,
+                folder,
+                "be started with --enable-lora, --max-lora-rank of at least the adapter's rank and "
                 "VLLM_ALLOW_RUNTIME_LORA_UPDATING=True",
-                error.status,
             ) from error
 
     def unload(self, server: Server, version: str) -> None:
@@ -308,13 +314,8 @@ class DiskSync(WeightSync):
         except (UnavailableError, BadAnswerError):
             raise
         except ServerError as error:
-            # Never asked again: vLLM 0.32 has let go of its weights by then, and dies at the next request.
-            raise ServerError(
-                f"{error}. The server must be able to read {folder} (sync_folder=...), at once, which a network file "
-                "system does not promise (HTTPSync needs no common folder), serve a model of this architecture, and "
-                "be started with VLLM_SERVER_DEV_MODE=1",
-                error.status,
-            ) from error
+            needs = "serve a model of this architecture, and be started with VLLM_SERVER_DEV_MODE=1"
+            raise _not_loaded(error, folder, needs) from error
 
     def model(self, server: Server, version: str) -> str:
         """Return the name of the base model."""
@@ -353,6 +354,12 @@ def _unserved(model: Any, state: Mapping[str, Tensor]) -> str | None:
     if model.config.get_text_config().tie_word_embeddings and any(isinstance(end, LoraLayer) for end in ends):
         return "its embedding or head is adapted, and a server ties these to one another (tie_word_embeddings)"
     return None
+
+
+def _not_loaded(error: ServerError, folder: Path, needs: str) -> ServerError:
+    """Return the error of a server that did not load a folder, of a kind of its own where it did not see it."""
+    kind = UnseenWeightsError if any(text in str(error) for text in _UNSEEN) else ServerError
+    return kind(f"{error}. The server must be able to read {folder} (sync_folder=...), and {needs}", error.status)
 
 
 def _half(version: str) -> str:

@@ -121,17 +121,21 @@ def test_a_failed_reading_resumes_the_server_and_leaves_no_version_on_it(replay,
 def late(replay):
     """Return a function that has the server see a folder only when it is asked for it often enough."""
 
+    def refusal(path):
+        # As the real server refuses, of whose words an adapter's do not name the folder.
+        known = [one for one in replay.exchanges if one["path"] == path and one["status"] in (404, 500)]
+        assert "No adapter found for <path>" in str(known) or "Repo id must be" in str(known)
+        return known[0]["status"], known[0]["answer"]
+
     def set_up(times):
         asked = []
 
         def before(path, body):
-            if path != "/v1/load_lora_adapter":
+            if path not in ("/v1/load_lora_adapter", "/collective_rpc"):
                 return None
-            asked.append(body["lora_path"])
-            # What the real server answers (recorded.json). Each folder is late, that of the altered weights as well.
-            text = f"Loading lora {body['lora_name']} failed: No adapter found for {asked[-1]}"
-            refused = {"error": {"code": 404, "message": text, "param": None, "type": "NotFoundError"}}
-            return (404, refused) if asked.count(asked[-1]) <= times else None
+            # Each folder is late, that of altered weights as well.
+            asked.append(body.get("lora_path") or body["kwargs"]["weights_path"])
+            return refusal(path) if asked.count(asked[-1]) <= times else None
 
         replay.before = before
         return asked
@@ -139,40 +143,30 @@ def late(replay):
     return set_up
 
 
-def test_an_adapter_whose_folder_is_seen_late_is_asked_for_again(replay, late, sampler, adapted, caplog):
-    expected = sampler().sample(adapted, PROMPTS)
+@pytest.mark.parametrize("kind", ["adapted", "whole"])
+def test_weights_whose_folder_is_seen_late_are_asked_for_again(kind, replay, late, sampler, request, caplog):
+    policy = request.getfixturevalue(kind)
+    expected = sampler().sample(policy, PROMPTS)
     replay.forget()
+    replay.log.clear()
     asked = late(times=3)
     with caplog.at_level("INFO"):
-        found = sampler().sample(adapted, PROMPTS)
+        found = sampler().sample(policy, PROMPTS)
     assert [row.ids for row in found] == [row.ids for row in expected]
-    assert [asked.count(folder) for folder in dict.fromkeys(asked)] == [4, 4]
+    assert {asked.count(folder) for folder in asked} == {4}
     assert f"{replay.url} does not see {asked[-1]} yet, as over a network file system" in caplog.text
     assert "for up to 5 s" in caplog.text
     assert "asked 4 times" in caplog.text
+    assert len(replay.asked("/pause?mode=wait")) == len(replay.asked("/resume")) == (4 if kind == "whole" else 0)
 
 
-def test_one_that_is_never_seen_ends_with_the_numbers(late, sampler, adapted):
+@pytest.mark.parametrize("kind", ["adapted", "whole"])
+def test_those_that_are_never_seen_end_with_the_numbers(kind, late, sampler, request):
     asked, made = late(times=1000), sampler(patience=0.5)
     with pytest.raises(ServerError, match=r"asked \d times in \d s and has not seen this folder.*HTTPSync needs no"):
-        made.sample(adapted, PROMPTS)
+        made.sample(request.getfixturevalue(kind), PROMPTS)
     assert 2 <= len(asked) <= 5
     assert made.version is None
-
-
-def test_whole_weights_whose_folder_is_not_seen_are_refused_at_once(replay, sampler, whole):
-    """A server that failed to reload dies at the next request: to ask again would not help."""
-
-    def before(path, body):
-        if path != "/collective_rpc":
-            return None
-        text = f"Cannot find any model weights with `{body['kwargs']['weights_path']}`"
-        return 500, {"error": {"code": 500, "message": f"Call to collective_rpc method failed: {text}"}}
-
-    replay.before = before
-    with pytest.raises(ServerError, match=r"Cannot find any.*read /.*a network file system does not promise"):
-        sampler().sample(whole, PROMPTS)
-    assert len(replay.asked("/collective_rpc")) == 1
 
 
 @pytest.mark.parametrize("kind", ["adapted", "whole"])
