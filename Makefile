@@ -8,11 +8,11 @@ VLLM := 0.32.0
 TORCH ?= 2.13.0
 BIN := .venv/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
-SOURCES := $(wildcard rlframework recipes tests benchmarks)
+SOURCES := $(wildcard rlframework recipes tests benchmarks docs/conf.py docs/_site)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help .venv demo demo-real demo-tools test test-long test-floors test-newest test-real test-unsloth test-vllm test-loggers tables tree lint format bench bench-quick bench-step bench-plots bench-ahead bench-overhead dist test-browser clean
+.PHONY: help .venv demo demo-real demo-tools figures docs test test-long test-floors test-newest test-real test-unsloth test-vllm test-loggers test-browser test-docs-browser tables tree lint format bench bench-quick bench-step bench-plots bench-ahead bench-overhead dist clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -50,11 +50,24 @@ test-vllm: .venv/.installed .venv-vllm/.installed ## Run the tests with a real v
 test-loggers: .venv-loggers/.installed ## Run the tests against TensorBoard, W&B and MLflow, offline, in .venv-loggers
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "" tests/callbacks/test_loggers.py $(ARGS)
 
-test-browser: .venv-browser/.installed ## Open reports in headless Chromium (apt-get install chromium chromium-driver npm), in .venv-browser
+test-browser: .venv/.installed .venv/.installed-browser ## Open reports in headless Chromium (apt-get install chromium chromium-driver npm)
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser -rs tests/run_report $(ARGS)
 
 tables: .venv/.installed ## Measure anew and write the tables of docs/algorithms/index.md, architectures.md, many_ranks.md and lightning.md
 	RLFRAMEWORK_WRITE_TABLE=1 $(BIN)/python -m pytest -m "" tests/trl/test_table.py tests/policies/test_architectures.py tests/loop/test_averaging.py tests/loop/test_rank_watch.py tests/loop/test_flags.py $(ARGS)
+
+# A line for each picture of docs/images. What takes more than minutes is drawn from the figures of its last measurement.
+figures: .venv/.installed .venv/.installed-browser ## Make every picture of the docs again: ten minutes of training, and stored figures drawn again
+	rm -rf build/figures
+	$(BIN)/python recipes/chain_sums.py --output build/figures
+	cp build/figures/chain_sums/version_0/curves.png docs/images/chain_sums.png
+	$(BIN)/python benchmarks/report_picture.py build/figures/chain_sums/version_0/report.html # report.png
+	$(BIN)/python recipes/reward_hacking.py --output build/figures
+	cp build/figures/reward_hacking/curves.png docs/images/reward_hacking.png
+	$(BIN)/python recipes/hacked_calls.py --output build/figures
+	cp build/figures/hacked_calls/curves.png docs/images/hacked_calls.png
+	$(BIN)/python benchmarks/plots.py --redraw # cost_by_prompt.png cost_by_group.png cost_by_completion.png
+	$(BIN)/python benchmarks/rft_or_sft.py # rft_or_sft.png rft_or_sft_chart.png
 
 tree: .venv/.installed ## Write docs/tree.md anew: every file in a line
 	RLFRAMEWORK_WRITE_TREE=1 $(BIN)/python -m pytest tests/test_docs.py -k tree $(ARGS)
@@ -87,11 +100,19 @@ bench-ahead: .venv/.installed ## Time rollouts ahead of learning with a stand-in
 bench-overhead: .venv/.installed ## Time what Lightning and the framework add to a loop by hand
 	$(BIN)/python benchmarks/overhead.py $(ARGS)
 
+docs: .venv/.installed-docs ## Build the site from docs/ and the docstrings, in docs/_build/html; any warning fails
+	HF_HUB_OFFLINE=1 $(BIN)/python -m sphinx --builder html --nitpicky --fail-on-warning --keep-going --quiet --jobs auto --fresh-env docs docs/_build/html $(ARGS)
+	$(BIN)/python docs/_site/check.py docs/_build/html
+
+test-docs-browser: docs .venv/.installed-browser ## Ask the search of the built site what newcomers ask, in headless Chromium
+	$(BIN)/python -m pytest -m browser -rs tests/docs_site $(ARGS)
+
+# W002: a licence stands twice in the wheel, with the files and among the licences.
 dist: .venv-dist/.installed ## Build wheel and sdist, check them, and try them in a fresh environment: some minutes
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist
 	$(BIN)/python -m twine check --strict dist/*
-	$(BIN)/check-wheel-contents dist/*.whl
+	$(BIN)/check-wheel-contents --ignore W002 dist/*.whl
 	$(PYTHON) -m venv --clear .venv-dist/fresh
 	.venv-dist/fresh/bin/python -m pip install --quiet --disable-pip-version-check torch==$(TORCH)
 	$(BIN)/python -m pytest -m dist --confcutdir tests/dist tests/dist $(ARGS)
@@ -109,8 +130,18 @@ dist: .venv-dist/.installed ## Build wheel and sdist, check them, and try them i
 	$(PIP) --editable '.[quantized]'
 	@touch $@
 
+# axe-core checks accessibility.
+.venv/.installed-browser: .venv/.installed
+	$(PIP) 'selenium>=4.20,<5'
+	npm install --silent --no-save --prefix .venv axe-core@4
+	@touch $@
+
 .venv/.installed-lint: .venv/.installed
 	$(PIP) --editable '.[lint]'
+	@touch $@
+
+.venv/.installed-docs: .venv/.installed
+	$(PIP) --editable '.[docs]'
 	@touch $@
 
 test-floors .venv-floors/.installed: BIN := .venv-floors/bin
@@ -132,15 +163,6 @@ dist .venv-dist/.installed: BIN := .venv-dist/bin
 .venv-dist/.installed: Makefile
 	$(PYTHON) -m venv .venv-dist
 	$(PIP) 'build>=1.2' 'twine>=6.1' 'check-wheel-contents>=0.6' 'mypy>=1.13' 'pytest>=9.1'
-	@touch $@
-
-test-browser .venv-browser/.installed: BIN := .venv-browser/bin
-
-# axe-core checks accessibility; it is no part of this project.
-.venv-browser/.installed: pyproject.toml
-	$(PYTHON) -m venv .venv-browser
-	$(PIP) torch==$(TORCH) --editable '.[test]' selenium
-	npm install --silent --no-save --prefix .venv-browser axe-core@4
 	@touch $@
 
 test-unsloth .venv-unsloth/.installed: BIN := .venv-unsloth/bin
@@ -171,5 +193,6 @@ test-loggers .venv-loggers/.installed: BIN := .venv-loggers/bin
 	@touch $@
 
 clean: ## Remove the environment, the caches and the build; runs/ stays
-	rm -rf .venv .venv-floors .venv-newest .venv-unsloth .venv-vllm .venv-loggers .venv-dist .venv-browser .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml build dist *.egg-info
+	rm -rf .venv .venv-floors .venv-newest .venv-unsloth .venv-vllm .venv-loggers .venv-dist .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml build dist *.egg-info
+	rm -rf docs/_build docs/api
 	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +

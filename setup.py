@@ -10,7 +10,7 @@ from setuptools import setup
 
 ROOT = Path(__file__).parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-_LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?://|#)([^)\s]+)\)")
+_LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?://)([^)\s]+)\)")
 
 
 def description() -> str:
@@ -21,6 +21,7 @@ def description() -> str:
 
     def absolute(link: re.Match[str]) -> str:
         picture, text, path = link.groups()
+        path = f"README.md{path}" if path.startswith("#") else path
         return f"{picture}[{text}]({pictures if picture else pages}/{path})"
 
     return _LINK.sub(absolute, (ROOT / "README.md").read_text(encoding="utf-8"))

@@ -47,6 +47,7 @@ def test_the_run_folder_is_complete(smoke):
     low, high = summary["accuracy_before_interval"]
     assert low <= summary["accuracy_before"] <= high
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert "Held-out problems that flipped" in (folder / "report.html").read_text()
     assert (folder / "metrics.csv").exists()
     assert (folder / "last.ckpt").exists()
     assert {path.name for path in (folder / "samples").iterdir()} == {"heldout.jsonl", "rollout.jsonl"}
@@ -137,6 +138,25 @@ def test_the_command_line_refuses_what_the_classes_do_not_have(tmp_path):
     assert "clip_lo" in done.stderr
 
 
+def test_each_way_of_learning_is_run_once_and_its_line_says_what_it_cost(tmp_path):
+    lines = []
+    for _ in range(2):
+        done = run("recipes/rft_vs_sft.py", "--smoke", "--output", tmp_path)
+        assert done.returncode == 0, done.stderr
+        lines.append((tmp_path / "rft_vs_sft.jsonl").read_text().splitlines())
+    assert lines[0] == lines[1]
+    runs = {line["way"]: line for line in map(json.loads, lines[0])}
+    assert len(runs) == len(lines[0]) == 5
+    for line in runs.values():
+        assert len(line["right"]) == 32
+        assert sum(line["right"]) / 32 == line["heldout"][line["best"]]
+        assert line["validation"][line["best"]] == max(line["validation"])
+        assert len(line["spent"]) == len(line["heldout"]) == len(line["labelled"])
+    assert runs["GRPO without labels"]["labels"] == 0
+    # As many rows of a problem are learned from as the group has, and each of them was sampled.
+    assert runs["GRPO"]["spent"][-1][1] > 4 * runs["SFT on workings"]["spent"][-1][1]
+
+
 def test_recipes_are_short():
     for script in (ROOT / "recipes").glob("*.py"):
-        assert len(script.read_text().splitlines()) <= 100
+        assert len(script.read_text().splitlines()) <= 120

@@ -173,8 +173,9 @@ def _heldout_problems(trainer: pl.Trainer) -> int | None:
         return None
     if limit == 1.0 and isinstance(limit, float):
         return len(problems)
-    known = isinstance(limit, int) and limit > 0 and batch and trainer.world_size == 1
-    return min(len(problems), int(limit) * batch) if known else None
+    if isinstance(limit, int) and limit > 0 and batch is not None and trainer.world_size == 1:
+        return min(len(problems), limit * batch)
+    return None
 
 
 def _commit() -> str | None:

@@ -120,13 +120,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not given.folder.is_dir():
         options.error(f"there is no folder {given.folder}")
     run = WatchedRun(given.folder)
-    if given.once:
-        look = whole(run)
-        for line in screen(look, console.width, console.height if console.is_terminal else _LINES, given.figure):
+    if not given.once:
+        look = live(Looker(run.look, given.every), console, given.figure)
+    else:
+        look = shown = whole(run)
+        for line in screen(shown, console.width, console.height if console.is_terminal else _LINES, given.figure):
             if line:
                 console.print(line, soft_wrap=True)
-    else:
-        look = live(Looker(run.look, given.every), console, given.figure)
     return 1 if look is not None and look.pulse.state in ("died", "failed") else 0
 
 

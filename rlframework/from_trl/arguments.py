@@ -883,6 +883,8 @@ OLDER: Mapping[str, Argument] = _rows(
     ),
     ("warmup_ratio", "carried", "model.warmup_steps", "a share of the steps; counted out with `max_steps`"),
     ("overwrite_output_dir", "not needed", "", "every run has a folder `version_N` of its own"),
+    ("logging_dir", "no counterpart", "(trainer.logger.save_dir)", "loggers write into `trainer.default_root_dir`"),
+    ("use_liger_loss", "not needed", "", "logits are made in tiles, and only where a token is scored"),
 )
 """Arguments that older versions of TRL and transformers had."""
 

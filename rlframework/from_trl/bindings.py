@@ -107,7 +107,10 @@ class Bindings:
         found = self._candidates(node.id, scope)
         if not found:
             return f"{self.stars[0]}.{node.id}" if self.stars else ""
-        return found[0].path if len({one.path for one in found}) == 1 else ""
+        paths = {one.path for one in found}
+        # Of `from . import rewards` and `import rewards` in its place, the one that does not ask where the script is.
+        paths = {path for path in paths if not path.startswith(".")} or paths
+        return paths.pop() if len(paths) == 1 else ""
 
     def bound(self, node: ast.Name, scope: Scope) -> Binding:
         """Return the binding that a name has where it is used.
@@ -172,7 +175,9 @@ class Bindings:
         raise UnreadableError(f"{shown(node)} is known only while the script runs")
 
     def expression(self, node: ast.AST, scope: Scope) -> tuple[ast.AST, Scope]:
-        """Return what a name stands for, through other names; an expression that is no name is returned as it is.
+        """Return what a name stands for, through other names and functions without arguments that return it at once.
+
+        An expression that is neither is returned as it is.
 
         Args:
             node: The expression.
@@ -181,12 +186,31 @@ class Bindings:
         Raises:
             UnreadableError: As of `bound`.
         """
-        while isinstance(node, ast.Name):
+        while True:
+            made = self._returned(node, scope)
+            if made is not None:
+                node, scope = made
+                continue
+            if not isinstance(node, ast.Name):
+                return node, scope
             binding = self.bound(node, scope)
             if binding.value is None:
                 return node, scope
             node, scope = binding.value, binding.scope
-        return node, scope
+
+    def _returned(self, node: ast.AST, scope: Scope) -> tuple[ast.AST, Scope] | None:
+        """Return the expression of the only ``return`` of a function that is called without arguments."""
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.args or node.keywords:
+            return None
+        found = [one.value for one in self._candidates(node.func.id, scope)]
+        if len(found) != 1 or not isinstance(found[0], ast.FunctionDef) or found[0].decorator_list:
+            return None
+        function = found[0]
+        returns = [part for part in ast.walk(function) if isinstance(part, (ast.Return, ast.Yield, ast.YieldFrom))]
+        last = function.body[-1]
+        if len(returns) != 1 or not isinstance(last, ast.Return) or last.value is None:
+            return None
+        return last.value, function
 
     def statements_behind(self, node: ast.AST) -> list[ast.stmt]:
         """Return the statements of the top level that an expression or a definition cannot do without, in their order.

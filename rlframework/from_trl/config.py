@@ -66,6 +66,7 @@ _REWARDS = ("accuracy_reward", "reasoning_accuracy_reward", "think_format_reward
 # `trl grpo` makes get_soft_overlong_punishment with these.
 _OVERLONG = {"max_tokens": 1280, "margin": 256}
 _TEST_SIZE = "data.validation takes a Source; hold rows out into a file of their own"
+_OF_A_MODEL = "a RewardModel of yours that loads it (docs/write_your_own/reward.md)"
 _WAYS_OUT = {
     "model_revision": "download it (hf download NAME --revision ...) and name the folder: model.policy.model",
     "attn_implementation": "load the model in Python, with this, and give the object: CausalLMPolicy(model, tokenizer)",
@@ -74,7 +75,6 @@ _WAYS_OUT = {
     "streaming": "prompts are read and tokenised once, before the run",
     "ignore_bias_buffers": "buffers of a mask are not broadcast: strategy DDPStrategy(broadcast_buffers=False)",
     "test_split_size": _TEST_SIZE,
-    "reward_model_name_or_path": "a RewardModel of yours that loads it (docs/write_your_own/reward.md)",
 }
 
 
@@ -177,6 +177,9 @@ def _model(run: TRLRun, others: Mapping[str, Read]) -> None:
 
 def _rewards(run: TRLRun, others: Mapping[str, Read]) -> None:
     named, place = others["reward_funcs"].value, others["reward_funcs"].place
+    judge = others["reward_model_name_or_path"]  # the first of them in TRL, for the weights
+    if judge.value is not None:
+        run.miss_reward(judge.place, f"reward_model_name_or_path: {judge.value}", _OF_A_MODEL)
     for name in [named] if isinstance(named, str) else named or ():
         if name in _REWARDS:
             run.rewards.append(FoundReward(name, f"trl.rewards.{name}"))
@@ -185,9 +188,9 @@ def _rewards(run: TRLRun, others: Mapping[str, Read]) -> None:
         elif "." in name:
             run.rewards.append(FoundReward(name.rpartition(".")[2], name))
         else:
-            run.miss(place, f"reward_funcs: {name}", f"TRL knows {', '.join(_REWARDS)} and dotted paths")
-    if not named and not others["reward_model_name_or_path"].value:
-        run.miss("", "there is no reward_funcs", "set model.reward")
+            run.miss_reward(place, f"reward_funcs: {name}", f"TRL knows {', '.join(_REWARDS)} and dotted paths")
+    if not run.rewards:
+        run.miss_reward("", "there is no reward_funcs", "set model.reward")
 
 
 def _rows(run: TRLRun, others: Mapping[str, Read]) -> None:

@@ -86,7 +86,7 @@ class _Conversion:
             "trainer": self._trainer(sizes),
         }
         self._say_what_differs()
-        return Converted(tree, self._code(), self.missed, self.different)
+        return Converted(tree, self._code(), sorted(self.missed, key=_line), self.different)
 
     def get(self, name: str) -> Any:
         """Return an argument of TRL, its default where it is not set."""
@@ -340,8 +340,6 @@ class _Conversion:
         return _object("CausalLMPolicy", **options)
 
     def _reward(self) -> dict[str, Any]:
-        if not self.run.rewards:
-            return {"class_path": TO_FILL_IN}
         rewards: dict[str, Any] = {}
         for one in self.run.rewards:
             if one.soft_overlong is not None:
@@ -491,7 +489,8 @@ class _Conversion:
             )
         if self.run.lora is not None and self.run.lora["init_args"].get("lora_dropout"):
             self.different.append(
-                "lora_dropout: TRL samples and scores with dropout on; here it acts in the training pass alone. Set it to 0"
+                "lora_dropout: TRL samples and scores with dropout on; here it acts in the training pass alone. "
+                "Set it to 0"
             )
         if self.get("entropy_coef") or self.get("use_adaptive_entropy"):
             self.different.append("the entropy bonus is a mean over the step's tokens; TRL's is one of micro-batches")
@@ -507,6 +506,12 @@ class _Conversion:
             parts.insert(len([one for one in parts[:1] if "__future__" in one]), imports_of(made))
             parts.append(made)
         return "\n\n\n".join(parts) + "\n" if parts else ""
+
+
+def _line(missed: Missed) -> float:
+    """Return the line that something stands in, for their order; what stands nowhere comes last."""
+    number = missed.place.rpartition("line ")[2]
+    return int(number) if number.isdecimal() else math.inf
 
 
 def _object(path: str, /, **options: Any) -> dict[str, Any]:

@@ -126,3 +126,17 @@ class TRLRun:
             way_out: As of `Missed`.
         """
         self.missed.append(Missed(place, what, way_out))
+
+    def miss_reward(self, place: str, what: str, way_out: str) -> None:
+        """Take down a reward that is not carried over, and leave a function to be written, so that no run goes without.
+
+        Args:
+            place: As of `Missed`.
+            what: As of `Missed`.
+            way_out: As of `Missed`.
+        """
+        name = f"reward_{len(self.rewards)}"
+        self.rewards.append(FoundReward(name, f".{name}"))
+        said = f"{what} was not carried over; write it here, or name another in the YAML file"
+        self.code.append(f"def {name}(completions, **kwargs):\n    raise NotImplementedError({said!r})")
+        self.miss(place, what, f"{way_out}; {name} is left to be written")

@@ -81,11 +81,11 @@ class _Reader:
             if name in _PARTS and not _is_nothing(node):
                 self._miss(node, f"{name}={shown(node)}", _PARTS[name])
         self._afterwards(call)
-        self.found.code = [self.copied[line] for line in sorted(self.copied)]
+        self.found.code[:0] = [self.copied[line] for line in sorted(self.copied)]
         return self.found
 
     def _trainer(self) -> tuple[ast.Call, TrainerKind]:
-        found = [(call, kind) for call in self.names.calls() if (kind := self._kind(call.func)) is not None]
+        found = [(call, kind) for call in self.names.calls() if (kind := self._kind_of(call)) is not None]
         if len(found) == 1 and found[0][0] in self.names.scopes:
             return found[0]
         if len(found) == 1:
@@ -96,8 +96,12 @@ class _Reader:
             + (f"{len(found)}, in the lines {lines}; leave one in a copy of the script" if found else "none")
         )
 
-    def _kind(self, function: ast.AST) -> TrainerKind | None:
-        path = self.names.path(function, None)
+    def _kind_of(self, call: ast.Call) -> TrainerKind | None:
+        """Return whose trainer a call makes, if it makes one."""
+        return self._kind(call.func, self.names.scopes.get(call))
+
+    def _kind(self, function: ast.AST, scope: Scope = None) -> TrainerKind | None:
+        path = self.names.path(function, scope)
         if path.partition(".")[0] == "trl":
             return KINDS.get(path.rpartition(".")[2])
         for binding in self.names.all.get(function.id, ()) if isinstance(function, ast.Name) else ():
@@ -252,21 +256,22 @@ class _Reader:
 
     def _rewards(self, node: ast.AST | None, scope: Scope) -> None:
         if node is None:
-            return self.found.miss("", "the trainer has no reward_funcs=", "set model.reward")
+            return self.found.miss_reward("", "the trainer has no reward_funcs=", "set model.reward")
         try:
             several, inside = self.names.expression(node, scope)
             elements: Sequence[ast.AST] = [node]
             if isinstance(several, (ast.List, ast.Tuple)):
                 elements, scope = several.elts, inside
         except UnreadableError as why:
-            return self._miss(node, f"reward_funcs={shown(node)}", f"{why}; set model.reward")
+            place = self._place(node)
+            return self.found.miss_reward(place, f"reward_funcs={shown(node)}", f"{why}; set model.reward")
         if isinstance(node, ast.Name) and node.id in self.names.changed:
             self._miss(node, f"reward_funcs={node.id}", "the list is changed in the script; set model.reward")
         for number, one in enumerate(elements):
             try:
                 reward = self._reward(one, scope, number)
             except UnreadableError as why:
-                self._miss(one, f"reward {shown(one)}", f"{why}; write it into a module and name it: model.reward")
+                self.found.miss_reward(self._place(one), f"reward {shown(one)}", str(why))
                 continue
             names = [other.name for other in self.found.rewards]
             self.found.rewards.append(
@@ -311,7 +316,7 @@ class _Reader:
         needed = self.names.statements_behind(node)
         for statement in needed:
             inner = [call for call in ast.walk(statement) if isinstance(call, ast.Call)]
-            if any(self._kind(call.func) or self._is_config(call) for call in inner) and not isinstance(
+            if any(self._kind_of(call) or self._is_config(call) for call in inner) and not isinstance(
                 statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
             ):
                 raise UnreadableError(f"it needs what line {statement.lineno} makes, a part of the training")
@@ -325,7 +330,7 @@ class _Reader:
                 self.copied[0] = self._source(statement)
 
     def _is_config(self, call: ast.Call) -> bool:
-        return self.names.path(call.func, None).endswith(("GRPOConfig", "RLOOConfig"))
+        return self.names.path(call.func, self.names.scopes.get(call)).endswith(("GRPOConfig", "RLOOConfig"))
 
     def _source(self, statement: ast.stmt) -> str:
         decorators = getattr(statement, "decorator_list", [])

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from rlframework.replay.pieces import visible
-from rlframework.replay.result import Replay
+from rlframework.pages.page import page, write_page
+from rlframework.replay.result import Replay, ReplayedCompletion
 from rlframework.replay.shading import chosen, clipped, coloured_terms, notes, shades
-from rlframework.utilities.imports import require
 
+TEMPLATES = Path(__file__).parent / "templates"
 LEVELS = 9
 """Steps from no colour to the strongest."""
 
@@ -25,29 +24,26 @@ def save_page(replayed: Replay, path: str | Path, groups: int | None = 16) -> Pa
     Raises:
         ImportError: Jinja is not installed.
     """
-    place = Path(path)
-    place.write_text(page_of(replayed, groups), encoding="utf-8")
-    return place
+    return write_page(path, page_of(replayed, groups))
 
 
 def page_of(replayed: Replay, groups: int | None = 16) -> str:
-    """Return the page. Nothing that a policy wrote acts in it: it is escaped, and the page allows no script.
+    """Return the page. Nothing that a policy wrote acts in it.
 
     Args:
         replayed: The step.
         groups: How many groups it shows; None shows all.
+
+    Raises:
+        ImportError: Jinja is not installed.
     """
-    jinja = require("jinja2", "report")
-    pages = jinja.Environment(
-        loader=jinja.PackageLoader("rlframework.replay", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    pages.filters["visible"] = visible
     terms = coloured_terms(replayed)
     strengths = {name: shades(replayed.completions, name) for name in terms}
     places = {id(row): place for place, row in enumerate(replayed.completions)}
 
-    def tokens(row: Any) -> list[dict[str, Any]]:
+    def tokens(row: ReplayedCompletion) -> list[dict[str, str]]:
         levels = {name: strengths[name][places[id(row)]] for name in terms}
+        columns = zip(row.pieces, clipped(row), notes(row), row.completion.sampled, strict=True)
         return [
             {
                 "text": piece.replace("\n", "↵\n"),
@@ -57,18 +53,17 @@ def page_of(replayed: Replay, groups: int | None = 16) -> str:
                 "clipped": side,
                 "note": note,
             }
-            for place, (piece, side, note, sampled) in enumerate(
-                zip(row.pieces, clipped(row), notes(row), row.completion.sampled, strict=True)
-            )
+            for place, (piece, side, note, sampled) in enumerate(columns)
         ]
 
     shown = chosen(replayed, groups)
-    return pages.get_template("page.html.jinja").render(
-        replayed=replayed,
-        terms=terms,
-        levels=range(1, LEVELS + 1),
-        strongest=LEVELS,
-        groups=shown,
-        left_out=len(chosen(replayed, None)) - len(shown),
-        tokens=tokens,
-    )
+    values = {
+        "replayed": replayed,
+        "terms": terms,
+        "levels": range(1, LEVELS + 1),
+        "strongest": LEVELS,
+        "groups": shown,
+        "left_out": len(chosen(replayed, None)) - len(shown),
+        "tokens": tokens,
+    }
+    return page("replay.html.jinja", values, folders=[TEMPLATES], styles=["replay.css"])

@@ -1,13 +1,9 @@
-"""Pieces: the text of each token of a completion, and text made safe to show: no control character acts."""
+"""Pieces: the text of each token of a completion, as it stands behind the token before it."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from typing import Any
-
-# Control, format (marks of direction among them), surrogates, private and unassigned code points.
-_UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn")
 
 
 def pieces_of(tokenizer: Any, ids: Sequence[int]) -> list[str]:
@@ -33,23 +29,3 @@ def pieces_of(tokenizer: Any, ids: Sequence[int]) -> list[str]:
         both = text(ids[max(place - 1, 0) : place + 1])
         pieces.append(both.removeprefix(before) if both.startswith(before) else text([one]))
     return pieces
-
-
-def visible(text: str) -> str:
-    r"""Return text in which nothing acts on a terminal or on the direction of what follows: escapes in its place.
-
-    Args:
-        text: Anything that a policy wrote.
-
-    Example:
-        >>> print(visible("\x1b[2J \u202eabc\ud800 é"))
-        \x1b[2J \u202eabc\ud800 é
-        >>> visible("a\nb\t")
-        'a\nb\t'
-    """
-    return "".join(
-        character.encode("unicode_escape").decode()
-        if unicodedata.category(character) in _UNSEEN and character not in "\n\t"
-        else character
-        for character in text
-    )

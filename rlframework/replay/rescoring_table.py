@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from rlframework.replay.pieces import visible
 from rlframework.replay.rescoring import Rescoring, Sides
 from rlframework.utilities.imports import require
+from rlframework.watch.harmless import harmless
 
 
 def print_rescoring(found: Rescoring, paid_above: float = 0.0, examples: int = 3, console: Any = None) -> None:
@@ -39,9 +39,9 @@ def print_rescoring(found: Rescoring, paid_above: float = 0.0, examples: int = 3
     ranks = [f"{name} {_rank(found.correlation(name == 'advantages'))}" for name in ("rewards", "advantages")]
     out.print(f"rank correlation of before and now: {', '.join(ranks)}")
     if found.failures:
-        row, reason = found.failures[0]
+        place, reason = found.failures[0]
         out.print(
-            f"{len(found.failures):,} checks failed; the first, of completion {row}: {visible(reason)}",
+            f"{len(found.failures):,} checks failed; the first, of completion {place}: {harmless(reason)}",
             style="red",
             markup=False,
         )
@@ -51,8 +51,8 @@ def print_rescoring(found: Rescoring, paid_above: float = 0.0, examples: int = 3
             f"advantage {row.advantage_before:.3g} -> {row.advantage_now:.3g}",
             style="bold",
         )
-        out.print(visible(row.completion.prompt.text), style="dim", markup=False)
-        out.print(visible(row.completion.transcript), markup=False)
+        out.print(harmless(row.completion.prompt.text), style="dim", markup=False)
+        out.print(harmless(row.completion.transcript), markup=False)
 
 
 def _table(title: str, sides: Sides, names: Sequence[str]) -> Any:

@@ -39,8 +39,8 @@ _LEFT_OUT = (
     Known(UserWarning, "Be aware that when using `ckpt_path`", r"pytorch_lightning\."),
     Known(UserWarning, "You defined a `validation_step` but have no", r"pytorch_lightning\."),
 )
-# Figures of a clock, which no second time has again.
-_SECONDS = "_seconds"
+# Figures of a clock, and of an engine that had new weights: none of them comes again.
+_OF_THEN = ("_seconds", "canary_gap")
 
 
 def replay(
@@ -82,17 +82,21 @@ def replay(
     records = rollouts[number]
     remarks = [*_quieten(trainer), *_without_logprobs(algorithm, records, trainer.accumulate_grad_batches)]
     begun = records[0]["step"]
+    start: dict[str, Any] = {"datamodule": data}
     if nearest:
         at, path = _nearest(folder, begun)
         weights = f"those of {path.name}, after {at} steps, for a rollout that was made after {begun}"
         _load(algorithm, path)
         trainer.fit_loop.epoch_loop.max_steps = step - begun + 1
-        witness, start = _Witness(step - begun, number), {"datamodule": _OneRollout(data, number)}
+        witness, start["datamodule"] = _Witness(step - begun, number), _OneRollout(data, number)
+    elif before := _before(folder, step, rollouts):
+        at, start["ckpt_path"] = before
+        name = before[1].name
+        weights = f"those of {name}" if at == step else f"learned on for {step - at} steps from {name}"
+        witness = _Witness(step, number)
     else:
-        at, path = max((found for found in folder.checkpoints() if found[0] <= step), default=(0, None))
-        origin = f"from {path.name}" if path else "from the start of the run, which has no checkpoint before the step"
-        weights = f"those of {path.name}" if path and at == step else f"learned on for {step - at} steps {origin}"
-        witness, start = _Witness(step, number), {"datamodule": data, "ckpt_path": path}
+        weights = f"learned on for {step} steps from the start of the run, which has no checkpoint before the step"
+        witness = _Witness(step, number)
     trainer.callbacks.append(witness)  # type: ignore[attr-defined]
     with _sampling(algorithm, RecordedSampler(algorithm.sampler, rollouts, number if nearest else None)):
         with without(*_LEFT_OUT):
@@ -225,6 +229,16 @@ def _rollout_at(rollouts: Mapping[int, Sequence[Record]], step: int) -> int:
     return begun[max(before)]
 
 
+def _before(folder: RunFolder, step: int, rollouts: Mapping[int, Sequence[Record]]) -> tuple[int, Path] | None:
+    """Return the last checkpoint at or before a step that one process can go on from."""
+    found = [checkpoint for checkpoint in folder.checkpoints() if checkpoint[0] <= step]
+    if not (folder.path / "rollouts.jsonl").is_file():
+        # Inside a rollout it has the share of each rank, and none goes on with those of others.
+        between = {records[0]["step"] for records in rollouts.values()}
+        found = [checkpoint for checkpoint in found if checkpoint[0] in between]
+    return found[-1] if found else None
+
+
 def _nearest(folder: RunFolder, step: int) -> tuple[int, Path]:
     if not (found := folder.checkpoints()):
         raise FileNotFoundError(f"there is no checkpoint in {folder.path} to take the weights of")
@@ -298,8 +312,8 @@ def _figures(
         for name, points in log.items()
         if name.startswith("train/")
     }
-    logged = {name: value for name, value in logged.items() if value is not None and not name.endswith(_SECONDS)}
-    pairs = {name: Pair(logged.get(name), value) for name, value in now.items() if not name.endswith(_SECONDS)}
+    logged = {name: value for name, value in logged.items() if value is not None and not name.endswith(_OF_THEN)}
+    pairs = {name: Pair(logged.get(name), value) for name, value in now.items() if not name.endswith(_OF_THEN)}
     if lacking := [name for name in logged if name not in pairs]:
         why = "of a rollout that began before the checkpoint, or of a callback"
         remarks = [*remarks, f"in the log and not computed again, as they are {why}: {', '.join(lacking)}"]

@@ -128,7 +128,7 @@ class RecordedSampler(RemoteSampler):
 
     def publish(self, policy: Policy, prompts: Sequence[Prompt]) -> Version:
         """Return a version: nothing has to be brought anywhere."""
-        return Version("on record", policy, 0.0)
+        return Version("on record", policy)
 
     def ask(self, prompts: Sequence[Prompt], *, step: int, version: Version) -> Completions:
         """Return the rollout of this number, as `sample` does."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from rlframework.replay.pieces import visible
 from rlframework.replay.result import Pair, Replay, ReplayedCompletion
 from rlframework.replay.shading import chosen, clipped, shades
 from rlframework.utilities.imports import require
+from rlframework.watch.harmless import harmless
 
 _GREEN, _RED = (26, 127, 75), (194, 53, 43)
 
@@ -33,12 +33,12 @@ def print_replay(replayed: Replay, term: str = "advantage", groups: int | None =
     out.print(f"Step {replayed.step}, rollout {replayed.rollout}. Weights: {replayed.weights}.", markup=False)
     out.print(text(replayed.verdict(), style="green" if replayed.same else "red" if replayed.exact else "yellow"))
     for remark in replayed.remarks:
-        out.print(text(visible(remark), style="dim"))
+        out.print(text(harmless(remark), style="dim"))
     out.print(_figures(replayed))
     every = dict(zip(map(id, replayed.completions), shades(replayed.completions, term), strict=True))
     out.print(f"\nTokens by {term}: green is up, red is down; underlined is clipped.", style="dim")
     for group in chosen(replayed, groups):
-        out.print(text(f"\n{visible(group[0].completion.prompt.text)}", style="dim"))
+        out.print(text(f"\n{_lines(group[0].completion.prompt.text)}", style="dim"))
         for row in group:
             out.print(_head(row, text))
             out.print(_tokens(row, every[id(row)], text))
@@ -68,8 +68,13 @@ def _tokens(row: ReplayedCompletion, strengths: list[float], text: Any) -> Any:
     line = text(overflow="fold")
     for piece, strength, side, sampled in zip(row.pieces, strengths, clipped(row), row.completion.sampled, strict=True):
         style = f"on rgb({_mixed(strength)})" if sampled and strength else "" if sampled else "dim"
-        line.append(visible(piece).replace("\n", "↵\n"), style=f"{style} underline" if side else style)
+        line.append(harmless(piece).replace("⏎", "⏎\n"), style=f"{style} underline" if side else style)
     return line
+
+
+def _lines(text: str) -> str:
+    """Return a text whose lines stay lines."""
+    return "\n".join(map(harmless, text.split("\n")))
 
 
 def _mixed(strength: float) -> str:

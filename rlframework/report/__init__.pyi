@@ -11,6 +11,7 @@ from .before_training import (
     save_reward_report,
 )
 from .comparison import Comparison
+from .cost_curve import CostCurve, Spent
 from .curves import plot_curves, read_metrics
 from .hacking import CallsRun, Run, plot_calls_and_accuracy, plot_reward_and_accuracy
 from .probing.measure import ProbeReport, probe
@@ -26,11 +27,13 @@ __all__ = [
     "BareLayout",
     "CallsRun",
     "Comparison",
+    "CostCurve",
     "Probe",
     "ProbeReport",
     "Question",
     "RewardReport",
     "Run",
+    "Spent",
     "TaggedLayout",
     "plot_calls_and_accuracy",
     "plot_curves",

@@ -110,13 +110,18 @@ def charts_of_runs(runs: Mapping[str, Mapping[str, Points]]) -> list[dict[str, A
     Args:
         runs: The figures of each run, by its name.
     """
-    everything: dict[str, Points] = {name: points for figures in runs.values() for name, points in figures.items()}
+    same = set.intersection(*(set(constants(figures)) for figures in runs.values()))
+    everything = {name: points for figures in runs.values() for name, points in figures.items()}
     charts = []
-    for family, lines in _families(everything):
+    for family, lines in _families({name: everything[name] for name in everything if name not in dict(same)}):
         for line, name in lines.items():
             title = family.title if len(lines) == 1 else f"{family.title}: {line}"
             series = {run: figures[name] for run, figures in runs.items() if name in figures}
-            charts.append(_chart(family, title, series, stack=False))
+            # Of several lines the first is the one that comes first, and larger.
+            charts.append(
+                _chart(family, title, series, stack=False)
+                | {"wide": family.wide and name == next(iter(lines.values()))}
+            )
     return charts
 
 

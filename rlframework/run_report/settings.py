@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import Any
 
 
@@ -103,7 +104,11 @@ def arguments(value: Any) -> dict[str, Any]:
 def _model(policy: Mapping[str, Any]) -> str:
     adapter = arguments(policy.get("lora"))
     kind = f", LoRA of rank {adapter['r']}" if "r" in adapter else ", LoRA" if policy.get("lora") else ""
-    return f" ({name_of(policy['model'])}{kind})" if policy.get("model") else kind
+    if not policy.get("model"):
+        return kind
+    # Of a folder its name is enough here; the whole path is in the table.
+    model = PurePath(name_of(policy["model"]))
+    return f" ({model.name if model.is_absolute() else model}{kind})"
 
 
 def _rollout(given: Mapping[str, Any]) -> Iterator[str]:

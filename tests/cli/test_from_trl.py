@@ -126,7 +126,9 @@ def test_a_script_trains_in_trl_and_its_file_here_with_the_same_settings(folder:
 def test_a_file_with_placeholders_is_read_by_fit_and_says_what_is_missing(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    script = SCRIPT.replace("learning_rate=1e-3", "learning_rate=args.lr").replace("split=\"train\")", "split=\"train\").map(f)")
+    script = SCRIPT.replace("learning_rate=1e-3", "learning_rate=args.lr").replace(
+        'split="train")', 'split="train").map(f)'
+    )
     Path("train.py").write_text(script)
     assert main(["train.py", "-o", "run.yaml", "--devices", "1"]) == 1
     said = capsys.readouterr().out
@@ -140,6 +142,24 @@ def test_a_file_with_placeholders_is_read_by_fit_and_says_what_is_missing(
     assert printed["model"]["init_args"]["reward"]["init_args"]["weights"] == {"vowels": 1.0, "brevity": 0.5}
 
 
+def test_parts_of_every_kind_are_read_by_fit(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = "--model_name_or_path tiny --dtype bfloat16 --use_peft --lora_target_modules q_proj v_proj --load_in_4bit"
+    flags += " --dataset_name openai/gsm8k --dataset_config main --reward_model_name_or_path judge"
+    flags += " --reward_funcs get_soft_overlong_punishment accuracy_reward --report_to wandb mlflow"
+    assert main(["-o", "run.yaml", "--", *flags.split(), "--eval_strategy=epoch", "--save_strategy=epoch"]) == 1
+    assert "a RewardModel of yours" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as ended:
+        lightning(["fit", "-c", "run.yaml", "--print_config"])
+    assert ended.value.code == 0, capsys.readouterr().err
+    printed = yaml.safe_load(capsys.readouterr().out)
+    arguments = printed["model"]["init_args"]
+    assert list(arguments["reward"]["init_args"]["rewards"]) == ["reward_0", "soft_overlong", "accuracy_reward"]
+    # Of classes that have no subclasses the arguments alone are printed.
+    assert arguments["policy"]["init_args"]["quantization"]["load_in_4bit"] is True
+    assert printed["data"]["init_args"]["train"]["configs"] == ["main"]
+    assert len(printed["trainer"]["logger"]) == 2
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -150,7 +170,9 @@ def test_a_file_with_placeholders_is_read_by_fit_and_says_what_is_missing(
         "scale_rewards='batch', multi_objective_aggregation='normalize_then_sum', run_name='a', max_grad_norm=0.0",
     ],
 )
-def test_fit_reads_every_part_of_what_is_written(folder: Path, capsys: pytest.CaptureFixture[str], settings: str) -> None:
+def test_fit_reads_every_part_of_what_is_written(
+    folder: Path, capsys: pytest.CaptureFixture[str], settings: str
+) -> None:
     names = [part.partition("=")[0].strip() for part in settings.split(",")]
     kept = [line for line in SCRIPT.splitlines() if line.strip().partition("=")[0] not in names]
     script = "\n".join(kept).replace("config = GRPOConfig(", f"config = GRPOConfig({settings},")
@@ -185,7 +207,8 @@ def test_what_cannot_be_carried_out_ends_with_status_2(
 
 def test_a_script_is_read_and_never_run_nor_is_torch_loaded(folder: Path) -> None:
     Path("train.py").write_text(f"raise SystemExit('it ran')\n{SCRIPT}")
-    program = "import sys; from rlframework.cli.commands import main; main(['from-trl', 'train.py']); assert 'torch' not in sys.modules"
+    program = "import sys; from rlframework.cli.commands import main; main(['from-trl', 'train.py'])"
+    program += "; assert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "it ran" not in done.stdout + done.stderr

@@ -73,7 +73,7 @@ def run(place, *command, status=0):
     """Run a command as a user would: in another folder, without the repository on any path."""
     outside = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
     outside |= {"HF_HUB_OFFLINE": "1", "XDG_CACHE_HOME": str(place / "cache"), "COLUMNS": "100"}
-    done = subprocess.run(command, cwd=place, env=outside, capture_output=True, text=True, check=False, timeout=900)
+    done = subprocess.run(command, cwd=place, env=outside, capture_output=True, text=True, check=False, timeout=1800)
     assert done.returncode == status, f"{command}: {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
     return done.stdout
 
@@ -124,17 +124,23 @@ def test_every_link_of_the_description_leads_to_a_file_of_this_version(descripti
         assert path or not target.startswith((source, raw)), f"{target} is of another version"
 
 
-def test_every_module_can_be_imported_without_extras(bare, place):
+def test_modules_can_be_imported_without_extras_but_for_those_that_work_with_one(bare, place):
     program = (
         "import importlib, pkgutil, rlframework, warnings\n"
         "warnings.simplefilter('ignore')\n"
-        "names = [m.name for m in pkgutil.walk_packages(rlframework.__path__, 'rlframework.')]\n"
-        "[importlib.import_module(name) for name in names if not name.endswith('__main__')]\n"
-        "print(len(names), rlframework.__file__)"
+        "print(rlframework.__file__)\n"
+        "for module in pkgutil.walk_packages(rlframework.__path__, 'rlframework.'):\n"
+        "    try:\n"
+        "        if not module.name.endswith('__main__'): importlib.import_module(module.name)\n"
+        "    except ImportError: print(module.name)\n"
     )
-    count, file = run(place, bare, "-c", program).split()
-    assert int(count) > 300
+    file, *refused = run(place, bare, "-c", program).split()
     assert not Path(file).is_relative_to(ROOT / "rlframework")
+    assert set(refused) == {
+        "rlframework.cli.mistakes",  # reads what jsonargparse says
+        "rlframework.rewards.logic.gym_scorer",  # runs in the processes that have reasoning-gym
+        "rlframework.samplers.vllm.deadline",  # is a transport of httpx
+    }
 
 
 def test_the_programs_of_the_description_run_without_extras(bare, place, description):

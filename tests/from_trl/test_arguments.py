@@ -58,7 +58,9 @@ def test_every_argument_has_its_row_and_its_real_default(kind: str) -> None:
     real = fields_of(kind)
     assert real.keys() == DEFAULTS[kind].keys(), "write rows in rlframework/from_trl/arguments.py"
     assert real.keys() <= ARGUMENTS.keys()
-    assert {name: (DEFAULTS[kind][name], real[name]) for name in real if not same(DEFAULTS[kind][name], real[name])} == {}
+    assert {
+        name: (DEFAULTS[kind][name], real[name]) for name in real if not same(DEFAULTS[kind][name], real[name])
+    } == {}
 
 
 def same(ours: Any, theirs: Any) -> bool:
@@ -102,23 +104,25 @@ def owners(path: str) -> Iterator[tuple[Any, inspect.Parameter]]:
 
 # What makes each carried argument act, where it alone does not.
 COMPANIONS: dict[str, dict[str, Any]] = {
-    "epsilon_high": {"epsilon": 0.2},
-    "use_bias_correction_kl": {"beta": 0.1},
-    "num_generations_eval": {"eval_strategy": "steps"},
-    "per_device_eval_batch_size": {"eval_strategy": "steps", "num_generations_eval": 2},
-    "eval_steps": {"eval_strategy": "steps", "logging_steps": 3},
-    "sapo_temperature_pos": {"loss_type": "sapo"},
-    "sapo_temperature_neg": {"loss_type": "sapo"},
-    **dict.fromkeys(("vespo_k_pos", "vespo_lambda_pos", "vespo_k_neg", "vespo_lambda_neg"), {"loss_type": "vespo"}),
-    **dict.fromkeys(("entropy_target", "entropy_coef_min", "entropy_coef_max", "entropy_coef_delta"), {"use_adaptive_entropy": True}),
-    **dict.fromkeys(("ref_model_sync_steps", "ref_model_mixup_alpha"), {"sync_ref_model": True}),
-    **dict.fromkeys(("vllm_server_base_url", "vllm_server_host", "vllm_server_port"), {"use_vllm": True, "vllm_mode": "server"}),
-    **dict.fromkeys((name for name in ARGUMENTS if name.startswith("vllm_importance")), {"use_vllm": True}),
-    "vllm_mode": {"use_vllm": True, "vllm_server_port": 8005},
-    "vllm_server_timeout": {"use_vllm": True},
-    "steps_per_generation": {"per_device_train_batch_size": 16},
-    "gradient_accumulation_steps": {"per_device_train_batch_size": 16},
-    "project": {"report_to": "wandb"},
+    names: values
+    for several, values in {
+        "epsilon_high": {"epsilon": 0.2},
+        "use_bias_correction_kl": {"beta": 0.1},
+        "num_generations_eval": {"eval_strategy": "steps"},
+        "per_device_eval_batch_size": {"eval_strategy": "steps", "num_generations_eval": 2},
+        "eval_steps": {"eval_strategy": "steps", "logging_steps": 3},
+        "sapo_temperature_pos sapo_temperature_neg": {"loss_type": "sapo"},
+        "vespo_k_pos vespo_lambda_pos vespo_k_neg vespo_lambda_neg": {"loss_type": "vespo"},
+        "entropy_target entropy_coef_min entropy_coef_max entropy_coef_delta": {"use_adaptive_entropy": True},
+        "ref_model_sync_steps ref_model_mixup_alpha": {"sync_ref_model": True},
+        "vllm_server_base_url vllm_server_host vllm_server_port": {"use_vllm": True, "vllm_mode": "server"},
+        " ".join(name for name in ARGUMENTS if name.startswith("vllm_importance")): {"use_vllm": True},
+        "vllm_mode": {"use_vllm": True, "vllm_server_port": 8005},
+        "vllm_server_timeout": {"use_vllm": True},
+        "steps_per_generation gradient_accumulation_steps": {"per_device_train_batch_size": 16},
+        "project": {"report_to": "wandb"},
+    }.items()
+    for names in several.split()
 }
 VALUES: dict[str, Any] = {
     "activation_checkpointing": False,
@@ -170,7 +174,9 @@ CARRIED = [name for name, argument in ARGUMENTS.items() if argument.kind == "car
 
 
 def converted(kind: str, settings: dict[str, Any]) -> Any:
-    run = TRLRun(kind, "", {name: Read(value, "") for name, value in settings.items()}, rewards=[FoundReward("a", "b.a")])
+    run = TRLRun(
+        kind, "", {name: Read(value, "") for name, value in settings.items()}, rewards=[FoundReward("a", "b.a")]
+    )
     return convert(run, "code")
 
 
@@ -214,7 +220,9 @@ def defaults_here(argument: Argument) -> str:
             continue
         _, parameter = next(owners(path.strip("()")))
         required = parameter.default is inspect.Parameter.empty
-        shown.append("required" if required else "none" if parameter.default is None else cells(plain(parameter.default)))
+        shown.append(
+            "required" if required else "none" if parameter.default is None else cells(plain(parameter.default))
+        )
     return ", ".join(shown if len(set(shown)) > 1 else shown[:1])
 
 

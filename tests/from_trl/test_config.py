@@ -1,4 +1,4 @@
-"""Configurations of ``trl grpo``, read as TRL reads them: file first, then options; what it ignores in silence is said."""
+"""Configurations of ``trl grpo``, read as TRL reads them: file first, then options; what TRL ignores is said."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ def test_trl_reads_the_same(config: Path) -> None:
     pytest.importorskip("trl")
     from trl.scripts.grpo import make_parser
 
-    script, training, model, _ = make_parser().parse_args_and_config(["--config", str(config), "--use_cpu", "--bf16", "no"])
+    script, training, model, _ = make_parser().parse_args_and_config(
+        ["--config", str(config), "--use_cpu", "--bf16", "no"]
+    )
     run = read_config(config, ["--use_cpu", "--bf16", "no"], "grpo")
     assert (model.model_name_or_path, script.dataset_name) == (run.model, run.train.path)
     for name, one in run.settings.items():
@@ -59,7 +61,9 @@ def test_trl_reads_the_same(config: Path) -> None:
 
 
 def test_options_win_over_the_file_and_may_stand_alone(config: Path) -> None:
-    run = read_config(config, ["--num_generations", "16", "--use_vllm", "--report_to=wandb", "--stop", "a", "b"], "grpo")
+    run = read_config(
+        config, ["--num_generations", "16", "--use_vllm", "--report_to=wandb", "--stop", "a", "b"], "grpo"
+    )
     assert {name: run.settings[name].value for name in ("num_generations", "use_vllm", "report_to")} == {
         "num_generations": 16,
         "use_vllm": True,
@@ -73,9 +77,24 @@ def test_options_win_over_the_file_and_may_stand_alone(config: Path) -> None:
 
 
 def test_what_is_missing_or_has_no_counterpart_is_listed() -> None:
-    flags = ["--dataset_streaming", "--attn_implementation", "sdpa", "--reward_model_name_or_path", "r", "--env", "{A: 1}"]
+    flags = [
+        "--dataset_streaming",
+        "--attn_implementation",
+        "sdpa",
+        "--reward_model_name_or_path",
+        "r",
+        "--env",
+        "{A: 1}",
+    ]
     said = "\n".join(str(one) for one in read_config(None, flags, "grpo").missed)
-    for part in ("no model_name_or_path", "no dataset_name", "dataset_streaming", "sdpa", "RewardModel of yours", "env: "):
+    for part in (
+        "no model_name_or_path",
+        "no dataset_name",
+        "dataset_streaming",
+        "sdpa",
+        "RewardModel of yours",
+        "env: ",
+    ):
         assert part in said
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rlframework.from_trl.conversion import Converted, convert
-from rlframework.from_trl.found import Read, TRLRun
+from rlframework.from_trl.found import FoundReward, Read, TRLRun
 from tests.trl.compare import errors, train_both, weight_errors
 from tests.trl.runs import GROUP, MAX_TOKENS, Case, even_script
 
@@ -51,6 +51,7 @@ CONFIGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 def converted_from(settings: dict[str, Any], kind: str = "grpo", devices: int = 1) -> Converted:
     run = TRLRun(kind, "train.py", {name: Read(value, "train.py, line 1") for name, value in settings.items()})
+    run.rewards = [FoundReward("right", "my_rewards.right")]
     return convert(run, MODULE, devices)
 
 
@@ -165,22 +166,39 @@ def test_vllm_keeps_trls_correction_and_says_what_it_does() -> None:
 def test_truncated_sampling_brings_the_correction_that_is_asked_for_here() -> None:
     found = converted_from({"top_p": 0.9, "top_k": 50, "min_p": 0.1})
     arguments = found.tree["model"]["init_args"]
-    assert arguments["sampler"]["init_args"] | {"top_p": 0.9, "top_k": 50, "min_p": 0.1} == arguments["sampler"]["init_args"]
+    assert (
+        arguments["sampler"]["init_args"] | {"top_p": 0.9, "top_k": 50, "min_p": 0.1}
+        == arguments["sampler"]["init_args"]
+    )
     assert made(arguments["sampler_correction"]).high == 3
 
 
 def test_what_has_no_counterpart_is_listed_with_its_line() -> None:
     settings = {"repetition_penalty": 1.1, "optim": "adamw_8bit", "push_to_hub": True, "deepspeed": "zero3.json"}
     found = converted_from({**settings, "lr_scheduler_kwargs": {"min_lr": 1e-7}, "reward_clip_range": [0, 1]})
-    assert {one.what.partition("=")[0] for one in found.missed} >= {*settings, "lr_scheduler_kwargs", "reward_clip_range"}
+    assert {one.what.partition("=")[0] for one in found.missed} >= {
+        *settings,
+        "lr_scheduler_kwargs",
+        "reward_clip_range",
+    }
     assert all(one.way_out for one in found.missed)
     assert {one.place for one in found.missed if one.what.partition("=")[0] in settings} == {"train.py, line 1"}
 
 
-@pytest.mark.parametrize("settings", [{"optim": "adamw_torch"}, {"repetition_penalty": 1.0}, {"fsdp": ""}, {"deepspeed": None}])
+@pytest.mark.parametrize(
+    "settings", [{"optim": "adamw_torch"}, {"repetition_penalty": 1.0}, {"fsdp": ""}, {"deepspeed": None}]
+)
 def test_what_comes_to_the_same_is_not_listed(settings: dict[str, Any]) -> None:
     before = [one.what for one in converted_from({}).missed]
     assert [one.what for one in converted_from(settings).missed] == before
+
+
+def test_the_list_is_in_the_order_of_the_lines() -> None:
+    run = TRLRun("grpo", "train.py", rewards=[FoundReward("right", "my_rewards.right")])
+    run.settings = {"optim": Read("sgd", "train.py, line 12"), "deepspeed": Read("a.json", "train.py, line 7")}
+    run.miss("", "no model", "name it")
+    run.miss("train.py, line 9", "model=f()", "name it")
+    assert [one.place for one in convert(run, MODULE).missed] == [*(f"train.py, line {n}" for n in (7, 9, 12)), ""]
 
 
 def test_shares_of_steps_are_counted_out_or_listed() -> None:

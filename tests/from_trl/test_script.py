@@ -1,4 +1,4 @@
-"""Scripts of TRL, read: what stands in them is found, and what only the running script knows is listed with its line."""
+"""Scripts of TRL: what stands in them is found, and what only the running script knows is listed with its line."""
 
 from __future__ import annotations
 
@@ -74,25 +74,68 @@ def test_inside_a_function_and_under_another_name(read) -> None:
         import trl as t
         def main():
             config = t.RLOOConfig(beta=0.1)
-            t.RLOOTrainer(model="m", args=config, reward_funcs=my_rewards.right, train_dataset=load_dataset("d", split="train"))
+            rows = load_dataset("d", split="train")
+            t.RLOOTrainer(model="m", args=config, reward_funcs=my_rewards.right, train_dataset=rows)
         if __name__ == "__main__":
             main()
     """)
-    assert (run.kind, run.settings["beta"].value, run.rewards) == ("rloo", 0.1, [FoundReward("right", "my_rewards.right")])
+    assert (run.kind, run.settings["beta"].value, run.rewards) == (
+        "rloo",
+        0.1,
+        [FoundReward("right", "my_rewards.right")],
+    )
+
+
+def test_imports_and_settings_inside_of_functions(read) -> None:
+    run = read("""
+        def settings():
+            rate = 1e-5
+            print("making it")
+            return Config(learning_rate=rate, seed=args.seed)
+
+        def main():
+            try:
+                from trl import GRPOConfig as Config, GRPOTrainer as Trainer
+            except ImportError as error:
+                raise SystemExit(error)
+            trainer = Trainer(model="m", reward_funcs=first, args=settings(), train_dataset=rows())
+
+        def rows():
+            return load_dataset("d", split="train")
+
+        from trl import GRPOConfig as Config
+    """)
+    assert {name: one.value for name, one in run.settings.items()} == {"learning_rate": 1e-5}
+    assert run.unread == {"seed"}
+    assert run.train == Rows("d")
+
+
+def test_a_function_that_may_return_this_or_that_is_not_followed(read) -> None:
+    run = read(f"""
+        def settings():
+            if debug:
+                return GRPOConfig(seed=1)
+            return GRPOConfig(seed=2)
+
+        {trainer("args=settings()")}
+    """)
+    assert run.settings == {}
+    assert "args=settings()" in missed(run)[0]
 
 
 def test_what_only_the_running_script_knows_is_listed_and_its_default_is_named(read) -> None:
     run = read(f"""
         import os, sys
         options = load(sys.argv)
-        config = GRPOConfig(learning_rate=options.lr, seed=int(os.environ["SEED"]), output_dir=f"runs/{{options.name}}", **options.rest)
+        seed = int(os.environ["SEED"])
+        config = GRPOConfig(learning_rate=options.lr, seed=seed, output_dir=f"runs/{{options.name}}", **options.rest)
         {trainer("args=config")}
     """)
     assert run.settings == {}
     assert run.unread == {"learning_rate", "seed", "output_dir"}
     said = missed(run)
     assert len(said) == 4
-    assert all(f"train.py, line {LINES + 4}" in one for one in said)
+    assert all(f"train.py, line {LINES + 5}" in one for one in said)
     assert any("learning_rate=options.lr" in one and "Set model.learning_rate" in one for one in said)
     assert any("**options.rest of the configuration" in one and "any argument may be in it" in one for one in said)
 
@@ -122,7 +165,11 @@ def test_a_configuration_from_a_parser_points_to_the_file(read) -> None:
     [
         ("AutoModelForCausalLM.from_pretrained('q', dtype=torch.bfloat16, device_map='auto')", "q", "bfloat16"),
         ("AutoModelForCausalLM.from_pretrained('q')", "q", "auto"),
-        ("get_peft_model(AutoModelForCausalLM.from_pretrained('q', torch_dtype='float32'), LoraConfig(r=4))", "q", "float32"),
+        (
+            "get_peft_model(AutoModelForCausalLM.from_pretrained('q', torch_dtype='float32'), LoraConfig(r=4))",
+            "q",
+            "float32",
+        ),
     ],
 )
 def test_models_that_the_script_loads(read, expression: str, model: str, dtype: str) -> None:
@@ -170,7 +217,8 @@ def test_rewards_of_every_kind(read) -> None:
         async def second(completions, **kwargs):
             return [float(bool(PATTERN.search(text))) for text in completions]
 
-        functions = [first, second, accuracy_reward, my_rewards.right, "org/reward-model", lambda completions, **k: [0.0],
+        functions = [first, second, accuracy_reward, my_rewards.right, "org/reward-model",
+                     lambda completions, **k: [0.0],
                      get_soft_overlong_punishment(max_completion_len=64, soft_punish_cache=16), first]
         GRPOTrainer(model="m", reward_funcs=functions, train_dataset=load_dataset("d", split="train"))
     """)
@@ -179,6 +227,7 @@ def test_rewards_of_every_kind(read) -> None:
         FoundReward("second", ".second"),
         FoundReward("accuracy_reward", "trl.rewards.accuracy_reward"),
         FoundReward("right", "my_rewards.right"),
+        FoundReward("reward_4", ".reward_4"),
         FoundReward("reward_5", ".reward_5"),
         FoundReward("soft_overlong", soft_overlong={"max_tokens": 64, "margin": 16}),
         FoundReward("first_7", ".first"),
@@ -188,8 +237,26 @@ def test_rewards_of_every_kind(read) -> None:
     module: dict = {}
     exec("\n".join(run.code), module)
     assert module["reward_5"](["x"]) == [0.0]
+    with pytest.raises(NotImplementedError, match="'org/reward-model' was not carried over; write it here"):
+        module["reward_4"](["x"])
     assert {"first", "second", "PATTERN"} <= module.keys()
     assert "GRPOTrainer(" not in "\n".join(run.code)
+
+
+def test_a_module_that_is_imported_in_one_of_two_ways(read) -> None:
+    run = read("""
+        try:
+            from . import scores
+        except ImportError:
+            import scores
+        GRPOTrainer(model="m", reward_funcs=scores.right, train_dataset=load_dataset("d", split="train"))
+    """)
+    assert (run.rewards, run.missed) == ([FoundReward("right", "scores.right")], [])
+    run = read("""
+        from . import scores
+        GRPOTrainer(model="m", reward_funcs=scores.right, train_dataset=load_dataset("d", split="train"))
+    """)
+    assert "relative to the script" in missed(run)[0]
 
 
 def test_a_reward_that_needs_a_part_of_the_training_is_listed(read) -> None:
@@ -199,7 +266,8 @@ def test_a_reward_that_needs_a_part_of_the_training_is_listed(read) -> None:
 
         trainer = GRPOTrainer(model="m", reward_funcs=[with_state], train_dataset=load_dataset("d", split="train"))
     """)
-    assert run.rewards == []
+    assert run.rewards == [FoundReward("reward_0", ".reward_0")], "left to be written, so that no run goes without it"
+    assert "NotImplementedError" in run.code[-1]
     assert f"needs what line {LINES + 5} makes" in missed(run)[0]
 
 
@@ -246,14 +314,22 @@ def test_parts_of_the_trainer_are_listed_with_where_they_are_here(read) -> None:
             def _compute_loss(self, model, inputs):
                 return super()._compute_loss(model, inputs)
 
-        trainer = Mine(model="m", reward_funcs=first, train_dataset=load_dataset("d", split="train"), callbacks=[Watch()],
+        rows = load_dataset("d", split="train")
+        trainer = Mine(model="m", reward_funcs=first, train_dataset=rows, callbacks=[Watch()],
                        tools=[search], optimizers=(None, None))
         trainer.add_callback(Watch())
         trainer.train(resume_from_checkpoint=True)
         trainer.save_model("out")
     """)
     said = "\n".join(missed(run))
-    for part in ("class Mine, which overrides _compute_loss", "callbacks=", "tools=", "optimizers=", "add_callback", "train("):
+    for part in (
+        "class Mine, which overrides _compute_loss",
+        "callbacks=",
+        "tools=",
+        "optimizers=",
+        "add_callback",
+        "train(",
+    ):
         assert part in said
     assert run.saves_model
 

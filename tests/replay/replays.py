@@ -40,10 +40,10 @@ def completion(
     )
 
 
-def replayed(**changes: Any) -> Replay:
+def replayed(tame: bool = False, **changes: Any) -> Replay:
     quiet = [1.0] * len(HOSTILE)
     rows = [
-        completion(HOSTILE, 2.0, [1.5, *quiet[1:]]),
+        completion(["x"] * len(HOSTILE) if tame else HOSTILE, 2.0, [1.5, *quiet[1:]]),
         completion(
             ["a", "b", "c"],
             -1.0,

@@ -1,11 +1,11 @@
-"""Text of single tokens, and text that cannot act on whoever shows it."""
+"""Text of single tokens: put together it is the text of all."""
 
 from __future__ import annotations
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from rlframework.replay.pieces import pieces_of, visible
+from rlframework.replay.pieces import pieces_of
 from rlframework.testing import letter_tokenizer
 
 
@@ -24,11 +24,3 @@ def test_pieces_put_together_are_the_text() -> None:
     assert pieces_of(tokenizer, ids) == ["a", "b", "c", "<eos>", "<pad>", "a"]
     assert pieces_of(tokenizer, []) == []
     assert pieces_of(spaced(), [1, 2, 3]) == ["two", " words", "!"]
-
-
-def test_what_acts_is_written_out() -> None:
-    assert visible("a\x00b\x1b[31m\x7f") == "a\\x00b\\x1b[31m\\x7f"
-    assert visible("\u202eevil\u2066\u200f") == "\\u202eevil\\u2066\\u200f"
-    assert visible("\ud800 \ufeff \u200b") == "\\ud800 \\ufeff \\u200b"
-    assert visible("line\nnext\tשלום é 😀 \\n") == "line\nnext\tשלום é 😀 \\n"
-    assert visible("\r") == "\\r"

@@ -54,8 +54,10 @@ def test_figures_that_never_change_are_said_in_words() -> None:
 
 def test_runs_are_lines_of_one_chart_for_each_figure() -> None:
     one = {"train/reward/total": ([1, 2], [0.0, 1.0]), "train/reward/right": ([1, 2], [0.0, 2.0])}
-    charts = charts_of_runs({"a": one, "b": {"train/reward/total": ([2, 3], [1.0, float("nan")])}})
+    never = {"train/truncated": ([1, 2], [0.0, 0.0])}
+    charts = charts_of_runs({"a": one | never, "b": {"train/reward/total": ([2, 3], [1.0, float("nan")])} | never})
     assert [chart["title"] for chart in charts] == ["reward: total", "reward: right"]
+    assert [chart["wide"] for chart in charts] == [True, False]
     assert charts[0]["steps"] == [1, 2, 3]
     assert [line["values"] for line in charts[0]["lines"]] == [[0.0, 1.0, None], [None, 1.0, None]]
 

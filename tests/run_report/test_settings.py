@@ -14,7 +14,7 @@ def test_a_real_algorithm_in_words() -> None:
     adapter = LoraConfig(r=4, target_modules="all-linear")
     policy = CausalLMPolicy(tiny_qwen3(), letter_tokenizer(), lora=adapter)
     reward = rewards.CorrectAnswer() + 0.5 * rewards.ExactFormat()
-    sampler = DynamicSampling(SharedPrefixSampler(group_size=4, max_tokens=8), keep=2)
+    sampler = DynamicSampling(SharedPrefixSampler(group_size=4, max_tokens=8), reward, keep=2)
     algorithm = GRPO(policy, reward, sampler, prompts_per_rollout=6, minibatches_per_rollout=2, seed=5, warmup_steps=3)
     settings = {"algorithm": in_words(algorithm), "trainer": {"max_steps": 1200, "precision": "32-true", "ranks": 2}}
     assert sentences(settings) == [

@@ -37,6 +37,7 @@ from rlframework.samplers.vllm.errors import (
     ServerError,
     StaleWeightsError,
     UnavailableError,
+    UnseenWeightsError,
     shown,
 )
 from rlframework.samplers.vllm.listed import ListedServers
@@ -47,6 +48,8 @@ from rlframework.utilities.distributed import from_all_ranks, process, raise_tog
 from rlframework.utilities.paths import writable_folder
 
 _RELOADS = 3
+# An NFS client may take a folder for missing for as long as it caches what is in the one above: 60 s by default.
+_SEEN_S, _LONGEST_LOOK_S = 90.0, 5.0
 _NOTES = threading.Lock()
 
 
@@ -477,11 +480,37 @@ class Fleet:
     def _load(self, server: Server, weights: _Weights, sync: WeightSync) -> None:
         if not sync.side_by_side:
             server.holds.clear()
-        sync.load(server, weights.folder, weights.version)
+        self._load_when_seen(server, weights, sync)
         if weights.record is not None:
             rows = self._asked(server, weights.record.request, weights, sync)
             gap = measure_again(rows, weights.record, server.url)
             check_gap(gap, self._limit(gap, weights.altered), server.url)
+
+    def _load_when_seen(self, server: Server, weights: _Weights, sync: WeightSync) -> None:
+        """Have a server load a folder that it may see late, as over a network file system that caches what is there."""
+        began, attempts, limit = time.monotonic(), 0, min(_SEEN_S, self.patience)
+        while True:
+            try:
+                sync.load(server, weights.folder, weights.version)
+            except UnseenWeightsError as error:
+                attempts += 1
+                waited = time.monotonic() - began
+                if waited >= limit:
+                    raise ServerError(
+                        f"{error}. It was asked {attempts} times in {waited:.0f} s and has not seen this folder: is it "
+                        "on a file system of both machines, under the same path? HTTPSync needs no common folder",
+                        error.status,
+                    ) from error
+                if attempts == 1:
+                    rank_zero_info(
+                        f"{server.url} does not see {weights.folder} yet, as over a network file system. It is asked "
+                        f"again, for up to {limit:g} s."
+                    )
+                time.sleep(min(0.1 * 2**attempts, _LONGEST_LOOK_S, limit - waited))
+            else:
+                break
+        if attempts:
+            rank_zero_info(f"{server.url} sees it after {time.monotonic() - began:.1f} s, asked {attempts + 1} times.")
 
     def _pick(self, turn: int) -> Server:
         servers = self.servers
@@ -530,7 +559,7 @@ class Fleet:
         patience = Patience(self.patience, threading.Event())
         while True:
             self._give(weights)
-            answered, failures = [], []
+            answered, failures = [], list[ServerError]()
             for server in [server for server in self.servers if weights.version in server.holds]:
                 try:
                     answered.append((server.url, self._served(server, request, weights)))
