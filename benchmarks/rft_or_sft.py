@@ -90,18 +90,21 @@ def within(run: dict[str, Any], budget: int) -> float:
 
 
 def differences(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield how much more the second way has right than the first, from the same start with the same labels or none."""
+    """Yield how much more the second way has right than the first, over the seeds that both were run with.
+
+    Ways are paired that have the same start, and the same labels or none.
+    """
     for start, runs in groupby(sorted(lines, key=_place), key=lambda line: line["start"]):
-        right: dict[tuple[str, int], list[list[int]]] = {}
+        right: dict[tuple[str, int], dict[int, list[int]]] = {}
         for run in runs:
-            right.setdefault((run["way"], run["labels"]), []).append(run["right"])
+            right.setdefault((run["way"], run["labels"]), {})[run["seed"]] = run["right"]
         for first, second in combinations(right, 2):
-            if first[1] == second[1] or 0 in (first[1], second[1]):
-                before, after = (torch.tensor(right[which]).float().mean(0) for which in (first, second))
-                found = {
-                    name: round(float(value), 4) for name, value in paired_bootstrap(after - before)._asdict().items()
-                }
-                yield {"start": start, "first": first, "second": second, **found}
+            seeds = sorted(right[first].keys() & right[second].keys())
+            if seeds and (first[1] == second[1] or 0 in (first[1], second[1])):
+                means = [torch.tensor([right[way][seed] for seed in seeds]).float().mean(0) for way in (first, second)]
+                found = paired_bootstrap(means[1] - means[0])._asdict()
+                rounded = {name: round(float(value), 4) for name, value in found.items()}
+                yield {"start": start, "first": first, "second": second, "seeds": seeds, **rounded}
 
 
 def tables(figures: dict[str, Any]) -> str:
