@@ -8,11 +8,11 @@ VLLM := 0.32.0
 TORCH ?= 2.13.0
 BIN := .venv/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
-SOURCES := $(wildcard rlframework recipes tests benchmarks)
+SOURCES := $(wildcard rlframework recipes tests benchmarks docs/conf.py docs/_site)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help .venv demo demo-real demo-tools figures test test-long test-floors test-newest test-real test-unsloth test-vllm test-loggers tables tree lint format bench bench-quick bench-step bench-plots bench-ahead bench-overhead clean
+.PHONY: help .venv demo demo-real demo-tools figures docs test test-long test-floors test-newest test-real test-unsloth test-vllm test-loggers test-browser test-docs-browser tables tree lint format bench bench-quick bench-step bench-plots bench-ahead bench-overhead dist clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -50,14 +50,18 @@ test-vllm: .venv/.installed .venv-vllm/.installed ## Run the tests with a real v
 test-loggers: .venv-loggers/.installed ## Run the tests against TensorBoard, W&B and MLflow, offline, in .venv-loggers
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "" tests/callbacks/test_loggers.py $(ARGS)
 
+test-browser: .venv/.installed .venv/.installed-browser ## Open reports in headless Chromium (apt-get install chromium chromium-driver npm)
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser -rs tests/run_report $(ARGS)
+
 tables: .venv/.installed ## Measure anew and write the tables of docs/algorithms/index.md, architectures.md, many_ranks.md and lightning.md
 	RLFRAMEWORK_WRITE_TABLE=1 $(BIN)/python -m pytest -m "" tests/trl/test_table.py tests/policies/test_architectures.py tests/loop/test_averaging.py tests/loop/test_rank_watch.py tests/loop/test_flags.py $(ARGS)
 
 # A line for each picture of docs/images. What takes more than minutes is drawn from the figures of its last measurement.
-figures: .venv/.installed ## Make every picture of the docs again: ten minutes of training, and stored figures drawn again
+figures: .venv/.installed .venv/.installed-browser ## Make every picture of the docs again: ten minutes of training, and stored figures drawn again
 	rm -rf build/figures
 	$(BIN)/python recipes/chain_sums.py --output build/figures
 	cp build/figures/chain_sums/version_0/curves.png docs/images/chain_sums.png
+	$(BIN)/python benchmarks/report_picture.py build/figures/chain_sums/version_0/report.html # report.png
 	$(BIN)/python recipes/reward_hacking.py --output build/figures
 	cp build/figures/reward_hacking/curves.png docs/images/reward_hacking.png
 	$(BIN)/python recipes/hacked_calls.py --output build/figures
@@ -96,6 +100,23 @@ bench-ahead: .venv/.installed ## Time rollouts ahead of learning with a stand-in
 bench-overhead: .venv/.installed ## Time what Lightning and the framework add to a loop by hand
 	$(BIN)/python benchmarks/overhead.py $(ARGS)
 
+docs: .venv/.installed-docs ## Build the site from docs/ and the docstrings, in docs/_build/html; any warning fails
+	HF_HUB_OFFLINE=1 $(BIN)/python -m sphinx --builder html --nitpicky --fail-on-warning --keep-going --quiet --jobs auto --fresh-env docs docs/_build/html $(ARGS)
+	$(BIN)/python docs/_site/check.py docs/_build/html
+
+test-docs-browser: docs .venv/.installed-browser ## Ask the search of the built site what newcomers ask, in headless Chromium
+	$(BIN)/python -m pytest -m browser -rs tests/docs_site $(ARGS)
+
+# W002: a licence stands twice in the wheel, with the files and among the licences.
+dist: .venv-dist/.installed ## Build wheel and sdist, check them, and try them in a fresh environment: some minutes
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/check-wheel-contents --ignore W002 dist/*.whl
+	$(PYTHON) -m venv --clear .venv-dist/fresh
+	.venv-dist/fresh/bin/python -m pip install --quiet --disable-pip-version-check torch==$(TORCH)
+	$(BIN)/python -m pytest -m dist --confcutdir tests/dist tests/dist $(ARGS)
+
 .venv: .venv/.installed ## Make the environment, or renew it after a change of pyproject.toml
 
 .venv/.installed: pyproject.toml
@@ -109,8 +130,18 @@ bench-overhead: .venv/.installed ## Time what Lightning and the framework add to
 	$(PIP) --editable '.[quantized]'
 	@touch $@
 
+# axe-core checks accessibility.
+.venv/.installed-browser: .venv/.installed
+	$(PIP) 'selenium>=4.20,<5'
+	npm install --silent --no-save --prefix .venv axe-core@4
+	@touch $@
+
 .venv/.installed-lint: .venv/.installed
 	$(PIP) --editable '.[lint]'
+	@touch $@
+
+.venv/.installed-docs: .venv/.installed
+	$(PIP) --editable '.[docs]'
 	@touch $@
 
 test-floors .venv-floors/.installed: BIN := .venv-floors/bin
@@ -124,6 +155,14 @@ test-newest .venv-newest/.installed: BIN := .venv-newest/bin
 	$(PIP) uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --upgrade --resolution $(RESOLUTION) --editable '.[test,quantized,tensorboard]'
 	$(BIN)/uv pip check --quiet --python $(BIN)/python
+	@touch $@
+
+dist .venv-dist/.installed: BIN := .venv-dist/bin
+
+# Tools alone: what is tried has an environment of its own in it.
+.venv-dist/.installed: Makefile
+	$(PYTHON) -m venv .venv-dist
+	$(PIP) 'build>=1.2' 'twine>=6.1' 'check-wheel-contents>=0.6' 'mypy>=1.13' 'pytest>=9.1'
 	@touch $@
 
 test-unsloth .venv-unsloth/.installed: BIN := .venv-unsloth/bin
@@ -154,5 +193,6 @@ test-loggers .venv-loggers/.installed: BIN := .venv-loggers/bin
 	@touch $@
 
 clean: ## Remove the environment, the caches and the build; runs/ stays
-	rm -rf .venv .venv-floors .venv-newest .venv-unsloth .venv-vllm .venv-loggers .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml build dist *.egg-info
+	rm -rf .venv .venv-floors .venv-newest .venv-unsloth .venv-vllm .venv-loggers .venv-dist .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml build dist *.egg-info
+	rm -rf docs/_build docs/api
 	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +

@@ -24,6 +24,7 @@ from rlframework.environments import Toolbox
 from rlframework.loggers import AppendingCSVLogger
 from rlframework.policies import fastest_precision
 from rlframework.report import Comparison, process_usage
+from rlframework.run_report import save_run_report
 from rlframework.samplers import EpisodeSampler, GroupSampler, SharedPrefixSampler
 from rlframework.tasks import two_step_problems as task
 from rlframework.tasks.calculator import LineCalls, calculate
@@ -80,7 +81,8 @@ def main(options: Namespace) -> None:
     comparison.add("+ GRPO", policy)
     comparison.print(examples=6)
     comparison.save(run, {"algorithm": "GRPO", "dtype": precision.dtype, **facts, **process_usage()})
-    print(f"Run folder, with curves.png, every completion and the adapter: {run}")
+    save_run_report(run)
+    print(f"Run folder, with report.html, curves.png, every completion and the adapter: {run}")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from rlframework import CausalLMPolicy, PromptDataModule, SharedPrefixSampler, algorithms, rewards
 from rlframework.loggers import AppendingCSVLogger
 from rlframework.report import Comparison
+from rlframework.run_report import save_run_report
 from rlframework.tasks import chain_sums, create_base
 from rlframework.tasks.tiny.run import recipe_parser, sizes, tiny_trainer
 from rlframework.utilities.paths import writable_folder
@@ -58,7 +59,8 @@ def main(name: str, seed: int, output: Path, steps: int, n_heldout: int) -> None
     comparison.add(f"+ {name}", policy)
     comparison.print(examples=3)
     comparison.save(run, facts)
-    print(f"Run folder, with curves.png and every completion: {run}")
+    save_run_report(run)
+    print(f"Run folder, with report.html, curves.png and every completion: {run}")
 
 
 if __name__ == "__main__":

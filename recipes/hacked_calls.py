@@ -18,6 +18,7 @@ from rlframework.environments import Toolbox
 from rlframework.loggers import AppendingCSVLogger
 from rlframework.report import CallsRun, Comparison, plot_calls_and_accuracy
 from rlframework.rewards import FunctionReward, RewardModel
+from rlframework.run_report import save_run_report
 from rlframework.tasks import create_lookup_base, lookup
 from rlframework.tasks.tiny.run import recipe_parser, sizes, tiny_trainer
 from rlframework.turns import Call
@@ -53,6 +54,7 @@ def train(name: str, reward: RewardModel, seed: int, output: Path, steps: int, n
     comparison.add(f"+ GRPO on {name}", policy)
     comparison.print(examples=2)
     comparison.save(run, {"reward": name, "seed": seed, "optimizer_steps": trainer.global_step})
+    save_run_report(run)
     calls_before = sum(len(row.calls) for row in before.completions) / before.n
     return CallsRun(run / "metrics.csv", before.share("accuracy"), calls_before)
 

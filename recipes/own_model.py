@@ -21,6 +21,7 @@ from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
 from rlframework.loggers import AppendingCSVLogger
 from rlframework.report import Comparison
 from rlframework.rewards import AnswerCheck, AnswerTemplate, ApproximateFormat, CorrectAnswer, ExactFormat, NumberCheck
+from rlframework.run_report import save_run_report
 from rlframework.tasks import chain_sums, tiny_tokenizer
 from rlframework.tasks.tiny.run import recipe_parser, sizes, tiny_trainer
 
@@ -93,6 +94,7 @@ def main(seed: int, output: Path, steps: int, n_heldout: int, priming: int) -> N
     comparison.add("+ GRPO", policy)
     comparison.print(examples=2)
     comparison.save(logger.log_dir, {"algorithm": "GRPO", "seed": seed})
+    save_run_report(logger.log_dir)
 
 
 if __name__ == "__main__":

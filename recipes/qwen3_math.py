@@ -32,6 +32,7 @@ from rlframework.data import OpenR1Demonstrations, OpenR1Math
 from rlframework.loggers import AppendingCSVLogger
 from rlframework.report import Comparison
 from rlframework.rewards import ApproximateFormat, ExactFormat, LenientMathCheck, MathCheck, NumberCheck
+from rlframework.run_report import save_run_report
 from rlframework.tasks.math_run import Sizes, math_trainer, recipe_options
 from rlframework.utilities.paths import writable_folder
 
@@ -82,6 +83,7 @@ def main(policy: CausalLMPolicy, sampler: GroupSampler, data: str, sizes: Sizes,
 
     comparison.print(examples=1)
     comparison.save(run, {"algorithm": "GRPO", "seed": seed, **vars(sizes)})
+    save_run_report(run)
     policy.save_pretrained(run / "adapter")
 
 

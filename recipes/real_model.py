@@ -20,6 +20,7 @@ from rlframework.callbacks import ProgressBar, RolloutWriter, RunWriter, SampleL
 from rlframework.loggers import AppendingCSVLogger
 from rlframework.policies import fastest_precision
 from rlframework.report import Comparison, process_usage
+from rlframework.run_report import save_run_report
 from rlframework.tasks.smollm2 import create_smollm2
 from rlframework.tasks.tiny.run import recipe_parser, sizes
 from rlframework.tasks.word_problems import MAX_TOKENS, WordProblemsData, learned
@@ -81,7 +82,8 @@ def main(model: Path | None, seed: int, output: Path, steps: int, n_heldout: int
     comparison.print(examples=6)
     print(learned(*comparison.rows))
     comparison.save(run, {"algorithm": "GRPO", "dtype": precision.dtype, **facts, **process_usage()})
-    print(f"Run folder, with curves.png, every completion and the adapter: {run}")
+    save_run_report(run)
+    print(f"Run folder, with report.html, curves.png, every completion and the adapter: {run}")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import transformers
 from rlframework import GRPO, CausalLMPolicy, PromptDataModule, SharedPrefixSampler, rewards
 from rlframework.loggers import AppendingCSVLogger
 from rlframework.report import Comparison, Run, plot_reward_and_accuracy
+from rlframework.run_report import save_run_report
 from rlframework.tasks import chain_sums, create_base
 from rlframework.tasks.tiny.run import recipe_parser, sizes, tiny_trainer
 from rlframework.utilities.paths import writable_folder
@@ -54,6 +55,7 @@ def train(hack: str, seed: int, output: Path, steps: int, n_heldout: int) -> Run
     comparison.add(f"+ GRPO on {title}", policy)
     comparison.print(examples=3)
     comparison.save(run, {"hack": hack, "seed": seed, "optimizer_steps": trainer.global_step})
+    save_run_report(run)
     return Run(run / "metrics.csv", before.share("accuracy"))
 
 

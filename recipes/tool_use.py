@@ -21,6 +21,7 @@ from rlframework import GRPO, CausalLMPolicy, PromptDataModule, SharedPrefixSamp
 from rlframework.environments import Toolbox
 from rlframework.loggers import AppendingCSVLogger
 from rlframework.report import Comparison
+from rlframework.run_report import save_run_report
 from rlframework.samplers import EpisodeSampler, GroupSampler
 from rlframework.tasks import create_lookup_base, lookup
 from rlframework.tasks.tiny.run import recipe_parser, sizes, tiny_trainer
@@ -81,7 +82,8 @@ def main(options: Namespace) -> None:
     comparison.add("+ GRPO", policy)
     comparison.print(examples=3)
     comparison.save(run, facts)
-    print(f"Run folder, with curves.png and every completion: {run}")
+    save_run_report(run)
+    print(f"Run folder, with report.html, curves.png and every completion: {run}")
 
 
 if __name__ == "__main__":

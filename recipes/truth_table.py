@@ -21,6 +21,7 @@ from rlframework import GRPO, CausalLMPolicy, PromptDataModule, SharedPrefixSamp
 from rlframework.loggers import AppendingCSVLogger
 from rlframework.report import Comparison
 from rlframework.rewards.logic import TruthTable
+from rlframework.run_report import save_run_report
 from rlframework.tasks import create_base, truth_tables
 from rlframework.tasks.tiny.run import recipe_parser, sizes, tiny_trainer
 from rlframework.utilities.paths import writable_folder
@@ -57,7 +58,8 @@ def main(seed: int, output: Path, steps: int, n_heldout: int) -> None:
     comparison.add("+ GRPO", policy)
     comparison.print(examples=3)
     comparison.save(run, facts)
-    print(f"Run folder, with curves.png and every completion: {run}")
+    save_run_report(run)
+    print(f"Run folder, with report.html, curves.png and every completion: {run}")
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ class Turn:
 
 
 def plain_turns(turns: Sequence[Turn]) -> list[dict[str, Any]]:
-    """Return turns as dictionaries for a record: who said what, with which calls, and what it paid.
+    """Return turns as dictionaries for a record: who said what, with which calls, what it paid, what was cut.
 
     The time that they took is left out: a run that is repeated takes another.
 
@@ -75,4 +75,7 @@ def plain_turns(turns: Sequence[Turn]) -> list[dict[str, Any]]:
         {'by': 'environment', 'text': 'no', 'calls': [], 'reward': 0.0, 'start': 1, 'end': 3}
     """
     names = ("by", "text", "calls", "reward", "start", "end")
-    return [{name: asdict(turn)[name] for name in names} for turn in turns]
+    return [
+        {name: asdict(turn)[name] for name in names} | ({"shortened": turn.shortened} if turn.shortened else {})
+        for turn in turns
+    ]

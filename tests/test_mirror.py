@@ -19,6 +19,8 @@ ELSEWHERE = {
     ("environments", "environments/test_hermes_calls.py"): "calls json_calls",
     ("environments", "samplers/test_episodes.py"): "base glue",
     ("export", "export/test_write.py"): "check read",
+    ("from_trl", "from_trl/test_conversion.py"): "algorithm",
+    ("from_trl", "from_trl/test_script.py"): "found",
     ("functional", "loop/test_memory.py"): "memory",
     ("functional", "cli/test_plan.py"): "step_seconds",
     ("report", "cli/test_plan.py"): "plan plan_table",
@@ -41,6 +43,8 @@ ELSEWHERE = {
     ("policies/scoring", "policies/scoring/test_right_padded.py"): "base",
     ("policies/scoring", "policies/scoring/test_shared_prefix.py"): "prefix_tree tree_attention",
     ("policies/scoring", "policies/test_lm_head.py"): "fused_gradient",
+    ("replay", "replay/test_rescoring.py"): "rescoring_table",
+    ("replay", "replay/test_running.py"): "result",
     ("report", "report/probing/test_measure.py"): "before_training",
     ("report", "report/test_comparison.py"): "curves summary table",
     ("report", "test_recipes.py"): "hacking",
@@ -108,9 +112,11 @@ ELSEWHERE = {
     ("", "unsloth/test_behaviour.py"): "unsloth_cli",
 }
 # Tests of no file in particular, by folder: whole folders first.
-FOLDERS = ("benchmarks", "distributed", "real", "trl", "unsloth")
+FOLDERS = ("benchmarks", "dist", "distributed", "docs_site", "real", "trl", "unsloth")
 OTHERS = {
-    "": "docs import_order lazy mirror public_names qwen3_math recipes rooms scale_recipes versions",
+    "": "docs figures import_order lazy mirror pictures public_names qwen3_math recipes release rooms scale_recipes"
+    " site troubleshooting versions",
+    "run_report": "browser",
     "data": "openings",
     "loop": "ahead_ends ahead_killed flags golds killed lightning observations old_logprobs precision resume"
     " sampler_ratio",
@@ -120,7 +126,7 @@ OTHERS = {
     "rewards/code": "attacks forgery",
     "rewards/math": "hard_pairs labelled",
     "samplers": "episode_threads",
-    "samplers/vllm": "failures held ranks real_model server tied versions",
+    "samplers/vllm": "changing_fleet failures held over_http ranks real_model server tied versions",
     "testing/algorithms": "planted_faults sound_designs",
     "testing/rewards": "sound_designs",
 }

@@ -14,8 +14,9 @@ from typing import Any
 
 LIST = Path(__file__).with_name("public_names.json")
 ROOMS = (
-    *("algorithms", "callbacks", "callbacks.sentinels", "data", "metrics", "policies", "report", "rewards"),
-    *("rewards.code", "rewards.logic", "rewards.math", "samplers", "samplers.vllm", "tasks", "terms", "testing"),
+    *("algorithms", "callbacks", "callbacks.sentinels", "data", "environments", "loggers", "metrics", "policies"),
+    *("replay", "report", "rewards", "rewards.code", "rewards.logic", "rewards.math", "run_report", "runs"),
+    *("samplers", "samplers.vllm", "tasks", "terms", "testing"),
     *("functional.advantages", "functional.confidence", "functional.divergences", "functional.logprobs"),
     *("functional.maj_at_k", "functional.pass_at_k"),
     *("functional.ratios", "functional.sampling", "functional.surrogates", "functional.weights"),
@@ -26,7 +27,8 @@ PACKAGES = ["rlframework", *(f"rlframework.{room}" for room in ROOMS)]
 def public(package: str) -> list[str]:
     module = importlib.import_module(package)
     names = getattr(module, "__all__", None)
-    return sorted(names or [n for n, v in vars(module).items() if getattr(v, "__module__", "") == package])
+    own = (n for n, v in vars(module).items() if getattr(v, "__module__", "") == package)
+    return sorted(names or [n for n in own if not n.startswith("_")])
 
 
 def arguments(value: Callable[..., Any]) -> list[str]:

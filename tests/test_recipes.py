@@ -47,6 +47,7 @@ def test_the_run_folder_is_complete(smoke):
     low, high = summary["accuracy_before_interval"]
     assert low <= summary["accuracy_before"] <= high
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert "Held-out problems that flipped" in (folder / "report.html").read_text()
     assert (folder / "metrics.csv").exists()
     assert (folder / "last.ckpt").exists()
     assert {path.name for path in (folder / "samples").iterdir()} == {"heldout.jsonl", "rollout.jsonl"}

@@ -6,6 +6,7 @@ FSDP2 nor a machine that has both of Lightning's packages.
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ class RayEnvironment(LightningEnvironment):
 def rank(config: dict[str, Any]) -> None:
     """What every worker runs."""
     sys.path.insert(0, config["folder"])  # to find this file there
+    os.chdir(config["started_in"])  # where the recipe's relative paths begin
     from ray.train import get_context
 
     from rlframework.cli.lightning import main
@@ -67,7 +69,7 @@ if __name__ == "__main__":
     from ray.train import RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
-    config = {"words": words, "folder": str(Path(__file__).resolve().parent)}
+    config = {"words": words, "folder": str(Path(__file__).resolve().parent), "started_in": os.getcwd()}
     scaling = ScalingConfig(num_workers=given.workers, use_gpu=given.gpu)
     TorchTrainer(
         rank, train_loop_config=config, scaling_config=scaling, run_config=RunConfig(storage_path=given.storage)

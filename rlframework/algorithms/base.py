@@ -232,6 +232,7 @@ class PolicyGradient(RolloutAlgorithm):
         loss = self.objective(scored, batch)
         with torch.no_grad():
             self._measure(scored, batch, loss.policy)
+            self._tell("on_minibatch_scored", batch, TokenLogProbs(*(part.detach() for part in scored)))
         return self.loss_of_minibatch(loss.total)
 
     def _scored(self, batch: Rollout) -> TokenLogProbs:
@@ -268,6 +269,48 @@ class PolicyGradient(RolloutAlgorithm):
         loss = (batch.weights * self.surrogate_factor(logprobs, batch) * surrogate).sum()
         nothing = torch.zeros_like(loss)
         return Loss(loss, self._kl_loss(logprobs, batch, nothing), self._bonus(scored.entropy, batch, nothing))
+
+    @final
+    def token_terms(self, scored: TokenLogProbs, batch: Rollout) -> dict[str, Tensor]:
+        """Return what the loss of a minibatch is made of token by token, ``(B, T)`` each, by name; for people to read.
+
+        ``logprob`` and ``entropy`` are the policy's, ``ratio`` is that of `importance` to ``old_logprob``,
+        ``surrogate`` what `surrogate` returned, ``weight`` and ``factor`` what it is multiplied by: the products add up
+        to `Loss.policy`. ``slope`` is the derivative of the whole loss by the log-probability: a step makes tokens
+        likelier whose slope is negative. There are also ``advantage``, where the batch has them ``sampler_logprob``,
+        ``reference_logprob`` and ``kl`` (as it is logged), and what `diagnostics` returns. 0 outside the loss mask.
+
+        Args:
+            scored: ``(B, T)`` log-probabilities and entropies, as `objective` had them.
+            batch: The minibatch.
+        """
+        mask = batch.loss_mask
+        leaves = TokenLogProbs(*(part.detach().clone().requires_grad_() for part in scored))
+        with torch.enable_grad():
+            [slope] = torch.autograd.grad(self.objective(leaves, batch).total, leaves[:1], materialize_grads=True)
+        with torch.no_grad():
+            logprobs = scored.logprobs.detach().masked_fill(~mask, 0.0)
+            terms = {
+                "logprob": logprobs,
+                "entropy": scored.entropy.detach(),
+                "advantage": batch.advantages,
+                "ratio": self.log_ratio(logprobs, batch).exp(),
+                "surrogate": self.surrogate(logprobs, batch),
+                "weight": batch.weights,
+                "factor": self.surrogate_factor(logprobs, batch),
+                "slope": slope,
+                **self.diagnostics(logprobs, batch),
+            }
+            known = {
+                "old": batch.old_logprobs,
+                "sampler": batch.sampler_logprobs,
+                "reference": batch.reference_logprobs,
+            }
+            terms |= {f"{name}_logprob": values for name, values in known.items() if values is not None}
+            if batch.reference_logprobs is not None:
+                reference = batch.reference_logprobs.masked_fill(~mask, 0.0)
+                terms["kl"] = self.kl.estimator(logprobs, reference)
+            return {name: values.expand_as(mask).masked_fill(~mask, 0.0) for name, values in terms.items()}
 
     def _kl_loss(self, logprobs: Tensor, batch: Rollout, nothing: Tensor) -> Tensor:
         if batch.reference_logprobs is None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from torch import Tensor
 
 from rlframework.loop.callback import RolloutCallback, RolloutRecord
 from rlframework.turns import plain_turns
@@ -28,7 +29,9 @@ class RolloutWriter(RolloutCallback):
     ``row`` is the row of data with the expected answer, ``step`` the optimizer steps that were done before; with
     ``rollouts_ahead``, ``weights`` is the rollout that was begun when its weights were published. ``details``
     has the columns that rewards add, such as the verdict of a verifier; what JSON cannot hold becomes text. An episode
-    has its ``turns``, and where the environment broke the ``failure``; ``completion`` is the policy's last turn.
+    has its ``turns``, and where the environment broke the ``failure``; ``completion`` is the policy's last turn. Where
+    learning compares with them, in more than one step or with another engine's, the sampler's ``logprobs`` are there:
+    `replay` could not compute them again.
 
     A rank writes its own file, ``rollouts.jsonl`` or ``rollouts-<rank>.jsonl``, a rollout in one write. A run that was
     resumed makes the rollouts since its checkpoint again: those that come out the same, as they do when nothing was
@@ -133,6 +136,7 @@ def records(collected: RolloutRecord) -> Iterator[dict[str, Any]]:
     rollout = collected.rollout
     components = {name: scores.flatten().tolist() for name, scores in collected.scores.components.items()}
     advantages = rollout.advantages.cpu().mean(1).tolist()
+    logprobs = None if rollout.old_logprobs is None else rollout.sampler_logprobs
     for row, completion in enumerate(collected.completions):
         yield {
             "rollout": collected.step,
@@ -150,6 +154,7 @@ def records(collected: RolloutRecord) -> Iterator[dict[str, Any]]:
                 if judgement.columns
             },
             "advantage": advantages[row],
+            **({} if logprobs is None else {"logprobs": _shortest(logprobs[row, : len(completion.ids)])}),
             **({"turns": _plain(plain_turns(completion.turns))} if completion.turns else {}),
             **({"failure": completion.failure} if completion.failure else {}),
         }
@@ -188,6 +193,11 @@ def _index(path: Path) -> dict[int, tuple[int, int, int]]:
                 begun = before[1]
             found[rollout] = attempt, begun, end
     return found
+
+
+def _shortest(values: Tensor) -> list[float | None]:
+    """Return float32 numbers with as many digits as tell them apart; NaN is None."""
+    return [None if math.isnan(value) else float(f"{value:.9g}") for value in values.tolist()]
 
 
 def _plain(value: Any) -> Any:

@@ -21,20 +21,20 @@ from pytorch_lightning.trainer.states import TrainerFn
 from rlframework.callbacks.sentinels.base import SentinelWarning
 from rlframework.utilities.arguments import Checked
 from rlframework.utilities.paths import writable_folder
+from rlframework.utilities.processes import this_process
+from rlframework.utilities.run_files import EVENTS, SETTINGS
 from rlframework.utilities.versions import library_versions
 from rlframework.utilities.whole_lines import append_lines, end_last_line, is_json
 from rlframework.utilities.words import in_words
-
-SETTINGS, EVENTS = "run.json", "events.jsonl"
 
 
 class RunWriter(Checked, pl.Callback):
     """Writes ``run.json``, the settings of a run, and ``events.jsonl``, a JSON line for each thing that happened.
 
     ``run.json`` has the algorithm with its policy, sampler and rewards and the data, each in the words of YAML files,
-    the Trainer's numbers, the command, versions, the commit of the working folder, and the machine. A resumed run
-    replaces it. An event has its ``time`` (seconds since 1970), the optimizer ``step`` at which it happened, the
-    ``source`` and a ``message``; its ``kind`` is one of
+    the number of held-out problems, the Trainer's numbers, the command, versions, the commit of the working folder,
+    the process, and the machine. A resumed run replaces it. An event has its ``time`` (seconds since 1970), the
+    optimizer ``step`` at which it happened, the ``source`` and a ``message``; its ``kind`` is one of
 
     - ``start``, or ``resume`` with the checkpoint;
     - ``warning``, of any library, and ``sentinel``, of a `Sentinel`; the source is the warning's class, or the
@@ -139,6 +139,7 @@ def _settings(trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, A
         "command": sys.argv,
         "algorithm": in_words(pl_module),
         "data": None if data is None else in_words(data),
+        "heldout_problems": _heldout_problems(trainer),
         "trainer": {
             "max_steps": trainer.max_steps,
             "max_epochs": trainer.max_epochs,
@@ -153,6 +154,7 @@ def _settings(trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, A
         },
         "versions": {"python": platform.python_version(), **library_versions()},
         "commit": _commit(),
+        "process": this_process(),
         "hardware": {
             "processor": platform.processor() or platform.machine(),
             "cores": os.cpu_count(),
@@ -160,6 +162,20 @@ def _settings(trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, A
             "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         },
     }
+
+
+def _heldout_problems(trainer: pl.Trainer) -> int | None:
+    """Return the problems of a validation, which say how sure its shares are; None where that is not known."""
+    data = getattr(trainer, "datamodule", None)
+    problems, batch = getattr(data, "prompts", {}).get("validation"), getattr(data, "validation_batch_size", None)
+    limit = trainer.limit_val_batches
+    if not problems:
+        return None
+    if limit == 1.0 and isinstance(limit, float):
+        return len(problems)
+    if isinstance(limit, int) and limit > 0 and batch is not None and trainer.world_size == 1:
+        return min(len(problems), limit * batch)
+    return None
 
 
 def _commit() -> str | None:

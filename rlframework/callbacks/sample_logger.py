@@ -38,8 +38,8 @@ class SampleLogger(RolloutCallback):
     ``better`` and ``worse`` compare with is in the checkpoint.
 
     TensorBoard shows the tables as text, W&B as one table that grows, MLflow as a table artifact that grows; beside the
-    figures of a `CSVLogger` they are files, ``samples/heldout.jsonl`` and ``samples/rollout.jsonl``. Another logger is
-    taught by ``rlframework.callbacks.loggers.log_table.register``.
+    figures of a ``CSVLogger`` they are files, ``samples/heldout.jsonl`` and ``samples/rollout.jsonl``. Another logger
+    is taught by ``rlframework.callbacks.loggers.log_table.register``.
 
     Args:
         heldout: Held-out prompts that are shown at each validation, and at most as many that changed.

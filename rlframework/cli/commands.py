@@ -22,14 +22,19 @@ COMMANDS = {
     "serve": ("serve", "start a vLLM server for rollouts, and the receiver of its weights"),
     "doctor": ("doctor", "try what a run needs here: versions, devices, servers, ranks, one step"),
     "export": ("export", "what a run has learned, for other libraries: adapter, merged, GGUF"),
+    "report": ("report", "what a run was and learned, as one HTML page; several runs side by side"),
     "reward-report": ("reward_report", "what a reward pays for, before any training"),
+    "replay": ("replay", "a step of a past run again, token by token, held against its log"),
+    "rescore": ("rescore", "what another reward would have paid in a past run"),
+    "watch": ("watch", "a run in the terminal, from its folder: does it live, curves, completions, sentinels"),
+    "from-trl": ("from_trl", "the YAML file of `fit` from a script or a configuration of TRL"),
     "plan": ("plan", "memory of each device, ways to make it fit and seconds per step, before anything is loaded"),
 }
 """By the name of a command: the module that runs it, and what is said of it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run ``rlframework COMMAND``: fit, eval, probe, plan, serve, doctor, export, and the others of `COMMANDS`.
+    """Run ``rlframework COMMAND``: fit, eval, probe, plan, serve, doctor, export, report, and the others of `COMMANDS`.
 
     Args:
         arguments: Instead of those of the process.

@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from importlib import metadata
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from rlframework.serving.receiver import PORT_OFFSET
@@ -254,23 +254,46 @@ def slurm(environment: Mapping[str, str]) -> list[Line]:
     return [Line("Slurm", "well", f"{tasks} tasks to a node, a GPU for each")]
 
 
-def ranks() -> list[Line]:
-    """Meet all ranks that torchrun started, and add up a number over them."""
+def ranks(seconds: float = 30.0) -> list[Line]:
+    """Meet all ranks that torchrun started, and add up a number over them.
+
+    Args:
+        seconds: For which the others are waited.
+    """
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return []
     import torch.distributed as dist
     from torch import ones
 
-    where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+    where, patience = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}", timedelta(seconds=seconds)
     try:
-        dist.init_process_group("gloo", timeout=timedelta(seconds=30))
+        store, rank, count = next(dist.rendezvous("env://", timeout=patience))
+        if away := _away(store, rank, count, seconds):
+            way = "see that each was started, can reach this address, and is not stuck in a check before this one"
+            return [Line("ranks", "fails", f"of {count}, not at {where} within {seconds:g} s: rank {away}; {way}")]
+        dist.init_process_group("gloo", store=store, rank=rank, world_size=count, timeout=patience)
+        # Names the ranks that do not answer, where a sum would only say that it has waited.
+        dist.monitored_barrier(timeout=patience, wait_all_ranks=True)
         total = ones(1)
         dist.all_reduce(total)
-        dist.destroy_process_group()
     except Exception as error:
         way = "every rank has to reach it, and each other (GLOO_SOCKET_IFNAME names the network to use)"
-        return [Line("ranks", "fails", f"no meeting at {where} within 30 s: {error}; {way}")]
-    return [Line("ranks", "well", f"{int(total)} of {os.environ['WORLD_SIZE']} met at {where}")]
+        return [Line("ranks", "fails", f"no meeting at {where} within {seconds:g} s: {error}; {way}")]
+    finally:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+    return [Line("ranks", "well", f"{int(total)} of {count} met at {where}")]
+
+
+def _away(store: Any, rank: int, count: int, seconds: float) -> str:
+    """Return the ranks that do not sign in a store within some seconds, in words; nothing if all do."""
+    store.set(f"doctor/{rank}", "here")
+    until = time.monotonic() + seconds
+    while True:
+        away = [str(other) for other in range(count) if not store.check([f"doctor/{other}"])]
+        if not away or time.monotonic() > until:
+            return ", ".join(away)
+        time.sleep(0.1)
 
 
 def step() -> list[Line]:

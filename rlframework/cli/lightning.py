@@ -86,11 +86,11 @@ class RecipeCLI(LightningCLI):
     What is wrong in a YAML file or an option ends with status 2 and a few lines: the place, the name, what was meant.
 
     Args:
-        args: Arguments instead of those of the process.
+        args: Arguments instead of those of the process; or all settings, as a YAML file has them.
         **options: For ``LightningCLI``.
     """
 
-    def __init__(self, args: list[str] | None = None, **options: Any) -> None:
+    def __init__(self, args: list[str] | dict[str, Any] | None = None, **options: Any) -> None:
         self.settings = Setting({}, "the command line")
         words = sys.argv[1:] if args is None else args
         self.command = next((word for word in words if word in LightningCLI.subcommands()), None)

@@ -7,6 +7,8 @@ import os
 import socket
 import sys
 import tempfile
+import time
+import urllib.error
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +28,7 @@ lets anybody who reaches its port change the weights: keep both on a private net
 The exit status is vLLM's; 128 and the signal if it died of one, 1 if it did not become healthy, 2 for a
 wrong command."""
 
+_POLL = 1.0
 _OURS = ("--host", "--port", "--model", "--enable-lora", "--max-lora-rank", "--max-loras", "--logprobs-mode")
 
 
@@ -92,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Not before: no thread is to run here while the server is started.
         receiver.start()
         if given.register:
-            enter(given.register, address, token)
+            _enter(given.register, address, token, given.wait, supervisor)
         print(f"{address} serves {given.model}; its receiver listens at port {port}.", flush=True)
 
     def went() -> None:
@@ -131,6 +134,19 @@ def command(given: argparse.Namespace, own: Sequence[str]) -> list[str]:
         flags += ["--enable-lora", "--max-lora-rank", str(given.lora_rank)]
         flags += ["--max-loras", str(given.rollouts_ahead + 2)]
     return [*module, *flags, *own]
+
+
+def _enter(place: str, address: str, token: str, seconds: float, supervisor: Supervisor) -> None:
+    """Enter an address in a list; who shows it at its URL may start later than this server."""
+    until = time.monotonic() + seconds
+    while not supervisor.ending:
+        try:
+            return enter(place, address, token)
+        except (urllib.error.URLError, TimeoutError):  # No answer; a refusal is another error.
+            if time.monotonic() > until:
+                raise
+        time.sleep(_POLL)
+    return None
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:

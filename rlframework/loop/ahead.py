@@ -23,7 +23,8 @@ from rlframework.rewards.base import Scores
 from rlframework.samplers.remote import RemoteSampler, Version
 from rlframework.utilities.daemon_threads import DaemonExecutor
 
-Made = tuple[Completions, Scores]
+# Without scores where the reward judges when the rollout is learned from.
+Made = tuple[Completions, Scores | None]
 # Seconds that threads have to end, when what they do is of no use any more.
 _LAST_MOMENT = 2.0
 
@@ -36,7 +37,7 @@ class Asked:
         step: Number of the rollout.
         weights: Number of the rollout that was begun when its weights were published: it has learned from all before.
         version: Of the weights; None where a resumed run has the rollout already.
-        future: Of the completions and their scores.
+        future: Of the completions and, as a rule, their scores.
         seconds: From asking to the end; 0 while it is in flight.
     """
 
@@ -62,8 +63,8 @@ class Ahead:
     Args:
         sampler: Where versions are published.
         side_by_side: Whether several versions can be sampled from at once.
-        make: Samples and judges a rollout, in a thread: from a version, prompts, number and the rollout before it,
-            whose scores come first.
+        make: Samples a rollout and as a rule judges it, in a thread: from a version, prompts, number and the rollout
+            before it, whose scores come first.
 
     Attributes:
         wait_seconds: How long the present rollout was waited for.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytorch_lightning as pl
 
 from rlframework.completions import Completions
+from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import Scores
 from rlframework.rollout import Rollout
@@ -78,6 +79,20 @@ class RolloutCallback(Checked, pl.Callback):
             trainer: The Trainer.
             pl_module: The algorithm.
             record: The finished rollout.
+        """
+
+    def on_minibatch_scored(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Rollout, scored: TokenLogProbs
+    ) -> None:
+        """Called for each minibatch of an optimizer step, when its loss is known and before its backward pass.
+
+        ``pl_module.token_terms(scored, batch)`` is what the loss is made of, token by token.
+
+        Args:
+            trainer: The Trainer.
+            pl_module: The algorithm.
+            batch: The minibatch.
+            scored: ``(B, T)`` log-probabilities and entropies that the loss was made of, without gradient.
         """
 
     def on_validation_completions(

@@ -123,8 +123,15 @@ def check_checkpoint(path: str | Path) -> None:
 
     Raises:
         DamagedCheckpointError: It names the file, what is wrong, and the newest whole checkpoint beside it.
+        IsADirectoryError: It is a folder of shards.
     """
     place = _local(path)
+    if place is not None and place.is_dir():
+        raise IsADirectoryError(
+            f"{place} is a folder of shards, which only a strategy that shards reads: "
+            "ModelParallelStrategy(save_distributed_checkpoint=True), on any number of ranks, one too. With "
+            "save_distributed_checkpoint=False it saves one file, which every strategy reads"
+        )
     if place is None or not place.is_file():
         return
     if fault := _fault(place):

@@ -22,6 +22,7 @@ from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcess
 from pytorch_lightning.trainer.call import _interrupt
 from pytorch_lightning.trainer.states import TrainerFn, TrainerStatus
 from pytorch_lightning.utilities.exceptions import SIGTERMException
+from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch.distributed.constants import default_pg_timeout
 
 from rlframework.rewards.pool import end_workers
@@ -32,7 +33,9 @@ from rlframework.utilities.rank_board import STACK, WAKE, LastWords, Neighbours,
 LOOK_S = 0.5
 LINGER_S = 3.0
 FINALIZE_S = 5.0
-HANG_S = 1800.0
+# Seconds before the process group's own time-out at which a rank counts as hanging: afterwards there is only a message
+# of sockets, of a rank that has done nothing wrong.
+BEFORE_TIMEOUT_S = 10.0
 
 STOP = f"{SIGTERMException.__module__}.{SIGTERMException.__name__}"
 
@@ -53,8 +56,9 @@ class RankWatch(Checked, pl.Callback):
     they are in, or at once while they sample or score; Slurm's signal saves and requeues after the step.
 
     Args:
-        hang_s: Seconds that a rank may keep the others waiting before it counts as hanging; more than a reward or a
-            callback of one rank ever takes. By default 1800, or the ``timeout`` that the strategy was given.
+        hang_s: Seconds that a rank may keep the others waiting before it counts as hanging; more than a rollout, a
+            reward or a callback of one rank ever takes longer than on the others. By default 10 s less than the
+            ``timeout`` of the strategy, which is 1800 s.
         grace_s: Seconds that ranks have to end by themselves once one has failed.
 
     Raises:
@@ -82,9 +86,21 @@ class RankWatch(Checked, pl.Callback):
     def _begin(self, trainer: pl.Trainer) -> None:
         self._end()
         if trainer.world_size > 1 and torch.distributed.is_initialized():
-            given = getattr(trainer.strategy, "_timeout", default_pg_timeout) or default_pg_timeout
-            usual = HANG_S if given == default_pg_timeout else given.total_seconds()
-            self._active = _Watch(trainer, usual if self.hang_s is None else self.hang_s, self.grace_s)
+            self._active = _Watch(trainer, self._patience(trainer), self.grace_s)
+
+    def _patience(self, trainer: pl.Trainer) -> float:
+        """Return the seconds that a rank may keep the others waiting, which the process group has to wait, too."""
+        given = getattr(trainer.strategy, "_timeout", default_pg_timeout) or default_pg_timeout
+        timeout = given.total_seconds()
+        if self.hang_s is None:
+            return timeout - min(BEFORE_TIMEOUT_S, timeout / 3)
+        if self.hang_s >= timeout:
+            rank_zero_warn(
+                f"RankWatch(hang_s={self.hang_s:g}) is not below the process group's timeout of {timeout:g} s: ranks "
+                "that wait give up first, and cannot say for whom they waited. Give the strategy more, such as "
+                f"DDPStrategy(timeout=timedelta(seconds={self.hang_s + BEFORE_TIMEOUT_S:.0f}))"
+            )
+        return self.hang_s
 
     def _end(self) -> None:
         if self._active is not None:
@@ -422,7 +438,7 @@ class _Watch:
                 self._board.raise_flag(f"called/{other}")
             elif now - self._called_at > LINGER_S:
                 # Its thread does not run: something in C keeps the interpreter.
-                text = f"{self._late()}, and its interpreter does not turn"
+                text = f"its interpreter does not turn, and {self._late()}"
                 self._publish(LastWords(other, "hung", text, self._neighbours.stack(other)))
 
     def _answer(self) -> None:
@@ -434,7 +450,10 @@ class _Watch:
         self._wake()
 
     def _late(self) -> str:
-        return f"it has kept the others waiting for {self.hang_s:g} s (RankWatch(hang_s=...))"
+        return (
+            f"it has kept the others waiting for {self.hang_s:g} s. If it only takes long, give the strategy a timeout "
+            "of more, as in DDPStrategy(timeout=timedelta(seconds=...)), and leave out RankWatch(hang_s=...)"
+        )
 
     def _end_after_grace(self) -> None:
         if self._heard_at is None or self._closed.is_set():

@@ -39,6 +39,7 @@ from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.rewards.base import RewardModel, Scores
 from rlframework.rewards.failure_limits import Counts, RewardLimits, counts_of, warn_of_failures
+from rlframework.rewards.on_device import computes_on
 from rlframework.rewards.waiting import stoppable, unstoppable
 from rlframework.rollout import Rollout
 from rlframework.samplers.base import GroupSampler
@@ -132,6 +133,7 @@ class RolloutAlgorithm(Algorithm):
         self.sampler_correction = self.sampler_correction or usual
         self._plan: Ahead | None = None
         self._saved_plan: list[list[dict[str, Any]]] = []
+        self._told_of_judging = False
         self.reward_limits = self.reward_limits or RewardLimits()
         self.validation_sampler = (self.validation_sampler or self._sampler_of_validation()).unfiltered
         measures = {"reward": self.reward, **(self.validation or {})}
@@ -230,11 +232,12 @@ class RolloutAlgorithm(Algorithm):
         self.zero_grad(set_to_none=True)
         if self._plan is None:
             self._tell("on_rollout_start", prompts)
-            completions = self._sampled(prompts, step)
+            sampled = self._sampled(prompts, step)
             with self.together():
+                completions = self._in_order(sampled, prompts)
                 scores = self.reward.evaluate(completions)
         else:
-            completions, scores = self._plan.wait(step)
+            completions, scores = self._judged(*self._plan.wait(step))
         self._check_scores(scores, completions)
         rollout = Rollout.of(
             completions, scores.total, pad_id=self.policy.pad_id, temperature=self.sampler.temperature
@@ -316,11 +319,26 @@ class RolloutAlgorithm(Algorithm):
     def _make(self, version: Version, prompts: list[Prompt], step: int, before: Future[Made] | None) -> Made:
         """Sample and judge a rollout ahead, in a thread beside the one that learns."""
         with alone(), torch.no_grad():
-            completions = self._in_order(self.sampler.sample(version, prompts, step=step))
+            completions = self._in_order(self.sampler.sample(version, prompts, step=step), prompts)
             if before is not None:
                 wait([before])  # Rewards see rollouts one at a time and in their order.
+            if computes_on(self.reward, self.device):
+                return completions, None  # It would keep what learns there waiting, and be kept waiting.
             with _JUDGING:
                 return completions, self.reward.evaluate(completions)
+
+    def _judged(self, completions: Completions, scores: Scores | None) -> tuple[Completions, Scores]:
+        """Return a rollout that was sampled ahead, judged here if the reward computes where the policy learns."""
+        if scores is None:
+            if not self._told_of_judging:
+                self._told_of_judging = True
+                rank_zero_info(
+                    f"The reward {self.reward.name} computes on {self.device}, where the policy learns: it judges each "
+                    "rollout in the main thread, when it is learned from. On another device it would do so ahead."
+                )
+            with self.together(), _JUDGING, torch.no_grad():
+                scores = self.reward.evaluate(completions)
+        return completions, scores
 
     def _tell(self, moment: str, *arguments: Any) -> None:
         for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
@@ -328,15 +346,14 @@ class RolloutAlgorithm(Algorithm):
                 getattr(callback, moment)(self.trainer, self, *arguments)
 
     def _sampled(self, prompts: list[Prompt], step: int) -> Completions:
-        """Return completions of the policy's present weights, in the order of the minibatches."""
+        """Return completions of the policy's present weights, as the sampler gives them."""
         reporting = self.sampler.reporting(partial(self._tell, "on_rollout_progress"))
         with self._while_sampling(self.sampler), self.inference(), reporting:
-            completions = self.sampler.sample(self.policy, prompts, step=step)
-        return self._in_order(completions)
+            return self.sampler.sample(self.policy, prompts, step=step)
 
-    def _in_order(self, completions: Completions) -> Completions:
+    def _in_order(self, completions: Completions, prompts: list[Prompt]) -> Completions:
         """Return completions as the sampler gave them, checked, in the order of the minibatches."""
-        self.watch.completions(self.sampler, completions)
+        self.watch.completions(self.sampler, completions, len(prompts))
         order, size = torch.as_tensor(self.minibatch_order(completions)), completions.group_size
         whole = order.shape == (len(completions),) and torch.equal(order.sort().values, torch.arange(len(completions)))
         if not whole or (order.view(-1, size) // size).diff(dim=1).any():

@@ -24,17 +24,19 @@ class RolloutWatch:
         self._told = self._told_stale = False
         self._without_spread = 0
 
-    def completions(self, sampler: GroupSampler, completions: Completions) -> None:
-        """Check completions: group size, token budget, log-probabilities.
+    def completions(self, sampler: GroupSampler, completions: Completions, prompts: int) -> None:
+        """Check completions: size and number of groups, token budget, log-probabilities.
 
         Args:
             sampler: The sampler that made them.
             completions: What it returned.
+            prompts: How many it was handed on this rank.
 
         Raises:
             TypeError: The sampler returned something else than `Completions`.
-            ValueError: Groups of another size than the sampler's: advantages and batch sizes would be of another run.
-                More tokens than its budget; log-probabilities of some rows only, above 0, or NaN in all of a row.
+            ValueError: Groups of another size than the sampler's, or another number of them than it states: advantages
+                and batch sizes would be of another run, and ranks with unequal numbers would wait for each other. More
+                tokens than its budget; log-probabilities of some rows only, above 0, or NaN in all of a row.
         """
         kind = type(sampler).__name__
         if not isinstance(completions, Completions):
@@ -43,6 +45,12 @@ class RolloutWatch:
             raise ValueError(
                 f"{kind} has group_size={sampler.group_size} and returned groups of {completions.group_size}; return "
                 "as many completions of each prompt as group_size says, or construct it with the size that it returns"
+            )
+        if completions.num_groups != (stated := sampler.groups_from(prompts)):
+            raise ValueError(
+                f"{kind} returned {completions.num_groups} groups for {prompts} prompts, and states {stated} "
+                "(groups_from): every rank and every minibatch needs as many. Fill up with other groups, as "
+                "DynamicSampling does, or override groups_from if it always returns as many"
             )
         longest = max((len(row.ids) for row in completions), default=0)
         if longest > sampler.max_tokens:

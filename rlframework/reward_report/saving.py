@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from rlframework.pages.page import write_page
 from rlframework.reward_report.page import page_of
 from rlframework.reward_report.result import RewardReport
 from rlframework.utilities.paths import writable_folder
@@ -18,9 +19,9 @@ def save_reward_report(report: RewardReport, folder: str | Path) -> tuple[Path, 
         folder: Where to; made if it is not there.
 
     Raises:
+        ImportError: Jinja is not installed.
         PermissionError: The folder cannot be written to.
     """
     data, page = (writable_folder(folder) / f"reward_report.{kind}" for kind in ("json", "html"))
     data.write_text(json.dumps(report.as_dict(), indent=1) + "\n", encoding="utf-8")
-    page.write_text(page_of(report), encoding="utf-8", errors="backslashreplace")
-    return data, page
+    return data, write_page(page, page_of(report))

@@ -86,8 +86,8 @@ class Scores:
 class RewardModel(Checked, ABC):
     """Judges completions, whole groups at a time.
 
-    Override `score`; or, if rows are judged one by one, subclass `RowReward` and override `score_row`. Do not override
-    `evaluate`, which checks what `score` returns and adds up components.
+    Override `score`; or, if rows are judged one by one, subclass `RowReward` and override `RowReward.score_row`. Do not
+    override `evaluate`, which checks what `score` returns and adds up components.
 
     A reward that can fail to check an answer says so by returning a `Judgement`: failures are counted and stop the run
     if they are many (``reward_limits`` of the algorithm). It may also record more columns and log more figures with it.

@@ -179,12 +179,12 @@ class TRLReward(RewardModel):
 
     It gets ``prompts``, ``completions`` and ``completion_ids``, every column of the data as a list, ``trainer_state``
     (None), and ``log_extra(name, values)`` and ``log_metric(name, value)``, which become columns and metrics of the
-    `Judgement`. With ``chat`` prompts and completions are lists of messages, as with TRL's conversational data sets.
-    None abstains.
+    `Judgement`. With ``chat`` prompts and completions are lists of messages, as with TRL's conversational data sets:
+    the prompt those of the row's column ``prompt``, where it has them. None abstains.
 
     Args:
         function: ``f(prompts, completions, completion_ids, **columns) -> list[float | None]``, sync or async.
-        chat: Whether it expects messages.
+        chat: Whether it expects messages; None decides as TRL does: if the row's column ``prompt`` has messages.
         limit_s: Seconds for an async one; then its check of all rows has failed.
         name: Name of the component in logs; by default the function's.
 
@@ -201,7 +201,7 @@ class TRLReward(RewardModel):
         self,
         function: Callable[..., Any],
         *,
-        chat: bool = False,
+        chat: bool | None = False,
         limit_s: float = BATCH_LIMIT_S,
         name: str | None = None,
     ) -> None:
@@ -222,8 +222,8 @@ class TRLReward(RewardModel):
 
         arguments: dict[str, Any] = {
             **{name: completions.column(name) for name in _shared_columns(completions)},
-            "prompts": [self._messages(row.prompt.text, "user") for row in completions],
-            "completions": [self._messages(row.text, "assistant") for row in completions],
+            "prompts": [self._prompt(row) for row in completions],
+            "completions": [self._messages(row, row.text, "assistant") for row in completions],
             "completion_ids": [row.ids for row in completions],
             "trainer_state": None,
             "log_extra": columns.__setitem__,
@@ -233,8 +233,14 @@ class TRLReward(RewardModel):
         judgement = _of_batch(self.name, self.function(**arguments), self.limit_s, len(completions))
         return replace(judgement, columns=columns, metrics=metrics)
 
-    def _messages(self, text: str, role: str) -> Any:
-        return [{"role": role, "content": text}] if self.chat else text
+    def _prompt(self, row: Completion) -> Any:
+        messages = row.prompt.row.get("prompt")
+        text = self._messages(row, row.prompt.text, "user")
+        return messages if text != row.prompt.text and isinstance(messages, list) else text
+
+    def _messages(self, row: Completion, text: str, role: str) -> Any:
+        chat = isinstance(row.prompt.row.get("prompt"), list) if self.chat is None else self.chat
+        return [{"role": role, "content": text}] if chat else text
 
 
 def as_reward(source: Source) -> RewardModel:

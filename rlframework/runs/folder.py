@@ -13,10 +13,9 @@ from typing import Any
 import torch
 
 from rlframework.callbacks.rollout_writer import read_rollouts
-from rlframework.callbacks.run_writer import EVENTS, SETTINGS
 from rlframework.report.curves import Points, read_metrics
+from rlframework.utilities.run_files import EVALUATIONS, EVENTS, METRICS, SETTINGS, SUMMARY, newest_run
 
-METRICS, SUMMARY, EVALUATIONS = "metrics.csv", "summary.json", "evaluations.jsonl"
 _STEP = re.compile(r"step=(\d+)")
 
 
@@ -43,7 +42,7 @@ class RunFolder:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = _newest(Path(path))
+        self.path = newest_run(path)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -83,24 +82,6 @@ class RunFolder:
         files = chain(self.path.glob("*.ckpt"), self.path.glob("*/*.ckpt"))
         steps = ((_step_of(file), file) for file in files if not file.name.startswith("."))
         return sorted((step, file) for step, file in steps if step is not None)
-
-
-def _newest(path: Path) -> Path:
-    """Return the folder itself if a run has written into it, else the newest of those up to two floors below."""
-    for places in ([path], path.glob("*/"), path.glob("*/*/")):
-        begun = {place: max((file.stat().st_mtime for file in _traces(place)), default=None) for place in places}
-        runs = {place: time for place, time in begun.items() if time is not None}
-        if runs:
-            return max(runs, key=lambda place: (runs[place], str(place)))
-    raise FileNotFoundError(
-        f"{path} holds no run: neither there nor up to two folders below is {METRICS}, {SETTINGS} or rollouts.jsonl. "
-        "AppendingCSVLogger, RunWriter and RolloutWriter write them"
-    )
-
-
-def _traces(folder: Path) -> Iterator[Path]:
-    named = (folder / name for name in (METRICS, SETTINGS, EVENTS, SUMMARY))
-    return chain((file for file in named if file.is_file()), folder.glob("rollouts*.jsonl"))
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -148,7 +148,7 @@ class Store:
                     digest.update(part)
                     written += file.write(part)
             if written != size:
-                raise RefusalError(400, f"{version}/{name} ended after {written} of {size} bytes: send it again")
+                raise RefusalError(422, f"{version}/{name} ended after {written} of {size} bytes: send it again")
             if digest.hexdigest() != entry.sha256:
                 raise RefusalError(
                     422,

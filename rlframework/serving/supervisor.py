@@ -57,6 +57,11 @@ class Supervisor:
         self._kill_at: float | None = None
         self._leave: Callable[[], None] = lambda: None
 
+    @property
+    def ending(self) -> bool:
+        """Whether a signal has come that ends the server, or it has ended by itself."""
+        return self._kill_at is not None or self._process is None or self._process.poll() is not None
+
     def run(self, enter: Callable[[], None] = lambda: None, leave: Callable[[], None] = lambda: None) -> int:
         """Start the server, and return when it has ended. In the main thread only: signals are its.
 
@@ -81,7 +86,7 @@ class Supervisor:
         handlers = {number: signal.signal(number, self._signalled) for number in heard}
         try:
             self._wait_for_health()
-            if self._process.poll() is None and self._kill_at is None:
+            if not self.ending:
                 enter()
                 self._leave = _once(leave)
                 if self._kill_at is not None:  # A signal came while it was entered.
@@ -101,9 +106,8 @@ class Supervisor:
                 signal.signal(number, handler)
 
     def _wait_for_health(self) -> None:
-        assert self._process is not None  # noqa: S101 - for mypy
         until = time.monotonic() + self.patience
-        while self._process.poll() is None and self._kill_at is None and not answers(self.health):
+        while not self.ending and not answers(self.health):
             if time.monotonic() > until:
                 raise NotHealthyError(
                     f"{self.health} did not answer within {self.patience:g} s of the start; the server was killed. Its "

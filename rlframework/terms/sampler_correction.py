@@ -80,6 +80,10 @@ class TokenTruncation(SamplerCorrection):
         return ratio.clamp(self.low, self.high)
 
 
+BOUNDED = TokenTruncation()
+"""The default of samplers that round; by this name a saved recipe finds it again."""
+
+
 class TokenMask(SamplerCorrection):
     """Leaves out tokens whose ratio is out of bounds; TRL's ``token_mask``."""
 

@@ -53,6 +53,8 @@ def test_one_line_per_completion(grpo: Make, fit: Fit, recorder: Any, tmp_path: 
                 "rewards": scores,
                 "details": {},
                 "advantage": collected.rollout.advantages[row].item(),
+                # The second step compares with them; a number of float32 is told by nine digits.
+                "logprobs": pytest.approx(completion.logprobs, rel=1e-8),
             }
     assert len({record["advantage"] for record in records}) > 8
     assert all(record["row"]["answer"] in "abcdefgh" for record in records)

@@ -117,3 +117,18 @@ def test_settings_are_json_without_the_objects_of_the_run(tmp_path: Path) -> Non
     text = (tmp_path / "run.json").read_text()
     assert json.loads(text)["algorithm"]["init_args"]["policy"]
     assert "object at 0x" not in text
+
+
+@pytest.mark.parametrize(("limit", "problems"), [(1.0, 9), (2, 8), (3, 9), (0, None), (0.5, None)])
+def test_the_size_of_a_validation_is_written_where_it_is_known(
+    tmp_path: Path, limit: float, problems: int | None
+) -> None:
+    sampler = SharedPrefixSampler(group_size=2, max_tokens=4)
+    algorithm = GRPO(tiny_policy(), rewards.FunctionReward(vowels), sampler, prompts_per_rollout=2)
+    data = PromptDataModule(letter_rows(12), letter_rows(9), validation_batch_size=4)
+    options = {"accelerator": "cpu", "max_steps": 1, "logger": False, "enable_progress_bar": False}
+    trainer = pl.Trainer(
+        callbacks=[RunWriter(tmp_path)], enable_checkpointing=False, limit_val_batches=limit, **options
+    )
+    trainer.fit(algorithm, data)
+    assert RunFolder(tmp_path).settings["heldout_problems"] == problems

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from rlframework.cli import doctor
 from rlframework.serving.receiver import PORT_OFFSET
+from tests import forked
+from tests.distributed import two_ranks
 
 
 @pytest.fixture
@@ -99,3 +105,64 @@ def test_versions_outside_of_the_ranges():
         "extra cli": "lacks",
     }
     assert next(line.text for line in lines if line.name == "extra cli") == "x: pip install 'rlframework[cli]'"
+
+
+@pytest.mark.distributed
+def test_two_ranks_meet(tmp_path):
+    ranks = [{**one, "TORCHELASTIC_RUN_ID": "x", "COLUMNS": "200"} for one in two_ranks.environments()]
+    for done in forked.run_together(("-m", "rlframework.cli", "doctor", "--output", tmp_path), ranks):
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "2 of 2 met at 127.0.0.1" in done.stdout
+
+
+@pytest.mark.parametrize(("rank", "said"), [(0, "1/2 clients joined"), (1, "within 1 s")])
+def test_a_rank_that_is_alone_says_so_in_time(monkeypatch, rank, said):
+    environment = {**two_ranks.environments()[rank], "TORCHELASTIC_RUN_ID": "x"}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    began = time.monotonic()
+    (line,) = doctor.ranks(seconds=1.0)
+    assert line.verdict == "fails"
+    assert line.text.startswith(f"no meeting at 127.0.0.1:{environment['MASTER_PORT']} within 1 s")
+    assert said in line.text
+    assert "GLOO_SOCKET_IFNAME" in line.text
+    assert time.monotonic() - began < 30
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def torchrun(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "300"}
+    return subprocess.run(
+        [*command, *map(str, words)],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_torchrun_starts_two_that_meet(tmp_path):
+    done = torchrun("-m", "rlframework.cli", "doctor", "--output", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("2 of 2 met at") == 2
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [("away", "within 30 s: rank 1; see that each"), ("hangs", "Ranks 1 failed to pass")],
+)
+def test_torchrun_starts_one_that_cannot_be_met(tmp_path, what, said):
+    done = torchrun(Path(__file__).with_name("doctor_ranks.py"), what, tmp_path)
+    assert done.returncode != 0
+    assert said in done.stdout, done.stdout
+    # What comes after the meeting is tried all the same.
+    assert "one step of GRPO" in done.stdout

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from peft import LoraConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.strategies import ModelParallelStrategy
@@ -22,9 +23,11 @@ from rlframework.algorithms import GRPO, SFT, PolicyModule
 from rlframework.callbacks import RolloutCallback, SampleLogger
 from rlframework.completions import Completion
 from rlframework.data import DemonstrationDataModule, PromptDataModule
+from rlframework.policies import CausalLMPolicy
 from rlframework.rewards.base import RowReward
 from rlframework.samplers import BatchedSampler
-from rlframework.testing import letter_rows, tiny_policy
+from rlframework.testing import letter_rows, letter_tokenizer, tiny_policy
+from rlframework.testing.tiny import tiny_qwen3
 
 
 class Vowels(RowReward):
@@ -77,15 +80,27 @@ class Sharded(Plain):
         model = self.policy.model
         if self.trainer.world_size > 1 and not isinstance(model, FSDPModule):
             mesh = self.device_mesh["data_parallel"]
-            for layer in model.model.layers:
+            for layer in layers_of(model):
                 fully_shard(layer, mesh=mesh)
             fully_shard(model, mesh=mesh)
 
 
-def algorithm(kind: type[GRPO], stops: int = 1, dropout: float = 0.0, **options: Any) -> GRPO:
-    policy = tiny_policy()
+def layers_of(model: Any) -> Any:
+    return (model.get_base_model() if hasattr(model, "get_base_model") else model).model.layers
+
+
+def adapted_policy() -> CausalLMPolicy:
+    """Return a policy of which an adapter learns, the same on every rank; it is large enough to be seen."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        adapter = LoraConfig(r=2, lora_alpha=32, target_modules=["q_proj", "v_proj", "down_proj"])
+        return CausalLMPolicy(tiny_qwen3(), letter_tokenizer(), lora=adapter)
+
+
+def algorithm(kind: type[GRPO], stops: int = 1, dropout: float = 0.0, lora: bool = False, **options: Any) -> GRPO:
+    policy = adapted_policy() if lora else tiny_policy()
     policy.model.generation_config.eos_token_id = list(range(1, 1 + stops))
-    for layer in policy.model.model.layers:
+    for layer in layers_of(policy.model):
         layer.self_attn.attention_dropout = dropout
     sizes = {"prompts_per_rollout": 8, "minibatches_per_rollout": 2, "kl_coefficient": 0.1, "learning_rate": 1e-2}
     sampler = BatchedSampler(group_size=4, max_tokens=6)
@@ -144,6 +159,15 @@ def shard(folder: Path, strategy: Any, devices: int, stops: int) -> dict[str, An
     return {"weights": weights(module)}
 
 
+def adapt(folder: Path, strategy: Any, devices: int, kind: type[GRPO]) -> dict[str, Any]:
+    """Take three optimizer steps on an adapter, of two minibatches each."""
+    module = algorithm(kind, lora=True)
+    options = {"max_steps": 3, "accumulate_grad_batches": 2, "limit_val_batches": 0}
+    fit(module, make_trainer(folder, strategy, devices, **options))
+    learned = [parameter.requires_grad for parameter in module.policy.parameters() for _ in range(parameter.numel())]
+    return {"weights": weights(module), "learned": torch.tensor(learned)}
+
+
 def resume(folder: Path, strategy: Any, devices: int) -> dict[str, Any]:
     """Save after every step of a run with dropout, and go on from the checkpoints inside and between rollouts."""
     ends, rollouts = {}, {}
@@ -162,10 +186,14 @@ def resume(folder: Path, strategy: Any, devices: int) -> dict[str, Any]:
 def run(kind: str, folder: Path, devices: int = 2) -> dict[str, Any]:
     """Return what this rank ends with."""
     strategy = "ddp" if devices > 1 else "auto"
-    if kind in ("sharded", "ragged"):
+    if kind in ("sharded", "ragged", "sharded adapter"):
         if devices > 1:
             strategy = ModelParallelStrategy(data_parallel_size=devices, tensor_parallel_size=1)
+        if kind == "sharded adapter":
+            return adapt(folder, strategy, devices, Sharded)
         return shard(folder, strategy, devices, stops=1 if kind == "sharded" else 18)
+    if kind == "adapter":
+        return adapt(folder, strategy, devices, Plain)
     if kind == "prime":
         return prime(folder, strategy, devices)
     if kind == "resume":

@@ -30,7 +30,12 @@ def alone(folder: Path, kind: str) -> Results:
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> list[Results]:
-    return launch(tmp_path_factory.mktemp("two"), "learn", "resume", "prime")
+    return launch(tmp_path_factory.mktemp("two"), "learn", "resume", "prime", "adapter")
+
+
+@pytest.fixture(scope="module")
+def sharded(tmp_path_factory: pytest.TempPathFactory) -> list[Results]:
+    return launch(tmp_path_factory.mktemp("sharded"), "sharded", "sharded adapter")
 
 
 @pytest.fixture(scope="module")
@@ -99,10 +104,24 @@ def test_resuming_on_two_ranks_is_bit_exact(two: list[Results], step: int) -> No
         assert rank["resume"]["rollouts"] == {None: [0, 1, 2], 1: [1, 2], 4: [1, 2]}
 
 
-def test_a_sharded_policy_reaches_the_weights_of_a_whole_one(tmp_path: Path) -> None:
+def test_a_sharded_policy_reaches_the_weights_of_a_whole_one(tmp_path: Path, sharded: list[Results]) -> None:
     expected = alone(tmp_path, "sharded")["weights"]
-    for rank in launch(tmp_path, "sharded"):
+    for rank in sharded:
         torch.testing.assert_close(rank["sharded"]["weights"], expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["adapter", "sharded adapter"])
+def test_an_adapter_learns_on_two_ranks_what_it_learns_on_one(
+    tmp_path: Path, two: list[Results], sharded: list[Results], kind: str
+) -> None:
+    expected = alone(tmp_path, "adapter")
+    start = torch.nn.utils.parameters_to_vector(runpy.run_path(str(SCRIPT))["adapted_policy"]().parameters())
+    moved = (expected["weights"] - start).abs()
+    assert moved[expected["learned"]].max() > 1e-2
+    assert moved[~expected["learned"]].max() == 0
+    first, second = (rank[kind] for rank in (two if kind == "adapter" else sharded))
+    assert torch.equal(first["weights"], second["weights"])
+    torch.testing.assert_close(first["weights"], expected["weights"], rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import torch
 
 from tests import forked
 from tests.distributed.host_runs import small_recipe
-from tests.distributed.hosts import CABLE, ROOT, addresses, run_on, two_hosts
+from tests.distributed.hosts import CABLE, ROOT, addresses, make_hosts, run_on
 
 # Half a minute each, for every rank imports torch; Ray takes minutes to start.
 pytestmark = [pytest.mark.slow, pytest.mark.distributed]
@@ -28,7 +29,7 @@ PORT = "29500"  # a namespace has all of its ports
 
 @pytest.fixture(scope="module")
 def hosts() -> Iterator[list[str]]:
-    with two_hosts() as names:
+    with make_hosts(2) as names:
         yield names
 
 
@@ -79,20 +80,33 @@ def test_two_machines_learn_what_one_process_does(
         assert rank["links"] == {"lo", CABLE}
 
 
-@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'ray[train]'")
-def test_two_workers_of_ray_learn_what_one_process_does(tmp_path: Path, one: dict[str, Any]) -> None:
-    words = ["--config", str(small_recipe(tmp_path))]
-    command = [
-        sys.executable,
-        str(SCALE / "ray_train.py"),
-        "--workers",
-        "2",
-        "--storage",
-        str(tmp_path / "ray"),
-        *words,
-    ]
-    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", "OMP_NUM_THREADS": "1"}
+needs_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'ray[train]'"
+)
+
+
+@pytest.fixture
+def quiet() -> Iterator[dict[str, str]]:
+    """Of Ray: no message home, no token, and a folder in which no cluster of before is noted; sockets want it short."""
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
+        apart = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", "RAY_TMPDIR": folder}
+        yield {**apart, "OMP_NUM_THREADS": "1"}
+
+
+def ray_train(folder: Path) -> list[str]:
+    """The command of recipes/scale; the recipe's path begins where it is given, whoever runs the ranks."""
+    small_recipe(folder)
+    words = ["--workers", "2", "--storage", str(folder / "ray"), "--config", "recipe.yaml"]
+    return [sys.executable, str(SCALE / "ray_train.py"), *words]
+
+
+@needs_ray
+def test_two_workers_of_ray_learn_what_one_process_does(
+    tmp_path: Path, one: dict[str, Any], quiet: dict[str, str]
+) -> None:
     given = {**os.environ, **quiet, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=given, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(
+        ray_train(tmp_path), env=given, cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     check(tmp_path, one, "RayEnvironment")

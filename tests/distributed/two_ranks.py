@@ -1,4 +1,4 @@
-"""Runs a program on two processes, and reads what either of them left."""
+"""Runs a program on two processes, or on more, and reads what each of them left."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import torch
 from tests import forked
 
 
-def launch(folder: Path, *arguments: object, seconds: int = 300) -> list[dict[Any, Any]]:
+def launch(folder: Path, *arguments: object, seconds: int = 300, ranks: int = 2) -> list[dict[Any, Any]]:
     """Run a program that leaves ``rank0.pt`` and ``rank1.pt`` in the folder; return what they hold."""
-    for done in forked.run_together(arguments, environments(), seconds=seconds):
+    for done in forked.run_together(arguments, environments(ranks), seconds=seconds):
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    return [torch.load(folder / f"rank{rank}.pt") for rank in range(2)]
+    return [torch.load(folder / f"rank{rank}.pt") for rank in range(ranks)]
 
 
-def environments() -> list[dict[str, str]]:
-    """Return the environments of two processes that find each other."""
+def environments(ranks: int = 2) -> list[dict[str, str]]:
+    """Return the environments of processes that find each other."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     # As torch.distributed.run has it. Lightning, which finds a rank, starts no process itself.
-    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    return [{**common, "RANK": rank, "LOCAL_RANK": rank} for rank in "01"]
+    common = {"WORLD_SIZE": str(ranks), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    return [{**common, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(ranks)]

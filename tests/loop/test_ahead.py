@@ -253,6 +253,44 @@ def test_rewards_see_rollouts_one_at_a_time_and_in_order(ahead: Make, fit: Fit) 
     assert seen[0] == seen[1]
 
 
+class Learned(rewards.RewardModel):
+    """Judges with a module, and notes in which thread it does so."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__()
+        self.scorer = torch.nn.Embedding(64, 1, device=device)
+        self.threads: list[bool] = []
+        self.seen: list[list[int]] = []
+
+    def score(self, completions: Completions) -> Tensor:
+        assert not torch.is_grad_enabled()
+        self.threads.append(threading.current_thread() is threading.main_thread())
+        self.seen.append([row.prompt.index for row in completions])
+        return torch.tensor([float(sum(row.ids) % 7) for row in completions]).view(-1, 4)
+
+
+@pytest.mark.parametrize(("device", "here"), [("cpu", True), ("meta", False)])
+def test_a_reward_with_a_module_where_the_policy_learns_judges_in_the_main_thread(
+    ahead: Make, fit: Fit, recorder: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, device: str, here: bool
+) -> None:
+    """On another device it judges in the thread; what is learned, in which order and after a resume, is the same."""
+    ends = []
+    for late, path in ((0.0, None), (0.05, None), (0.0, tmp_path / "step-step=4.ckpt")):
+        pl.seed_everything(1 if path is None else 2, verbose=False)
+        reward = Learned(device)
+        trained = ahead(Remote(lambda step, late=late: late), 2, reward=reward)
+        saved = {"callbacks": [recorder, *savers(tmp_path)], "enable_checkpointing": True} if not ends else {}
+        with caplog.at_level("INFO"):
+            fit(trained, ckpt_path=path, **saved, **TRAINER)
+        assert set(reward.threads) == {here}
+        # Those that were judged before the checkpoint was saved are not judged again.
+        assert len(reward.seen) == (10 if path is None else 6 if here else 4)
+        ends.append(weights(trained))
+    assert torch.equal(ends[0], ends[1])
+    assert torch.equal(ends[0], ends[2])
+    assert caplog.text.count("it judges each rollout in the main thread") == (3 if here else 0)
+
+
 def test_callbacks_hear_of_a_rollout_when_it_is_asked_for_and_when_it_is_learned_from(
     ahead: Make, fit: Fit, recorder: Any, tmp_path: Path
 ) -> None:

@@ -280,3 +280,9 @@ def test_the_command_line_names_a_damaged_checkpoint(run: Path, tmp_path: Path, 
     with pytest.raises(SystemExit):
         main(["validate", "--config", str(tmp_path / "run.yaml"), "--ckpt_path", str(path)])
     assert "step=2.ckpt is damaged: its end is cut off" in capsys.readouterr().err
+
+
+def test_a_folder_of_shards_is_no_file_and_says_who_reads_it(tmp_path: Path) -> None:
+    (tmp_path / "x.ckpt").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"x\.ckpt is a folder of shards.*saves one file"):
+        SafeCheckpointIO().load_checkpoint(tmp_path / "x.ckpt")

@@ -8,14 +8,18 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import pytorch_lightning as pl
 import torch
+from pytorch_lightning.strategies import DDPStrategy
 
 from rlframework.callbacks import RankWatch
 from tests import forked
+from tests.distributed.two_ranks import launch
 
 pytestmark = pytest.mark.distributed
 
@@ -225,6 +229,37 @@ def test_under_every_launcher(tmp_path: Path, launcher: str, where: str, what: s
     for shown in ROWS[where, what][0]:
         assert shown in text, text
     assert (tmp_path / "on_exception.ckpt").exists() is ROWS[where, what][1]
+
+
+SLOW = SCRIPT.with_name("slow_runs.py")
+
+
+@pytest.mark.slow
+def test_a_rollout_of_one_rank_may_take_nearly_as_long_as_the_process_group_waits(tmp_path: Path) -> None:
+    for rank in launch(tmp_path, SLOW, tmp_path, 30, 12):
+        assert rank == {"error": "", "steps": 3}
+
+
+@pytest.mark.slow
+def test_one_that_takes_longer_is_named_before_the_others_give_up(tmp_path: Path) -> None:
+    """And not as a socket that has timed out, by a rank that has done nothing wrong."""
+    first, second = launch(tmp_path, SLOW, tmp_path, 15, 60)
+    assert first["steps"] == second["steps"] == 1
+    assert first["error"].startswith("rank 1 failed: RuntimeError: it has kept the others waiting for 10 s")
+    for rank in (first, second):
+        assert "give the strategy a timeout of more, as in DDPStrategy(timeout=timedelta(seconds=...))" in rank["error"]
+        assert "time.sleep(self.sleeps)" in rank["error"]
+        assert "Timed out waiting" not in rank["error"]
+
+
+@pytest.mark.parametrize(("timeout", "hang_s"), [(None, 1790.0), (3600.0, 3590.0), (12.0, 8.0)])
+def test_by_default_a_rank_hangs_before_the_process_group_gives_up(timeout: float | None, hang_s: float) -> None:
+    strategy = DDPStrategy() if timeout is None else DDPStrategy(timeout=timedelta(seconds=timeout))
+    trainer = pl.Trainer(accelerator="cpu", strategy=strategy, logger=False, enable_checkpointing=False)
+    assert RankWatch()._patience(trainer) == hang_s
+    assert RankWatch(hang_s=5.0)._patience(trainer) == 5.0
+    with pytest.warns(UserWarning, match=r"hang_s=4000\) is not below the process group's timeout.*seconds=4010"):
+        assert RankWatch(hang_s=4000.0)._patience(trainer) == 4000.0
 
 
 def test_times_below_zero_are_refused() -> None:

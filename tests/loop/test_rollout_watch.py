@@ -120,6 +120,8 @@ class Odd(Recorded):
         completions = super().sample(policy, prompts, step=step)
         if self.what == "list":
             return list(completions)
+        if self.what == "fewer":
+            return completions[:-2]
         if self.what == "long":
             completions.rows[1].ids = [5] * 9
         completions.rows[1].logprobs = {"some": [], "above": [0.5, -1.0], "long": [-1.0] * 9}.get(
@@ -132,6 +134,7 @@ class Odd(Recorded):
     ("what", "error", "says"),
     [
         ("list", TypeError, "Odd returned a list; return Completions"),
+        ("fewer", ValueError, r"Odd returned 3 groups for 4 prompts, and states 4 \(groups_from\): every rank"),
         ("some", ValueError, "Odd gave log-probabilities for 7 of 8 completions"),
         ("above", ValueError, "Odd returned a log-probability of 0.5"),
         ("long", ValueError, "Odd has max_tokens=4 and returned a completion of 9 tokens"),

@@ -129,6 +129,25 @@ def test_the_functions_of_trl_give_what_they_give_there():
     assert components["think_format_reward"].flatten().tolist() == think_format_reward(messages) == [1.0, 0.0]
 
 
+@pytest.mark.parametrize(("chat", "prompt"), [(None, "messages"), (True, "messages"), (False, "text")])
+def test_messages_are_those_of_the_row_and_come_where_trl_would_bring_them(chat, prompt):
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "?"}]
+    seen = {}
+
+    def look(prompts, completions, **kwargs):
+        seen.update(prompts=prompts, completions=completions)
+        return [0.0, 1.0]
+
+    TRLReward(look, chat=chat).evaluate(completions_of(["a", "b"], prompt=messages))
+    if prompt == "messages":
+        answers = [[{"role": "assistant", "content": text}] for text in "ab"]
+        assert seen == {"prompts": [messages] * 2, "completions": answers}
+    else:
+        assert seen == {"prompts": ["?", "?"], "completions": ["a", "b"]}
+    TRLReward(look, chat=None).evaluate(completions_of(["a", "b"], prompt="?"))
+    assert seen == {"prompts": ["?", "?"], "completions": ["a", "b"]}
+
+
 def test_what_a_trl_function_logs_is_kept():
     async def logs(prompts, completions, completion_ids, trainer_state, log_extra, log_metric, answer, **kwargs):
         assert prompts == ["?", "?"]

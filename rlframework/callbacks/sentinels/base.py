@@ -35,7 +35,7 @@ class Sentinel(RolloutCallback, ABC):
 
     Args:
         action: ``"warn"`` says it once, and again when it was over and has come back. ``"stop"`` ends the run as well,
-            as `EarlyStopping` does: after this step, on all ranks together, with a checkpoint where one is due.
+            as ``EarlyStopping`` does: after this step, on all ranks together, with a checkpoint where one is due.
         patience: Looks in a row that have to find something.
 
     Attributes:

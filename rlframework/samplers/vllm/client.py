@@ -17,7 +17,8 @@ from rlframework.utilities.imports import require
 # Busy, or behind a proxy that does not reach it at the moment: too slow with the request (408), not ready for it yet
 # (425), too many of them (429), overloaded (529); no server behind the proxy, or one that hangs, breaks off or answers
 # it with nothing (502 to 504, and 520 to 524 of Cloudflare). 501 and 505 say that it never will.
-_PASSING = frozenset({408, 425, 429, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+PASSING = frozenset({408, 425, 429, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+"""Statuses that are worth another attempt."""
 # Where nothing but the request itself can have failed; what loads weights says by it that it cannot read them.
 _BROKEN = frozenset({500})
 _LONGEST_REST = 60.0
@@ -101,7 +102,7 @@ class Server:
             ServerError: It refuses.
         """
         largest = _LARGEST + body["n"] * (body["max_tokens"] * _LARGEST_TOKEN + len(body["prompt"]) * _LARGEST_ID)
-        answer = self.ask("POST", "/v1/completions", body, passing=_PASSING | _BROKEN, largest=largest)
+        answer = self.ask("POST", "/v1/completions", body, passing=PASSING | _BROKEN, largest=largest)
         if not isinstance(answer, dict):
             raise BadAnswerError(f"{self.url} answered POST /v1/completions with {shown(answer)}, no JSON object")
         return answer
@@ -127,7 +128,7 @@ class Server:
         method: str,
         path: str,
         body: dict[str, Any] | None = None,
-        passing: frozenset[int] = _PASSING,
+        passing: frozenset[int] = PASSING,
         largest: int = _LARGEST,
         upload: Iterable[bytes] | None = None,
         sent_headers: Mapping[str, str] | None = None,

@@ -41,6 +41,10 @@ class ForgottenWeightsError(ServerError):
     """The server has not got the weights that it was given: it was restarted, say. They are loaded again."""
 
 
+class UnseenWeightsError(ServerError):
+    """The server does not see the folder of the weights, or not all of it: it may see it later."""
+
+
 class StaleWeightsError(ServerError):
     """The server answered from weights that are not the policy's; the answer is refused."""
 

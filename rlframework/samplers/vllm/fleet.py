@@ -37,6 +37,7 @@ from rlframework.samplers.vllm.errors import (
     ServerError,
     StaleWeightsError,
     UnavailableError,
+    UnseenWeightsError,
     shown,
 )
 from rlframework.samplers.vllm.listed import ListedServers
@@ -47,6 +48,8 @@ from rlframework.utilities.distributed import from_all_ranks, process, raise_tog
 from rlframework.utilities.paths import writable_folder
 
 _RELOADS = 3
+# An NFS client may take a folder for missing for as long as it caches what is in the one above: 60 s by default.
+_SEEN_S, _LONGEST_LOOK_S = 90.0, 5.0
 _NOTES = threading.Lock()
 
 
@@ -143,7 +146,7 @@ class Fleet:
         Args:
             policy: With the weights it has now.
             version: Their fingerprint.
-            canary: What the servers are asked to see that they arrived; that of the first call stays.
+            canary: What the servers are asked to see that they arrived; that of the first rank and call stays.
 
         Raises:
             ServerError: No server answers, one refuses the weights, or its log-probabilities are not the policy's.
@@ -157,7 +160,8 @@ class Fleet:
             )
         self.find()
         sync = self.sync = self.sync or sync_for(policy)
-        canary = self.canary = self.canary or canary
+        # The first rank asks it, and all score the answers.
+        canary = self.canary = self.canary or from_all_ranks(canary)[0]
         self._vocabulary = vocabulary(policy)
         before, self._now = self._now, None
         try:
@@ -317,11 +321,11 @@ class Fleet:
         self._save(sync, policy, version)
         self._given.append(version)
         weights = self._now = _Weights(version, self._folders[-1], sync.sharpness, is_altered)
-        self._agree(lambda: self._give(weights) if process()[0] == 0 else None)
-        self._adopt()
         count = FEWEST if self.tolerance is not None else canary.rows(self._usual)
         request = canary.request(count, is_altered)
-        answered = self._agree(lambda: self._canaries(request, weights))
+        found = self._agree(lambda: self._canaries(request, weights) if process()[0] == 0 else None)
+        self._adopt()
+        answered = from_all_ranks(found)[0]
         scores = canary.known(policy, [row for _, rows in answered for row in rows])
         self._now, self.gap = self._agree(
             lambda: self._judge(weights, request, answered, scores, before, sync.hint(policy))
@@ -343,19 +347,19 @@ class Fleet:
         self,
         weights: _Weights,
         request: dict[str, Any],
-        answered: list[tuple[Server, list[Answered]]],
+        answered: list[tuple[str, list[Answered]]],
         scores: list[list[float]],
         before: _Weights | None,
         hint: str,
     ) -> tuple[_Weights, Gap]:
         gaps, start = [], 0
-        for server, rows in answered:
+        for url, rows in answered:
             known = scores[start : start + len(rows)]
             start += len(rows)
             gap = measure(rows, known)
-            check_gap(gap, self._limit(gap, weights.altered), server.url, hint)
+            check_gap(gap, self._limit(gap, weights.altered), url, hint)
             if before is not None and before.record is not None and before.record.request == request:
-                check_moved(rows, known, before.record, self._usual or gap, server.url)
+                check_moved(rows, known, before.record, self._usual or gap, url)
             gaps.append(gap)
             weights = weights if weights.record else weights._replace(record=Scored(request, rows, known))
         return weights, max(gaps)
@@ -476,11 +480,37 @@ class Fleet:
     def _load(self, server: Server, weights: _Weights, sync: WeightSync) -> None:
         if not sync.side_by_side:
             server.holds.clear()
-        sync.load(server, weights.folder, weights.version)
+        self._load_when_seen(server, weights, sync)
         if weights.record is not None:
             rows = self._asked(server, weights.record.request, weights, sync)
             gap = measure_again(rows, weights.record, server.url)
             check_gap(gap, self._limit(gap, weights.altered), server.url)
+
+    def _load_when_seen(self, server: Server, weights: _Weights, sync: WeightSync) -> None:
+        """Have a server load a folder that it may see late, as over a network file system that caches what is there."""
+        began, attempts, limit = time.monotonic(), 0, min(_SEEN_S, self.patience)
+        while True:
+            try:
+                sync.load(server, weights.folder, weights.version)
+            except UnseenWeightsError as error:
+                attempts += 1
+                waited = time.monotonic() - began
+                if waited >= limit:
+                    raise ServerError(
+                        f"{error}. It was asked {attempts} times in {waited:.0f} s and has not seen this folder: is it "
+                        "on a file system of both machines, under the same path? HTTPSync needs no common folder",
+                        error.status,
+                    ) from error
+                if attempts == 1:
+                    rank_zero_info(
+                        f"{server.url} does not see {weights.folder} yet, as over a network file system. It is asked "
+                        f"again, for up to {limit:g} s."
+                    )
+                time.sleep(min(0.1 * 2**attempts, _LONGEST_LOOK_S, limit - waited))
+            else:
+                break
+        if attempts:
+            rank_zero_info(f"{server.url} sees it after {time.monotonic() - began:.1f} s, asked {attempts + 1} times.")
 
     def _pick(self, turn: int) -> Server:
         servers = self.servers
@@ -520,11 +550,29 @@ class Fleet:
             for version in holds - server.holds.keys():
                 server.given(version)
 
-    def _canaries(self, request: dict[str, Any], weights: _Weights) -> list[tuple[Server, list[Answered]]]:
-        def ask(server: Server) -> list[Answered]:
-            return self._persist(lambda attempts: server, request, threading.Event(), weights)
+    def _canaries(self, request: dict[str, Any], weights: _Weights) -> list[tuple[str, list[Answered]]]:
+        """Load, and ask every server that took the weights; return the addresses and answers of one at least.
 
-        return [(server, ask(server)) for server in self.servers if weights.version in server.holds]
+        Who is gone before it has answered has shown nothing: it is given them again when it is asked for the next time,
+        and has to answer as the others did.
+        """
+        patience = Patience(self.patience, threading.Event())
+        while True:
+            self._give(weights)
+            answered, failures = [], list[ServerError]()
+            for server in [server for server in self.servers if weights.version in server.holds]:
+                try:
+                    answered.append((server.url, self._served(server, request, weights)))
+                except ForgottenWeightsError as error:
+                    failures.append(error)
+                    server.holds.clear()
+                except UnavailableError as error:
+                    self._missed(server, error)
+                    failures.append(error)
+                    server.holds.clear()
+            if answered:
+                return answered
+            patience.wait(failures[0], min(server.rest for server in self.servers))
 
     def _save(self, sync: WeightSync, policy: Policy, version: str) -> None:
         """Write the weights into a new folder, the same on all ranks."""

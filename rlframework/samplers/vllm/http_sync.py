@@ -9,13 +9,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rlframework.policies.base import Policy
-from rlframework.samplers.vllm.client import Server
+from rlframework.samplers.vllm.client import PASSING, Server
 from rlframework.samplers.vllm.errors import BadAnswerError, ServerError, UnavailableError, shown
 from rlframework.samplers.vllm.sync import WeightSync
 from rlframework.serving.receiver import PORT_OFFSET
 from rlframework.serving.token import read_token
 
 _CHUNK = 2**20
+# Announced anew by another meanwhile, or with other bytes than announced: all of it is sent again.
+_SENT_AGAIN = frozenset({409, 422})
 
 
 class HTTPSync(WeightSync):
@@ -132,14 +134,13 @@ class HTTPSync(WeightSync):
         receiver = self.receiver(server)
         secret = {"authorization": f"Bearer {read_token(self.token_file)}"}
         try:
-            answer = receiver.ask(method, path, body, upload=upload, sent_headers={**secret, **(headers or {})})
+            sent = {**secret, **(headers or {})}
+            answer = receiver.ask(method, path, body, PASSING | _SENT_AGAIN, upload=upload, sent_headers=sent)
         except UnavailableError as error:
-            raise UnavailableError(
-                f"the receiver of {server.url}: {error}. `rlframework serve` starts one beside the server, on its port "
-                f"and {self.port_offset}",
-                error.status,
-                error.retry_after,
-            ) from error
+            message = f"the receiver of {server.url}: {error}"
+            if error.status is None:
+                message += f". `rlframework serve` starts one beside the server, on its port and {self.port_offset}"
+            raise UnavailableError(message, error.status, error.retry_after) from error
         if not isinstance(answer, dict) or (method != "DELETE" and not {"missing", "path"} <= answer.keys()):
             raise BadAnswerError(
                 f"{receiver.url} answered {method} {path} with {shown(answer)}; is it a receiver of rlframework serve?"

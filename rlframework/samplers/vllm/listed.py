@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
+
+from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
 from rlframework.samplers.vllm.client import Server
 from rlframework.samplers.vllm.errors import ServerError, UnavailableError
@@ -43,7 +46,7 @@ class ListedServers:
         Raises:
             ServerError: A line is no address, or there is no server in the list for so long.
         """
-        left = Patience(patience, threading.Event())
+        left, since = Patience(patience, threading.Event()), time.monotonic()
         while True:
             try:
                 found = read_servers(self.place)
@@ -53,8 +56,12 @@ class ListedServers:
                 raise ServerError(f"{error}. Correct it; the run goes on from its last checkpoint") from error
             else:
                 if found:
+                    if left.attempts:
+                        rank_zero_info(f"{self.place} names servers, after {time.monotonic() - since:.0f} s.")
                     return self.servers(found, known)
                 failure = f"the list of servers {self.place} has 0 addresses"
+            if patience and not left.attempts:
+                rank_zero_info(f"{failure}. It is read again until it names servers; at most {patience:g} s.")
             left.wait(UnavailableError(f"{failure} (`rlframework serve --register {self.place}` enters one)"))
 
     def servers(self, addresses: Sequence[str], known: Sequence[Server]) -> list[Server]:

@@ -6,7 +6,7 @@ import random
 import threading
 import time
 
-from rlframework.samplers.vllm.errors import ServerError, UnavailableError
+from rlframework.samplers.vllm.errors import ServerError
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 5.0
 # Not the global numbers: how often a server was asked is no part of what a run draws.
@@ -24,6 +24,7 @@ class Patience:
         attempts: Failures so far.
 
     Example:
+        >>> from rlframework.samplers.vllm.errors import UnavailableError
         >>> patience = Patience(0.0, threading.Event())
         >>> patience.wait(UnavailableError("http://127.0.0.1:8000 gave no answer"))
         Traceback (most recent call last):
@@ -37,7 +38,7 @@ class Patience:
         self.attempts = 0
         self._since = 0.0
 
-    def wait(self, error: UnavailableError, least: float = 0.0) -> None:
+    def wait(self, error: ServerError, least: float = 0.0) -> None:
         """Wait until the next attempt.
 
         Args:

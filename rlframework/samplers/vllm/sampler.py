@@ -23,10 +23,9 @@ from rlframework.samplers.vllm.fleet import Fleet
 from rlframework.samplers.vllm.listed import ListedServers
 from rlframework.samplers.vllm.sync import WeightSync, sync_for
 from rlframework.serving.server_list import is_list
-from rlframework.terms.sampler_correction import SamplerCorrection, TokenTruncation
+from rlframework.terms.sampler_correction import BOUNDED, SamplerCorrection
 from rlframework.utilities.daemon_threads import DaemonExecutor
 
-_BOUNDED = TokenTruncation()
 _CANARY_TOKENS, _CANARY_HEAT = 16, 2.0
 # Of vLLM: above 2 it refuses, below 0.01 it takes 0.01; weights in disguise need a quarter of what is asked for.
 _HOTTEST, _COLDEST = 2.0, 0.04
@@ -100,7 +99,7 @@ class VLLMSampler(RemoteSampler):
         timeout: float = 600.0,
         patience: float = 600.0,
         tolerance: float | None = None,
-        correction: SamplerCorrection | None = _BOUNDED,
+        correction: SamplerCorrection | None = BOUNDED,
     ) -> None:
         listed = None
         if isinstance(servers, str | Path):

@@ -28,9 +28,18 @@ from rlframework.samplers.vllm.errors import (
     ServerError,
     StaleWeightsError,
     UnavailableError,
+    UnseenWeightsError,
     shown,
 )
 from rlframework.utilities.distributed import is_sharded, process
+
+# What vLLM 0.32 says of an adapter and of a model whose folder, or the weights in it, are not there.
+_UNSEEN = (
+    "No adapter found",
+    "doesn't contain tensors",
+    "Repo id must be in the form",
+    "Cannot find any model weights",
+)
 
 
 class WeightSync(ABC):
@@ -95,6 +104,7 @@ class WeightSync(ABC):
             version: Of the weights.
 
         Raises:
+            UnseenWeightsError: It does not see the folder; it is asked again for a while.
             ServerError: It does not.
         """
 
@@ -203,11 +213,11 @@ class LoRASync(WeightSync):
         except (UnavailableError, BadAnswerError):
             raise
         except ServerError as error:
-            raise ServerError(
-                f"{error}. The server must be able to read {folder} (sync_folder=...), and be started with "
-                "--enable-lora, --max-lora-rank of at least the adapter's rank and "
+            raise _not_loaded(
+                error,
+                folder,
+                "be started with --enable-lora, --max-lora-rank of at least the adapter's rank and "
                 "VLLM_ALLOW_RUNTIME_LORA_UPDATING=True",
-                error.status,
             ) from error
 
     def unload(self, server: Server, version: str) -> None:
@@ -304,11 +314,8 @@ class DiskSync(WeightSync):
         except (UnavailableError, BadAnswerError):
             raise
         except ServerError as error:
-            raise ServerError(
-                f"{error}. The server must be able to read {folder} (sync_folder=...), serve a model of this "
-                "architecture, and be started with VLLM_SERVER_DEV_MODE=1",
-                error.status,
-            ) from error
+            needs = "serve a model of this architecture, and be started with VLLM_SERVER_DEV_MODE=1"
+            raise _not_loaded(error, folder, needs) from error
 
     def model(self, server: Server, version: str) -> str:
         """Return the name of the base model."""
@@ -347,6 +354,12 @@ def _unserved(model: Any, state: Mapping[str, Tensor]) -> str | None:
     if model.config.get_text_config().tie_word_embeddings and any(isinstance(end, LoraLayer) for end in ends):
         return "its embedding or head is adapted, and a server ties these to one another (tie_word_embeddings)"
     return None
+
+
+def _not_loaded(error: ServerError, folder: Path, needs: str) -> ServerError:
+    """Return the error of a server that did not load a folder, of a kind of its own where it did not see it."""
+    kind = UnseenWeightsError if any(text in str(error) for text in _UNSEEN) else ServerError
+    return kind(f"{error}. The server must be able to read {folder} (sync_folder=...), and {needs}", error.status)
 
 
 def _half(version: str) -> str:

@@ -42,7 +42,7 @@ class Replay:
         self.log: list[tuple[str, dict[str, Any]]] = []
         self.in_flight = self.peak = 0
         self._lock = threading.Lock()
-        self._port = 0
+        self._host, self._port = "127.0.0.1", 0
         self._http: ThreadingHTTPServer | None = None
 
     def __enter__(self) -> Self:
@@ -52,7 +52,7 @@ class Replay:
         self.stop()
 
     def start(self) -> Self:
-        self._http = ThreadingHTTPServer(("127.0.0.1", self._port), handler(self))
+        self._http = ThreadingHTTPServer((self._host, self._port), handler(self))
         self._http.daemon_threads = True
         self._port = self._http.server_address[1]
         threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()

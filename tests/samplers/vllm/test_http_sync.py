@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import socket
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -105,6 +108,89 @@ def test_what_is_no_receiver_is_said(replay, sampler, adapted, monkeypatch):
     replay.before = lambda path, body: (200, {"hello": 1}) if path.startswith("/weights") else None
     with pytest.raises(ServerError, match=r"is it a receiver of rlframework serve"):
         sampler(sync=HTTPSync(LoRASync(), port_offset=0)).sample(adapted, PROMPTS)
+
+
+class Wire:
+    """Passes bytes on to a receiver, through a function; None from it cuts the connection."""
+
+    def __init__(self, port, change):
+        self.port, self.change, self.cut = port, change, 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.own_port = self._listener.getsockname()[1]
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                far = socket.create_connection(("127.0.0.1", self.port))
+                for ends in ((near, far, self.change), (far, near, lambda data: data)):
+                    threading.Thread(target=self._pass, args=ends, daemon=True).start()
+
+    def _pass(self, source, target, change):
+        with suppress(OSError):
+            while (data := source.recv(2**16)) and (data := change(data)):
+                target.sendall(data)
+            self.cut += data is None
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+class Times:
+    """Does something to the first large pieces, as many as it is told."""
+
+    def __init__(self, count, change):
+        self.left, self.change = count, change
+
+    def __call__(self, data):
+        if len(data) <= 1000 or not self.left:
+            return data
+        self.left -= 1
+        return self.change(data)
+
+
+@pytest.fixture
+def over_a_wire(replay, received, sampler):
+    """Return a maker of samplers whose weights go over a wire, and the wire."""
+    _, sync = received
+    own_port, wires = int(replay.url.rpartition(":")[2]), []
+
+    def make(change, patience):
+        wires.append(Wire(own_port + sync(LoRASync()).port_offset, change))
+        offset = wires[0].own_port - own_port
+        return sampler(sync=HTTPSync(LoRASync(), port_offset=offset), patience=patience), wires[0]
+
+    yield make
+    for wire in wires:
+        wire.close()
+
+
+def test_a_file_that_breaks_off_is_sent_again(over_a_wire, replay, adapted):
+    made, wire = over_a_wire(Times(2, lambda data: None), patience=20.0)
+    assert len(made.sample(adapted, PROMPTS)) == 18
+    assert wire.cut == 2
+    assert files(replay.adapters_given()[-1]["lora_path"]) == files(made._fleet._kept[made.version].folder)
+
+
+def test_a_file_that_changes_on_the_way_is_sent_again(over_a_wire, replay, adapted):
+    once = Times(1, lambda data: data[:-1] + bytes([data[-1] ^ 1]))
+    made, _ = over_a_wire(once, patience=20.0)
+    assert len(made.sample(adapted, PROMPTS)) == 18
+    assert once.left == 0
+    assert files(replay.adapters_given()[-1]["lora_path"]) == files(made._fleet._kept[made.version].folder)
+
+
+def test_and_one_that_always_does_ends_the_run_with_the_words_of_the_receiver(over_a_wire, replay, adapted):
+    made, _ = over_a_wire(Times(10**6, lambda data: data[:-1] + bytes([data[-1] ^ 1])), patience=0.3)
+    with pytest.raises(ServerError, match=r"status 422.*adapter_config.json arrived with the fingerprint.*Asked"):
+        made.sample(adapted, PROMPTS)
+    assert not replay.adapters_given()
 
 
 def test_it_can_go_to_another_process():

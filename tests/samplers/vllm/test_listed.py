@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 import threading
 
 import pytest
@@ -76,7 +77,7 @@ def test_one_that_takes_the_place_of_the_last_is_found_in_mid_rollout(replay, se
     assert asked(second) == 4
 
 
-def test_a_list_without_servers_is_waited_for(replay, listed, adapted):
+def test_a_list_without_servers_is_waited_for(replay, listed, adapted, caplog):
     file, make = listed
     made = make()
     timers = [
@@ -85,7 +86,12 @@ def test_a_list_without_servers_is_waited_for(replay, listed, adapted):
     ]
     for timer in timers:
         timer.start()
-    assert len(made.sample(adapted, PROMPTS)) == 18
+    with caplog.at_level("INFO"):
+        assert len(made.sample(adapted, PROMPTS)) == 18
+    told = [line for line in caplog.messages if "servers.txt" in line]
+    assert re.search(r"cannot be read: .*No such file.*read again until it names servers; at most 5 s", told[0])
+    assert re.search(r"names servers, after \d+ s", told[1])
+    assert len(told) == 2
 
 
 def test_and_patience_with_it_runs_out(listed, adapted):

@@ -117,6 +117,67 @@ def test_a_failed_reading_resumes_the_server_and_leaves_no_version_on_it(replay,
     assert made.version is None
 
 
+@pytest.fixture
+def late(replay):
+    """Return a function that has the server see a folder only when it is asked for it often enough."""
+
+    def refusal(path):
+        # As the real server refuses, of whose words an adapter's do not name the folder.
+        known = [one for one in replay.exchanges if one["path"] == path and one["status"] in (404, 500)]
+        assert "No adapter found for <path>" in str(known) or "Repo id must be" in str(known)
+        return known[0]["status"], known[0]["answer"]
+
+    def set_up(times):
+        asked = []
+
+        def before(path, body):
+            if path not in ("/v1/load_lora_adapter", "/collective_rpc"):
+                return None
+            # Each folder is late, that of altered weights as well.
+            asked.append(body.get("lora_path") or body["kwargs"]["weights_path"])
+            return refusal(path) if asked.count(asked[-1]) <= times else None
+
+        replay.before = before
+        return asked
+
+    return set_up
+
+
+@pytest.mark.parametrize("kind", ["adapted", "whole"])
+def test_weights_whose_folder_is_seen_late_are_asked_for_again(kind, replay, late, sampler, request, caplog):
+    policy = request.getfixturevalue(kind)
+    expected = sampler().sample(policy, PROMPTS)
+    replay.forget()
+    replay.log.clear()
+    asked = late(times=3)
+    with caplog.at_level("INFO"):
+        found = sampler().sample(policy, PROMPTS)
+    assert [row.ids for row in found] == [row.ids for row in expected]
+    assert {asked.count(folder) for folder in asked} == {4}
+    assert f"{replay.url} does not see {asked[-1]} yet, as over a network file system" in caplog.text
+    assert "for up to 5 s" in caplog.text
+    assert "asked 4 times" in caplog.text
+    assert len(replay.asked("/pause?mode=wait")) == len(replay.asked("/resume")) == (4 if kind == "whole" else 0)
+
+
+@pytest.mark.parametrize("kind", ["adapted", "whole"])
+def test_those_that_are_never_seen_end_with_the_numbers(kind, late, sampler, request):
+    asked, made = late(times=1000), sampler(patience=0.5)
+    with pytest.raises(ServerError, match=r"asked \d times in \d s and has not seen this folder.*HTTPSync needs no"):
+        made.sample(request.getfixturevalue(kind), PROMPTS)
+    assert 2 <= len(asked) <= 5
+    assert made.version is None
+
+
+@pytest.mark.parametrize("kind", ["adapted", "whole"])
+def test_a_refusal_of_another_kind_is_not_asked_again(kind, replay, sampler, request):
+    paths = ("/v1/load_lora_adapter", "/collective_rpc")
+    replay.before = lambda path, body: (400, {"error": "LoRA rank 64 is too large"}) if path in paths else None
+    with pytest.raises(ServerError, match="rank 64 is too large"):
+        sampler().sample(request.getfixturevalue(kind), PROMPTS)
+    assert sum(len(replay.asked(path)) for path in paths) == 1
+
+
 @pytest.mark.parametrize("kind", ["adapted", "whole"])
 def test_weights_that_did_not_arrive_are_caught(kind, replay, sampler, request):
     """The server says that it has them and answers as before, as a tied output layer on a CPU does."""

@@ -1,0 +1,1 @@
+"""``rlframework from-trl``: a script or a configuration of TRL as the YAML file of ``rlframework fit``."""

@@ -1,0 +1,1 @@
+"""Watching a run from its folder: curves, completions, sentinels and whether it lives, in the terminal."""
