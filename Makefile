@@ -107,11 +107,12 @@ docs: .venv/.installed-docs ## Build the site from docs/ and the docstrings, in 
 test-docs-browser: docs .venv/.installed-browser ## Ask the search of the built site what newcomers ask, in headless Chromium
 	$(BIN)/python -m pytest -m browser -rs tests/docs_site $(ARGS)
 
+# W002: a licence stands twice in the wheel, with the files and among the licences.
 dist: .venv-dist/.installed ## Build wheel and sdist, check them, and try them in a fresh environment: some minutes
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist
 	$(BIN)/python -m twine check --strict dist/*
-	$(BIN)/check-wheel-contents --ignore W002 dist/*.whl  # licences stand twice: with the files, and among the licences
+	$(BIN)/check-wheel-contents --ignore W002 dist/*.whl
 	$(PYTHON) -m venv --clear .venv-dist/fresh
 	.venv-dist/fresh/bin/python -m pip install --quiet --disable-pip-version-check torch==$(TORCH)
 	$(BIN)/python -m pytest -m dist --confcutdir tests/dist tests/dist $(ARGS)

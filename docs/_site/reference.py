@@ -74,7 +74,9 @@ def page(package: str, names: list[str]) -> str:
         lines += [f"- :py:obj:`~{name}`: {first_line(entries()[name])}"]
     lines += ["", f".. py:currentmodule:: {package}", ""]
     for name in names:
-        lines += [f".. auto{kind(entries()[name])}:: {name}", ""]
+        lines += [f".. auto{kind(entries()[name])}:: {name}"]
+        # What is in a module by itself is no public name.
+        lines += ["   :no-members:", ""] if inspect.ismodule(entries()[name]) else [""]
     return "\n".join(lines)
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from rlframework.utilities.errors import described
+from rlframework.utilities.harmless import harmless
 from rlframework.utilities.imports import require
-from rlframework.watch.harmless import harmless
 from rlframework.watch.pulse import span
 from rlframework.watch.run import Look, WatchedRun
 from rlframework.watch.screen import screen
@@ -120,13 +120,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not given.folder.is_dir():
         options.error(f"there is no folder {given.folder}")
     run = WatchedRun(given.folder)
-    if given.once:
-        look = whole(run)
-        for line in screen(look, console.width, console.height if console.is_terminal else _LINES, given.figure):
+    if not given.once:
+        look = live(Looker(run.look, given.every), console, given.figure)
+    else:
+        look = shown = whole(run)
+        for line in screen(shown, console.width, console.height if console.is_terminal else _LINES, given.figure):
             if line:
                 console.print(line, soft_wrap=True)
-    else:
-        look = live(Looker(run.look, given.every), console, given.figure)
     return 1 if look is not None and look.pulse.state in ("died", "failed") else 0
 
 

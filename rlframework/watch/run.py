@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +154,7 @@ class WatchedRun:
         files = files or [self.folder / "samples" / f"{kind}.jsonl" for kind in ("rollout", "heldout")]
         for file in files:
             known = self._completions.setdefault(file, _Completions(file))
-            known.read(lambda line, path=file: self._parsed(path, line))
+            known.read(partial(self._parsed, file))
         read = [known for file in files if (known := self._completions[file]).rows]
         if not read:
             return "", [], []

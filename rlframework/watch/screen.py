@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rlframework.utilities.harmless import harmless
 from rlframework.utilities.imports import require
 from rlframework.watch.curve import curve, number
-from rlframework.watch.harmless import harmless
 from rlframework.watch.pulse import clock, span
 from rlframework.watch.run import Look
 
@@ -103,12 +103,12 @@ def _progress(look: Look, width: int) -> Text:
     text = require("rich.text", "report").Text
     trainer, algorithm = look.settings.get("trainer") or {}, look.settings.get("algorithm")
     named = algorithm.get("class") or algorithm.get("class_path") if isinstance(algorithm, dict) else None
-    of = trainer.get("max_steps")
-    known = isinstance(of, int) and of > 0
-    said = [f"step {look.step}" + (f" of {of}" if known else "")]
+    last = trainer.get("max_steps")
+    of = last if isinstance(last, int) and last > 0 else 0
+    said = [f"step {look.step}" + (f" of {of}" if of else "")]
     if look.pace is not None:
         said.append(f"{span(look.pace)} a step")
-        if known and look.pulse.state == "running":
+        if of and look.pulse.state == "running":
             said.append(f"about {span(max(0, of - look.step) * look.pace)} left")
     if named:
         said.insert(0, harmless(str(named).rpartition(".")[2]))
@@ -117,7 +117,7 @@ def _progress(look: Look, width: int) -> Text:
         said.append(f"resumed {'once' if attempts == 1 else f'{attempts} times'}")
     line = text(" · ".join(said))
     room = width - line.cell_len - 2
-    if known and room >= 12:
+    if of and room >= 12:
         bar = min(room, 40)
         done = round(bar * min(1.0, look.step / of))
         line = text.assemble(("━" * done, "green"), ("━" * (bar - done), "bright_black"), "  ", line)
@@ -201,7 +201,8 @@ def _completion(row: Mapping[str, Any], width: int, most: int) -> list[Text]:
 
 def _question(row: Mapping[str, Any]) -> str:
     """Return what was asked: the column of the data row if it has one, else the end of the prompt; and the gold."""
-    data = row.get("row") if isinstance(row.get("row"), dict) else {}
+    given = row.get("row")
+    data: dict[str, Any] = given if isinstance(given, dict) else {}
     asked = next((data[name] for name in ("prompt", "question", "problem") if isinstance(data.get(name), str)), None)
     if asked is None:
         asked = str(row.get("prompt", ""))[-200:]

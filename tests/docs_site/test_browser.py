@@ -1,4 +1,4 @@
-"""The built site in a real browser, without a network: what newcomers ask, asked of its own search; how it looks.
+"""The built site in a real browser, offline: questions of newcomers asked of its own search, and how it looks.
 
 ``make docs`` builds it, ``make test-docs-browser`` has what this takes: Chromium with its driver, and selenium.
 """
