@@ -220,3 +220,8 @@ def test_evaluation_saving_and_loggers_are_lightnings() -> None:
     checkpoint = next(one for one in trainer["callbacks"] if one["class_path"].endswith("ModelCheckpoint"))
     assert checkpoint["init_args"] == {"every_n_train_steps": 50, "save_top_k": 2, "monitor": "step", "mode": "max"}
     assert any("trackio" in one.way_out for one in found.missed)
+
+
+def test_a_run_writes_what_watching_it_needs() -> None:
+    callbacks = [one["class_path"] for one in converted_from({}).tree["trainer"]["callbacks"]]
+    assert "rlframework.RunWriter" in callbacks
