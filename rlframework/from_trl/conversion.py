@@ -464,7 +464,7 @@ class _Conversion:
         return {"save_dir": folder, "name": name}
 
     def _callbacks(self, folder: str) -> dict[str, Any]:
-        callbacks: list[Any] = [{"class_path": "rlframework.Sentinels"}]
+        callbacks: list[Any] = [{"class_path": "rlframework.RunWriter"}, {"class_path": "rlframework.Sentinels"}]
         if not self.get("disable_tqdm"):
             callbacks.insert(0, {"class_path": "rlframework.ProgressBar"})
         if self.get("log_completions") or self.is_set("num_completions_to_print"):

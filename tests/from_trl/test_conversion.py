@@ -230,3 +230,8 @@ def test_a_size_that_is_none_is_listed_and_trls_default_is_written(name: str, si
     converted = converted_from({name: size, "beta": 0.5})
     assert [str(one) for one in converted.missed if name in str(one) and "at least 1" in str(one)]
     assert converted.tree == converted_from({"beta": 0.5}).tree
+
+
+def test_a_run_writes_what_watching_it_needs() -> None:
+    callbacks = [one["class_path"] for one in converted_from({}).tree["trainer"]["callbacks"]]
+    assert "rlframework.RunWriter" in callbacks
