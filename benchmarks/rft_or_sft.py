@@ -27,13 +27,14 @@ from table import facts
 ROOT = Path(__file__).parents[1]
 RESULTS, IMAGES = ROOT / "benchmarks" / "results" / "rft_vs_sft.json", ROOT / "docs" / "images"
 TUNING = 10  # the seed on which the recipe chooses
-BUDGETS = (20_000, 60_000, 120_000, 240_000)
+BUDGETS = (20_000, 60_000, 120_000, 250_000)
 COLOURS = {
     "SFT on answers": "#8a93a3",
     "SFT on workings": "#e08a1e",
     "GRPO": "#2f6fde",
-    "SFT on workings, then GRPO": "#7b3fb5",
     "GRPO without labels": "#2a9d6f",
+    "SFT on workings, then GRPO": "#7b3fb5",
+    "SFT on workings, then GRPO without labels": "#c2417c",
 }
 STARTS, WAYS = ["primed", "base"], [*COLOURS]
 
@@ -89,18 +90,21 @@ def within(run: dict[str, Any], budget: int) -> float:
 
 
 def differences(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield how much more the second way has right than the first, from the same start with the same labels or none."""
+    """Yield how much more the second way has right than the first, over the seeds that both were run with.
+
+    Ways are paired that have the same start, and the same labels or none.
+    """
     for start, runs in groupby(sorted(lines, key=_place), key=lambda line: line["start"]):
-        right: dict[tuple[str, int], list[list[int]]] = {}
+        right: dict[tuple[str, int], dict[int, list[int]]] = {}
         for run in runs:
-            right.setdefault((run["way"], run["labels"]), []).append(run["right"])
+            right.setdefault((run["way"], run["labels"]), {})[run["seed"]] = run["right"]
         for first, second in combinations(right, 2):
-            if first[1] == second[1] or 0 in (first[1], second[1]):
-                before, after = (torch.tensor(right[which]).float().mean(0) for which in (first, second))
-                found = {
-                    name: round(float(value), 4) for name, value in paired_bootstrap(after - before)._asdict().items()
-                }
-                yield {"start": start, "first": first, "second": second, **found}
+            seeds = sorted(right[first].keys() & right[second].keys())
+            if seeds and (first[1] == second[1] or 0 in (first[1], second[1])):
+                means = [torch.tensor([right[way][seed] for seed in seeds]).float().mean(0) for way in (first, second)]
+                found = paired_bootstrap(means[1] - means[0])._asdict()
+                rounded = {name: round(float(value), 4) for name, value in found.items()}
+                yield {"start": start, "first": first, "second": second, "seeds": seeds, **rounded}
 
 
 def tables(figures: dict[str, Any]) -> str:
@@ -161,8 +165,8 @@ def draw(figures: dict[str, Any], picture: Path) -> None:
         _against_tokens(line[1], rows)
         line[0].set_ylabel(f"{title}\nheld-out accuracy", fontsize=11)
     handles, names = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="lower center", ncols=3, fontsize=10, frameon=False)
-    figure.tight_layout(rect=(0, 0.08, 1, 1))
+    figure.legend(handles, names, loc="lower center", ncols=2, fontsize=10, frameon=False)
+    figure.tight_layout(rect=(0, 0.1, 1, 1))
     figure.savefig(picture, dpi=110)
     pyplot.close(figure)
 
@@ -171,7 +175,7 @@ def _against_labels(panel: Any, rows: list[dict[str, Any]]) -> None:
     places = {labels: place for place, labels in enumerate(sorted({row["labels"] for row in rows}))}
     for shift, (way, colour) in enumerate(COLOURS.items()):
         mine = sorted((row for row in rows if row["way"] == way), key=lambda row: row["labels"])
-        x = [places[row["labels"]] + 0.08 * (shift - 2) for row in mine]
+        x = [places[row["labels"]] + 0.07 * (shift - 2.5) for row in mine]
         shares = [fmean(row["heldout"]) for row in mine]
         bounds = [
             [share - row["interval"][0], row["interval"][1] - share] for share, row in zip(shares, mine, strict=True)
@@ -208,12 +212,12 @@ BOXES: dict[str, tuple[float, float, str, str]] = {
         "Is one of its answers right now and then,\nin the layout asked for?\nrlframework probe: pass@8",
         ASK,
     ),
-    "few": (0.76, 0.50, "Are there worked solutions,\neven eight?", ASK),
-    "prime": (0.66, 0.20, "SFT on them\nfor a few steps,\nthen GRPO\non the rule", DO),
+    "few": (0.76, 0.50, "Are there worked solutions?", ASK),
+    "prime": (0.66, 0.20, "SFT on them;\nGRPO once it is\nright now\nand then", DO),
     "easier": (0.90, 0.20, "easier problems,\nor examples\nin the prompt;\nprobe again", NEITHER),
     "cost": (0.26, 0.38, "Are there worked solutions,\nand is compute short?", ASK),
     "short": (0.12, 0.12, "SFT on them,\nstopped by\nvalidation", DO),
-    "reinforce": (0.38, 0.12, "GRPO on the rule,\non as many problems\nas there are", DO),
+    "reinforce": (0.38, 0.12, "GRPO on the rule,\nwith answers\nalone", DO),
 }
 ARROWS = [
     ("rule", "shown", "no"),

@@ -30,8 +30,9 @@ WAYS = {  # what each learns from, phase by phase; "computed" are other problems
     "SFT on answers": ["answers"],
     "SFT on workings": ["workings"],
     "GRPO": ["labelled"],
-    "SFT on workings, then GRPO": ["workings", "labelled"],
     "GRPO without labels": ["computed"],
+    "SFT on workings, then GRPO": ["workings", "labelled"],
+    "SFT on workings, then GRPO without labels": ["workings", "computed"],
 }
 SUPERVISED = ("answers", "workings")
 FULL = Namespace(starts=("primed", "base"), labels=(8, 64), seeds=(0, 1, 2), grpo=16, n=256)

@@ -102,6 +102,7 @@ def with_every_callback(folder: Path) -> list[pl.Callback]:
         callbacks.RequeueOnSignal(command=None),
         callbacks.RolloutWriter(folder),
         callbacks.SampleLogger(every_n_rollouts=1),
+        callbacks.RunWriter(folder),
         callbacks.SavePolicy(folder / "policy"),
         callbacks.Sentinels(),
         pl.callbacks.LearningRateMonitor(),

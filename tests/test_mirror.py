@@ -112,7 +112,7 @@ ELSEWHERE = {
     ("", "unsloth/test_behaviour.py"): "unsloth_cli",
 }
 # Tests of no file in particular, by folder: whole folders first.
-FOLDERS = ("benchmarks", "dist", "distributed", "docs_site", "real", "trl", "unsloth")
+FOLDERS = ("benchmarks", "dist", "distributed", "docs_site", "docs_site", "real", "trl", "unsloth")
 OTHERS = {
     "": "docs figures import_order lazy mirror pictures public_names qwen3_math recipes release rooms scale_recipes"
     " site troubleshooting versions",

@@ -9,7 +9,8 @@ from tests.forked import run
 
 ROOT = Path(__file__).parents[1]
 RECIPE = (ROOT / "Makefile").read_text().partition("\nfigures:")[2].partition("\n\n")[0]
-STORED = re.findall(r"python (benchmarks/\S+)(.*) # (.*)", RECIPE)
+# What is drawn of a run that is made just before is not stored.
+STORED = [line for line in re.findall(r"python (benchmarks/\S+)(.*) # (.*)", RECIPE) if "build/" not in line[1]]
 
 
 def test_every_picture_has_its_line():

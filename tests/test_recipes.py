@@ -146,15 +146,17 @@ def test_each_way_of_learning_is_run_once_and_its_line_says_what_it_cost(tmp_pat
         lines.append((tmp_path / "rft_vs_sft.jsonl").read_text().splitlines())
     assert lines[0] == lines[1]
     runs = {line["way"]: line for line in map(json.loads, lines[0])}
-    assert len(runs) == len(lines[0]) == 5
+    assert len(runs) == len(lines[0]) == 6
     for line in runs.values():
         assert len(line["right"]) == 32
         assert sum(line["right"]) / 32 == line["heldout"][line["best"]]
         assert line["validation"][line["best"]] == max(line["validation"])
         assert len(line["spent"]) == len(line["heldout"]) == len(line["labelled"])
     assert runs["GRPO without labels"]["labels"] == 0
-    # As many rows of a problem are learned from as the group has, and each of them was sampled.
-    assert runs["GRPO"]["spent"][-1][1] > 4 * runs["SFT on workings"]["spent"][-1][1]
+    tokens = [runs[way]["spent"][-1][1] for way in ("SFT on answers", "SFT on workings", "GRPO")]
+    assert tokens == sorted(set(tokens))
+    # Half of the two steps of SFT, and then two of GRPO.
+    assert runs["SFT on workings, then GRPO"]["spent"][-1][0] == 3
 
 
 def test_recipes_are_short():

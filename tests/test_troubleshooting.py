@@ -12,6 +12,7 @@ PAGE = ROOT / "docs" / "troubleshooting.md"
 SYMPTOMS = (
     "My loss is 0",
     "The reward rises and accuracy does not",
+    "My reward is flat",
     "All groups have zero spread",
     "Everything is truncated",
     "Out of memory",

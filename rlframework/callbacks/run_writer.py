@@ -7,12 +7,13 @@ import os
 import platform
 import subprocess
 import sys
+import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -23,7 +24,9 @@ from rlframework.utilities.arguments import Checked
 from rlframework.utilities.paths import writable_folder
 from rlframework.utilities.processes import this_process
 from rlframework.utilities.run_files import EVENTS, SETTINGS
+from rlframework.utilities.secrets import command_without_secrets, without_secrets
 from rlframework.utilities.versions import library_versions
+from rlframework.utilities.warned import end_listening, listen
 from rlframework.utilities.whole_lines import append_lines, end_last_line, is_json
 from rlframework.utilities.words import in_words
 
@@ -42,7 +45,8 @@ class RunWriter(Checked, pl.Callback):
     - ``exception``, which ends a run, Ctrl+C among them; the source is its class;
     - ``end``. A run without an end or an exception goes on, or was killed.
 
-    Rank 0 writes. Where an event cannot be written (a full disk), training goes on.
+    Rank 0 writes. Where the files cannot be written (a full disk), training goes on. In place of a secret are stars: of
+    an argument or an option that is called a token, a key or a password, and of the user in a URL.
 
     Args:
         folder: Where the files go; by default the logger's folder, else the Trainer's ``default_root_dir``.
@@ -56,89 +60,104 @@ class RunWriter(Checked, pl.Callback):
 
     def __init__(self, folder: str | Path | None = None) -> None:
         self.folder = None if folder is None else Path(folder)
-        self._path: Path | None = None
-        self._former: Callable[..., None] | None = None
+        self._events: _Events | None = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Try the folder, and hear what is warned of from here on; nothing in a ``fast_dev_run``."""
         if stage != "fit" or trainer.fast_dev_run or not trainer.is_global_zero:  # type: ignore[attr-defined]
             return
-        self._path = writable_folder(self.folder or trainer.log_dir or trainer.default_root_dir) / EVENTS
-        end_last_line(self._path, is_json)
-        self._listen(trainer)
+        path = writable_folder(self.folder or trainer.log_dir or trainer.default_root_dir) / EVENTS
+        end_last_line(path, is_json)
+        self._events = _Events(path, trainer)
+        listen(self._events.warned)
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the settings, now that the Trainer's are all known."""
-        if self._path is None:
+        if self._events is None:
             return
-        scratch = self._path.with_name(f".{SETTINGS}.unfinished")
-        scratch.write_text(json.dumps(_settings(trainer, pl_module), indent=2) + "\n", encoding="utf-8")
-        scratch.replace(self._path.with_name(SETTINGS))
+        path = self._events.path.with_name(SETTINGS)
+        scratch = path.with_name(f".{SETTINGS}.unfinished")
+        try:
+            scratch.write_text(json.dumps(_settings(trainer, pl_module), indent=2) + "\n", encoding="utf-8")
+            scratch.replace(path)
+        except OSError as error:
+            scratch.unlink(missing_ok=True)
+            warnings.warn(
+                f"{path} could not be written: {error.strerror}. What the run is made of is not on record; training "
+                "goes on",
+                stacklevel=2,
+            )
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say that the run begins, or goes on."""
         if trainer.ckpt_path:
-            self._event(trainer, "resume", "Trainer", f"goes on from {trainer.ckpt_path}")
+            self._event("resume", "Trainer", f"goes on from {trainer.ckpt_path}")
         else:
-            self._event(trainer, "start", "Trainer", f"{type(pl_module).__name__} begins")
+            self._event("start", "Trainer", f"{type(pl_module).__name__} begins")
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Say what ended the run."""
         if trainer.state.fn == TrainerFn.FITTING:
-            self._event(trainer, "exception", type(exception).__name__, str(exception))
+            self._event("exception", type(exception).__name__, str(exception))
             self._hear_no_more()
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say that the run has ended."""
         why = "stopped before its time" if trainer.should_stop else "finished"
-        self._event(trainer, "end", "Trainer", f"{why} after {trainer.global_step} optimizer steps")
+        self._event("end", "Trainer", f"{why} after {trainer.global_step} optimizer steps")
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Hear no more warnings."""
         self._hear_no_more()
 
-    def _listen(self, trainer: pl.Trainer) -> None:
-        former = warnings.showwarning
-
-        def show(
-            message: Warning | str,
-            category: type[Warning],
-            filename: str,
-            lineno: int,
-            file: TextIO | None = None,
-            line: str | None = None,
-        ) -> None:
-            text = str(message)
-            if issubclass(category, SentinelWarning):
-                self._event(trainer, "sentinel", text.partition(",")[0], text)
-            else:
-                self._event(trainer, "warning", category.__name__, text)
-            former(message, category, filename, lineno, file, line)
-
-        self._former, warnings.showwarning = former, show
+    def _event(self, kind: str, source: str, message: str) -> None:
+        if self._events is not None:
+            self._events.add(kind, source, message)
 
     def _hear_no_more(self) -> None:
-        if self._former is not None:
-            warnings.showwarning, self._former = self._former, None
-        self._path = None
+        if self._events is not None:
+            end_listening(self._events.warned)
+            self._events = None
 
-    def _event(self, trainer: pl.Trainer, kind: str, source: str, message: str) -> None:
-        if self._path is None:
-            return
-        event = {"time": time.time(), "step": trainer.global_step, "kind": kind, "source": source, "message": message}
-        try:
-            append_lines(self._path, json.dumps(event).encode() + b"\n")
-        except OSError:  # What writes rollouts and figures says it, and a warning here would come back to this place.
-            return
+
+class _Events:
+    """Events on their way to the file: any thread adds some, and one at a time writes."""
+
+    def __init__(self, path: Path, trainer: pl.Trainer) -> None:
+        self.path = path
+        self._trainer = trainer
+        self._unwritten: deque[bytes] = deque()
+        self._writing = threading.Lock()
+
+    def add(self, kind: str, source: str, message: str) -> None:
+        head = {"time": time.time(), "step": self._trainer.global_step, "kind": kind, "source": source}
+        self._unwritten.append(json.dumps({**head, "message": without_secrets(message)}).encode() + b"\n")
+        # Nobody waits here: a warning of a signal's handler, or of garbage that is collected, may fall into a write of
+        # its own thread. Who writes looks again after that, so that none is left.
+        while self._unwritten and self._writing.acquire(blocking=False):
+            try:
+                append_lines(self.path, b"".join(self._unwritten.popleft() for _ in range(len(self._unwritten))))
+            except (
+                OSError
+            ):  # What writes rollouts and figures says it, and a warning here would come back to this place.
+                return
+            finally:
+                self._writing.release()
+
+    def warned(self, category: type[Warning], text: str) -> None:
+        if issubclass(category, SentinelWarning):
+            self.add("sentinel", text.partition(",")[0], text)
+        else:
+            self.add("warning", category.__name__, text)
 
 
 def _settings(trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
     data = getattr(trainer, "datamodule", None)
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": sys.argv,
-        "algorithm": in_words(pl_module),
-        "data": None if data is None else in_words(data),
+        "command": command_without_secrets(sys.argv),
+        "algorithm": without_secrets(in_words(pl_module)),
+        "data": None if data is None else without_secrets(in_words(data)),
         "heldout_problems": _heldout_problems(trainer),
         "trainer": {
             "max_steps": trainer.max_steps,

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from rlframework.utilities.errors import described
+from rlframework.utilities.harmless import harmless
 from rlframework.utilities.imports import require
-from rlframework.watch.harmless import harmless
 from rlframework.watch.pulse import span
 from rlframework.watch.run import Look, WatchedRun
 from rlframework.watch.screen import screen

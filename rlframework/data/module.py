@@ -25,6 +25,7 @@ from rlframework.prompt import Prompt
 from rlframework.rewards.template import AnswerTemplate
 from rlframework.utilities.arguments import at_least
 from rlframework.utilities.fields import Fields
+from rlframework.utilities.secrets import without_secrets
 from rlframework.utilities.thinking_tags import opens_working
 from rlframework.utilities.words import in_words
 
@@ -136,7 +137,7 @@ class PromptDataModule(Fields, pl.LightningDataModule):
         self._tokenizer: Any = None
         # Under a name of its own: loggers lay these beside those of the algorithm, which has a seed, too.
         self._log_hyperparams = True
-        self._hparams_initial = AttributeDict({"data": in_words(self)})
+        self._hparams_initial = AttributeDict({"data": without_secrets(in_words(self))})
 
     def setup(self, stage: str) -> None:
         """Tokenise what the stage needs, once, with the policy's tokenizer."""

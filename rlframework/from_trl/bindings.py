@@ -16,6 +16,9 @@ _ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv,
 }
+_OF_ONE: Mapping[type[ast.unaryop], Callable[[Any], Any]] = {ast.USub: operator.neg, ast.Not: operator.not_}
+# Characters of a text, elements of a list: what is longer is no setting, and may not fit into memory.
+_LONGEST = 100_000
 _CHANGES = ("append", "clear", "extend", "insert", "pop", "remove", "setdefault", "update")
 _DTYPES = ("bfloat16", "float16", "float32")
 
@@ -152,13 +155,13 @@ class Bindings:
         if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
             return [self.value(one, scope) for one in node.elts]
         if isinstance(node, ast.Dict) and all(key is not None for key in node.keys):
-            pairs = zip(node.keys, node.values, strict=True)
-            return {self.value(key, scope): self.value(one, scope) for key, one in pairs if key is not None}
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.Not)):
-            operand = self.value(node.operand, scope)
-            return not operand if isinstance(node.op, ast.Not) else -operand
+            keys = [self.value(key, scope) for key in node.keys if key is not None]
+            return _computed(node, dict, zip(keys, [self.value(one, scope) for one in node.values], strict=True))
+        if isinstance(node, ast.UnaryOp) and type(node.op) in _OF_ONE:
+            return _computed(node, _OF_ONE[type(node.op)], self.value(node.operand, scope))
         if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
-            return _ARITHMETIC[type(node.op)](self.value(node.left, scope), self.value(node.right, scope))
+            operands = self.value(node.left, scope), self.value(node.right, scope)
+            return _computed(node, _ARITHMETIC[type(node.op)], *operands)
         named = isinstance(node, ast.Call) and not node.args and all(keyword.arg for keyword in node.keywords)
         if isinstance(node, ast.Call) and named and ast.unparse(node.func) == "dict":
             return {str(keyword.arg): self.value(keyword.value, scope) for keyword in node.keywords}
@@ -186,7 +189,11 @@ class Bindings:
         Raises:
             UnreadableError: As of `bound`.
         """
+        followed: set[ast.AST] = set()
         while True:
+            if node in followed:
+                raise UnreadableError(f"{shown(node)} leads back to itself")
+            followed.add(node)
             made = self._returned(node, scope)
             if made is not None:
                 node, scope = made
@@ -321,6 +328,18 @@ def shown(node: ast.AST, longest: int = 70) -> str:
     """Return an expression as it is written, shortened."""
     text = ast.unparse(node)
     return text if len(text) <= longest else f"{text[:longest]} ..."
+
+
+def _computed(node: ast.AST, function: Callable[..., Any], *operands: Any) -> Any:
+    """Return what a function makes of values; what the script would fail with there is no value."""
+    numbers = [one for one in operands if isinstance(one, int)]
+    texts = [one for one in operands if isinstance(one, (str, bytes, list))]
+    if function is operator.mul and texts and numbers and len(texts[0]) * numbers[0] > _LONGEST:
+        raise UnreadableError(f"{shown(node)} is longer than any setting")
+    try:
+        return function(*operands)
+    except (ArithmeticError, TypeError) as error:
+        raise UnreadableError(f"{shown(node)} has no value: {error}") from error
 
 
 def _is_main(node: ast.If) -> bool:

@@ -112,15 +112,16 @@ def read_config(path: Path | None, flags: Sequence[str], kind: TrainerKind) -> T
 
 
 def _values_of(path: Path) -> dict[str, Read]:
+    loader = yaml.SafeLoader("")
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        if not isinstance(node, yaml.MappingNode):
+            raise NotReadError(f"{path}: expected a mapping of arguments, as `trl grpo --config` takes it")
+        loader.flatten_mapping(node)  # `<<: *base`
+        values = {str(key.value): _number(loader.construct_object(one, deep=True)) for key, one in node.value}
+    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
         raise NotReadError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
-    if not isinstance(node, yaml.MappingNode):
-        raise NotReadError(f"{path}: expected a mapping of arguments, as `trl grpo --config` takes it")
-    loader = yaml.SafeLoader("")
     places = {str(key.value): f"{path.name}, line {key.start_mark.line + 1}" for key, _ in node.value}
-    values = {str(key.value): _number(loader.construct_object(one, deep=True)) for key, one in node.value}
     return {name: Read(value, places[name]) for name, value in values.items()}
 
 
@@ -180,12 +181,12 @@ def _rewards(run: TRLRun, others: Mapping[str, Read]) -> None:
     judge = others["reward_model_name_or_path"]  # the first of them in TRL, for the weights
     if judge.value is not None:
         run.miss_reward(judge.place, f"reward_model_name_or_path: {judge.value}", _OF_A_MODEL)
-    for name in [named] if isinstance(named, str) else named or ():
+    for name in named if isinstance(named, list) else [] if named is None else [named]:
         if name in _REWARDS:
             run.rewards.append(FoundReward(name, f"trl.rewards.{name}"))
         elif name == "get_soft_overlong_punishment":
             run.rewards.append(FoundReward("soft_overlong", soft_overlong=_OVERLONG))
-        elif "." in name:
+        elif isinstance(name, str) and "." in name:
             run.rewards.append(FoundReward(name.rpartition(".")[2], name))
         else:
             run.miss_reward(place, f"reward_funcs: {name}", f"TRL knows {', '.join(_REWARDS)} and dotted paths")
@@ -202,13 +203,17 @@ def _rows(run: TRLRun, others: Mapping[str, Read]) -> None:
         if evaluates:
             run.validation = Rows(name, configs, others["dataset_test_split"].value)
         return
-    if len(mixed) == 1 and not set(mixed[0]) - {"path", "name", "split", "data_files", "data_dir", "columns"}:
-        one = dict(mixed[0])
+    known = {"path", "name", "split", "data_files", "data_dir", "columns"}
+    one = mixed[0] if isinstance(mixed, list) and len(mixed) == 1 else None
+    if isinstance(one, dict) and "path" in one and not one.keys() - known:
+        one = dict(one)
         one.pop("columns", None)  # Rewards take the columns that they name.
         path, config, split = one.pop("path"), one.pop("name", None), one.pop("split", "train")
         run.train = Rows(path, (config,) if config else (), split, one)
     else:
-        what = f"datasets: {len(mixed)} of them" if mixed else "there is no dataset_name and no datasets"
+        several = isinstance(mixed, list) and len(mixed) > 1
+        what = f"datasets: {len(mixed) if several else mixed}" + " of them" * several
+        what = what if mixed else "there is no dataset_name and no datasets"
         run.miss(
             others["datasets"].place,
             what,

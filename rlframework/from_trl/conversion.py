@@ -17,6 +17,14 @@ _CORRECTIONS = {
     "sequence_truncate": "SequenceTruncation",
     "sequence_mask": "SequenceMask",
 }
+_SIZES = (
+    "per_device_train_batch_size",
+    "num_generations",
+    "gradient_accumulation_steps",
+    "steps_per_generation",
+    "generation_batch_size",
+    "num_iterations",
+)
 _LOGGERS = {
     "tensorboard": "pytorch_lightning.loggers.TensorBoardLogger",
     "wandb": "pytorch_lightning.loggers.WandbLogger",
@@ -124,6 +132,11 @@ class _Conversion:
         return same.get(name, False) or (not value and not self.defaults.get(name))
 
     def _sizes(self) -> Sizes:
+        for name in _SIZES:
+            value = self.get(name)
+            if value is not None and (type(value) is not int or value < 1):
+                self.miss(name, "a size is a whole number of at least 1; TRL's default is written")
+                del self.run.settings[name]
         rows, group = self.get("per_device_train_batch_size"), self.get("num_generations")
         accumulate, slices = self.get("gradient_accumulation_steps"), self.get("steps_per_generation")
         whole, iterations = self.get("generation_batch_size"), self.get("num_iterations")
@@ -451,7 +464,7 @@ class _Conversion:
         return {"save_dir": folder, "name": name}
 
     def _callbacks(self, folder: str) -> dict[str, Any]:
-        callbacks: list[Any] = [{"class_path": "rlframework.Sentinels"}]
+        callbacks: list[Any] = [{"class_path": "rlframework.RunWriter"}, {"class_path": "rlframework.Sentinels"}]
         if not self.get("disable_tqdm"):
             callbacks.insert(0, {"class_path": "rlframework.ProgressBar"})
         if self.get("log_completions") or self.is_set("num_completions_to_print"):

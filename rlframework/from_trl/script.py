@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -39,12 +40,16 @@ def read_script(path: Path) -> TRLRun:
     Raises:
         NotReadError: It is no Python, or has not exactly one such trainer.
     """
-    text = path.read_text(encoding="utf-8")
     try:
+        with tokenize.open(path) as file:  # in the encoding that it names, as Python reads it
+            text = file.read()
         tree = ast.parse(text, str(path))
+        return _Reader(path.name, text, Bindings(tree)).run()
     except SyntaxError as error:
-        raise NotReadError(f"{path}, line {error.lineno}: this is no Python: {error.msg}") from error
-    return _Reader(path.name, text, Bindings(tree)).run()
+        place = f"{path}, line {error.lineno}" if error.lineno else path
+        raise NotReadError(f"{place}: this is no Python: {error.msg}") from error
+    except RecursionError as error:
+        raise NotReadError(f"{path}: an expression is nested too deeply to be read") from error
 
 
 class _Reader:

@@ -40,6 +40,7 @@ from rlframework.utilities.arguments import at_least
 from rlframework.utilities.distributed import replica
 from rlframework.utilities.fields import Fields
 from rlframework.utilities.known_warnings import LEAF_SPEC, NO_VALIDATION, TRANSFER, leave_out
+from rlframework.utilities.secrets import without_secrets
 from rlframework.utilities.words import logged_words, path_of, recorded
 
 
@@ -109,7 +110,8 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         arguments = copy.deepcopy(recorded(self) or {})
         self._set_hparams(arguments)
         # What loggers get says the algorithm, too; a checkpoint has the arguments alone, as constructors take them.
-        self._hparams_initial = AttributeDict({"class_path": self._class_path, **logged_words(arguments)})
+        logged = logged_words(without_secrets(arguments))
+        self._hparams_initial = AttributeDict({"class_path": self._class_path, **logged})
 
     @property
     def _class_path(self) -> str:

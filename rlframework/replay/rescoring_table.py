@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from rlframework.replay.rescoring import Rescoring, Sides
+from rlframework.utilities.harmless import harmless
 from rlframework.utilities.imports import require
-from rlframework.watch.harmless import harmless
 
 
 def print_rescoring(found: Rescoring, paid_above: float = 0.0, examples: int = 3, console: Any = None) -> None:

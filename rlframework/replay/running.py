@@ -63,7 +63,7 @@ def replay(
             what is learned; it cannot be used again.
         algorithm: Made as for the run, and still untrained; afterwards it has the weights after the step.
         data: Made as for the run.
-        run: Folder of the run, with the files of `RolloutWriter`, a CSV logger and `ModelCheckpoint`.
+        run: Folder of the run, with the files of `RolloutWriter`, a CSV logger and ``ModelCheckpoint``.
         step: Optimizer steps that were done before it, as in ``metrics.csv`` and in the names of checkpoints.
         nearest: Take the weights of the nearest checkpoint instead of learning on from an earlier one. That is quick,
             and the figures are not those of the log.

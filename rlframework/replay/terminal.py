@@ -6,8 +6,8 @@ from typing import Any
 
 from rlframework.replay.result import Pair, Replay, ReplayedCompletion
 from rlframework.replay.shading import chosen, clipped, shades
+from rlframework.utilities.harmless import harmless
 from rlframework.utilities.imports import require
-from rlframework.watch.harmless import harmless
 
 _GREEN, _RED = (26, 127, 75), (194, 53, 43)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +51,26 @@ def read_metrics(path: str | Path) -> dict[str, Points]:
     """Return (steps, values) by column name of a CSVLogger file; a column has a point where its cell is filled.
 
     Of a step that a resumed run has logged again the last value counts. Half a line at the end, of a run that is just
-    writing it, is left out.
+    writing it, is left out, and so are a cell that is no number and a row without a step.
     """
     columns: dict[str, dict[int, float]] = {}
-    with Path(path).open(newline="", encoding="utf-8") as file:
+    with Path(path).open(newline="", encoding="utf-8-sig", errors="replace") as file:
         for row in csv.DictReader(line for line in file if line.endswith("\n")):
-            for name, cell in row.items():
-                if cell and name not in ("step", "epoch"):
-                    columns.setdefault(name, {})[int(row["step"]) + 1] = float(cell)
+            numbers = {name: number for name, cell in row.items() if (number := _number(cell)) is not None}
+            if not isfinite(step := numbers.pop("step", nan)):
+                continue
+            numbers.pop("epoch", None)
+            for name, number in numbers.items():
+                columns.setdefault(name, {})[int(step) + 1] = number
     read = {name: (sorted(points), [points[step] for step in sorted(points)]) for name, points in columns.items()}
     return with_new_names(read, "train/")
+
+
+def _number(cell: Any) -> float | None:
+    try:
+        return float(cell)
+    except (TypeError, ValueError):  # a text, an empty cell, the rest of too long a row
+        return None
 
 
 def _bars(panel: Any, evaluations: Sequence[Evaluation]) -> None:

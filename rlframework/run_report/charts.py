@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan
+from math import isfinite, isnan
 from typing import Any
 
 from rlframework.functional.confidence import wilson_interval
@@ -180,8 +180,12 @@ def reward_histogram(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None
         >>> found["steps"], found["shares"][0][0], found["shares"][0][-1]
         ([0, 1], 0.25, 0.75)
     """
-    scored = [(row.get("step", row.get("rollout", 0)), row["reward"]) for row in rows if row.get("reward") is not None]
-    rewards = [reward for _, reward in scored if isinstance(reward, (int, float))]
+    scored = [
+        (row.get("step", row.get("rollout", 0)), reward)
+        for row in rows
+        if isinstance(reward := row.get("reward"), (int, float)) and isfinite(reward)
+    ]
+    rewards = [reward for _, reward in scored]
     if not rewards or min(rewards) == max(rewards):
         return None
     low, high = min(rewards), max(rewards)
@@ -191,8 +195,7 @@ def reward_histogram(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None
     column = {step: place // size for place, step in enumerate(steps)}
     counts = [[0] * BINS for _ in range(-(-len(steps) // size))]
     for step, reward in scored:
-        if isinstance(reward, (int, float)):
-            counts[column[step]][min(int((reward - low) / width), BINS - 1)] += 1
+        counts[column[step]][min(int((reward - low) / width), BINS - 1)] += 1
     return {
         "steps": steps[::size],
         "edges": [round(low + width * place, 6) for place in range(BINS + 1)],

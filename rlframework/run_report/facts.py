@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Literal
+from math import isfinite
+from typing import Any, Literal, TypeGuard
 
 from rlframework.report.evaluation import Evaluation
 from rlframework.run_report.charts import plain
@@ -123,9 +124,9 @@ class RunFacts:
     @property
     def seconds(self) -> float | None:
         """Time of training: as the recipe took it, else from the first event to the last."""
-        if isinstance(given := self.summary.get("seconds_training"), (int, float)):
+        if _is_number(given := self.summary.get("seconds_training")):
             return float(given)
-        times = [event["time"] for event in self.events if isinstance(event.get("time"), (int, float))]
+        times = [event["time"] for event in self.events if _is_number(event.get("time"))]
         return max(times) - min(times) if len(times) > 1 else None
 
     @property
@@ -138,18 +139,18 @@ class RunFacts:
         """Seconds by what was done, as logged; the rest of `seconds` is validation, checkpoints and all else."""
         names = {"rollout_seconds": "rollouts", "wait_seconds": "waiting", "update_seconds": "updates"}
         split = {
-            said: float(sum(self.figures[f"train/{name}"][1]))
+            said: float(sum(filter(isfinite, self.figures[f"train/{name}"][1])))
             for name, said in names.items()
             if f"train/{name}" in self.figures
         }
         if split and self.seconds and self.seconds > sum(split.values()):
             split["validation and the rest"] = self.seconds - sum(split.values())
-        return split
+        return split if sum(split.values()) else {}
 
     @property
     def cost(self) -> list[tuple[str, str]]:
         """What the run took, and the machine that it took it of."""
-        numbers = {name: value for name, value in self.summary.items() if isinstance(value, (int, float))}
+        numbers = {name: value for name, value in self.summary.items() if _is_number(value)}
         said = [(label, duration(numbers[name])) for name, label in _SECONDS.items() if name in numbers]
         if "peak_mib" in numbers:
             said.append(("peak memory of the process", f"{numbers['peak_mib']:,.0f} MiB"))
@@ -211,7 +212,7 @@ class RunFacts:
                 f"{seconds / self.seconds:.0%} {name}" for name, seconds in split.items() if self.seconds
             )
             cards.append(Card("training", duration(self.seconds), shares))
-        if isinstance(peak := self.summary.get("peak_mib"), (int, float)):
+        if _is_number(peak := self.summary.get("peak_mib")):
             cards.append(
                 Card("peak memory", f"{peak:,.0f} MiB" if peak < 10_240 else f"{peak / 1024:.1f} GiB", "of the process")
             )
@@ -223,6 +224,10 @@ class RunFacts:
         kinds = [event["kind"] for event in self.troubles]
         note = ", ".join(f"{kinds.count(kind)} {said}" for kind, said in _SAID.items() if kind in kinds)
         return Card("warnings and errors", f"{len(kinds):,}", note, "warn" if kinds else "")
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    return isinstance(value, (int, float)) and isfinite(value)
 
 
 _SECONDS = {"cpu_seconds": "CPU time", "seconds_base": "time to make the base"}
@@ -256,7 +261,7 @@ def last_shares(figures: Mapping[str, tuple[Sequence[int], Sequence[float]]]) ->
     """
     found = []
     for name, (_, values) in figures.items():
-        known = [value for value in values if value == value]
+        known = [value for value in values if isfinite(value)]
         if known and (name == "train/truncated" or name.endswith(("/abstained", "/errors", "/counted_as_0"))):
             found.append((plain(name), sum(known) / len(known), known[-1]))
     return found

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isfinite, nan
 from pathlib import PurePath
-from typing import Any
+from typing import Any, TypeGuard
 
 
 def sentences(settings: Mapping[str, Any]) -> list[str]:
@@ -40,6 +41,8 @@ def sentences(settings: Mapping[str, Any]) -> list[str]:
 def reward_terms(settings: Mapping[str, Any]) -> list[tuple[str, str, float]]:
     """Return what was paid for: name, class and weight of each term; one term of weight 1 where it is no sum.
 
+    A weight that is no number is NaN.
+
     Args:
         settings: ``run.json``.
     """
@@ -49,7 +52,8 @@ def reward_terms(settings: Mapping[str, Any]) -> list[tuple[str, str, float]]:
     terms, weights = arguments(reward).get("rewards"), arguments(reward).get("weights") or {}
     if not isinstance(terms, Mapping):
         return [(name_of(reward), name_of(reward), 1.0)]
-    return [(name, name_of(term), float(weights.get(name, 1.0))) for name, term in terms.items()]
+    given = {name: weights.get(name, 1.0) if isinstance(weights, Mapping) else nan for name in terms}
+    return [(name, name_of(term), given[name] if _is_number(given[name]) else nan) for name, term in terms.items()]
 
 
 def flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
@@ -124,16 +128,17 @@ def _rollout(given: Mapping[str, Any]) -> Iterator[str]:
     size, tokens, temperature = (sampler.get(name) for name in ("group_size", "max_tokens", "temperature"))
     yield _joined(
         [
-            f"A rollout is {prompts} prompts",
-            size and f" × {size} completions = {prompts * size:,}",
+            f"A rollout is {_said(prompts)} prompts",
+            size and f" × {_said(size)} completions",
+            _is_number(size) and _is_number(prompts) and f" = {prompts * size:,}",
             f", by {' around '.join([*around, name_of(inside)])}",
-            tokens and f", of at most {tokens:,} tokens",
-            temperature is not None and f" at temperature {temperature:g}",
+            tokens and f", of at most {_said(tokens, ',')} tokens",
+            temperature is not None and f" at temperature {_said(temperature)}",
             ".",
         ]
     )
     parts, passes = given.get("minibatches_per_rollout", 1), given.get("passes_per_rollout", 1)
-    if parts > 1 or passes > 1:
+    if _is_number(parts) and _is_number(passes) and (parts > 1 or passes > 1):
         yield f"It is learned from in {parts} minibatches{f', {passes} times over' * (passes > 1)}."
 
 
@@ -143,11 +148,11 @@ def _learning(given: Mapping[str, Any]) -> Iterator[str]:
     warmup, kl = given.get("warmup_steps"), given.get("kl_coefficient")
     yield _joined(
         [
-            f"Learning rate {given['learning_rate']:g}",
-            warmup and f" after {warmup} steps of warm-up",
+            f"Learning rate {_said(given['learning_rate'])}",
+            warmup and f" after {_said(warmup)} steps of warm-up",
             given.get("schedule") and f", {name_of(given['schedule'])} schedule",
-            kl and f"; KL penalty of {kl:g}",
-            given.get("rollouts_ahead") and f"; {given['rollouts_ahead']} rollouts ahead of learning",
+            kl and f"; KL penalty of {_said(kl)}",
+            given.get("rollouts_ahead") and f"; {_said(given['rollouts_ahead'])} rollouts ahead of learning",
             ".",
         ]
     )
@@ -159,13 +164,22 @@ def _run(trainer: Mapping[str, Any]) -> Iterator[str]:
     ranks, steps, clip = trainer.get("ranks", 1), trainer.get("max_steps"), trainer.get("gradient_clip_val")
     yield _joined(
         [
-            f"{steps:,} optimizer steps at most" if steps and steps > 0 else "No limit of steps",
+            f"{steps:,} optimizer steps at most" if _is_number(steps) and steps > 0 else "No limit of steps",
             f", {name_of(trainer.get('precision'))} precision",
             f", on {ranks} rank{'s' * (ranks != 1)}",
-            clip and f", gradients clipped at {clip:g}",
+            clip and f", gradients clipped at {_said(clip)}",
             ".",
         ]
     )
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    return isinstance(value, (int, float)) and isfinite(value)
+
+
+def _said(value: Any, form: str = "g") -> str:
+    """Return a number in this form, and what a subclass takes in its place, such as a schedule, by its name."""
+    return format(value, form) if _is_number(value) else name_of(value)
 
 
 def _joined(parts: list[Any]) -> str:

@@ -74,7 +74,8 @@ class RunFolder:
         """Return the held-out completions of each row of the recipe's comparison, by the row's name."""
         found: dict[str, list[dict[str, Any]]] = {}
         for line in _lines(self.path / EVALUATIONS):
-            found.setdefault(line["name"], []).append(line)
+            if isinstance(name := line.get("name"), str):
+                found.setdefault(name, []).append(line)
         return found
 
     def checkpoints(self) -> list[tuple[int, Path]]:

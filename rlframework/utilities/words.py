@@ -40,31 +40,7 @@ def in_words(value: Any) -> Any:
         >>> in_words(lambda text: 1.0)
         {'live': 'function <lambda>'}
     """
-    match value:
-        case enum.Enum():
-            return in_words(value.value)
-        case numpy.generic():
-            return in_words(value.item())
-        case None | bool() | int() | float() | str():
-            return value
-        case os.PathLike():
-            return os.fspath(value)
-        case torch.dtype():
-            return str(value).removeprefix("torch.")
-        case Mapping() if all(isinstance(key, str) for key in value) and len(value) <= LONGEST:
-            return {key: in_words(one) for key, one in value.items()}
-        case Set() if len(value) <= LONGEST and all(isinstance(one, str) for one in value):
-            return sorted(value)
-        case list() | tuple() if len(value) <= LONGEST and not any(map(_is_row, value)):
-            return [in_words(one) for one in value]
-    if isinstance(value, type) or inspect.isroutine(value):
-        path = path_of(value)
-        return {"live": f"{_kind(value)} {getattr(value, '__qualname__', value)}"} if path is None else path
-    path, arguments = path_of(type(value)), _arguments(value)
-    if path is None or arguments is None:
-        size = f" of {len(value)}" if isinstance(value, (list, tuple, Mapping, Set)) else ""
-        return {"live": f"{type(value).__name__}{size}"}
-    return {"class_path": path, "init_args": arguments}
+    return _words(value, frozenset())
 
 
 def record(owner: object, arguments: Mapping[str, Any]) -> None:
@@ -206,6 +182,37 @@ def found_at(path: str) -> Any:
         raise ImportError(f"{path} cannot be imported here ({error}); import or install what defines it") from error
 
 
+def _words(value: Any, above: frozenset[int]) -> Any:
+    if id(value) in above:
+        return {"live": f"{type(value).__name__} that holds itself"}
+    inside = above | {id(value)}
+    match value:
+        case enum.Enum():
+            return _words(value.value, above)
+        case numpy.generic():
+            return _words(value.item(), above)
+        case None | bool() | int() | float() | str():
+            return value
+        case os.PathLike():
+            return os.fspath(value)
+        case torch.dtype():
+            return str(value).removeprefix("torch.")
+        case Mapping() if all(isinstance(key, str) for key in value) and len(value) <= LONGEST:
+            return {key: _words(one, inside) for key, one in value.items()}
+        case Set() if len(value) <= LONGEST and all(isinstance(one, str) for one in value):
+            return sorted(value)
+        case list() | tuple() if len(value) <= LONGEST and not any(map(_is_row, value)):
+            return [_words(one, inside) for one in value]
+    if isinstance(value, type) or inspect.isroutine(value):
+        path = path_of(value)
+        return {"live": f"{_kind(value)} {getattr(value, '__qualname__', value)}"} if path is None else path
+    path, arguments = path_of(type(value)), _arguments(value, inside)
+    if path is None or arguments is None:
+        size = f" of {len(value)}" if isinstance(value, (list, tuple, Mapping, Set)) else ""
+        return {"live": f"{type(value).__name__}{size}"}
+    return {"class_path": path, "init_args": arguments}
+
+
 def _made(path: str, arguments: Mapping[str, Any], allowed: Collection[type]) -> Any:
     kind = found_at(path)
     if not isinstance(kind, type) or not any(issubclass(kind, one) for one in allowed):
@@ -222,7 +229,7 @@ def _made(path: str, arguments: Mapping[str, Any], allowed: Collection[type]) ->
     return kind(**arguments)
 
 
-def _arguments(value: Any) -> dict[str, Any] | None:
+def _arguments(value: Any, inside: frozenset[int]) -> dict[str, Any] | None:
     """Return the arguments that make an equal object, in words; None where nothing tells them."""
     if (known := recorded(value)) is not None:
         return known
@@ -234,9 +241,9 @@ def _arguments(value: Any) -> dict[str, Any] | None:
     if dataclasses.is_dataclass(value) and {one.name for one in dataclasses.fields(value) if one.init} == set(names):
         if any(isinstance(getattr(value, name), torch.Tensor) for name in names):
             return None  # data, and no settings
-        return {name: in_words(getattr(value, name)) for name in names if name not in _defaults_among(value)}
+        return {name: _words(getattr(value, name), inside) for name in names if name not in _defaults_among(value)}
     if hasattr(value, "to_diff_dict"):
-        return {name: in_words(one) for name, one in value.to_diff_dict().items() if name in names}
+        return {name: _words(one, inside) for name, one in value.to_diff_dict().items() if name in names}
     return None
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from rlframework.utilities.harmless import harmless
 from rlframework.utilities.imports import require
-from rlframework.watch.harmless import harmless
 
 if TYPE_CHECKING:
     from rich.text import Text

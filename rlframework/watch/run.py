@@ -70,12 +70,17 @@ class WatchedRun:
     Args:
         folder: The run folder, with ``metrics.csv``, ``rollouts.jsonl`` or ``rollouts-<rank>.jsonl``, ``samples/``,
             ``events.jsonl`` and ``run.json``, each if it is there; or one above it, of which the newest run is taken,
-            as soon as there is one.
+            as soon as there is one, and a newer one once that is over.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self._given = Path(os.path.abspath(folder))
-        self._place(self._given)
+        self._begin(self._given)
+
+    def _begin(self, folder: Path) -> None:
+        self.folder = folder
+        self._metrics = Tail(folder / METRICS)
+        self._event_lines = Tail(folder / EVENTS)
         self._figures = Figures()
         self._events: list[dict[str, Any]] = []
         self._completions: dict[Path, _Completions] = {}
@@ -84,11 +89,7 @@ class WatchedRun:
         self._last: float | None = None
         self._changed: float | None = None
         self._longest = 0.0
-
-    def _place(self, folder: Path) -> None:
-        self.folder = folder
-        self._metrics = Tail(folder / METRICS)
-        self._event_lines = Tail(folder / EVENTS)
+        self._over = False
 
     def look(self) -> Look:
         """Read what is new, and return all that is known.
@@ -97,9 +98,11 @@ class WatchedRun:
             OSError: The folder has gone, or a file is there and cannot be read.
         """
         began = time.time()
-        if self._last is None:
+        if self._last is None or self._over:
             with suppress(FileNotFoundError):
-                self._place(newest_run(self._given))
+                newest = newest_run(self._given)
+                if newest != self.folder:
+                    self._begin(newest)
         names = os.listdir(self.folder)
         metrics, events = self._metrics.read(), self._event_lines.read()
         if metrics.anew:
@@ -112,7 +115,9 @@ class WatchedRun:
         figures = self._figures.points()
         settings = self._settings() if SETTINGS in names else {}
         step, pace, usual = _pace(figures, self._events, self._last)
-        state = process_state(settings.get("process") or {})
+        process = process_state(settings.get("process") or {})
+        state = pulse(now, self._last, usual, self._longest, self._events, process)
+        self._over = state.state in ("ended", "failed", "died")
         return Look(
             folder=self.folder,
             time=now,
@@ -122,7 +127,7 @@ class WatchedRun:
             rows=rows,
             source=source,
             events=list(self._events),
-            pulse=pulse(now, self._last, usual, self._longest, self._events, state),
+            pulse=state,
             step=step,
             pace=pace,
             unread=metrics.unread + events.unread,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rlframework.utilities.harmless import harmless
 from rlframework.utilities.imports import require
 from rlframework.watch.curve import curve, number
-from rlframework.watch.harmless import harmless
 from rlframework.watch.pulse import clock, span
 from rlframework.watch.run import Look
 

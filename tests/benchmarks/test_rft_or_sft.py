@@ -52,6 +52,12 @@ def test_ways_are_paired_by_problem_within_a_start_and_a_number_of_labels():
     assert pair["low"] < -0.625 < pair["high"] < 0
 
 
+def test_pairs_are_over_the_seeds_that_both_ways_have():
+    lines = [run_of("GRPO", seed, [seed] * 8) for seed in (0, 1)] + [run_of("SFT on workings", 0, [1] * 8)]
+    [pair] = rft_or_sft.differences(lines)
+    assert (pair["seeds"], pair["mean"]) == ([0], 1.0)
+
+
 def test_the_seed_of_the_choices_is_no_result():
     lines = [run_of("GRPO", seed, [1, 0]) for seed in (0, rft_or_sft.TUNING)]
     summary = rft_or_sft.summary(lines)

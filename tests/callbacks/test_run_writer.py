@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
+import sys
 import warnings
 from pathlib import Path
 
@@ -13,8 +15,10 @@ import torch
 
 from rlframework import GRPO, PromptDataModule, SharedPrefixSampler, rewards
 from rlframework.callbacks import RunWriter, Sentinel, run_writer
+from rlframework.loggers import AppendingCSVLogger
 from rlframework.runs import RunFolder
 from rlframework.testing import letter_rows, tiny_policy
+from rlframework.utilities.whole_lines import append_lines
 
 
 def vowels(completion: str) -> float:
@@ -96,14 +100,65 @@ def test_what_ends_a_run_is_written_and_a_resumed_run_says_so(what: BaseExceptio
     assert "after.ckpt" in resumed[0]["message"]
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_a_full_disk_costs_events_and_not_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*args: object) -> int:
+def test_a_full_disk_costs_the_record_and_not_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object, **options: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(run_writer, "append_lines", full)
-    fit(tmp_path)
-    assert not (tmp_path / "events.jsonl").exists()
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.warns(UserWarning, match="run.json could not be written: No space left on device"):
+        fit(tmp_path)
+    assert not list(tmp_path.glob("*.json*"))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_two_writers_leave_warnings_as_they_were(tmp_path: Path) -> None:
+    before = warnings.showwarning
+    fit(tmp_path, RunWriter(tmp_path / "first"))
+    assert warnings.showwarning is before
+    for folder in (tmp_path, tmp_path / "first"):
+        assert [event["kind"] for event in RunFolder(folder).events()][-1] == "end"
+
+
+@pytest.mark.filterwarnings("always")
+def test_a_warning_of_a_signal_during_a_write_waits_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(path: Path, lines: bytes) -> int:
+        if b"the first" in lines:
+            with path.open("ab") as file:  # as append_lines does
+                fcntl.flock(file, fcntl.LOCK_EX)
+                warnings.warn("of a handler", stacklevel=1)
+        return append_lines(path, lines)
+
+    monkeypatch.setattr(run_writer, "append_lines", interrupted)
+    fit(tmp_path, Stops(RuntimeWarning("the first")))
+    said = [event["message"] for event in RunFolder(tmp_path).events()]
+    assert said.index("the first") < said.index("of a handler")
+
+
+class Keyed(GRPO):
+    servers: str = "http://me:hunter2@10.0.0.1:8000"
+    api_key: str = "k-123"
+
+
+@pytest.mark.filterwarnings("always")
+def test_secrets_are_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ["fit", "--data.token", "k-123", "--url=http://me:hunter2@host", "--seed", "1"]
+    monkeypatch.setattr(sys, "argv", command)
+    sampler = SharedPrefixSampler(group_size=2, max_tokens=4)
+    algorithm = Keyed(tiny_policy(), rewards.FunctionReward(vowels), sampler, prompts_per_rollout=2)
+    callbacks = [Stops(RuntimeWarning("http://me:hunter2@host does not answer")), RunWriter(tmp_path)]
+    logger = AppendingCSVLogger(tmp_path, name=None, version="")
+    trainer = pl.Trainer(accelerator="cpu", max_steps=2, callbacks=callbacks, logger=logger, enable_checkpointing=False)
+    trainer.fit(algorithm, PromptDataModule(letter_rows(12)))
+    run = RunFolder(tmp_path)
+    assert run.settings["command"] == ["fit", "--data.token", "***", "--url=http://***@host", "--seed", "1"]
+    assert run.settings["algorithm"]["init_args"]["api_key"] == "***"
+    assert any("http://***@host does not answer" in event["message"] for event in run.events())
+    for file in filter(Path.is_file, tmp_path.rglob("*")):
+        assert not [secret for secret in ("hunter2", "k-123") if secret in file.read_text()], file
+    assert algorithm.api_key == "k-123"
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -17,7 +17,7 @@ import torch
 
 from tests import forked
 from tests.distributed.host_runs import small_recipe
-from tests.distributed.hosts import CABLE, ROOT, addresses, make_hosts, run_on, running_on
+from tests.distributed.hosts import CABLE, ROOT, addresses, make_hosts, run_on
 
 # Half a minute each, for every rank imports torch; Ray takes minutes to start.
 pytestmark = [pytest.mark.slow, pytest.mark.distributed]
@@ -109,20 +109,4 @@ def test_two_workers_of_ray_learn_what_one_process_does(
         ray_train(tmp_path), env=given, cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    check(tmp_path, one, "RayEnvironment")
-
-
-@needs_ray
-def test_ray_on_two_machines_learns_what_one_process_does(
-    tmp_path: Path, hosts: list[str], one: dict[str, Any], quiet: dict[str, str]
-) -> None:
-    head, other = addresses()[:2]
-    start = [f"{BIN}/ray", "start", "--num-cpus", "1", "--num-gpus", "0", "--disable-usage-stats", "--block"]
-    raylets = [
-        [*start, "--head", "--node-ip-address", head, "--port", "6379", "--include-dashboard", "false"],
-        [*start, "--address", f"{head}:6379", "--node-ip-address", other],
-    ]
-    driver = ["env", "-C", str(tmp_path), f"RAY_ADDRESS={head}:6379", *ray_train(tmp_path)]
-    with running_on(hosts, raylets, [quiet] * 2):
-        run_on(hosts[:1], [driver], [quiet], seconds=300)
     check(tmp_path, one, "RayEnvironment")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from textwrap import dedent
 
 import pytest
@@ -89,3 +90,28 @@ def test_a_definition_brings_along_what_it_needs_and_nothing_else() -> None:
         'WORD = "a"',
         "def helper",
     ]
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("look(1 / 0)", "1 / 0 has no value: division by zero"),
+        ("look('a' + 1)", "has no value"),
+        ("look(-'a')", "has no value"),
+        ("look({[1]: 2})", "has no value: unhashable"),
+        ("look(2.0 * 10 ** 3)", "known only while the script runs"),
+        ("look(1e300 * 1e300 // 0.0)", "has no value"),
+        ("look('a' * 10000000000)", "longer than any setting"),
+        ("look([0] * 10000000000)", "longer than any setting"),
+    ],
+)
+def test_arithmetic_that_would_fail_or_fill_the_memory_is_said(script: str, why: str) -> None:
+    with pytest.raises(UnreadableError, match=re.escape(why)):
+        value(script)
+
+
+def test_functions_that_return_each_other_end() -> None:
+    names = Bindings(ast.parse("def f():\n    return g()\ndef g():\n    return f()\nlook(f())"))
+    call = next(call for call in names.calls() if ast.unparse(call.func) == "look")
+    with pytest.raises(UnreadableError, match="leads back to itself"):
+        names.expression(call.args[0], None)

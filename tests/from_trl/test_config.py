@@ -127,3 +127,35 @@ def test_what_is_no_configuration_is_refused(tmp_path: Path) -> None:
         read_config(path, [], "grpo")
     with pytest.raises(NotReadError, match="expected an option of TRL"):
         read_config(None, ["learning_rate"], "grpo")
+
+
+def test_anchors_and_merged_mappings_are_read_as_yaml_has_them(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "env: &base\n  beta: 0.5\n  num_generations: 4\nlearning_rate: &rate 1e-5\n<<: *base\nbeta: *rate\n"
+    )
+    settings = read_config(path, [], "grpo").settings
+    read = {name: one.value for name, one in settings.items()}
+    assert read == {"learning_rate": 1e-5, "beta": 1e-5, "num_generations": 4}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["beta: !!python/object/apply:os.system ['true']", "beta: &a [*a]", f"beta: {'[' * 5000}"],
+    ids=["object", "endless", "deep"],
+)
+def test_what_is_no_plain_value_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(NotReadError, match="cannot be read"):
+        read_config(path, [], "grpo")
+
+
+@pytest.mark.parametrize(
+    "given", ["reward_funcs: 3", "reward_funcs: [[a]]", "datasets: 3", "datasets: [a]", "datasets: [{}]"]
+)
+def test_what_is_of_another_kind_is_listed(given: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(f"model_name_or_path: m\n{given}\n")
+    missed = read_config(path, [], "grpo").missed
+    assert any(given.partition(":")[0] in one.what and one.place == "config.yaml, line 2" for one in missed)

@@ -220,3 +220,18 @@ def test_evaluation_saving_and_loggers_are_lightnings() -> None:
     checkpoint = next(one for one in trainer["callbacks"] if one["class_path"].endswith("ModelCheckpoint"))
     assert checkpoint["init_args"] == {"every_n_train_steps": 50, "save_top_k": 2, "monitor": "step", "mode": "max"}
     assert any("trackio" in one.way_out for one in found.missed)
+
+
+@pytest.mark.parametrize("size", [0, -1, "eight", True, 2.5])
+@pytest.mark.parametrize(
+    "name", ["num_generations", "gradient_accumulation_steps", "generation_batch_size", "num_iterations"]
+)
+def test_a_size_that_is_none_is_listed_and_trls_default_is_written(name: str, size: Any) -> None:
+    converted = converted_from({name: size, "beta": 0.5})
+    assert [str(one) for one in converted.missed if name in str(one) and "at least 1" in str(one)]
+    assert converted.tree == converted_from({"beta": 0.5}).tree
+
+
+def test_a_run_writes_what_watching_it_needs() -> None:
+    callbacks = [one["class_path"] for one in converted_from({}).tree["trainer"]["callbacks"]]
+    assert "rlframework.RunWriter" in callbacks

@@ -346,3 +346,26 @@ def test_parts_of_the_trainer_are_listed_with_where_they_are_here(read) -> None:
 def test_a_script_without_one_trainer_is_refused(read, script: str, why: str) -> None:
     with pytest.raises(NotReadError, match=why):
         read(script)
+
+
+@pytest.mark.parametrize(
+    ("head", "encoding"),
+    [("\ufeff", "utf-8"), ("# -*- coding: latin-1 -*-\n# \u00e9\n", "latin-1")],
+    ids=["mark", "cookie"],
+)
+def test_the_encoding_that_a_script_names(head: str, encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "train.py"
+    path.write_bytes((head + dedent(HEAD) + trainer("args=GRPOConfig(beta=0.25)")).encode(encoding))
+    assert read_script(path).settings["beta"].value == 0.25
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [("# coding: nonsense\n", "nonsense"), ("x = '\0'", "null bytes"), (f"x = {'-' * 5000}1", "nested too deeply")],
+    ids=["encoding", "nul", "deep"],
+)
+def test_what_python_itself_cannot_read_is_refused(script: str, why: str, tmp_path: Path) -> None:
+    path = tmp_path / "train.py"
+    path.write_text(script)
+    with pytest.raises(NotReadError, match=why):
+        read_script(path)

@@ -1,6 +1,7 @@
 """Table, curves and summary of a comparison."""
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -69,6 +70,28 @@ def test_metrics_of_an_older_version_are_read_under_the_names_of_today(tmp_path)
         "train/judgement/a/errors": 0.25,
         "val/reward": 2.0,
     }
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_cells_that_are_no_numbers_and_rows_without_a_step_are_left_out(tmp_path, mark):
+    rows = [
+        b"step,epoch,a,b",
+        b"0,0,0.5,hello",
+        b",0,7,7",
+        b"2.0,0,nan,\xff",
+        b"3",
+        b"nan,0,7,7",
+        b"4,0,-inf,1,8,9",
+        b"",
+    ]
+    (tmp_path / "odd.csv").write_bytes(mark + b"\n".join(rows))
+    found = read_metrics(tmp_path / "odd.csv")
+    assert str(found) == str({"a": ([1, 3, 5], [0.5, math.nan, -math.inf]), "b": ([5], [1.0])})
+
+
+def test_metrics_without_steps_have_no_figures(tmp_path):
+    (tmp_path / "odd.csv").write_text("epoch,a\n0,1\n")
+    assert read_metrics(tmp_path / "odd.csv") == {}
 
 
 @pytest.mark.parametrize("rows", [(), (evaluation("before", 1), evaluation("after", 3))])

@@ -272,11 +272,11 @@ def test_ten_thousand_completions_open_and_filter_without_lag(browser: Any, tmp_
         return times"""
     opening = "const [entry] = performance.getEntriesByType('navigation'); return entry.loadEventEnd - entry.startTime"
     opened, times = [], []
-    # The best of three: what else the machine does is not the page's.
+    # The best of several tries: what else the machine does is not the page's.
     for _ in range(3):
         look(browser, page)
         opened.append(run(browser, opening))
-        times.append(run(browser, work))
+        times += [run(browser, work) for _ in range(5)]
     best = [min(tries) for tries in zip(*times, strict=True)]
     *filters, sort = best
     said = f"opens in {min(opened):.0f} ms, filters in {[round(time) for time in filters]} ms, sorts in {sort:.0f} ms"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from rlframework.run_report import save_run_report
-from tests.run_report.made_runs import HOSTILE, made_run
+from tests.run_report.made_runs import HOSTILE, made_run, write_lines
 
 
 class Page(HTMLParser):
@@ -117,6 +118,38 @@ def test_of_metrics_alone_there_is_a_page(tmp_path: Path) -> None:
     page = page_of(folder)
     assert "no record of how it ended" in page.text
     assert page.data["completions"] is None
+
+
+def test_numbers_without_end_and_none_at_all_leave_a_page_whose_data_are_json(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text(
+        "step,epoch,train/reward/total,train/rollout_seconds,train/truncated,val/accuracy\n"
+        "0,0,nan,nan,inf,0.5\n1,0,inf,0,0.25,nan\n2,0,-inf,0,nan,-inf\n"
+    )
+    (tmp_path / "summary.json").write_text('{"seconds_training": NaN, "cpu_seconds": Infinity, "peak_mib": Infinity}')
+    (tmp_path / "events.jsonl").write_text('{"kind": "start", "time": NaN}\n{"kind": "end", "time": Infinity}\n')
+    rewards = [None, math.nan, math.inf, "-inf", 0.0, 1.0]
+    write_lines(
+        tmp_path / "rollouts.jsonl",
+        [
+            {"rollout": 0, "step": 0, "prompt_index": 0, "prompt": "?", "completion": "!", "reward": reward}
+            | {"rewards": {"</script>": reward}, "advantage": math.nan}
+            for reward in rewards
+        ],
+    )
+    write_lines(
+        tmp_path / "evaluations.jsonl",
+        [{"scores": {"accuracy": 1.0}}, {"name": "after", "prompt_index": 0, "scores": {"accuracy": math.nan}}],
+    )
+    page = page_of(tmp_path)
+
+    def refuse(word: str) -> None:
+        raise ValueError(word)
+
+    json.loads(json.dumps(page.data, allow_nan=False), parse_constant=refuse)
+    assert sum(page.data["histogram"]["shares"][0]) == 1  # of the two that have a place
+    assert "finished" in page.text
+    assert "nan %" not in page.text
+    assert "inf %" not in page.text
 
 
 def test_several_answers_give_pass_and_majority(tmp_path: Path) -> None:

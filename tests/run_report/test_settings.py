@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from peft import LoraConfig
 
 from rlframework import GRPO, CausalLMPolicy, DynamicSampling, SharedPrefixSampler, rewards
@@ -40,3 +41,24 @@ def test_what_was_not_written_down_is_not_said() -> None:
     assert reward_terms({"algorithm": {"class_path": "mine.Own", "init_args": {"reward": {"live": "function f"}}}}) == [
         ("function f", "function f", 1.0)
     ]
+
+
+def test_what_stands_where_a_number_belongs_is_said_by_its_name() -> None:
+    schedule = {"class_path": "mine.Falling", "init_args": {}}
+    given = dict.fromkeys(("learning_rate", "kl_coefficient", "warmup_steps", "prompts_per_rollout"), schedule)
+    sampler = {"class_path": "S", "init_args": {"group_size": {"live": "Sizes"}, "temperature": schedule}}
+    given |= {"sampler": sampler, "minibatches_per_rollout": None}
+    trainer = {"max_steps": float("inf"), "gradient_clip_val": "0.5", "precision": None, "ranks": 1}
+    said = sentences({"algorithm": {"class_path": "mine.Own", "init_args": given}, "trainer": trainer})
+    assert said[1:] == [
+        "A rollout is Falling prompts × Sizes completions, by S at temperature Falling.",
+        "Learning rate Falling after Falling steps of warm-up; KL penalty of Falling.",
+        "No limit of steps, none precision, on 1 rank, gradients clipped at 0.5.",
+    ]
+
+
+@pytest.mark.parametrize("weights", [{"a": {"live": "Falling"}}, [0.5]])
+def test_a_weight_that_is_no_number_is_not_known(weights: object) -> None:
+    reward = {"class_path": "W", "init_args": {"rewards": {"a": {"class_path": "x.A"}}, "weights": weights}}
+    [(name, kind, weight)] = reward_terms({"algorithm": {"class_path": "G", "init_args": {"reward": reward}}})
+    assert (name, kind, str(weight)) == ("a", "A", "nan")

@@ -168,3 +168,11 @@ def test_data_modules_say_what_they_read() -> None:
     assert words["class_path"] == "rlframework.data.GSM8K"
     assert (words["init_args"]["path"], words["init_args"]["validation_rows"]) == ("somewhere", 5)
     assert made_of(words, PromptDataModule).validation_rows == 5
+
+
+def test_a_list_that_holds_itself_is_said_so_and_one_that_stands_twice_is_not() -> None:
+    endless: list[Any] = [1]
+    endless.append([endless])
+    assert in_words(endless) == [1, [{"live": "list that holds itself"}]]
+    twice = [1]
+    assert in_words([twice, twice]) == [[1], [1]]

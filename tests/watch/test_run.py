@@ -46,6 +46,21 @@ def test_of_a_folder_above_the_newest_run_is_taken_once_it_has_begun(tmp_path):
     assert run.look().source == "rollout 0"
 
 
+def test_a_newer_run_is_taken_once_the_one_that_was_watched_is_over(tmp_path):
+    first, second = (tmp_path / f"version_{number}" for number in range(2))
+    write(first / "rollouts.jsonl", *rollout(0))
+    write(first / "events.jsonl", {"kind": "start", "time": time.time()}, {"kind": "end", "time": time.time()})
+    run = WatchedRun(tmp_path)
+    assert (run.look().folder, run.look().pulse.state) == (first, "ended")
+    write(second / "rollouts.jsonl", *rollout(5))
+    later = time.time() + 1
+    os.utime(second / "rollouts.jsonl", (later, later))
+    look = run.look()
+    assert (look.folder, look.source, look.pulse.state) == (second, "rollout 5", "running")
+    assert not look.events
+    assert WatchedRun(first).look().folder == first
+
+
 def test_completions_are_those_of_the_newest_rollout(tmp_path):
     run = WatchedRun(tmp_path)
     write(tmp_path / "rollouts.jsonl", *rollout(0), *rollout(1, completion_ids=[1, 2, 3]))

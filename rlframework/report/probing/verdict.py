@@ -63,7 +63,7 @@ def verdict(
     if spread >= ENOUGH:
         though = f", though {_percent(truncated)} of the completions were cut at max_tokens={max_tokens}" if cut else ""
         return f"{groups}, and {solved}: there is something to reinforce{though}."
-    return f"{groups}, and {solved}: {_why_little(spread, pass_1, pass_all, group_size)}"
+    return f"{groups}, and {solved}: {_why_little(spread, measure, pass_1, pass_all, group_size)}"
 
 
 def _without_measure(spread: float) -> str:
@@ -71,7 +71,7 @@ def _without_measure(spread: float) -> str:
     return "there is something to reinforce." if spread >= ENOUGH else f"little to reinforce; {tell}"
 
 
-def _why_little(spread: float, pass_1: float, pass_all: float, group_size: int) -> str:
+def _why_little(spread: float, measure: str, pass_1: float, pass_all: float, group_size: int) -> str:
     if pass_1 >= EASY:
         return "too easy; try harder prompts, or leave out those that are always solved (DynamicSampling)."
     if pass_all <= HARD:
@@ -83,6 +83,12 @@ def _why_little(spread: float, pass_1: float, pass_all: float, group_size: int) 
         return (
             f"it would learn, slowly; a DynamicSampling that is handed {round(1 / spread)} prompts for each group it "
             f"keeps, or more than {group_size} answers a prompt, fills the rollouts."
+        )
+    # A group of which some answers are right and some wrong counts in pass@G, and with its share in pass@1.
+    if pass_all - pass_1 > FEW:
+        return (
+            f"{measure} tells right answers from wrong ones to the same prompt, and the reward pays them alike; look "
+            "at what it reads and pays (rlframework reward-report)."
         )
     return f"the answers to a prompt are nearly all alike; try a higher temperature, or more than {group_size} of them."
 

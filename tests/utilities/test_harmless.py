@@ -7,7 +7,7 @@ import unicodedata
 
 import pytest
 
-from rlframework.watch.harmless import harmless
+from rlframework.utilities.harmless import harmless
 
 
 @pytest.mark.parametrize(
