@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import transformers
@@ -29,6 +30,8 @@ from rlframework.utilities.paths import writable_folder
 RIGHT = rewards.RightEquation()
 RULES = RIGHT + 0.5 * rewards.EquationSetup() + 0.2 * rewards.EquationLayout()
 MEASURES = {"accuracy": RIGHT, "new wording": rewards.Where(RIGHT, "wording", "new"), "setup": rewards.EquationSetup()}
+OPTIMIZER: Any = {"learning_rate": 5e-4, "betas": (0.9, 0.95), "warmup_steps": 2}
+STEPS: Any = {"log_every_n_steps": 1, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0, "accelerator": "cpu"}
 PROMPTS, PARTS = 48, 4  # of a rollout: at most asked, until 16 groups have right and wrong answers; and its minibatches
 
 
@@ -49,31 +52,25 @@ def main(model: Path | None, seed: int, output: Path, steps: int, n_heldout: int
         DynamicSampling(SharedPrefixSampler(group_size=8, max_tokens=MAX_TOKENS, seed=seed), RIGHT, keep=16),
         prompts_per_rollout=PROMPTS,
         minibatches_per_rollout=PARTS,
-        learning_rate=5e-4,
-        betas=(0.9, 0.95),
-        warmup_steps=2,
         validation=MEASURES,
         seed=seed,
+        **OPTIMIZER,
     )
-    heldout = data.tokenize("validation", policy.tokenizer)
-    comparison = Comparison(heldout, algorithm.validation_sampler, MEASURES, batch_size=32)
+    comparison = Comparison(data.tokenize("validation", policy.tokenizer), algorithm.validation_sampler, MEASURES, 32)
     comparison.add("base", policy)
     comparison.print()
     records: list[pl.Callback] = [RunWriter(), RolloutWriter(), SampleLogger()]
     trainer = pl.Trainer(  # an ordinary one; take your own, and it moves to GPUs
-        accelerator="cpu",
         precision=precision.trainer,
         max_steps=steps,
         accumulate_grad_batches=PARTS,
         gradient_clip_val=1.0,
         logger=logger,
-        log_every_n_steps=1,
         val_check_interval=min(10, steps) * PARTS,
-        check_val_every_n_epoch=None,
         limit_val_batches=2,  # 64 problems for the curve; the table has them all
-        num_sanity_val_steps=0,
-        enable_checkpointing=False,
         callbacks=[*records, ProgressBar(), Sentinels(), SavePolicy(run / "policy")],
+        enable_checkpointing=False,
+        **STEPS,
     )
     started = time.perf_counter()
     trainer.fit(algorithm, data)
