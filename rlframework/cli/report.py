@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the report.
+    """Run ``rlframework report``: write the HTML page of a run, or of several.
 
     Args:
         arguments: Instead of those of the process.

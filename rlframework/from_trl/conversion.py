@@ -37,7 +37,7 @@ TO_FILL_IN = "FILL_IN"
 
 @dataclass
 class Converted:
-    """What a run of TRL is here.
+    """The YAML file of a run of TRL, and what could not be carried over.
 
     Args:
         tree: Of the YAML file.

@@ -46,7 +46,7 @@ class Missed:
 
 @dataclass(frozen=True)
 class FoundReward:
-    """A reward function.
+    """A reward function that was found in a script or a configuration of TRL.
 
     Args:
         name: Under which it is logged.

@@ -90,7 +90,7 @@ class Replay:
 
     @property
     def logged(self) -> int:
-        """How many of the figures the log has of this step."""
+        """Number of figures that the log has of this step."""
         return sum(pair.recorded is not None for pair in self.figures.values())
 
     @property

@@ -20,7 +20,7 @@ Action: TypeAlias = Literal["warn", "stop"]
 
 
 class SentinelWarning(UserWarning):
-    """What a sentinel says; a filter of warnings may turn it into an error, and `RunWriter` keeps it apart."""
+    """Warning of a sentinel; a filter of warnings may turn it into an error, and `RunWriter` keeps it apart."""
 
 
 class Sentinel(RolloutCallback, ABC):
