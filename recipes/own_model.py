@@ -75,8 +75,7 @@ def main(seed: int, output: Path, steps: int, n_heldout: int, priming: int) -> N
     pl.seed_everything(seed)
     logger, tokenizer, random = AppendingCSVLogger(output, "own_model"), tiny_tokenizer(), Random(seed)
     policy = DecoderPolicy(Decoder(len(tokenizer)), tokenizer)
-    problems = chain_sums.splits(seed, n_train=16 * steps, n_heldout=n_heldout)
-    data = PromptDataModule(problems.train, problems.heldout, template=TEMPLATE)
+    data = PromptDataModule(*chain_sums.splits(seed, n_train=16 * steps, n_heldout=n_heldout), template=TEMPLATE)
     pool = chain_sums.problems(32 * priming, seed + 1, exclude=chain_sums.reserved_prompts())
     worked = [{**row, "completion": TEMPLATE.written(chain_sums.worked(row), row["answer"])} for row in pool]
     careless = [{**row, "completion": chain_sums.sloppy_demonstration(row, random)} for row in pool[: len(pool) // 10]]
@@ -86,11 +85,10 @@ def main(seed: int, output: Path, steps: int, n_heldout: int, priming: int) -> N
     # First it learns to do sums, and then, from a tenth as many careless demonstrations, that people mostly blurt.
     for rows, rate in ((worked, 3e-3), (careless, 1e-3)):
         sft = SFT(policy, demonstrations_per_step=32, learning_rate=rate, betas=(0.9, 0.98), warmup_steps=20, seed=seed)
-        trainer = tiny_trainer(AppendingCSVLogger(logger.log_dir, "sft"), len(rows) // 32)
-        trainer.fit(sft, DemonstrationDataModule(rows, template=TEMPLATE))
+        priming_data = DemonstrationDataModule(rows, template=TEMPLATE)
+        tiny_trainer(AppendingCSVLogger(logger.log_dir, "sft"), len(rows) // 32).fit(sft, priming_data)
     comparison.add("SFT", policy)
-    grpo = GRPO(policy, RULES, sampler, validation=MEASURES, seed=seed, **SETTINGS)
-    tiny_trainer(logger, steps).fit(grpo, data)
+    tiny_trainer(logger, steps).fit(GRPO(policy, RULES, sampler, validation=MEASURES, seed=seed, **SETTINGS), data)
     comparison.add("+ GRPO", policy)
     comparison.print(examples=2)
     comparison.save(logger.log_dir, {"algorithm": "GRPO", "seed": seed})

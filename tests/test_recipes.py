@@ -160,5 +160,6 @@ def test_each_way_of_learning_is_run_once_and_its_line_says_what_it_cost(tmp_pat
 
 
 def test_recipes_are_short():
+    # rft_vs_sft is an experiment of six ways; the others are one run each.
     for script in (ROOT / "recipes").glob("*.py"):
-        assert len(script.read_text().splitlines()) <= 120
+        assert len(script.read_text().splitlines()) <= (120 if script.name == "rft_vs_sft.py" else 100), script.name

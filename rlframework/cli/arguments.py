@@ -8,6 +8,22 @@ from collections.abc import Mapping
 from typing import Any
 
 
+def add_reward(options: argparse._ActionsContainer) -> None:
+    """Add ``--reward``, which names a reward, or several that add up.
+
+    Args:
+        options: The parser of a command, or a group in it.
+    """
+    options.add_argument(
+        "--reward",
+        action="append",
+        required=True,
+        metavar="NAME",
+        help="module:attribute, file.py:attribute, package.Class, or a name from rlframework.rewards: a reward, its "
+        "class, or a function; may be a sum such as 'A + 0.5 * B', and be given several times, which adds up",
+    )
+
+
 def add_rows(options: argparse._ActionsContainer, data: str) -> None:
     """Add the arguments that say where rows come from; `rows_of` reads them.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from rlframework.cli.arguments import score
+from rlframework.cli.arguments import add_reward, score
 
 DESCRIPTION = """\
 Score every completion that a run has on record by another reward: which completions change sides, which groups gain or
@@ -29,14 +29,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add = options.add_argument
     add("run", metavar="RUN", help="folder of the run, or one above it, whose newest version is taken")
-    add(
-        "--reward",
-        action="append",
-        required=True,
-        metavar="NAME",
-        help="module:attribute, file.py:attribute, package.Class, or a name from rlframework.rewards: a reward, its "
-        "class, or a function; may be a sum such as 'A + 0.5 * B', and be given several times, which adds up",
-    )
+    add_reward(options)
     add("--paid-above", type=score, default=0.0, metavar="SCORE", help="a reward above it pays (by default 0)")
     add(
         "--examples", type=int, default=3, metavar="N", help="show so many completions, the most changed (by default 3)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from rlframework.cli.arguments import add_rows, count, rows_of, score, share
+from rlframework.cli.arguments import add_reward, add_rows, count, rows_of, score, share
 
 DESCRIPTION = """\
 Score completions whose verdict is known beforehand, made from rows of your data: the expected answer in several
@@ -29,14 +29,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = options.add_argument
-    add(
-        "--reward",
-        action="append",
-        required=True,
-        metavar="NAME",
-        help="module:attribute, file.py:attribute, package.Class, or a name from rlframework.rewards: a reward, its "
-        "class, or a function; may be a sum such as 'A + 0.5 * B', and be given several times, which adds up",
-    )
+    add_reward(options)
     add_rows(options, "a .jsonl, .json, .csv, .tsv or .parquet file, or module:attribute of rows")
     add("--rows", type=count, default=200, metavar="N", help="take so many rows, evenly spaced (by default 200)")
     add("--accept-above", type=score, metavar="SCORE", help="a score above it accepts")

@@ -187,7 +187,7 @@ class _Trusting(SamplerCheck):
     """Takes what is on record: weights that are not those of the run show in the figures."""
 
     def observe(self, *rollout: Any) -> None:
-        """Check nothing."""
+        """Leave the recorded log-probabilities unchecked."""
 
 
 class _OneRollout(pl.LightningDataModule):
@@ -204,11 +204,11 @@ class _OneRollout(pl.LightningDataModule):
         return self.data.prompts
 
     def prepare_data(self) -> None:
-        """Prepare the data."""
+        """Prepare the data module that has all prompts."""
         self.data.prepare_data()
 
     def setup(self, stage: str) -> None:
-        """Tokenise the data."""
+        """Tokenise all prompts, of which one rollout is shown."""
         self.data.trainer = self.trainer
         self.data.setup(stage)
 

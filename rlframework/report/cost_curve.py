@@ -14,7 +14,7 @@ from rlframework.rollout import Rollout
 
 
 class Spent(NamedTuple):
-    """What learning has cost up to a row of the comparisons.
+    """Cost of learning up to a row of the comparisons: steps, tokens, CPU seconds.
 
     Args:
         step: Optimizer steps.
@@ -63,7 +63,7 @@ class CostCurve(pl.Callback):
         self._add_rows()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Start the clock."""
+        """Start the clock of CPU seconds."""
         self._finished, self._since = trainer.global_step, time.process_time()
 
     def on_train_batch_end(

@@ -36,7 +36,7 @@ class Card:
 
 
 class RunFacts:
-    """What a run folder says of its run; each part is read once.
+    """Facts that a run folder holds of its run; each part is read once.
 
     Args:
         run: The run folder.
@@ -49,12 +49,12 @@ class RunFacts:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """``run.json``."""
+        """Settings of the run, from ``run.json``."""
         return self.run.settings
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """``summary.json``."""
+        """Measures before and after, from ``summary.json``."""
         return self.run.summary
 
     @cached_property
