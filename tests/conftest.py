@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import os
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytorch_lightning as pl
+import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 from transformers import GPT2Config, GPT2LMHeadModel
@@ -69,6 +73,31 @@ class Recorder(RolloutCallback):
 
     def count(self, event: str) -> int:
         return self.events.count(event)
+
+
+def process_state() -> dict[str, Any]:
+    """Return what belongs to the whole process, and would reach the tests that follow."""
+    loggers = (logging.getLogger(name) for name in ("root", "pytorch_lightning", "rlframework", "transformers"))
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPROF, signal.SIGALRM)
+    return {
+        "levels of loggers": [(logger.name, logger.level, logger.disabled) for logger in loggers],
+        "logging.disable": logging.root.manager.disable,
+        "signal handlers": [(number, signal.getsignal(number)) for number in numbers],
+        "working folder": os.getcwd(),
+        "dtype": torch.get_default_dtype(),
+        "threads": torch.get_num_threads(),
+        "gradients": torch.is_grad_enabled(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "matmul precision": torch.get_float32_matmul_precision(),
+    }
+
+
+@pytest.fixture(autouse=True)
+def leaves_the_process_as_it_was() -> Iterator[None]:
+    """A command or a test that sets what belongs to the process, and returns, has changed the next one."""
+    before = process_state()
+    yield
+    assert process_state() == before
 
 
 @pytest.fixture

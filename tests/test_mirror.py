@@ -99,6 +99,7 @@ ELSEWHERE = {
     ("utilities", "callbacks/test_save_policy.py"): "whole_folder",
     ("utilities", "distributed/test_distributed.py"): "distributed",
     ("utilities", "policies/test_fingerprint.py"): "digest",
+    ("utilities", "cli/test_replay.py"): "lightning_log",
     ("utilities", "report/probing/test_measure.py"): "peak_memory",
     ("utilities", "report/test_comparison.py"): "versions",
     ("utilities", "test_recipes.py"): "paths",

@@ -69,9 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from rlframework.replay.running import replay
     from rlframework.replay.terminal import print_replay
     from rlframework.runs import RunFolder
+    from rlframework.utilities.lightning_log import lightning_log
 
-    # Lightning says at each start what devices there are.
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     try:
         folder = RunFolder(given.run)
         config = Path(given.config) if given.config else folder.path / "config.yaml"
@@ -80,8 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"there is no {config}: the run was not started by `rlframework fit`. Name its file by --config, or "
                 "call rlframework.replay.replay with what your script makes"
             )
-        built = build(config)
-        replayed = replay(built.trainer, built.model, built.datamodule, folder.path, given.step, nearest=given.nearest)
+        # Lightning says at each start what devices there are.
+        with lightning_log(logging.WARNING):
+            built = build(config)
+            trainer, algorithm, data = built.trainer, built.model, built.datamodule
+            replayed = replay(trainer, algorithm, data, folder.path, given.step, nearest=given.nearest)
         print_replay(replayed, given.by, given.groups or 2)
         if given.html:
             print(save_page(replayed, given.html, given.groups or 16))

@@ -25,6 +25,7 @@ from rlframework.samplers.base import GroupSampler
 from rlframework.testing.algorithms.script import Script, ScriptedReward, ScriptedSampler
 from rlframework.testing.report import Violation
 from rlframework.testing.table import LETTERS, TablePolicy
+from rlframework.utilities.lightning_log import lightning_log
 
 V = len(LETTERS) + 3
 
@@ -238,15 +239,9 @@ def train(
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep Lightning's remarks on a run of a few steps to itself."""
-    logger = logging.getLogger("pytorch_lightning")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
+    with lightning_log(logging.ERROR), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def difference(one: Tensor, other: Tensor) -> float:
