@@ -228,7 +228,7 @@ def _ranks(folder: Path) -> list[int]:
 
 
 def _lines(collected: RolloutRecord, step: int, attempt: int, ranks: list[int]) -> bytes:
-    head = {"rollout": collected.step, "attempt": attempt}
+    head: dict[str, Any] = {"rollout": collected.step, "attempt": attempt}
     head |= {"step": step} if ranks == [1] else {"ranks": ranks, "step": step}
     if collected.weights is not None:
         head["weights"] = collected.weights

@@ -85,6 +85,8 @@ class Decoding:
         self._padded = padded
         self._holds: dict[Way, bool] = {}
         self._prompts: tuple[Tensor, Tensor] | None = None
+        # What the checks decode, the same for all ways: two rows of each prompt that was read last.
+        self._forced: Tensor | None = None
 
     def read(self, policy: ModelForward, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
         """Read the prompts; return ``(N, V)`` logits and their cache.
@@ -97,7 +99,7 @@ class Decoding:
         Raises:
             RuntimeError: The model's logits are NaN.
         """
-        self._prompts = ids, mask
+        self._prompts, self._forced = (ids, mask), None
         whole = policy.model.config._attn_implementation == TREE_ATTENTION and not is_sharded(policy)
         # Where the longest row of a call decides how all are rotated, a trunk read by itself is rotated otherwise.
         alike = whole and not length_dependent(policy.model.config)
@@ -234,7 +236,9 @@ class Decoding:
         Raises:
             RuntimeError: The logits of that are NaN.
         """
-        forced = self._sampled(policy, ids, mask, copies)
+        if self._forced is None:
+            self._forced = self._sampled(policy, ids, mask)
+        forced = self._forced if copies == 2 else self._forced[::2]
         with exact_twin(policy) as twin:
             replay = self._replay_turns if way.turns else self._replay
             if twin is None:
@@ -307,8 +311,8 @@ class Decoding:
         following = torch.stack([forced[row, turns[row][1]] for row in rows])
         return torch.cat([logits, self.next_logits(policy, following.unsqueeze(1), mask, cache)[0]])
 
-    def _sampled(self, policy: ModelForward, ids: Tensor, mask: Tensor, copies: int) -> Tensor:
-        """Return tokens that the model samples in its slowest way, ``(B, T)``; no random stream of the run is touched.
+    def _sampled(self, policy: ModelForward, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return tokens that the model samples in its slowest way, ``(2 * N, T)``, touching no random stream of the run.
 
         Raises:
             RuntimeError: Its logits are NaN.
@@ -319,7 +323,7 @@ class Decoding:
             raise RuntimeError(
                 "the policy's logits are NaN: its weights have diverged, or were not numbers to begin with"
             )
-        cache, logits = self._branched(policy, _SLOWEST, cache, mask, copies, 0), logits.repeat_interleave(copies, 0)
+        cache, logits = self._branched(policy, _SLOWEST, cache, mask, 2, 0), logits.repeat_interleave(2, 0)
         tokens = []
         for _ in range(_STEPS):
             tokens.append(torch.multinomial(logits.float().softmax(-1), 1, generator=generator))
