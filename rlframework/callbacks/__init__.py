@@ -3,7 +3,7 @@
 from rlframework.callbacks.progress import ProgressBar
 from rlframework.callbacks.refresh_reference import RefreshReference
 from rlframework.callbacks.requeue_on_signal import Requeued, RequeueOnSignal
-from rlframework.callbacks.rollout_writer import RolloutWriter, read_rollouts
+from rlframework.callbacks.rollout_writer import RolloutWriter, read_rollouts, read_run
 from rlframework.callbacks.run_writer import RunWriter
 from rlframework.callbacks.sample_logger import SampleLogger
 from rlframework.callbacks.save_policy import SavePolicy
@@ -25,4 +25,5 @@ __all__ = [
     "Sentinel",
     "Sentinels",
     "read_rollouts",
+    "read_run",
 ]

@@ -20,7 +20,7 @@ from rlframework.utilities.paths import writable_folder
 from rlframework.utilities.whole_lines import append_lines, end_last_line, is_json
 
 # How a line begins; until 0.1 it had no attempt.
-_START = re.compile(rb'\{"rollout": (\d+), (?:"attempt": (\d+), )?')
+_START = re.compile(rb'\{"rollout": (\d+), (?:"attempt": (\d+), )?(?:"ranks": \[([\d, ]+)\], )?')
 
 
 class RolloutWriter(RolloutCallback):
@@ -33,12 +33,15 @@ class RolloutWriter(RolloutCallback):
     learning compares with them, in more than one step or with another engine's, the sampler's ``logprobs`` are there:
     `replay` could not compute them again.
 
-    A rank writes its own file, ``rollouts.jsonl`` or ``rollouts-<rank>.jsonl``, a rollout in one write. A run that was
-    resumed makes the rollouts since its checkpoint again: those that come out the same, as they do when nothing was
-    changed, are not repeated. One that comes out otherwise is appended with the next number of ``attempt``; what was
-    there stays. `read_rollouts` returns what the run has learned from. A half line at the end, of a power cut, is
-    removed when the file is opened. Where a rollout cannot be written (a full disk), nothing of it is, a warning says
-    so, and training goes on.
+    A rank writes its own file, ``rollouts.jsonl`` or ``rollouts-<rank>.jsonl``, a rollout in one write. ``ranks`` is
+    the number of ranks, after those that the run had before it was resumed on another number: ``[2, 1]``; a run that
+    was on one from its start has none.
+
+    A run that was resumed makes the rollouts since its checkpoint again: those that come out the same, as they do when
+    nothing was changed, are not repeated. One that comes out otherwise is appended with the next number of ``attempt``;
+    what was there stays. `read_rollouts` and `read_run` return what the run has learned from. A half line at the end,
+    of a power cut, is removed when the file is opened. Where a rollout cannot be written (a full disk), nothing of it
+    is, a warning says so, and training goes on.
 
     Args:
         folder: Where the files go; by default the logger's folder, else the Trainer's ``default_root_dir``.
@@ -54,6 +57,7 @@ class RolloutWriter(RolloutCallback):
     def __init__(self, folder: str | Path | None = None) -> None:
         self.folder = None if folder is None else Path(folder)
         self.path: Path | None = None
+        self._ranks: list[int] = []
         # By rollout: the attempt that was written last, and where in the file it stands.
         self._written: dict[int, tuple[int, int, int]] = {}
 
@@ -64,20 +68,25 @@ class RolloutWriter(RolloutCallback):
         rank, replicas = replica(trainer)
         folder = writable_folder(self.folder or trainer.log_dir or trainer.default_root_dir)
         self.path = folder / ("rollouts.jsonl" if replicas == 1 else f"rollouts-{rank}.jsonl")
-        if self.path.exists() and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return
+        # Machines without a common folder see their own files only: what rank 0 sees counts.
+        before = trainer.strategy.broadcast(_ranks(folder))
+        self._ranks = before if before[-1:] == [replicas] else [*before, replicas]
+        if self.path.exists():
             end_last_line(self.path, is_json)
-            self._written = _index(self.path)
+            self._written = _index(self.path, self._ranks)
 
     def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, record: RolloutRecord) -> None:
         """Append the rollout; nothing in a ``fast_dev_run``, which keeps no records."""
         if self.path is None or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         attempt, start, end = self._written.get(record.step, (0, 0, 0))
-        lines = _lines(record, trainer.global_step, max(attempt, 1))
+        lines = _lines(record, trainer.global_step, max(attempt, 1), self._ranks)
         # A resumed run makes rollouts again; of one that a killed process had begun to write, the rest is new.
         if attempt and not (trainer.ckpt_path and _begins_with(self.path, start, end, lines)):
             start = end = 0
-            lines = _lines(record, trainer.global_step, attempt := attempt + 1)
+            lines = _lines(record, trainer.global_step, attempt := attempt + 1, self._ranks)
         if not (new := lines[end - start :]):
             return
         try:
@@ -116,7 +125,7 @@ def read_rollouts(path: str | Path) -> list[dict[str, Any]]:
         for number, line in enumerate(file, start=1):
             try:
                 row = json.loads(line)
-                now = row["rollout"], row.get("attempt", 1)
+                now = row["rollout"], row.get("attempt", 1), row.get("ranks")
             except (ValueError, KeyError, TypeError):
                 unread.append(number)
                 continue
@@ -129,6 +138,46 @@ def read_rollouts(path: str | Path) -> list[dict[str, Any]]:
         some = ", ".join(map(str, unread[:10])) + ", ..." * (len(unread) > 10)
         warnings.warn(f"{path}: of {number} lines {len(unread)} cannot be read: {some}{half}; left out", stacklevel=2)
     return kept
+
+
+def read_run(folder: str | Path) -> dict[int, list[list[dict[str, Any]]]]:
+    r"""Return the completions that a run has learned from, of all ranks: by rollout, a list for each rank.
+
+    Of a run that was resumed on another number of ranks, what came after the checkpoint in the run before is left out,
+    as `read_rollouts` leaves it out within a file.
+
+    Args:
+        folder: With ``rollouts.jsonl``, ``rollouts-<rank>.jsonl`` or both.
+
+    Warns:
+        UserWarning: Lines that cannot be read are left out; it says which.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> line = '{{"rollout": {}, "attempt": 1, "ranks": {}, "completion": "{}"}}\n'
+        >>> for rank in (0, 1):
+        ...     two = line.format(0, [2], "a") + line.format(1, [2], "b")
+        ...     _ = (folder / f"rollouts-{rank}.jsonl").write_text(two)
+        >>> _ = (folder / "rollouts.jsonl").write_text(line.format(1, [2, 1], "c"))
+        >>> for number, ranks in read_run(folder).items():
+        ...     print(number, [[row["completion"] for row in rank] for rank in ranks])
+        0 [['a'], ['a']]
+        1 [['c']]
+    """
+    files = [read_rollouts(file) for file in _files(Path(folder))]
+    # By how often the number of ranks has changed before: the first rollout that was made with it.
+    first: dict[int, int] = {}
+    for row in (row for rows in files for row in rows):
+        changes = len(row.get("ranks", [1]))
+        first[changes] = min(first.get(changes, row["rollout"]), row["rollout"])
+    found: dict[int, dict[int, list[dict[str, Any]]]] = {}
+    for rank, rows in enumerate(files):
+        for row in rows:
+            later = [number for changes, number in first.items() if changes > len(row.get("ranks", [1]))]
+            if row["rollout"] < min(later, default=math.inf):
+                found.setdefault(row["rollout"], {}).setdefault(rank, []).append(row)
+    return {number: list(found[number].values()) for number in sorted(found)}
 
 
 def records(collected: RolloutRecord) -> Iterator[dict[str, Any]]:
@@ -160,8 +209,27 @@ def records(collected: RolloutRecord) -> Iterator[dict[str, Any]]:
         }
 
 
-def _lines(collected: RolloutRecord, step: int, attempt: int) -> bytes:
-    head = {"rollout": collected.step, "attempt": attempt, "step": step}
+def _files(folder: Path) -> list[Path]:
+    """Return the files of all ranks in a folder, in their order."""
+    ranks = ((file.stem.partition("-")[2], file) for file in folder.glob("rollouts-*.jsonl"))
+    numbered = sorted((int(rank), file) for rank, file in ranks if rank.isdecimal())
+    alone = [folder / "rollouts.jsonl"]
+    return [file for file in alone if file.is_file()] + [file for _, file in numbered]
+
+
+def _ranks(folder: Path) -> list[int]:
+    """Return the numbers of ranks that a run has had, in their order, as its last lines say; empty before the first."""
+    files = _files(folder)
+    found = [[1]] if (folder / "rollouts.jsonl") in files else [[len(files)]] if files else [[]]
+    for path in files:
+        with path.open("rb") as file:
+            found += [_numbers(start[3]) for start in map(_START.match, file) if start and start[3]]
+    return max(found, key=len)
+
+
+def _lines(collected: RolloutRecord, step: int, attempt: int, ranks: list[int]) -> bytes:
+    head = {"rollout": collected.step, "attempt": attempt}
+    head |= {"step": step} if ranks == [1] else {"ranks": ranks, "step": step}
     if collected.weights is not None:
         head["weights"] = collected.weights
     heads = (head | record for record in records(collected))
@@ -178,14 +246,15 @@ def _begins_with(path: Path, start: int, end: int, lines: bytes) -> bool:
     return lines == there or (last and lines.startswith(there))
 
 
-def _index(path: Path) -> dict[int, tuple[int, int, int]]:
-    """Return, by rollout, the attempt that a file holds last, and where it starts and ends."""
+def _index(path: Path, ranks: list[int]) -> dict[int, tuple[int, int, int]]:
+    """Return, by rollout, the attempt that a file holds last for these ranks, and where it starts and ends."""
     found: dict[int, tuple[int, int, int]] = {}
     end = 0
     with path.open("rb") as file:
         for line in file:
             begun, end = end, end + len(line)
-            if not (start := _START.match(line)):
+            start = _START.match(line)
+            if not start or _numbers(start[3]) != ranks:
                 continue
             rollout, attempt = int(start[1]), int(start[2] or 1)
             before = found.get(rollout)
@@ -193,6 +262,11 @@ def _index(path: Path) -> dict[int, tuple[int, int, int]]:
                 begun = before[1]
             found[rollout] = attempt, begun, end
     return found
+
+
+def _numbers(ranks: bytes | None) -> list[int]:
+    """Return the numbers of ranks that the beginning of a line names; without any it is of a run on one."""
+    return [int(number) for number in (ranks or b"1").split(b",")]
 
 
 def _shortest(values: Tensor) -> list[float | None]:

@@ -232,7 +232,7 @@ def _rollout_at(rollouts: Mapping[int, Sequence[Record]], step: int) -> int:
 def _before(folder: RunFolder, step: int, rollouts: Mapping[int, Sequence[Record]]) -> tuple[int, Path] | None:
     """Return the last checkpoint at or before a step that one process can go on from."""
     found = [checkpoint for checkpoint in folder.checkpoints() if checkpoint[0] <= step]
-    if not (folder.path / "rollouts.jsonl").is_file():
+    if any("ranks" in records[0] for records in rollouts.values()):
         # Inside a rollout it has the share of each rank, and none goes on with those of others.
         between = {records[0]["step"] for records in rollouts.values()}
         found = [checkpoint for checkpoint in found if checkpoint[0] in between]

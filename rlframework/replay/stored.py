@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rlframework.callbacks.rollout_writer import read_rollouts
+from rlframework.callbacks.rollout_writer import read_run
 from rlframework.completions import Completion, Completions
 from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
@@ -30,18 +30,11 @@ def stored_rollouts(folder: Path, minibatches: int = 1) -> dict[int, list[Record
     Raises:
         FileNotFoundError: The run has no record of its rollouts.
     """
-    paths = [folder / "rollouts.jsonl"]
-    if not paths[0].is_file():
-        paths = sorted(folder.glob("rollouts-*.jsonl"), key=lambda path: int(path.stem.partition("-")[2]))
-    if not paths:
+    if not any(folder.glob("rollouts*.jsonl")):
         raise FileNotFoundError(
             f"there is no rollouts.jsonl in {folder}: the run had no RolloutWriter among its callbacks"
         )
-    ranks = [_by_number(read_rollouts(path)) for path in paths]
-    return {
-        number: _joined([rank[number] for rank in ranks if number in rank], minibatches)
-        for number in sorted(set().union(*ranks))
-    }
+    return {number: _joined(ranks, minibatches) for number, ranks in read_run(folder).items()}
 
 
 def completion_of(record: Record, prompt: Prompt | None = None) -> Completion:
@@ -141,13 +134,6 @@ class RecordedSampler(RemoteSampler):
     def groups_from(self, prompts: int) -> int:
         """Return how many groups come back for this many prompts: as many as are on record."""
         return len(next(iter(self.rollouts.values()), [])) // self.group_size
-
-
-def _by_number(records: Sequence[Record]) -> dict[int, list[Record]]:
-    found: dict[int, list[Record]] = {}
-    for record in records:
-        found.setdefault(record["rollout"], []).append(record)
-    return found
 
 
 def _joined(ranks: Sequence[Sequence[Record]], minibatches: int) -> list[Record]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from rlframework.callbacks.rollout_writer import read_rollouts
+from rlframework.callbacks.rollout_writer import read_run
 from rlframework.report.curves import Points, read_metrics
 from rlframework.utilities.run_files import EVALUATIONS, EVENTS, METRICS, SETTINGS, SUMMARY, newest_run
 
@@ -63,8 +63,7 @@ class RunFolder:
         """Return the completions that the run has learned from, of all ranks, in the order of their rollouts."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # half a line, of a run that goes on
-            rows = [row for file in sorted(self.path.glob("rollouts*.jsonl")) for row in read_rollouts(file)]
-        return sorted(rows, key=lambda row: row["rollout"])
+            return [row for ranks in read_run(self.path).values() for rows in ranks for row in rows]
 
     def events(self) -> list[dict[str, Any]]:
         """Return what happened, in the order of time, as `RunWriter` wrote it."""

@@ -14,9 +14,10 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.strategies import SingleDeviceStrategy
 
 from rlframework.algorithms import GRPO
-from rlframework.callbacks import RolloutWriter, read_rollouts
+from rlframework.callbacks import RolloutWriter, read_rollouts, read_run, rollout_writer
 from rlframework.completions import Completion
 from rlframework.data import PromptDataModule
 from rlframework.rewards.base import RowReward
@@ -127,6 +128,39 @@ def test_what_a_resumed_run_makes_otherwise_is_the_next_attempt(
     # Rollout 3 was of the run that is not gone on with.
     learned = [(record["rollout"], record["attempt"]) for record in read_rollouts(path)]
     assert learned == [(0, 1)] * 16 + [(1, 2)] * 16 + [(2, 2)] * 16
+
+
+def test_each_rollout_is_of_the_ranks_that_learned_from_it_last(
+    stopped: Callable[[], bytes], grpo: Make, fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resumed(after: int, ranks: int, until: int) -> None:
+        for rank in range(ranks):
+            writer = RolloutWriter(tmp_path)
+            with monkeypatch.context() as patch:
+                patch.setattr(rollout_writer, "replica", lambda trainer, rank=rank: (rank, ranks))
+                # A rank knows of the others what rank 0 has seen before any of them wrote.
+                patch.setattr(SingleDeviceStrategy, "broadcast", lambda self, seen, src=0: history or seen)
+                fit(grpo(), ckpt_path=str(tmp_path / f"step={after}.ckpt"), callbacks=[writer], max_steps=until)
+            history[:] = writer._ranks
+
+    def learned() -> list[list[int]]:
+        return [[len(rank) for rank in ranks] for ranks in read_run(tmp_path).values()]
+
+    history: list[int] = []
+    stopped()
+    assert learned() == [[16], [16], [16], [16]]
+    (tmp_path / "rollouts-x.jsonl").write_text("no file of a rank\n")
+    resumed(after=1, ranks=2, until=3)
+    assert learned() == [[16], [16, 16], [16, 16]]
+    resumed(after=2, ranks=1, until=3)
+    assert learned() == [[16], [16, 16], [16]]
+    # On as many ranks as before, what comes out the same is not repeated.
+    before = (tmp_path / "rollouts.jsonl").read_bytes()
+    resumed(after=2, ranks=1, until=4)
+    assert (tmp_path / "rollouts.jsonl").read_bytes().startswith(before)
+    assert learned() == [[16], [16, 16], [16], [16]]
+    assert [row.get("ranks") for row in lines(tmp_path / "rollouts.jsonl")] == [None] * 64 + [[1, 2, 1]] * 32
+    assert [row["ranks"] for row in lines(tmp_path / "rollouts-1.jsonl")] == [[1, 2]] * 32
 
 
 def test_half_a_line_is_left_out_by_readers_who_say_so(stopped: Callable[[], bytes], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A run on one or two processes for test_replay.py: ``python replay_runs.py <folder>``."""
+"""A run on one or two processes for test_replay.py: ``python replay_runs.py <folder> <ranks> [checkpoint]``."""
 
 from __future__ import annotations
 
@@ -43,6 +43,6 @@ def parts(folder: Path, devices: int) -> tuple[pl.Trainer, GRPO, PromptDataModul
 
 
 if __name__ == "__main__":
-    trainer, algorithm, data = parts(Path(sys.argv[1]), 2)
-    trainer.fit(algorithm, data)
+    trainer, algorithm, data = parts(Path(sys.argv[1]), int(sys.argv[2]))
+    trainer.fit(algorithm, data, ckpt_path=sys.argv[3] if sys.argv[3:] else None)
     torch.save({"steps": trainer.global_step}, Path(sys.argv[1], f"rank{process()[0]}.pt"))

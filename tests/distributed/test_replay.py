@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rlframework.callbacks import read_run
 from rlframework.replay import replay, rescore
 from rlframework.rewards import FunctionReward
 from tests.distributed import two_ranks
@@ -17,7 +18,7 @@ SCRIPT = Path(__file__).with_name("replay_runs.py")
 
 
 def test_steps_of_two_ranks_equal_the_log(tmp_path: Path) -> None:
-    two_ranks.launch(tmp_path, SCRIPT, tmp_path)
+    two_ranks.launch(tmp_path, SCRIPT, tmp_path, "2")
     run = tmp_path / "mine" / "version_0"
     assert {path.name for path in run.glob("rollouts*")} == {"rollouts-0.jsonl", "rollouts-1.jsonl"}
     # A rollout is four steps; a checkpoint from inside one holds the shares of two ranks.
@@ -31,3 +32,15 @@ def test_steps_of_two_ranks_equal_the_log(tmp_path: Path) -> None:
     again = rescore(run, FunctionReward(vowels))
     assert len(again.rows) == 3 * 32
     assert not again.most_changed(1)
+
+    # It goes on as one process, which makes the last rollout again; what two ranks made of it is not counted.
+    (checkpoint,) = run.glob("checkpoints/*step=8.ckpt")
+    for file in run.glob("checkpoints/*step=1[02].ckpt"):
+        file.unlink()
+    two_ranks.launch(tmp_path, SCRIPT, tmp_path, "1", str(checkpoint), ranks=1)
+    assert [[len(rank) for rank in ranks] for ranks in read_run(run).values()] == [[16, 16], [16, 16], [32]]
+    for step in (7, 11):
+        found = replay(*parts(tmp_path / "again", 1), run, step)
+        assert found.same, (step, found.differing)
+        assert len(found.completions) == 16
+    assert len(rescore(run, FunctionReward(vowels)).rows) == 3 * 32
