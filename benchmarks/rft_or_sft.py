@@ -122,10 +122,10 @@ def tables(figures: dict[str, Any]) -> str:
     costs = ("labelled problems", "both at the last step", "steps", "thousand tokens", "seconds")
     return "\n\n".join(
         (
-            markdown(("start", "way", "labels", "held out, by seed", "mean", "95 % interval", *costs), spent),
-            markdown(("start", "way", "labels", *(f"{budget:,} tokens" for budget in BUDGETS)), within),
+            markdown(("start", "method", "labels", "held out, by seed", "mean", "95 % interval", *costs), spent),
+            markdown(("start", "method", "labels", *(f"{budget:,} tokens" for budget in BUDGETS)), within),
             markdown(("start", "from", "to", "difference"), pairs),
-            markdown(("start", "way", "labels", "steps and rate", "best step", "validation"), choices),
+            markdown(("start", "method", "labels", "steps and rate", "best step", "validation"), choices),
         )
     )
 

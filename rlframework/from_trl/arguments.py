@@ -54,24 +54,24 @@ GROUPS: tuple[Group, ...] = (
                 "per_device_train_batch_size",
                 "carried",
                 "model.prompts_per_rollout model.minibatches_per_rollout",
-                "counted in completions there. Here a rollout is counted in prompts, over all devices: rows of a "
-                "device x devices x `steps_per_generation` / `num_generations`. A minibatch holds whole groups, so "
-                "it may become larger than the rows of a device; no gradient depends on that (but BNPO's)",
+                "counted in completions in TRL. Here a rollout is counted in prompts, over all devices: rows of a "
+                "device x devices x `steps_per_generation` / `num_generations`. A minibatch holds whole groups, so it "
+                "may become larger than the rows of a device; only BNPO's gradient depends on that",
             ),
             (
                 "generation_batch_size steps_per_generation",
                 "carried",
                 "model.prompts_per_rollout model.minibatches_per_rollout",
-                "None there is `gradient_accumulation_steps`: one optimizer step to a rollout. "
-                "`steps_per_generation` above it takes several steps on one rollout, and so do minibatches here "
-                "above `trainer.accumulate_grad_batches`",
+                "None in TRL means `gradient_accumulation_steps`: one optimizer step per rollout. A larger "
+                "`steps_per_generation` takes several steps on one rollout, as more minibatches than "
+                "`trainer.accumulate_grad_batches` do here",
             ),
             (
                 "gradient_accumulation_steps",
                 "carried",
                 "trainer.accumulate_grad_batches",
-                "above `steps_per_generation` x `num_iterations` there, several generations make one step: here they "
-                "are one larger rollout",
+                "if it is above `steps_per_generation` x `num_iterations` in TRL, several generations make one step: "
+                "here they are one larger rollout",
             ),
             ("num_iterations", "carried", "model.passes_per_rollout", ""),
             (
@@ -91,7 +91,7 @@ GROUPS: tuple[Group, ...] = (
                 "auto_find_batch_size",
                 "no counterpart",
                 "",
-                "TRL refuses it, too: a run foretells its memory (`rlframework plan`)",
+                "TRL refuses it, too. `rlframework plan` estimates the memory of a run",
             ),
             (
                 "dataloader_drop_last train_sampling_strategy",
@@ -103,8 +103,8 @@ GROUPS: tuple[Group, ...] = (
                 "shuffle_dataset",
                 "no counterpart",
                 "",
-                "prompts are shuffled by (seed, epoch), so that a run that is resumed knows their order; for an "
-                "order of your own override `train_dataloader` of the data module",
+                "prompts are shuffled by (seed, epoch), so that a resumed run has the same order; for your own order "
+                "override `train_dataloader` of the data module",
             ),
             ("length_column_name", "not needed", "", "TRL's samplers of prompts do not read it"),
         ),
@@ -130,8 +130,8 @@ GROUPS: tuple[Group, ...] = (
                 "top_p top_k min_p",
                 "carried",
                 "sampler.top_p sampler.top_k sampler.min_p",
-                "a truncated sampler is not the policy, and TRL's loss takes it for it. Here it is refused without a "
-                "`model.sampler_correction`: TokenTruncation() is written beside it",
+                "a truncated sampler is not the policy, but TRL's loss treats it as the policy. Here it is refused "
+                "without a `model.sampler_correction`, so TokenTruncation() is written, too",
             ),
             (
                 "repetition_penalty",
@@ -144,7 +144,7 @@ GROUPS: tuple[Group, ...] = (
                 "generation_kwargs",
                 "no counterpart",
                 "",
-                "what a sampler takes are its arguments: temperature, top_k, top_p, min_p, max_tokens",
+                "a sampler takes temperature, top_k, top_p, min_p and max_tokens",
             ),
             (
                 "chat_template_kwargs",
@@ -163,7 +163,7 @@ GROUPS: tuple[Group, ...] = (
                 "use_transformers_continuous_batching transformers_continuous_batching_config use_transformers_paged",
                 "not needed",
                 "",
-                "rows that end leave the batch, and a prompt is read once for its group (docs/performance.md)",
+                "finished rows leave the batch, and a prompt is read once for its group (docs/performance.md)",
             ),
             ("pad_to_multiple_of", "not needed", "", "rows are laid out by the policy; padding changes no gradient"),
             (
@@ -176,8 +176,9 @@ GROUPS: tuple[Group, ...] = (
                 "disable_dropout",
                 "not needed",
                 "",
-                "TRL samples and scores with dropout on, unless this is True. Here that is done in eval mode, always; "
-                "dropout of a model or an adapter acts in the training pass alone. Set it to 0",
+                "TRL samples and scores with dropout on, unless this is True. Here both always happen in eval mode, "
+                "and dropout acts only in the training pass. To have none, set the dropout of the model or adapter to "
+                "0",
             ),
             (
                 "max_tool_calling_iterations",
@@ -218,7 +219,8 @@ GROUPS: tuple[Group, ...] = (
                 "vllm_structured_outputs_regex",
                 "no counterpart",
                 "",
-                "answers held to a pattern are not the policy's own; pay for the layout (`ExactFormat`)",
+                "answers that are forced into a pattern are not the policy's own; reward the layout instead "
+                "(`ExactFormat`)",
             ),
             (
                 "vllm_importance_sampling_correction vllm_importance_sampling_mode vllm_importance_sampling_clip_min "
@@ -237,7 +239,7 @@ GROUPS: tuple[Group, ...] = (
                 "loss_type importance_sampling_level scale_rewards multi_objective_aggregation",
                 "carried",
                 "model",
-                "the class says it. **TRL's default loss is `dapo`, with GRPO's advantages and one clip for both "
+                "chosen by the class. **TRL's default loss is `dapo`, with GRPO's advantages and one clip for both "
                 "sides: here `DAPO` with `clip_high: 0.2`, not `GRPO`.** Combinations that no class has are written "
                 "as a subclass of three lines. GDPO ignores `scale_rewards` in both",
             ),
@@ -259,21 +261,21 @@ GROUPS: tuple[Group, ...] = (
                 "delta",
                 "carried",
                 "model.ratio_cap",
-                "both bound the ratio for either sign of the advantage; here one within the clip is refused",
+                "both bound the ratio for either sign of the advantage; here a bound inside the clip range is refused",
             ),
             (
                 "beta",
                 "carried",
                 "model.kl_coefficient",
-                "0 in both, and no reference is kept. TRL loads its reference again from the model's name; here it "
-                "is a copy of the policy as it is",
+                "0 in both, and no reference is kept. TRL loads its reference again from the model's name; here it is "
+                "a copy of the policy at the start of the run",
             ),
             (
                 "use_bias_correction_kl",
                 "carried",
                 "model.kl",
-                "True there, and the KL term is multiplied by the ratio: another gradient, on-policy too. "
-                "`KLInLoss()` here is not, unless `ratio_corrected=True`, which is written where TRL has it. "
+                "True in TRL: the KL term is multiplied by the ratio, which changes the gradient even on-policy. Here "
+                "`KLInLoss()` is not multiplied unless `ratio_corrected=True`, which is written if TRL has it. "
                 "`train/kl` is K without the ratio",
             ),
             (
@@ -305,8 +307,8 @@ GROUPS: tuple[Group, ...] = (
                 "top_entropy_quantile",
                 "carried",
                 "model.top_entropy_share",
-                "TRL's threshold is that of a micro-batch, here that of the optimizer step; refused where the ratio "
-                "is one number for a completion",
+                "TRL's threshold is that of a micro-batch, here that of the optimizer step; refused for algorithms "
+                "with one ratio per completion",
             ),
             (
                 "entropy_coef use_adaptive_entropy entropy_target entropy_coef_min entropy_coef_max entropy_coef_delta",
@@ -318,13 +320,13 @@ GROUPS: tuple[Group, ...] = (
                 "normalize_advantages",
                 "carried",
                 "model",
-                "RLOO alone: written as a subclass that divides by the spread of the rollout",
+                "only for RLOO: written as a subclass that divides by the spread of the rollout",
             ),
             (
                 "reward_clip_range",
                 "no counterpart",
                 "(model.reward)",
-                "clip in the reward function: what is paid is then what is logged",
+                "clip in the reward function, so that the logged reward is the one that counts",
             ),
             (
                 "reward_weights",
@@ -360,8 +362,8 @@ GROUPS: tuple[Group, ...] = (
                 "model_init_kwargs",
                 "carried",
                 "model.policy.dtype",
-                "`dtype` alone is carried over; float32 in both where a name is given. For another attention load "
-                "the model in Python: CausalLMPolicy(model, tokenizer)",
+                "only `dtype` is carried over; a model given by its name is float32 in both. For another attention "
+                "implementation load the model in Python: CausalLMPolicy(model, tokenizer)",
             ),
             (
                 "trust_remote_code",
@@ -373,8 +375,8 @@ GROUPS: tuple[Group, ...] = (
                 "gradient_checkpointing activation_checkpointing",
                 "carried",
                 "model.policy.gradient_checkpointing",
-                "**True in TRL**: a forward pass more in every step. False here; `rlframework plan` says whether it "
-                "fits",
+                "**True in TRL**, which costs another forward pass in every step. False here; `rlframework plan` says "
+                "whether the run fits without it",
             ),
             (
                 "gradient_checkpointing_kwargs activation_checkpointing_kwargs",
@@ -387,8 +389,8 @@ GROUPS: tuple[Group, ...] = (
                 "router_aux_loss_coef",
                 "no counterpart",
                 "",
-                "the model's own `router_aux_loss_coef` counts, where its configuration has "
-                "`output_router_logits=True`; save it so",
+                "the model's own `router_aux_loss_coef` is used if its configuration has `output_router_logits=True`; "
+                "save the model with both",
             ),
             (
                 "cast_lm_head_to_fp32",
@@ -420,8 +422,7 @@ GROUPS: tuple[Group, ...] = (
                 "neftune_noise_alpha",
                 "no counterpart",
                 "",
-                "noise on embeddings makes log-probabilities of the training pass differ from those that were "
-                "sampled by",
+                "noise on embeddings makes the log-probabilities of the training pass differ from those of sampling",
             ),
             (
                 "tf32",
@@ -451,14 +452,14 @@ GROUPS: tuple[Group, ...] = (
                 "warmup_steps",
                 "carried",
                 "model.warmup_steps",
-                "a share below 1 is counted out with `max_steps`; without `max_steps` it is reported. In both the "
-                "first step of a warm-up has a rate of 0",
+                "a share below 1 is converted to steps with `max_steps`; without `max_steps` it is reported. In both "
+                "the first step of a warm-up has a rate of 0",
             ),
             (
                 "weight_decay",
                 "carried",
                 "model.weight_decay",
-                "on matrices; biases and norms are left free in both",
+                "on matrices; biases and norms are exempt in both",
             ),
             ("adam_beta1 adam_beta2", "carried", "model.betas", ""),
             (
@@ -488,7 +489,8 @@ GROUPS: tuple[Group, ...] = (
                 "seed data_seed",
                 "carried",
                 "seed_everything model.seed sampler.seed",
-                "42 there, 0 here. The same seed makes other prompts and other completions: the generators are others",
+                "42 in TRL, 0 here. The same seed gives other prompts and completions, because the random generators "
+                "differ",
             ),
             ("full_determinism", "carried", "trainer.deterministic", ""),
             ("use_cpu", "carried", "trainer.accelerator", ""),
@@ -522,7 +524,7 @@ GROUPS: tuple[Group, ...] = (
                 "carried",
                 "trainer.val_check_interval trainer.check_val_every_n_epoch trainer.limit_val_batches",
                 "Lightning counts minibatches: `eval_steps` x `accumulate_grad_batches`. TRL evaluates the reward; "
-                "measure accuracy beside it (`model.validation`)",
+                "also measure accuracy (`model.validation`)",
             ),
             (
                 "eval_on_start",
@@ -530,7 +532,7 @@ GROUPS: tuple[Group, ...] = (
                 "",
                 "`rlframework validate -c FILE` before the run",
             ),
-            ("eval_delay", "no counterpart", "", "leave it out: early validations show where the run began"),
+            ("eval_delay", "no counterpart", "", "leave it out: an early validation shows where the run began"),
             (
                 "do_train do_eval do_predict prediction_loss_only eval_do_concat_batches eval_use_gather_object "
                 "eval_accumulation_steps include_for_metrics batch_eval_metrics bf16_full_eval fp16_full_eval "
@@ -548,13 +550,13 @@ GROUPS: tuple[Group, ...] = (
                 "logging_steps",
                 "carried",
                 "trainer.log_every_n_steps",
-                "TRL logs the mean since the last log, here it is the step's own figure",
+                "TRL logs the mean since the last log; here a logged figure is that of its step",
             ),
             (
                 "logging_strategy",
                 "no counterpart",
                 "(trainer.log_every_n_steps)",
-                "`logger: false` for `no`; there is nothing by epoch, which is one pass over all prompts",
+                "`logger: false` for `no`; there is no logging per epoch (one pass over all prompts)",
             ),
             (
                 "report_to",
@@ -579,7 +581,7 @@ GROUPS: tuple[Group, ...] = (
                 "log_unique_prompts log_multimodal",
                 "not needed",
                 "",
-                "`SampleLogger` shows a completion of each prompt that it shows",
+                "`SampleLogger` shows one completion of each shown prompt",
             ),
             (
                 "log_completions_hub_repo",
@@ -598,7 +600,7 @@ GROUPS: tuple[Group, ...] = (
                 "include_num_input_tokens_seen skip_memory_metrics debug",
                 "not needed",
                 "",
-                "step 1 is logged where `log_every_n_steps` is 1; NaN is shown as it is, and `NotFinite` stops the run",
+                "step 1 is logged if `log_every_n_steps` is 1; NaN is logged as it is, and `NotFinite` stops the run",
             ),
         ),
     ),
@@ -618,7 +620,7 @@ GROUPS: tuple[Group, ...] = (
                 "save_only_model",
                 "carried",
                 "ModelCheckpoint.save_weights_only",
-                "a run cannot be gone on with from weights",
+                "a run cannot be resumed from weights alone",
             ),
             (
                 "load_best_model_at_end metric_for_best_model greater_is_better",
@@ -630,14 +632,14 @@ GROUPS: tuple[Group, ...] = (
                 "resume_from_checkpoint",
                 "no counterpart",
                 "",
-                "`rlframework fit -c FILE --ckpt_path CHECKPOINT`; checkpoints of TRL cannot be gone on with, its "
-                "models can",
+                "`rlframework fit -c FILE --ckpt_path CHECKPOINT`; checkpoints of TRL cannot be resumed, but its "
+                "models can be loaded",
             ),
             (
                 "ignore_data_skip restore_callback_states_from_checkpoint enable_jit_checkpoint save_on_each_node",
                 "not needed",
                 "",
-                "a resumed run goes on at the bit where it was (docs/checkpoints.md)",
+                "a resumed run is bit-exact (docs/checkpoints.md)",
             ),
             (
                 "push_to_hub hub_token hub_private_repo hub_model_id hub_strategy hub_always_push hub_revision",

@@ -433,7 +433,7 @@ class _Reader:
             elif other.func.attr == "push_to_hub":
                 self._miss(other, shown(other), ARGUMENTS["push_to_hub"].note)
             elif other.func.attr == "train" and (other.args or other.keywords):
-                self._miss(other, shown(other), "checkpoints of TRL cannot be gone on with; a model that it saved can")
+                self._miss(other, shown(other), "checkpoints of TRL cannot be resumed; a saved model can be loaded")
 
     def _changes(self, node: ast.AST) -> Iterator[tuple[ast.AST, str, ast.AST]]:
         """Yield the attributes of a name that the script sets: the line, the attribute and what it is set to."""

@@ -25,7 +25,7 @@ def yaml_text(converted: Converted, source: str, command: str) -> str:
         >>> print(yaml_text(Converted({"seed_everything": 42}, "", [], []), "train.py", "rlframework fit -c run.yaml"))
         # From train.py, by rlframework from-trl. To train:  rlframework fit -c run.yaml
         #
-        # Other completions than TRL's, from the same settings: the random numbers are others.
+        # Completions differ from those of TRL even with the same settings, because the random numbers differ.
         seed_everything: 42
         <BLANKLINE>
     """
@@ -51,7 +51,7 @@ def report(converted: Converted) -> Iterator[str]:
         for text in converted.different:
             yield from _entry(text)
         yield ""
-    yield "Other completions than TRL's, from the same settings: the random numbers are others."
+    yield "Completions differ from those of TRL even with the same settings, because the random numbers differ."
 
 
 def write(path: Path, text: str, module: str, code: str) -> list[Path]:

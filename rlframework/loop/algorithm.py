@@ -280,7 +280,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         if any(isinstance(callback, BatchSizeFinder) for callback in self.trainer.callbacks):  # type: ignore[attr-defined]
             raise ValueError(
                 "BatchSizeFinder looks for a batch_size, and a rollout has none: what is in memory at once is "
-                "prompts_per_rollout / minibatches_per_rollout groups. A run foretells its memory when it starts; if "
+                "prompts_per_rollout / minibatches_per_rollout groups. A run estimates its memory when it starts; if "
                 "that is too much, raise minibatches_per_rollout and accumulate_grad_batches, which changes no gradient"
             )
         refuse_sharded_averaging(self.trainer)

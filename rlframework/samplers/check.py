@@ -202,7 +202,7 @@ def _advice(
         ]
         if all(other_gap <= allowed for other_gap in gaps):
             return f"{kind.__name__} agrees ({max(gaps):.2g}): sample with it, and please report the architecture"
-    return "No sampler of this process agrees: the model predicts a token otherwise once others follow it"
+    return "No sampler of this process agrees: the model predicts a token differently once others follow it"
 
 
 def _with_completion(row: Rollout, completion: Completion) -> Rollout:

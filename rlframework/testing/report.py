@@ -59,7 +59,7 @@ class Finding:
         if self.verdict is not CheckStatus.FAILED:
             return line
         indent = "\n" + " " * 34
-        return f"{line}{indent}property: {self.question}{indent}mend:     {self.remedy}"
+        return f"{line}{indent}property: {self.question}{indent}fix:      {self.remedy}"
 
 
 @dataclass(frozen=True)

@@ -211,7 +211,7 @@ class Decoding:
         return self._holds[way]
 
     def _refuse_what_is_not_causal(self, policy: ModelForward) -> None:
-        """Refuse a model that predicts a token otherwise once others follow it, found out once.
+        """Refuse a model that predicts a token differently once others follow it, found out once.
 
         Raises:
             RuntimeError: It does.
@@ -221,7 +221,7 @@ class Decoding:
         found = self._fault(policy, _SLOWEST, *_two_prompts(*self._prompts), 1)
         if on_any_rank(found is not None, policy):
             raise RuntimeError(
-                f"{type(policy.model).__name__} predicts a token otherwise once others follow it: "
+                f"{type(policy.model).__name__} predicts a token differently once others follow it: "
                 f"{found or 'another rank found so'}. What is sampled from it is not what would be learned from; check "
                 "whether its configuration makes it causal (is_decoder=True of encoders)"
             )
