@@ -88,7 +88,7 @@ class RewardLimits(Checked):
         Traceback (most recent call last):
         ...
         RuntimeError: reward 'math' failed to check 300 of the latest 512 completions (58.6%; limit 5%). The first
-        failure: no answer within 5 s. Mend the reward, or raise the limit: reward_limits=RewardLimits(errors=...)
+        failure: no answer within 5 s. Fix the reward, or raise the limit: reward_limits=RewardLimits(errors=...)
     """
 
     # In fewer rows than these a share says little: one hanging row in sixteen would be above any limit of use.
@@ -166,7 +166,7 @@ class RewardLimits(Checked):
     def _too_many_errors(self, name: str, found: Counts, rows: str) -> str:
         return (
             f"reward {name!r} failed to check {found.errors} of the {rows} ({found.errors / found.rows:.1%}; limit "
-            f"{self.errors:.0%}). The first failure: {found.detail or 'on another rank'}. Mend the reward, or raise "
+            f"{self.errors:.0%}). The first failure: {found.detail or 'on another rank'}. Fix the reward, or raise "
             "the limit: reward_limits=RewardLimits(errors=...)"
         )
 
