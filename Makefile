@@ -29,7 +29,7 @@ demo-tools: .venv/.installed ## Train a small model to look up with a tool what 
 test: .venv/.installed .venv/.installed-quantized ## Run the test suite and every example in a docstring, on all cores (ARGS="-n 0 --pdb" for one)
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(ARGS)
 
-test-long: .venv/.installed ## Run the longer proofs that `make test` leaves out
+test-long: .venv/.installed ## Run the longer proofs, and cases of families, that `make test` leaves out
 	$(BIN)/python -m pytest -m "slow and not real and not vllm" $(ARGS)
 
 test-floors: .venv-floors/.installed ## Run the test suite with the oldest dependencies that pyproject.toml allows, in .venv-floors
@@ -100,9 +100,10 @@ bench-ahead: .venv/.installed ## Time rollouts ahead of learning with a stand-in
 bench-overhead: .venv/.installed ## Time what Lightning and the framework add to a loop by hand
 	$(BIN)/python benchmarks/overhead.py $(ARGS)
 
-docs: .venv/.installed-docs ## Build the site from docs/ and the docstrings, in docs/_build/html; any warning fails
+docs: .venv/.installed-docs ## Build the site from docs/ and the docstrings, in docs/_build/html; any warning fails; run its examples
 	HF_HUB_OFFLINE=1 $(BIN)/python -m sphinx --builder html --nitpicky --fail-on-warning --keep-going --quiet --jobs auto --fresh-env docs docs/_build/html $(ARGS)
 	$(BIN)/python docs/_site/check.py docs/_build/html
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m docs tests/test_docs.py tests/test_recipes.py tests/test_qwen3_math.py tests/tasks
 
 test-docs-browser: docs .venv/.installed-browser ## Ask the search of the built site what newcomers ask, in headless Chromium
 	$(BIN)/python -m pytest -m browser -rs tests/docs_site $(ARGS)
