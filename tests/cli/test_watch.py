@@ -14,6 +14,7 @@ import pytest
 
 from rlframework.cli.watch import Looker, main
 from rlframework.watch.run import Look, WatchedRun
+from tests import forked
 
 # A real run on a tiny model; its steps are short, and there are more of them than anybody waits for.
 PROGRAM = """
@@ -44,9 +45,7 @@ def started(folder, steps):
 
 
 def watched(folder, *arguments):
-    program = "import sys; from rlframework.cli.commands import main; sys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-c", program, "watch", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return forked.run("-m", "rlframework.cli.commands", "watch", folder, *arguments)
 
 
 def wait_for(what, process=None, seconds=120):
@@ -87,9 +86,9 @@ def test_a_run_that_is_killed_is_said_to_have_died(tmp_path):
 
 
 def test_a_run_that_ends_is_said_to_have_ended(tmp_path):
-    process = started(tmp_path, 6)
-    output, _ = process.communicate(timeout=240)
-    assert process.returncode == 0, output
+    (tmp_path / "program.py").write_text(PROGRAM)
+    done = forked.run(tmp_path / "program.py", tmp_path, 6)
+    assert done.returncode == 0, done.stderr
     shown = watched(tmp_path, "--once")
     assert shown.returncode == 0, shown.stderr
     assert " ended " in shown.stdout
