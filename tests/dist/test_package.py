@@ -172,7 +172,7 @@ def test_types_are_seen_from_outside(bare, place):
 def test_the_command_says_its_version_and_lists_its_commands(full, place):
     assert run(place, full, "--version").split() == ["rlframework", PROJECT["version"]]
     listed = run(place, full, "--help")
-    assert [name for name in COMMANDS if not re.search(rf"^ +{name} ", listed, re.MULTILINE)] == []
+    assert [name for name in COMMANDS if not re.search(rf"^ +{name}\s", listed, re.MULTILINE)] == []
 
 
 @pytest.mark.parametrize("command", COMMANDS)
