@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from rlframework.cli.commands import main as rlframework
 from rlframework.cli.watch import Looker, main
 from rlframework.watch.run import Look, WatchedRun
 from tests import forked
@@ -163,6 +164,16 @@ def test_a_pipe_needs_once(tmp_path, capsys):
         main([str(tmp_path)])
     assert end.value.code == 2
     assert "--once prints one frame" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "inf", "nan", "soon"])
+@pytest.mark.parametrize("option", ["watch --every", "plan --memory", "serve --wait", "serve --grace"])
+def test_a_number_that_is_none_is_refused(option, number, capsys):
+    command, flag = option.split()
+    with pytest.raises(SystemExit) as end:
+        rlframework([command, f"{flag}={number}"])
+    assert end.value.code == 2
+    assert f"argument {flag}: " in capsys.readouterr().err
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path, capsys):
