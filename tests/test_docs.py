@@ -1,4 +1,4 @@
-"""Code blocks of README and docs run, page by page, most behind `make docs`; links, files and modules there exist."""
+"""Code blocks of README and docs run, page by page, most behind `make test-docs`; links, files and modules there exist."""
 
 import ast
 import os
@@ -11,7 +11,7 @@ import pytest
 from rlframework.utilities.moved import MOVED
 
 ROOT = Path(__file__).parents[1]
-# Those that a newcomer reads first. The blocks of the others run behind `make docs`.
+# Those that a newcomer reads first. The blocks of the others run behind `make test-docs`.
 FIRST = ["README.md", "docs/index.md", "docs/install.md", "docs/concepts.md", "docs/by_hand.md"]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
