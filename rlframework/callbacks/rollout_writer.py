@@ -42,9 +42,9 @@ class RolloutWriter(RolloutCallback):
 
     A run that was resumed makes the rollouts since its checkpoint again: those that come out the same, as they do when
     nothing was changed, are not repeated. One that comes out otherwise is appended with the next number of ``attempt``,
-    and so is all that follows it; what was there stays. `read_rollouts` and `read_run` return what the run has learned from. A half line at the end,
-    of a power cut, is removed when the file is opened. Where a rollout cannot be written (a full disk), nothing of it
-    is, a warning says so, and training goes on.
+    and so is all that follows it; what was there stays. `read_rollouts` and `read_run` return what the run has learned
+    from. A half line at the end, of a power cut, is removed when the file is opened. Where a rollout cannot be written
+    (a full disk), nothing of it is, a warning says so, and training goes on.
 
     Args:
         folder: Where the files go; by default the logger's folder, else the Trainer's ``default_root_dir``.
