@@ -47,6 +47,9 @@ def test_the_working_is_opened_once(end: str) -> None:
         "<think>\nI have thought.\n</think>\n\n",
         "<think>\n<budget>0</budget>\n",
         "<think>\nso ",
+        "a:</think>",
+        "</think>\n\n",
+        "<|end_of_thought|>",
     ],
 )
 def test_a_working_that_is_closed_at_once_is_refused(end: str) -> None:
