@@ -23,8 +23,8 @@ def gold_text(value: Any) -> str | None:
     Text is taken as it stands, but for blanks about it. A number is written without an exponent: 1e-05 is 0.00001,
     34.0 is 34. A list, an array and a tensor hold all the values that are asked for, in any order: ``2, -3``; a tuple
     is one ordered answer: ``(2, -3)``; a set is ``\{2, -3\}``. Nothing can be compared with None, NaN, infinity, what
-    ``str`` makes of a missing value (``nan``, ``<NA>``, ``NaT``), a blank, an empty list, lists of lists, a list with an
-    item that is a list itself, a dict, or an object of another type: such a row is unverifiable, and never a wrong
+    ``str`` makes of a missing value (``nan``, ``<NA>``, ``NaT``), a blank, an empty list, lists of lists, a list with
+    an item that is a list itself, a dict, or an object of another type: such a row is unverifiable, and never a wrong
     answer.
 
     Example:
