@@ -12,7 +12,7 @@ SOURCES := $(wildcard rlframework recipes tests benchmarks docs/conf.py docs/_si
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help .venv demo demo-real demo-tools figures docs test test-long test-floors test-newest test-real test-unsloth test-vllm test-loggers test-browser test-docs-browser tables tree lint format bench bench-quick bench-step bench-plots bench-ahead bench-overhead dist clean
+.PHONY: help .venv demo demo-real demo-tools figures docs test test-long test-floors test-newest test-real test-unsloth test-vllm test-loggers test-browser test-docs test-docs-browser tables tree lint format bench bench-quick bench-step bench-plots bench-ahead bench-overhead dist clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -29,7 +29,7 @@ demo-tools: .venv/.installed ## Train a small model to look up with a tool what 
 test: .venv/.installed .venv/.installed-quantized ## Run the test suite and every example in a docstring, on all cores (ARGS="-n 0 --pdb" for one)
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(ARGS)
 
-test-long: .venv/.installed ## Run the longer proofs that `make test` leaves out
+test-long: .venv/.installed ## Run the longer proofs, and cases of families, that `make test` leaves out
 	$(BIN)/python -m pytest -m "slow and not real and not vllm" $(ARGS)
 
 test-floors: .venv-floors/.installed ## Run the test suite with the oldest dependencies that pyproject.toml allows, in .venv-floors
@@ -103,6 +103,9 @@ bench-overhead: .venv/.installed ## Time what Lightning and the framework add to
 docs: .venv/.installed-docs ## Build the site from docs/ and the docstrings, in docs/_build/html; any warning fails
 	HF_HUB_OFFLINE=1 $(BIN)/python -m sphinx --builder html --nitpicky --fail-on-warning --keep-going --quiet --jobs auto --fresh-env docs docs/_build/html $(ARGS)
 	$(BIN)/python docs/_site/check.py docs/_build/html
+
+test-docs: .venv/.installed .venv/.installed-quantized ## Run the code of the pages, most recipes and their YAML, which `make test` leaves out
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m docs -n logical --maxprocesses 8 $(ARGS)
 
 test-docs-browser: docs .venv/.installed-browser ## Ask the search of the built site what newcomers ask, in headless Chromium
 	$(BIN)/python -m pytest -m browser -rs tests/docs_site $(ARGS)

@@ -99,6 +99,7 @@ def small(name: str, model: Path, data: Path, folder: Path) -> Path:
     return path
 
 
+@pytest.mark.docs
 def test_the_yaml_twins_prime_and_then_reinforce_the_primed_adapter(
     stand_ins: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -1,8 +1,6 @@
 """The recipes run, script and YAML twin, and leave behind what they promise."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -32,9 +30,8 @@ SUMMARY = {
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
     output = tmp_path_factory.mktemp("runs")
-    # By an interpreter of its own, as a user does: the others are forks of one that has imported torch.
-    command = [sys.executable, "recipes/chain_sums.py", "--smoke", "--seed", "0", "--output", output]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    # CI runs `make demo` too, by an interpreter of its own, as a user does.
+    done = run("recipes/chain_sums.py", "--smoke", "--seed", "0", "--output", output)
     assert done.returncode == 0, done.stderr
     return done.stdout, output / "chain_sums" / "version_0"
 
@@ -85,6 +82,7 @@ def test_a_run_folder_that_cannot_be_written_stops_the_run_before_the_work(tmp_p
     assert not (tmp_path / "cache" / "rlframework").exists()
 
 
+@pytest.mark.docs
 def test_both_hacks_run_and_leave_one_picture(tmp_path):
     done = run("recipes/reward_hacking.py", "--smoke", "--seed", "0", "--output", tmp_path)
     assert done.returncode == 0, done.stderr
@@ -97,6 +95,7 @@ def test_both_hacks_run_and_leave_one_picture(tmp_path):
         assert all(record["reward"] in (0.0, 1.0) for record in records)
 
 
+@pytest.mark.docs
 def test_pay_for_calls_is_tried_beside_pay_for_answers(tmp_path):
     done = run("recipes/hacked_calls.py", "--smoke", "--pay", "0.5", "--output", tmp_path)
     assert done.returncode == 0, done.stderr
@@ -111,6 +110,7 @@ def test_pay_for_calls_is_tried_beside_pay_for_answers(tmp_path):
             assert rewards is not None or record["reward"] - 0.5 * count in (0.0, 1.0)
 
 
+@pytest.mark.docs
 def test_a_model_of_ones_own_is_primed_and_reinforced(tmp_path):
     done = run("recipes/own_model.py", "--smoke", "--seed", "0", "--output", tmp_path)
     assert done.returncode == 0, done.stderr
@@ -138,6 +138,7 @@ def test_the_command_line_refuses_what_the_classes_do_not_have(tmp_path):
     assert "clip_lo" in done.stderr
 
 
+@pytest.mark.docs
 def test_each_way_of_learning_is_run_once_and_its_line_says_what_it_cost(tmp_path):
     lines = []
     for _ in range(2):

@@ -83,6 +83,14 @@ def score(text: str) -> float:
     return number
 
 
+def positive(text: str) -> float:
+    """Read a finite number above 0, such as one of seconds."""
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+    return number
+
+
 def count(text: str) -> int:
     """Read a whole number of at least 1."""
     number = int(text)

@@ -10,7 +10,7 @@ from math import gcd
 from pathlib import Path
 from typing import Any
 
-from rlframework.cli.arguments import count, share
+from rlframework.cli.arguments import count, positive, share
 from rlframework.cli.settings import Refused, read_settings
 
 DESCRIPTION = """\
@@ -53,14 +53,14 @@ def parser() -> argparse.ArgumentParser:
     devices = options.add_argument_group("the devices").add_argument
     devices("--device", metavar="NAME", help="B200, H200, H100, A100-80GB, A100-40GB, L40S, L4, RTX-4090 or your own")
     devices("--devices", type=count, default=1, metavar="N", help="how many of them (by default 1)")
-    devices("--memory", type=float, metavar="GIB", help="of a device of your own")
-    devices("--bandwidth", type=float, metavar="TB", help="a second, of its memory")
-    devices("--peak", type=float, metavar="TFLOP", help="a second, in bfloat16 without sparsity")
+    devices("--memory", type=positive, metavar="GIB", help="of a device of your own")
+    devices("--bandwidth", type=positive, metavar="TB", help="a second, of its memory")
+    devices("--peak", type=positive, metavar="TFLOP", help="a second, in bfloat16 without sparsity")
     assumed = options.add_argument_group("what is assumed").add_argument
     assumed("--memory-share", type=share, default=0.9, metavar="SHARE", help="of memory to fill (by default 0.9)")
     assumed("--mfu", type=share, default=0.4, metavar="SHARE", help="of the peak that learning reaches (0.4)")
     assumed("--bandwidth-share", type=share, default=0.6, metavar="SHARE", help="that decoding reaches (0.6)")
-    assumed("--link", type=float, default=5.0, metavar="GB", help="a second, from trainer to server (5)")
+    assumed("--link", type=positive, default=5.0, metavar="GB", help="a second, from trainer to server (5)")
     return options
 
 

@@ -12,6 +12,7 @@ import urllib.error
 from collections.abc import Sequence
 from pathlib import Path
 
+from rlframework.cli.arguments import positive
 from rlframework.serving.receiver import LIST, PORT_OFFSET, Receiver, Store
 from rlframework.serving.server_list import enter, is_list, is_url, leave
 from rlframework.serving.supervisor import NotHealthyError, Supervisor
@@ -52,10 +53,10 @@ def parser() -> argparse.ArgumentParser:
     add("--address", metavar="HOST", help="name or number of this machine in the list; by default its host name")
     add("--token-file", metavar="FILE", help=f"by default the variable {VARIABLE}")
     add("--folder", metavar="FOLDER", help="for received weights; by default /dev/shm while it has room, then $TMPDIR")
-    add("--largest-gb", type=float, metavar="GB", help="the most that one version may have; by default what fits")
+    add("--largest-gb", type=positive, metavar="GB", help="the most that one version may have; by default what fits")
     add("--python", default=sys.executable, metavar="PATH", help="the Python that has vLLM; by default this one")
-    add("--wait", type=float, default=1800.0, metavar="S", help="seconds until it has to be healthy (by default 1800)")
-    add("--grace", type=float, default=30.0, metavar="S", help="seconds that it has to end in (by default 30)")
+    add("--wait", type=positive, default=1800.0, metavar="S", help="seconds until it must be healthy (by default 1800)")
+    add("--grace", type=positive, default=30.0, metavar="S", help="seconds that it has to end in (by default 30)")
     return options
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from rlframework.cli.arguments import positive
 from rlframework.utilities.errors import described
 from rlframework.utilities.harmless import harmless
 from rlframework.utilities.imports import require
@@ -40,19 +41,11 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     options.add_argument("folder", type=Path, help="of a run, or one above it: the newest run in it is watched")
-    options.add_argument("--every", type=seconds, default=2.0, metavar="SECONDS", help="between looks (by default 2)")
+    options.add_argument("--every", type=positive, default=2.0, metavar="SECONDS", help="between looks (by default 2)")
     options.add_argument("--once", action="store_true", help="print one frame and end, also without a terminal")
     figure = "a curve to draw, such as train/entropy; may be repeated"
     options.add_argument("--figure", action="append", default=[], metavar="NAME", help=figure)
     return options
-
-
-def seconds(text: str) -> float:
-    """Read a number of seconds above 0."""
-    number = float(text)
-    if not number > 0:
-        raise argparse.ArgumentTypeError(f"expected more than 0 seconds, got {text}")
-    return number
 
 
 class Looker:

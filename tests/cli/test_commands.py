@@ -158,8 +158,8 @@ def test_classes_of_the_working_folder_are_found(tmp_path: Path) -> None:
     options = """--model rlframework.GRPO --model.policy rlframework.CausalLMPolicy --model.policy.model somewhere
         --model.reward mine.Short --model.sampler rlframework.SharedPrefixSampler --model.sampler.group_size 2
         --model.sampler.max_tokens 2 --data rlframework.PromptDataModule --data.train []"""
-    command = [Path(sys.executable).with_name("rlframework"), "fit", "--print_config", *options.split()]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    command = Path(sys.executable).with_name("rlframework")
+    done = forked.run(command, "fit", "--print_config", *options.split(), cwd=tmp_path)
     assert "class_path: mine.Short" in done.stdout, done.stderr
 
 

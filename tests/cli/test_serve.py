@@ -101,7 +101,7 @@ def test_a_list_at_a_url_is_waited_for(start, tmp_path):
     port, servers = free_port(), tmp_path / "servers.txt"
     process, url = start(register=f"http://127.0.0.1:{port}/servers.txt")
     wait_for(lambda: answers(f"{url}/health"), process)
-    time.sleep(2.0)
+    time.sleep(1.0)
     (tmp_path / "there").mkdir()
     receiver = Receiver("127.0.0.1", port, TOKEN, Store([tmp_path / "there"]), str(servers))
     receiver.start()
@@ -115,7 +115,7 @@ def test_a_list_at_a_url_is_waited_for(start, tmp_path):
 def test_a_signal_ends_the_waiting_for_a_list(start):
     process, url = start(register=f"http://127.0.0.1:{free_port()}/servers.txt")
     wait_for(lambda: answers(f"{url}/health"), process)
-    time.sleep(2.0)
+    time.sleep(1.0)
     process.terminate()
     assert process.wait(30) == 128 + signal.SIGTERM
 

@@ -12,8 +12,10 @@ import time
 
 import pytest
 
+from rlframework.cli.commands import main as rlframework
 from rlframework.cli.watch import Looker, main
 from rlframework.watch.run import Look, WatchedRun
+from tests import forked
 
 # A real run on a tiny model; its steps are short, and there are more of them than anybody waits for.
 PROGRAM = """
@@ -44,9 +46,7 @@ def started(folder, steps):
 
 
 def watched(folder, *arguments):
-    program = "import sys; from rlframework.cli.commands import main; sys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-c", program, "watch", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return forked.run("-m", "rlframework.cli.commands", "watch", folder, *arguments)
 
 
 def wait_for(what, process=None, seconds=120):
@@ -87,9 +87,9 @@ def test_a_run_that_is_killed_is_said_to_have_died(tmp_path):
 
 
 def test_a_run_that_ends_is_said_to_have_ended(tmp_path):
-    process = started(tmp_path, 6)
-    output, _ = process.communicate(timeout=240)
-    assert process.returncode == 0, output
+    (tmp_path / "program.py").write_text(PROGRAM)
+    done = forked.run(tmp_path / "program.py", tmp_path, 6)
+    assert done.returncode == 0, done.stderr
     shown = watched(tmp_path, "--once")
     assert shown.returncode == 0, shown.stderr
     assert " ended " in shown.stdout
@@ -164,6 +164,16 @@ def test_a_pipe_needs_once(tmp_path, capsys):
         main([str(tmp_path)])
     assert end.value.code == 2
     assert "--once prints one frame" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "inf", "nan", "soon"])
+@pytest.mark.parametrize("option", ["watch --every", "plan --memory", "serve --wait", "serve --grace"])
+def test_a_number_that_is_none_is_refused(option, number, capsys):
+    command, flag = option.split()
+    with pytest.raises(SystemExit) as end:
+        rlframework([command, f"{flag}={number}"])
+    assert end.value.code == 2
+    assert f"argument {flag}: " in capsys.readouterr().err
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path, capsys):

@@ -170,10 +170,17 @@ REFUSED = {
     },
 }
 PAIRS = [(kind, option) for kind in KINDS for option in OPTIONS if (kind, option) not in REFUSED]
-# Options act in the base class, algorithms in what they override: every option on a clip and on a ratio of whole
-# completions; every algorithm with a ratio that moves and with all that goes together.
-FAMILIES, EVERYWHERE = ("GRPO", "GSPO"), ("two passes", "together")
-DRAWN = [(kind, option) for kind, option in PAIRS if kind in FAMILIES or option in EVERYWHERE or kind == "LitePPO"]
+# Options act in the base class, algorithms in what they override: every option on GRPO, and every algorithm with all
+# that goes together. A ratio of whole completions and a spread over the whole rollout also with what acts on them.
+PARTICULARLY = {
+    "GSPO": ("ratio cap", "kl corrected, two passes", "off-policy threshold, by the sampler", "sequence mask"),
+    "LitePPO": ("plain", "abstentions", "one rank all truncated"),
+}
+DRAWN = [
+    (kind, option)
+    for kind, option in PAIRS
+    if kind == "GRPO" or option == "together" or option in PARTICULARLY.get(kind, ())
+]
 SETS = {"drawn": DRAWN, "rest": [pair for pair in PAIRS if pair not in DRAWN]}
 
 

@@ -50,7 +50,7 @@ def run(grpo: Make, fit: Fit, tmp_path: Path) -> Callable[..., CausalLMPolicy]:
     def train(policy: CausalLMPolicy, precision: str = "32-true", **options: Any) -> CausalLMPolicy:
         saver = ModelCheckpoint(tmp_path / "run", save_last=True)
         callbacks = [saver, SavePolicy(tmp_path / "run" / "saved")]
-        fit(grpo(policy, **options), callbacks=callbacks, enable_checkpointing=True, precision=precision)
+        fit(grpo(policy, **options), callbacks=callbacks, enable_checkpointing=True, prompts=4, precision=precision)
         return policy.eval()
 
     return train
@@ -72,7 +72,7 @@ def saved(value: Any) -> bytes:
 
 
 @pytest.mark.parametrize("source", ["run/last.ckpt", "run/saved"])
-@pytest.mark.parametrize("kl", [0.0, 0.1])
+@pytest.mark.parametrize("kl", drawn({"0.0": (0.0,), "0.1": (0.1,)}, {"0.1"}))
 def test_a_trained_adapter(
     source: str, kl: float, base: Path, run: Callable[..., CausalLMPolicy], tmp_path: Path
 ) -> None:
@@ -127,7 +127,7 @@ def test_an_adapter_of_another_name(base: Path, run: Callable[..., CausalLMPolic
     torch.testing.assert_close(logits(adapted), logits(policy.model), atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("source", ["run/last.ckpt", "run/saved"])
+@pytest.mark.parametrize("source", drawn(["run/last.ckpt", "run/saved"], ["run/saved"]))
 def test_a_base_that_has_moved_is_named_and_another_one_refused(
     source: str, base: Path, run: Callable[..., CausalLMPolicy], tmp_path: Path
 ) -> None:
@@ -357,7 +357,7 @@ def test_a_checkpoint_in_the_format_that_cannot_be_mapped(
     assert export(tmp_path / "old.ckpt", tmp_path / "out", say=says([]))[0].form == "merged"
 
 
-@pytest.mark.parametrize("source", ["run/last.ckpt", "run/saved"])
+@pytest.mark.parametrize("source", drawn(["run/last.ckpt", "run/saved"], ["run/saved"]))
 @pytest.mark.parametrize("adapted", [True, False])
 def test_weights_of_other_shapes_cannot_be_carried_out(
     source: str, adapted: bool, base: Path, run: Callable[..., CausalLMPolicy], tmp_path: Path, capsys: Any
@@ -401,7 +401,7 @@ def test_a_folder_of_an_adapter_without_its_kind(base: Path, tmp_path: Path, cap
     assert "adapter_config.json describes no adapter of PEFT" in capsys.readouterr().err.splitlines()[-1]
 
 
-@pytest.mark.parametrize("source", ["run/last.ckpt", "run/saved"])
+@pytest.mark.parametrize("source", drawn(["run/last.ckpt", "run/saved"], ["run/last.ckpt"]))
 @pytest.mark.parametrize(
     "kind", drawn(["folder", "emptied folder", "relative folder", "gguf", "relative gguf"], {"folder", "relative gguf"})
 )
@@ -450,8 +450,8 @@ def test_an_adapter_on_tied_weights_is_merged_into_untied_ones(layers: list[str]
     torch.testing.assert_close(logits(read), logits(policy.model), atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("how", ["pissa", "pissa_niter_2", "olora"])
-@pytest.mark.parametrize("source", ["run/last.ckpt", "run/saved"])
+@pytest.mark.parametrize("how", drawn(["pissa", "pissa_niter_2", "olora"], ["pissa", "olora"]))
+@pytest.mark.parametrize("source", drawn(["run/last.ckpt", "run/saved"], ["run/last.ckpt"]))
 def test_an_adapter_that_rewrote_its_base_is_exported_for_the_base_as_it_was(
     how: str, source: str, base: Path, run: Callable[..., CausalLMPolicy], tmp_path: Path
 ) -> None:

@@ -24,6 +24,7 @@ from rlframework.prompt import Prompt
 from rlframework.samplers import DynamicSampling, GroupSampler, Version
 from rlframework.terms import SamplerRatio, TokenMask, TokenTruncation
 from rlframework.testing import SnapshotSampler, tiny_policy
+from tests.drawn import drawn
 from tests.loop.test_resume import checkpoints, savers, weights
 
 Make = Callable[..., GRPO]
@@ -86,7 +87,9 @@ def late_at_random(step: int) -> float:
     return (step * 7919 % 5) * 0.02
 
 
-@pytest.mark.parametrize(("kind", "k"), [(Drained, 1), (Remote, 1), (Remote, 2)])
+@pytest.mark.parametrize(
+    ("kind", "k"), drawn({"Drained-1": (Drained, 1), "Remote-1": (Remote, 1), "Remote-2": (Remote, 2)}, {"Remote-2"})
+)
 def test_weights_are_the_same_for_a_fast_a_slow_and_a_randomly_late_server(
     ahead: Make, fit: Fit, recorder: Any, kind: type[Remote], k: int
 ) -> None:
@@ -142,7 +145,14 @@ def test_nothing_ahead_is_what_the_sampler_inside_gives(grpo: Make, fit: Fit) ->
 
 @pytest.mark.parametrize(
     ("kind", "k", "options"),
-    [(Drained, 1, {}), (Remote, 2, {}), (Remote, 2, {"passes_per_rollout": 2, "accumulate": 1})],
+    drawn(
+        {
+            "Drained-1": (Drained, 1, {}),
+            "Remote-2": (Remote, 2, {}),
+            "Remote-2, two passes": (Remote, 2, {"passes_per_rollout": 2, "accumulate": 1}),
+        },
+        {"Drained-1", "Remote-2, two passes"},
+    ),
 )
 def test_resuming_is_bit_exact_with_another_server_and_the_first_one_gone(
     ahead: Make, fit: Fit, recorder: Any, tmp_path: Path, kind: type[Remote], k: int, options: dict[str, Any]
@@ -311,7 +321,7 @@ def test_callbacks_hear_of_a_rollout_when_it_is_asked_for_and_when_it_is_learned
     assert [(row["rollout"], row["weights"]) for row in written[::8]] == [(0, 0), (1, 0), (2, 0), (3, 1)]
 
 
-@pytest.mark.parametrize(("kind", "k"), [(Drained, 1), (Remote, 2)])
+@pytest.mark.parametrize(("kind", "k"), drawn({"Drained-1": (Drained, 1), "Remote-2": (Remote, 2)}, {"Drained-1"}))
 def test_validation_samples_from_the_newest_weights_and_the_run_goes_on_unchanged(
     ahead: Make, fit: Fit, recorder: Any, kind: type[Remote], k: int
 ) -> None:

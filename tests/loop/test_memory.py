@@ -22,7 +22,7 @@ LORA = LoraConfig(r=4, target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "
 SIZES = {
     "hidden_size": 144,
     "intermediate_size": 384,
-    "num_hidden_layers": 4,
+    "num_hidden_layers": 2,
     "num_attention_heads": 9,
     "num_key_value_heads": 3,
     "head_dim": 16,

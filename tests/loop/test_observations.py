@@ -21,6 +21,7 @@ from rlframework.samplers import EpisodeSampler
 from rlframework.samplers.base import GroupSampler
 from rlframework.terms import EntropyBonus
 from rlframework.testing import letter_rows, letter_tokenizer, tiny_policy
+from tests.drawn import drawn
 from tests.trl.runs import sampled, turns_of
 
 GROUP, MAX_TOKENS = 4, 12
@@ -98,7 +99,7 @@ TWICE = {"minibatches_per_rollout": 2, "passes_per_rollout": 2}
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", algorithms.NAMES)
+@pytest.mark.parametrize("name", drawn(algorithms.NAMES, {"GRPO", "GSPO", "GMPO", "VESPO", "RLOO"}))
 def test_junk_in_the_place_of_observations_moves_no_weight_of_any_algorithm(name: str) -> None:
     """In their log-probabilities, entropies, sampler's and reference's log-probabilities; to the bit."""
     options = {"learning_rate": 0.01, "kl_coefficient": 0.1, "entropy_bonus": EntropyBonus(0.01), **TWICE}

@@ -30,6 +30,7 @@ from rlframework.rollout import Rollout
 from rlframework.samplers import GroupSampler
 from rlframework.terms import TokenTruncation
 from rlframework.testing import letter_rows, letter_tokenizer, tiny_policy
+from tests.drawn import drawn
 
 EOS = letter_tokenizer().eos_token_id
 
@@ -145,8 +146,17 @@ FOUR_ROWS = Scripted([[9], [10], [11], [12]])
 JUDGED = [[1.0, 0.0, NAN, 1.0], [NAN, 0.0, NAN, 1.0], [NAN, NAN, 3.0, -1.0], [0.5, NAN, 0.5, 2.0], [1.0, NAN, NAN, 0.0]]
 
 
-@pytest.mark.parametrize("kind", [GRPO, GDPO, RLOO, DrGRPO, ReinforcePlusPlusBaseline])
-@pytest.mark.parametrize("judged", JUDGED)
+KINDS = [GRPO, GDPO, RLOO, DrGRPO, ReinforcePlusPlusBaseline]
+
+
+# Every algorithm with one of the groups, and every group with one algorithm.
+@pytest.mark.parametrize(
+    ("kind", "judged"),
+    drawn(
+        {f"{kind.__name__}-{number}": (kind, JUDGED[number]) for kind in KINDS for number in range(len(JUDGED))},
+        {f"{kind.__name__}-{number}" for number, kind in enumerate(KINDS)} | {f"GRPO-{n}" for n in range(len(JUDGED))},
+    ),
+)
 def test_a_row_that_a_judge_abstains_on_learns_nothing_and_tells_the_others_nothing(
     kind: type[GRPO], judged: list[float]
 ) -> None:

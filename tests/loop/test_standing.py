@@ -350,7 +350,7 @@ class Plateau(Watched):
 )
 def test_a_schedule_that_watches_a_metric_goes_on(run: Callable, tmp_path: Path, monitor: str, interval: str) -> None:
     kind = type("Watching", (Plateau,), {"monitor": monitor, "interval": interval})
-    chosen = {*Random(0).sample(range(200), 3), 104, 106, 108, 110, 112}
+    chosen = {*Random(0).sample(range(200), 1), 104, 108, 112}
     assert resumes(run, tmp_path / "saved", {"kind": kind, "max_epochs": 3}, chosen) == []
 
 

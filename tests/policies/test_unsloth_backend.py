@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +12,7 @@ from peft import LoraConfig
 
 from rlframework import UnslothPolicy, unsloth_cli
 from rlframework.policies.unsloth_backend import LORA_SETTINGS, check_loaded, lora_arguments
-from tests.drawn import drawn
+from tests import forked
 
 
 def test_a_lora_configuration_becomes_arguments() -> None:
@@ -61,14 +59,8 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(
     ("first", "verdict"),
-    drawn(
-        {
-            "first": ("import unsloth", "in time"),
-            "behind transformers": ("import transformers, unsloth", "late"),
-            "behind ours": ("import rlframework", "late"),
-        },
-        {"first", "behind ours"},
-    ),
+    [("import unsloth", "in time"), ("import transformers, unsloth", "late"), ("import rlframework", "late")],
+    ids=["first", "behind transformers", "behind ours"],
 )
 def test_it_has_to_be_imported_first(first: str, verdict: str, tmp_path: Path) -> None:
     package = tmp_path / "unsloth"
@@ -76,7 +68,11 @@ def test_it_has_to_be_imported_first(first: str, verdict: str, tmp_path: Path) -
     # As Unsloth itself does, import transformers behind parts of its own.
     (package / "__init__.py").write_text("from . import parts\nimport transformers\nclass FastLanguageModel: ...\n")
     (package / "parts.py").touch()
+    # In a fork of a process that has imported transformers, and forgets that it has.
     program = f"""
+import sys
+for name in [name for name in sys.modules if name.split(".")[0] == "transformers"]:
+    del sys.modules[name]
 {first}
 from rlframework.policies.unsloth_backend import fast_language_model
 try:
@@ -85,6 +81,6 @@ try:
 except ImportError as error:
     print("late" if "`import unsloth` as the first line" in str(error) else error)
 """
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    (tmp_path / "program.py").write_text(program)
+    done = forked.run(tmp_path / "program.py")
     assert done.stdout.strip() == verdict, done.stderr

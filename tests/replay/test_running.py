@@ -36,6 +36,7 @@ from rlframework.rewards import EpisodeReturn, FunctionReward
 from rlframework.terms import EntropyBonus, KLInReward
 from rlframework.testing import SnapshotSampler, letter_rows, tiny_policy
 from rlframework.turns import Turn
+from tests.drawn import drawn
 
 STEPS = 40
 EVERY = 6
@@ -165,14 +166,15 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
     return get
 
 
+@pytest.mark.parametrize("number", drawn({"some": (4,), "many": (20,)}, {"some"}))
 @pytest.mark.parametrize("name", ["full", "lora", "ahead", "filtered", "episodes"])
 def test_a_replay_equals_the_log(
-    runs: Callable[..., Run], dropout_policy: Callable[..., CausalLMPolicy], name: str
+    runs: Callable[..., Run], dropout_policy: Callable[..., CausalLMPolicy], name: str, number: int
 ) -> None:
     run = runs(name, (lambda: dropout_policy(0.1)) if name == "full" else tiny_policy)
     record = (run.folder / "rollouts.jsonl").read_bytes(), (run.folder / "metrics.csv").read_bytes()
     moved, given = 0.0, 0
-    for step in sorted(random.Random(name).sample(range(STEPS), 4 if name in ("filtered", "episodes") else 10)):
+    for step in sorted(random.Random(name).sample(range(STEPS), number)):
         found = run.replay(step)
         assert found.same, (step, found.verdict(), found.differing)
         assert found.logged == len(found.figures) >= 5, step

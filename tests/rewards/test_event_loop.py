@@ -14,6 +14,7 @@ import pytest
 from rlframework.completions import Completion, Completions
 from rlframework.prompt import Prompt
 from rlframework.rewards import BatchFunctionReward, FunctionReward
+from tests.drawn import drawn
 
 NAN = float("nan")
 
@@ -297,8 +298,16 @@ def said_by(process, word):
     return line.split()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("how", ["sleeps", "blocks", "thread", "batch", "client", "plain", "http", "pool", "Waits"])
+WAYS = ["sleeps", "blocks", "thread", "batch", "client", "plain", "http", "pool", "Waits"]
+
+
+@pytest.mark.parametrize(
+    ("how", "number"),
+    drawn(
+        {f"{how}-{number.name}": (how, number) for how in WAYS for number in (signal.SIGTERM, signal.SIGINT)},
+        {*(f"{how}-SIGTERM" for how in WAYS), *(f"{how}-SIGINT" for how in ("sleeps", "plain", "pool"))},
+    ),
+)
 def test_a_signal_ends_a_run_that_waits(runs, judge_url, how, number):
     pytest.importorskip("httpx")
     runs.stdin.write(f"{how} {judge_url}\n")

@@ -21,6 +21,7 @@ from rlframework.prompt import Prompt
 from rlframework.samplers import Reply
 from rlframework.testing import letter_tokenizer
 from rlframework.testing.tiny import tiny_qwen3
+from tests.drawn import drawn
 from tests.policies.tiny_architectures import tiny_architecture
 
 TOKENIZER = letter_tokenizer()
@@ -129,8 +130,18 @@ def test_turns_from_the_cache_are_those_that_are_read_again(
     assert rows[-1] < rows[0] < GROUP * len(prompts), "no row was over before others"
 
 
-@pytest.mark.parametrize("longest", [6, 128])
-@pytest.mark.parametrize("options", [{}, {"shared_prefix": False}], ids=["shared prefix", "whole rows"])
+@pytest.mark.parametrize(
+    ("longest", "options"),
+    drawn(
+        {
+            "shared prefix-6": (6, {}),
+            "shared prefix-128": (128, {}),
+            "whole rows-6": (6, {"shared_prefix": False}),
+            "whole rows-128": (128, {"shared_prefix": False}),
+        },
+        {"shared prefix-128", "whole rows-6"},
+    ),
+)
 def test_rows_that_go_on_before_others_have_ended_their_turn_say_the_same(
     longest: int, options: dict[str, bool], resumed: list[tuple[type, int]]
 ) -> None:
@@ -145,7 +156,7 @@ def test_rows_that_go_on_before_others_have_ended_their_turn_say_the_same(
     assert len(resumed) > 2 * together - 1, "all have waited for all"
 
 
-@pytest.mark.parametrize("longest", [6, 128])
+@pytest.mark.parametrize("longest", drawn({"6": (6,), "128": (128,)}, {"128"}))
 def test_turns_of_a_token_that_are_answered_at_unequal_length(longest: int) -> None:
     """Then nothing was kept that is padded, and what is read next is."""
 
@@ -191,7 +202,7 @@ def test_a_row_says_the_same_alone_and_in_any_company() -> None:
     assert alone == {name: turns for name, turns in together.items() if name[0] == 2}
 
 
-@pytest.mark.parametrize("longest", [6, 70])
+@pytest.mark.parametrize("longest", drawn({"6": (6,), "70": (70,)}, {"70"}))
 def test_a_row_that_waits_and_one_that_needs_more_room_than_there_was(longest: int) -> None:
     """One row of each group says a word and waits for the others; then all are given more than they have said."""
 
@@ -218,7 +229,7 @@ class Said(Episode):
         return None
 
 
-@pytest.mark.parametrize("longest", [6, 70])
+@pytest.mark.parametrize("longest", drawn({"6": (6,), "70": (70,)}, {"6"}))
 def test_episodes_of_one_turn_are_what_the_sampler_samples(longest: int) -> None:
     policy, prompts = policy_for(), prompts_of(longest)
     sampler = SharedPrefixSampler(group_size=4, max_tokens=20, seed=2)
@@ -255,8 +266,16 @@ def episodes(policy: CausalLMPolicy, longest: int) -> Rollout:
     return Rollout.of(sampler.sample(policy, prompts_of(longest, 4)), pad_id=policy.pad_id)
 
 
-@pytest.mark.parametrize("longest", [6, 128])
-@pytest.mark.parametrize("lora", [None, LoraConfig(r=2, lora_alpha=1, target_modules=EVERY, init_lora_weights=False)])
+ADAPTER = LoraConfig(r=2, lora_alpha=1, target_modules=EVERY, init_lora_weights=False)
+
+
+@pytest.mark.parametrize(
+    ("longest", "lora"),
+    drawn(
+        {"whole-6": (6, None), "whole-128": (128, None), "lora-6": (6, ADAPTER), "lora-128": (128, ADAPTER)},
+        {"whole-128", "lora-6"},
+    ),
+)
 def test_the_scorer_agrees_with_every_sampled_token(
     longest: int, lora: LoraConfig | None, resumed: list[tuple[type, int]]
 ) -> None:
@@ -269,7 +288,7 @@ def test_the_scorer_agrees_with_every_sampled_token(
     assert (batch.completion_mask & ~batch.loss_mask).sum() > 50
 
 
-@pytest.mark.parametrize("longest", [6, 128])
+@pytest.mark.parametrize("longest", drawn({"6": (6,), "128": (128,)}, {"128"}))
 def test_in_half_precision_the_cache_is_kept_and_rounds_as_the_model_does(
     longest: int, resumed: list[tuple[type, int]]
 ) -> None:
@@ -324,7 +343,13 @@ FAULTS = [a_position_is_one_off, padding_is_seen, the_last_token_is_not_read, ro
 
 @pytest.mark.parametrize(
     ("fault", "longest"),
-    [(fault, longest) for fault in FAULTS for longest in (6, 70)] + [(padding_of_the_rows_is_seen, 70)],
+    drawn(
+        {
+            **{f"{fault.__name__}-{longest}": (fault, longest) for fault in FAULTS for longest in (6, 70)},
+            "padding_of_the_rows_is_seen-70": (padding_of_the_rows_is_seen, 70),
+        },
+        {f"{fault.__name__}-70" for fault in [*FAULTS, padding_of_the_rows_is_seen]},
+    ),
 )
 def test_a_fault_in_what_is_resumed_is_found_and_the_rows_are_read_again(
     fault: Callable, longest: int, monkeypatch: pytest.MonkeyPatch

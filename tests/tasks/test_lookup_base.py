@@ -136,6 +136,7 @@ def test_the_recipe_runs_and_leaves_what_it_promises(cache: Path, tmp_path: Path
     assert [name in done.stdout for name in ("base", "base + priming", "+ GRPO")] == [True] * 3
 
 
+@pytest.mark.docs
 def test_the_control_has_no_tool(cache: Path, tmp_path: Path) -> None:
     done = run(cache, "recipes/tool_use.py", "--smoke", "--without-tool", "--output", tmp_path)
     assert done.returncode == 0, done.stderr
@@ -144,6 +145,7 @@ def test_the_control_has_no_tool(cache: Path, tmp_path: Path) -> None:
     assert not any("turns" in record for record in records)
 
 
+@pytest.mark.docs
 def test_the_yaml_twin_trains(cache: Path, tmp_path: Path) -> None:
     options = ["--trainer.max_steps", 1, "--trainer.limit_val_batches", 0, "--trainer.default_root_dir", tmp_path]
     config = ROOT / "recipes" / "tool_use.yaml"

@@ -157,6 +157,7 @@ def test_the_recipe_runs_and_leaves_what_it_promises(cache: Path, tmp_path: Path
     assert [name in done.stdout for name in ("base", "base + priming", "+ GRPO")] == [True] * 3
 
 
+@pytest.mark.docs
 def test_the_yaml_twin_trains(cache: Path, tmp_path: Path) -> None:
     options = ["--trainer.max_steps", 1, "--trainer.limit_val_batches", 0, "--trainer.default_root_dir", tmp_path]
     config = ROOT / "recipes" / "truth_table.yaml"

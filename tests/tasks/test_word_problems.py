@@ -158,6 +158,7 @@ def test_another_model_is_named_by_its_folder(cache: Path, tmp_path: Path) -> No
     assert str(tmp_path / "none") in done.stderr
 
 
+@pytest.mark.docs
 def test_the_yaml_twin_trains(cache: Path, tmp_path: Path) -> None:
     options = ["--trainer.max_steps", 1, "--trainer.limit_val_batches", 0, "--trainer.default_root_dir", tmp_path]
     options += ["--trainer.logger", "false", "--trainer.callbacks", "null"]

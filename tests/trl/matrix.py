@@ -3,7 +3,7 @@
 import functools
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, product
 from typing import Any, NamedTuple
@@ -250,6 +250,16 @@ def draw(times: int = 2, each: int = 12, seed: int = 0) -> tuple[Setting, ...]:
     for name in ALGORITHMS:
         settings += [complete({"algorithm": name}, missing, chance) for _ in range(each - counts[name])]
     return tuple(settings)
+
+
+def covering(settings: Sequence[Setting]) -> list[int]:
+    """Return the numbers of a few settings that have every level of every factor, those with most new ones first."""
+    missing = {pair for setting in settings for pair in setting.items()}
+    found: list[int] = []
+    while missing:
+        found.append(max(range(len(settings)), key=lambda number: len(missing & settings[number].items())))
+        missing -= settings[found[-1]].items()
+    return found
 
 
 def complete(start: Setting, missing: Counter, chance: random.Random) -> Setting:

@@ -312,7 +312,7 @@ class Decoding:
         return torch.cat([logits, self.next_logits(policy, following.unsqueeze(1), mask, cache)[0]])
 
     def _sampled(self, policy: ModelForward, ids: Tensor, mask: Tensor) -> Tensor:
-        """Return tokens that the model samples in its slowest way, ``(2 * N, T)``, touching no random stream of the run.
+        """Return ``(2 * N, T)`` tokens that the model samples in its slowest way, from a random stream of its own.
 
         Raises:
             RuntimeError: Its logits are NaN.

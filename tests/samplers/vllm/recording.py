@@ -10,9 +10,9 @@ from rlframework.samplers.vllm import DiskSync, LoRASync, ServerError, Unavailab
 from rlframework.samplers.vllm.client import Server
 from rlframework.testing import letter_prompts
 from tests.samplers.vllm.echo import episodes
+from tests.samplers.vllm.replay import FILE
 from tests.samplers.vllm.tiny_qwen import checkpoint, policy
 
-FILE = Path(__file__).with_name("recorded.json")
 PROMPTS, SETTINGS = letter_prompts(6), {"group_size": 3, "max_tokens": 6, "temperature": 0.7}
 # Of episodes: enough for three turns of most rows.
 EPISODE_TOKENS = 40
@@ -133,7 +133,3 @@ def write(exchanges: list[dict[str, Any]]) -> None:
     """One of each."""
     exchanges = list({key(exchange): exchange for exchange in exchanges}.values())
     FILE.write_text("[\n" + ",\n".join(json.dumps(exchange, sort_keys=True) for exchange in exchanges) + "\n]\n")
-
-
-def read() -> list[dict[str, Any]]:
-    return json.loads(FILE.read_text())

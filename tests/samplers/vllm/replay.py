@@ -7,12 +7,17 @@ import json
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from tests.samplers.vllm import recording
-
 Answer = tuple[int, Any]
+FILE = Path(__file__).with_name("recorded.json")
+
+
+def read() -> list[dict[str, Any]]:
+    """Return what was recorded; here, since `recording` imports torch, which a process of a server can do without."""
+    return json.loads(FILE.read_text())
 
 
 def key(body: dict[str, Any]) -> str:
@@ -31,7 +36,7 @@ class Replay:
     """
 
     def __init__(self) -> None:
-        self.exchanges = recording.read()
+        self.exchanges = read()
         completions = [one for one in self.exchanges if one["path"] == "/v1/completions" and one["status"] == 200]
         self.recorded = {key(one["body"]): one["answer"] for one in completions}
         self.adapters: set[str] = set()

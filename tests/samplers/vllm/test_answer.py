@@ -10,14 +10,14 @@ import pytest
 from rlframework.samplers.vllm import BadAnswerError
 from rlframework.samplers.vllm.answer import Answered, check_vocabulary, read_group
 from rlframework.samplers.vllm.canary import vocabulary
-from tests.samplers.vllm import recording
 from tests.samplers.vllm.recording import PROMPTS
+from tests.samplers.vllm.replay import read
 
 
 @pytest.fixture
 def exchange():
     """A group of three, of which one stopped and one ran out of its budget."""
-    for one in recording.read():
+    for one in read():
         if one["path"] == "/v1/completions" and one["status"] == 200 and one["body"]["n"] == 3:
             reasons = [choice["finish_reason"] for choice in one["answer"]["choices"]]
             if reasons[:2] == ["stop", "length"]:

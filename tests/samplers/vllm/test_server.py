@@ -24,6 +24,7 @@ from rlframework.testing import letter_prompts, letter_rows
 from tests.samplers.vllm import recording
 from tests.samplers.vllm.echo import STOPS, TURNS, Echo, episodes
 from tests.samplers.vllm.real_server import NEEDS_SERVER, samplers_of, serving
+from tests.samplers.vllm.replay import read
 from tests.samplers.vllm.tiny_qwen import disturb, policy
 
 pytestmark = NEEDS_SERVER
@@ -66,7 +67,7 @@ def test_what_was_recorded_is_what_it_answers(server, tmp_path):
     if os.environ.get("RLFRAMEWORK_RECORD_VLLM"):
         recording.write(exchanges)
     now = {recording.key(one): one["answer"] for one in exchanges}
-    recorded = recording.read()
+    recorded = read()
     assert {(one["method"], one["path"], one["status"]) for one in recorded} == {
         (one["method"], one["path"], one["status"]) for one in exchanges
     }

@@ -65,7 +65,7 @@ class MinimumSpread(GRPO):
         pytest.param(ConstantBaseline, marks=pytest.mark.slow),
         pytest.param(NoBaseline, marks=pytest.mark.slow),
         RunningBaseline,
-        Ranks,
+        pytest.param(Ranks, marks=pytest.mark.slow),
         Penalty,
         pytest.param(MinimumSpread, marks=pytest.mark.slow),
     ],
