@@ -1,5 +1,6 @@
 """What programs may ask of the kernel: all that Python's standard library needs, and nothing else."""
 
+import os
 import platform
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
