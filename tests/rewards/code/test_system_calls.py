@@ -227,7 +227,8 @@ print(ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(
 
 @pytest.fixture(scope="module")
 def roomy(jail):
-    return BubblewrapSandbox(Limits(case_s=10.0))
+    # Time is not what these tests are about, and importing all there is takes long on a busy machine.
+    return BubblewrapSandbox(Limits(case_s=60.0))
 
 
 @pytest.fixture(scope="module")
