@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
 from rlframework.algorithms import GRPO, PolicyGradient
 from rlframework.callbacks import RolloutCallback
@@ -26,6 +27,7 @@ from rlframework.rewards.base import RewardModel, RowReward
 from rlframework.samplers import BatchedSampler
 from rlframework.testing import letter_rows, letter_tokenizer, tiny_policy
 
+TIE_WEIGHTS = PreTrainedModel.tie_weights
 # Read by type checkers, never run.
 collect_ignore = ["editor"]
 
@@ -93,10 +95,15 @@ def process_state() -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def leaves_the_process_as_it_was() -> Iterator[None]:
+def leaves_the_process_as_it_was(request: pytest.FixtureRequest) -> Iterator[None]:
     """A command or a test that sets what belongs to the process, and returns, has changed the next one."""
     before = process_state()
     yield
+    # transformers takes this method away from the whole process while it loads a model. Two threads that load at the
+    # same time may leave it so, and heads would no longer be tied in the tests that follow.
+    if PreTrainedModel.tie_weights is not TIE_WEIGHTS:
+        PreTrainedModel.tie_weights = TIE_WEIGHTS
+        warnings.warn(f"{request.node.nodeid} left transformers without PreTrainedModel.tie_weights", stacklevel=1)
     assert process_state() == before
 
 

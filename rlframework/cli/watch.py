@@ -77,7 +77,7 @@ class Looker:
                 self._error = described(error)
             self._looking = False
             if self.latest is None or not self.latest.unread or self._error:
-                time.sleep(self._every)
+                time.sleep(min(self._every, threading.TIMEOUT_MAX))
 
     def waiting(self) -> str:
         """Return what there is to say of a look that fails or does not come back: how old is what was seen last."""
