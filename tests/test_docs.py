@@ -1,4 +1,4 @@
-"""Code blocks of README and docs run, page by page, most behind `make test-docs`; links, files and modules there exist."""
+"""Code blocks of README and docs run, page by page, most behind `make test-docs`; links, files and modules exist."""
 
 import ast
 import os

@@ -6,7 +6,8 @@ import json
 import math
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from rlframework.utilities.paths import writable_folder
 from rlframework.utilities.whole_lines import append_lines, end_last_line, is_json
 
 # How a line begins; until 0.1 it had no attempt.
-_START = re.compile(rb'\{"rollout": (\d+), (?:"attempt": (\d+), )?(?:"ranks": \[([\d, ]+)\], )?')
+_START = re.compile(rb'\{"rollout": (\d+), (?:"attempt": (\d+), )?(?:"ranks": \[(\d+(?:, \d+)*)\], )?')
+# The file of a run on one rank, or of a rank of several.
+_FILE = re.compile(r"rollouts(?:-(0|[1-9][0-9]*))?\.jsonl")
 
 
 class RolloutWriter(RolloutCallback):
@@ -38,10 +41,10 @@ class RolloutWriter(RolloutCallback):
     was on one from its start has none.
 
     A run that was resumed makes the rollouts since its checkpoint again: those that come out the same, as they do when
-    nothing was changed, are not repeated. One that comes out otherwise is appended with the next number of ``attempt``;
-    what was there stays. `read_rollouts` and `read_run` return what the run has learned from. A half line at the end,
-    of a power cut, is removed when the file is opened. Where a rollout cannot be written (a full disk), nothing of it
-    is, a warning says so, and training goes on.
+    nothing was changed, are not repeated. One that comes out otherwise is appended with the next number of ``attempt``,
+    and so is all that follows it; what was there stays. `read_rollouts` and `read_run` return what the run has learned
+    from. A half line at the end, of a power cut, is removed when the file is opened. Where a rollout cannot be written
+    (a full disk), nothing of it is, a warning says so, and training goes on.
 
     Args:
         folder: Where the files go; by default the logger's folder, else the Trainer's ``default_root_dir``.
@@ -73,9 +76,8 @@ class RolloutWriter(RolloutCallback):
         # Machines without a common folder see their own files only: what rank 0 sees counts.
         before = trainer.strategy.broadcast(_ranks(folder))
         self._ranks = before if before[-1:] == [replicas] else [*before, replicas]
-        if self.path.exists():
-            end_last_line(self.path, is_json)
-            self._written = _index(self.path, self._ranks)
+        end_last_line(self.path, is_json)
+        self._written = _index(self.path, self._ranks) if self.path.exists() else {}
 
     def on_rollout_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, record: RolloutRecord) -> None:
         """Append the rollout; nothing in a ``fast_dev_run``, which keeps no records."""
@@ -84,7 +86,9 @@ class RolloutWriter(RolloutCallback):
         attempt, start, end = self._written.get(record.step, (0, 0, 0))
         lines = _lines(record, trainer.global_step, max(attempt, 1), self._ranks)
         # A resumed run makes rollouts again; of one that a killed process had begun to write, the rest is new.
-        if attempt and not (trainer.ckpt_path and _begins_with(self.path, start, end, lines)):
+        # What stands before a rollout that came out otherwise is of the run before, also where it is the same.
+        newest = all(before[1] <= start for number, before in self._written.items() if number < record.step)
+        if attempt and not (trainer.ckpt_path and newest and _begins_with(self.path, start, end, lines)):
             start = end = 0
             lines = _lines(record, trainer.global_step, attempt := attempt + 1, self._ranks)
         if not (new := lines[end - start :]):
@@ -125,12 +129,12 @@ def read_rollouts(path: str | Path) -> list[dict[str, Any]]:
         for number, line in enumerate(file, start=1):
             try:
                 row = json.loads(line)
-                now = row["rollout"], row.get("attempt", 1), row.get("ranks")
+                now = index(row["rollout"]), index(row.get("attempt", 1)), [*map(index, row.get("ranks", [1]))]
             except (ValueError, KeyError, TypeError):
                 unread.append(number)
                 continue
-            if kept and now != block and now[0] <= kept[-1]["rollout"]:
-                kept = [other for other in kept if other["rollout"] < now[0]]
+            while kept and now != block and kept[-1]["rollout"] >= now[0]:
+                kept.pop()
             block = now
             kept.append(row)
     if unread:
@@ -146,8 +150,13 @@ def read_run(folder: str | Path) -> dict[int, list[list[dict[str, Any]]]]:
     Of a run that was resumed on another number of ranks, what came after the checkpoint in the run before is left out,
     as `read_rollouts` leaves it out within a file.
 
+    Files of earlier versions say nothing of ranks; of both kinds that of one rank counts from its first rollout on.
+
     Args:
         folder: With ``rollouts.jsonl``, ``rollouts-<rank>.jsonl`` or both.
+
+    Raises:
+        FileNotFoundError: The folder has neither.
 
     Warns:
         UserWarning: Lines that cannot be read are left out; it says which.
@@ -165,18 +174,20 @@ def read_run(folder: str | Path) -> dict[int, list[list[dict[str, Any]]]]:
         0 [['a'], ['a']]
         1 [['c']]
     """
-    files = [read_rollouts(file) for file in _files(Path(folder))]
+    if not (files := _files(Path(folder))):
+        raise FileNotFoundError(
+            f"there is no rollouts.jsonl in {folder}: the run had no RolloutWriter among its callbacks"
+        )
+    runs = [[(_changes(row, rank), row) for row in read_rollouts(file)] for rank, file in files]
     # By how often the number of ranks has changed before: the first rollout that was made with it.
     first: dict[int, int] = {}
-    for row in (row for rows in files for row in rows):
-        changes = len(row.get("ranks", [1]))
+    for changes, row in (made for rows in runs for made in rows):
         first[changes] = min(first.get(changes, row["rollout"]), row["rollout"])
     found: dict[int, dict[int, list[dict[str, Any]]]] = {}
-    for rank, rows in enumerate(files):
-        for row in rows:
-            later = [number for changes, number in first.items() if changes > len(row.get("ranks", [1]))]
-            if row["rollout"] < min(later, default=math.inf):
-                found.setdefault(row["rollout"], {}).setdefault(rank, []).append(row)
+    for place, rows in enumerate(runs):
+        for changes, row in rows:
+            if all(row["rollout"] < number for later, number in first.items() if later > changes):
+                found.setdefault(row["rollout"], {}).setdefault(place, []).append(row)
     return {number: list(found[number].values()) for number in sorted(found)}
 
 
@@ -209,22 +220,31 @@ def records(collected: RolloutRecord) -> Iterator[dict[str, Any]]:
         }
 
 
-def _files(folder: Path) -> list[Path]:
-    """Return the files of all ranks in a folder, in their order."""
-    ranks = ((file.stem.partition("-")[2], file) for file in folder.glob("rollouts-*.jsonl"))
-    numbered = sorted((int(rank), file) for rank, file in ranks if rank.isdecimal())
-    alone = [folder / "rollouts.jsonl"]
-    return [file for file in alone if file.is_file()] + [file for _, file in numbered]
+def _files(folder: Path) -> list[tuple[int | None, Path]]:
+    """Return the files of all ranks in a folder, in their order, that of a run on one rank first with None."""
+    named = ((_FILE.fullmatch(file.name), file) for file in folder.glob("rollouts*.jsonl") if file.is_file())
+    found = [(None if match[1] is None else int(match[1]), file) for match, file in named if match]
+    return sorted(found, key=lambda one: -1 if one[0] is None else one[0])
+
+
+def _changes(row: Mapping[str, Any], rank: int | None) -> int:
+    """Return how many numbers of ranks a run had had when it wrote a line into the file of a rank."""
+    return len(row["ranks"]) if "ranks" in row else 1 if rank is None else 0
 
 
 def _ranks(folder: Path) -> list[int]:
     """Return the numbers of ranks that a run has had, in their order, as its last lines say; empty before the first."""
     files = _files(folder)
-    found = [[1]] if (folder / "rollouts.jsonl") in files else [[len(files)]] if files else [[]]
-    for path in files:
+    told: list[list[int]] = []
+    silent: list[int] = []
+    # Lines of earlier versions say none; read_run takes those of several ranks for the older ones.
+    for rank, path in reversed(files):
         with path.open("rb") as file:
-            found += [_numbers(start[3]) for start in map(_START.match, file) if start and start[3]]
-    return max(found, key=len)
+            starts = [start[3] for start in map(_START.match, file) if start]
+        told += [_numbers(ranks) for ranks in dict.fromkeys(starts) if ranks]
+        number = 1 if rank is None else sum(one is not None for one, _ in files)
+        silent += [number] if None in starts and number not in silent else []
+    return max([*told, silent], key=len)
 
 
 def _lines(collected: RolloutRecord, step: int, attempt: int, ranks: list[int]) -> bytes:

@@ -87,7 +87,7 @@ def positive(text: str) -> float:
     """Read a finite number above 0, such as one of seconds."""
     number = float(text)
     if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+        raise argparse.ArgumentTypeError(f"expected a finite number above 0, got {text}")
     return number
 
 

@@ -109,11 +109,8 @@ class PromptDataModule(Fields, pl.LightningDataModule):
             raise ValueError(f"max_prompt_quantile={quantile} must lie in (0, 1]; 0.9 keeps 90 percent")
         given = {"train": self.train, "validation": self.validation, "test": self.test}
         for source in given.values():
-            if isinstance(source, str) and (Path(source).is_file() or Path(source).suffix.lower() in _FILES):
-                raise ValueError(
-                    f"{source!r} is a file, and a string names a data set of the hub here; "
-                    f"pass LocalFile({source!r}, prompt=..., answer=...) of rlframework.data"
-                )
+            if isinstance(source, str):
+                _refuse_path(source)
         self.sources: dict[str, Any] = _Splits(
             (split, Source(source, split=_HUB_SPLITS[split]) if isinstance(source, str) else source)
             for split, source in given.items()
@@ -232,10 +229,25 @@ class _Splits(dict[str, Any]):
         raise KeyError(f"this data has no {split!r} split, only {' and '.join(map(repr, self))}")
 
 
-# What `LocalFile` reads.
+# What `LocalFile` reads, and other endings that files of rows have and names on the hub do not.
 _FILES = (".jsonl", ".json", ".parquet", ".csv", ".tsv")
+_OTHER_FILES = (".ndjson", ".txt", ".xlsx", ".arrow", ".feather", ".pkl", ".gz", ".bz2", ".xz", ".zst", ".zip")
 _HUB_SPLITS = {"train": "train", "validation": "test", "test": "test"}
 _SPLITS_OF_STAGES = {"fit": {"train", "validation"}, "validate": {"validation"}}
+
+
+def _refuse_path(name: str) -> None:
+    """Refuse a file, and a path to nothing, which would be looked for on the hub."""
+    if Path(name).is_file() or Path(name).suffix.lower() in _FILES + _OTHER_FILES:
+        raise ValueError(
+            f"{name!r} is a file, and a string names a data set of the hub here; "
+            f"pass LocalFile({name!r}, prompt=..., answer=...) of rlframework.data, which reads {', '.join(_FILES)}"
+        )
+    if name.startswith((".", "/", "~")) and not Path(name).exists():
+        raise FileNotFoundError(
+            f"there is no folder {name} (looked for in {Path.cwd()}); pass one as load_dataset reads it, a list of "
+            "rows, or a LocalFile of rlframework.data"
+        )
 
 
 def _refuse_opened_working(template: AnswerTemplate, prompt: str) -> None:

@@ -13,7 +13,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from transformers import PreTrainedTokenizerBase
 
 from rlframework.prompt import Prompt
-from rlframework.utilities.thinking_tags import opens_working
+from rlframework.utilities.thinking_tags import closes_working, opens_working
 
 TooLong = Literal["refuse", "drop"]
 Message = dict[str, str]
@@ -163,14 +163,16 @@ def _opened(text: str, messages: Sequence[Message], generation_prompt: str) -> s
     """Return a rendered prompt that ends with an opening tag, if one is asked for.
 
     Raises:
-        ValueError: The chat template has opened it already and written something after it, or opened another.
+        ValueError: The chat template has opened it already and written something after it, opened another, or closed
+            one, as it does where thinking is switched off.
     """
     end, tag, last = text.rstrip(), generation_prompt.strip(), messages[-1]["content"]
     if not tag or end.endswith(tag):
         return text
     another = opens_working(end)
     # The part that the chat template itself writes after the last message.
-    closed = isinstance(last, str) and last.strip() in text and tag in text.rpartition(last.strip())[2]
+    added = text.rpartition(last.strip())[2] if isinstance(last, str) and last.strip() in text else ""
+    closed = tag in added or closes_working(added)
     if another or closed:
         raise ValueError(
             f"the chat template ends a prompt with {text[-60:]!r}, and the answer template wants {generation_prompt!r} "

@@ -41,6 +41,8 @@ class ModelForward(Policy):
         super().__init__(tokenizer)
         self.model: Any = model
         inner = unwrapped(model)
+        for config in (inner.config, inner.config.get_text_config()):
+            config.return_dict = True  # Outputs are read by their names.
         # Some architectures take no position ids, or always return all logits.
         self.forward_arguments = frozenset(inspect.signature(inner.forward).parameters)
         self._router_loss = RouterLoss.asked_for(inner.config)

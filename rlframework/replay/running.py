@@ -223,6 +223,8 @@ class _OneRollout(pl.LightningDataModule):
 
 def _rollout_at(rollouts: Mapping[int, Sequence[Record]], step: int) -> int:
     """Return the number of the rollout that a step learned from."""
+    if not rollouts:
+        raise ValueError("there is no completion on record: no line of rollouts.jsonl can be read")
     begun = {records[0]["step"]: number for number, records in rollouts.items()}
     if not (before := [first for first in begun if first <= step]):
         raise ValueError(f"step {step} lies before step {min(begun)}, at which the first rollout on record was made")
@@ -232,7 +234,8 @@ def _rollout_at(rollouts: Mapping[int, Sequence[Record]], step: int) -> int:
 def _before(folder: RunFolder, step: int, rollouts: Mapping[int, Sequence[Record]]) -> tuple[int, Path] | None:
     """Return the last checkpoint at or before a step that one process can go on from."""
     found = [checkpoint for checkpoint in folder.checkpoints() if checkpoint[0] <= step]
-    if any("ranks" in records[0] for records in rollouts.values()):
+    # Files of earlier versions tell ranks by their names only.
+    if any("ranks" in records[0] for records in rollouts.values()) or not (folder.path / "rollouts.jsonl").is_file():
         # Inside a rollout it has the share of each rank, and none goes on with those of others.
         between = {records[0]["step"] for records in rollouts.values()}
         found = [checkpoint for checkpoint in found if checkpoint[0] in between]

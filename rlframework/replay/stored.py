@@ -30,10 +30,6 @@ def stored_rollouts(folder: Path, minibatches: int = 1) -> dict[int, list[Record
     Raises:
         FileNotFoundError: The run has no record of its rollouts.
     """
-    if not any(folder.glob("rollouts*.jsonl")):
-        raise FileNotFoundError(
-            f"there is no rollouts.jsonl in {folder}: the run had no RolloutWriter among its callbacks"
-        )
     return {number: _joined(ranks, minibatches) for number, ranks in read_run(folder).items()}
 
 

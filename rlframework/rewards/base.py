@@ -17,6 +17,7 @@ from rlframework.prompt import Prompt
 from rlframework.rewards.judgement import Judgement
 from rlframework.rewards.waiting import stoppable
 from rlframework.utilities.arguments import Checked
+from rlframework.utilities.ways_out import way_to
 from rlframework.utilities.words import record
 
 
@@ -164,8 +165,13 @@ class RewardModel(Checked, ABC):
 
     def __add__(self, other: RewardModel) -> RewardModel:
         if not isinstance(other, RewardModel):
-            return NotImplemented
+            of_sum = isinstance(other, int) and other == 0
+            way = "sum begins with 0; write sum(rewards[1:], rewards[0])" if of_sum else way_to("RewardModel", other)
+            raise TypeError(f"a {type(other).__name__} cannot be added to reward {self.name!r}: {way}")
         return WeightedSum([*self.components(), *other.components()])
+
+    # Of what is no reward: two rewards are added from the left.
+    __radd__ = __add__
 
     def __mul__(self, other: float | RewardModel) -> RewardModel:
         if isinstance(other, RewardModel):

@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from typing import Any
 
@@ -74,7 +74,7 @@ class EventLoop:
         with stoppable():
             try:
                 while not done.done() and time.monotonic() - self.turned < 2 * limit_s + 1:
-                    with suppress(TimeoutError):
+                    with suppress(TimeoutError, CancelledError):
                         done.result(SLICE_S)
             finally:
                 if not done.done():
@@ -106,7 +106,7 @@ class EventLoop:
             async with free:
                 begun[number] = clock
                 try:
-                    outcome = CallResult(await function(*call))
+                    outcome = CallResult(await _kept_in(function(*call)))
                 except asyncio.CancelledError:
                     raise
                 except Exception as error:
@@ -144,7 +144,7 @@ class EventLoop:
             loops: list[EventLoop] = []
             for call in calls[start : start + at_once]:
                 loops.append(EventLoop())
-                futures.append(asyncio.run_coroutine_threadsafe(function(*call), loops[-1].loop))
+                futures.append(asyncio.run_coroutine_threadsafe(_kept_in(function(*call)), loops[-1].loop))
             ends = time.monotonic() + limit_s
             with stoppable():
                 while time.monotonic() < ends and not all(future.done() for future in futures):
@@ -199,7 +199,7 @@ class EventLoop:
 
 def run_async(coroutine: Coroutine[Any, Any, Any], limit_s: float) -> CallResult:
     """Run a coroutine in the shared loop; it is given up after the limit, and after twice if it blocks the loop."""
-    future = asyncio.run_coroutine_threadsafe(asyncio.wait_for(coroutine, limit_s), EventLoop.shared().loop)
+    future = asyncio.run_coroutine_threadsafe(asyncio.wait_for(_kept_in(coroutine), limit_s), EventLoop.shared().loop)
     ends = time.monotonic() + 2 * limit_s
     with stoppable():
         try:
@@ -209,6 +209,14 @@ def run_async(coroutine: Coroutine[Any, Any, Any], limit_s: float) -> CallResult
             if not future.done():
                 future.cancel()
     return _outcome(future, limit_s)
+
+
+async def _kept_in(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Await it; what would end the thread of the loop is an error as any other."""
+    try:
+        return await coroutine
+    except (KeyboardInterrupt, SystemExit) as error:
+        raise RuntimeError(f"{type(error).__name__} was raised") from error
 
 
 def _outcome(future: Future[Any], limit_s: float) -> CallResult:

@@ -13,15 +13,19 @@ import numpy
 
 from rlframework.rewards.numerals import parse_number
 
+# A blank, and what pandas and JSON make of a missing value where a column is turned into text.
+_MISSING = frozenset(["", "nan", "NaN", "<NA>", "NaT"])
+
 
 def gold_text(value: Any) -> str | None:
     r"""Return the expected answer that a column holds, spelled out; None if nothing can be compared with it.
 
     Text is taken as it stands, but for blanks about it. A number is written without an exponent: 1e-05 is 0.00001,
     34.0 is 34. A list, an array and a tensor hold all the values that are asked for, in any order: ``2, -3``; a tuple
-    is one ordered answer: ``(2, -3)``; a set is ``\{2, -3\}``. Nothing can be compared with None, NaN, infinity, a
-    blank, an empty list, lists of lists, a list with an item that is a list itself, a dict, or an object of another
-    type: such a row is unverifiable, and never a wrong answer.
+    is one ordered answer: ``(2, -3)``; a set is ``\{2, -3\}``. Nothing can be compared with None, NaN, infinity, what
+    ``str`` makes of a missing value (``nan``, ``<NA>``, ``NaT``), a blank, an empty list, lists of lists, a list with
+    an item that is a list itself, a dict, or an object of another type: such a row is unverifiable, and never a wrong
+    answer.
 
     Example:
         >>> [gold_text(value) for value in (" 34 ", 34.0, 1e-05, Decimal("2.50"), Fraction(3, 4), True, b"x + 1")]
@@ -38,7 +42,8 @@ def gold_text(value: Any) -> str | None:
 
 
 def _of_text(value: str) -> str | None:
-    return value.strip() or None
+    text = value.strip()
+    return None if text in _MISSING else text
 
 
 def _of_bytes(value: bytes) -> str | None:
@@ -126,7 +131,7 @@ def _of_single_precision(value: Any) -> Any:
 # bool is an int, and NumPy's float64 a float.
 _KINDS: tuple[tuple[type | tuple[type, ...], Callable[[Any], str | None]], ...] = (
     (str, _of_text),
-    ((bytes, bytearray), lambda value: _of_bytes(bytes(value))),
+    ((bytes, bytearray, memoryview), lambda value: _of_bytes(bytes(value))),
     (int, str),
     (float, _of_float),
     (Decimal, _of_decimal),

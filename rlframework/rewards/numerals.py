@@ -11,6 +11,8 @@ MAX_NUMBER_CHARACTERS = 100
 
 # A leading zero takes no thousands separator: "0,123" is more likely a decimal comma.
 _NUMBER = re.compile(r"[+-]?(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]*)?|[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
+# As Python, JSON and pandas write very small and very large numbers. In 2e-1 the letter is more likely Euler's number.
+_COMPUTED = re.compile(r"[+-]?(?:(?:1|[0-9]\.[0-9]+)[eE][+-][0-9]{1,3}|[0-9][eE][+-][0-9]{2,3})")
 
 # Deliberately wider than _NUMBER: "52_8", "34e5", "- 5" or "-$5" must be seen whole to be refused whole, for reading a
 # part of it (52, 34, 5) would pay for a number that was not written. A sign after a word is a hyphen or an operator.
@@ -22,11 +24,14 @@ def parse_number(text: str) -> Decimal | None:
     """Read a text that is one decimal number and nothing else; None if it is not.
 
     A sign, thousands separators and decimals are optional; surrounding blanks do not matter. ASCII digits only, no
-    exponent, underscore, ``nan`` or ``inf``, and at most ``MAX_NUMBER_CHARACTERS``. The value is exact.
+    underscore, ``nan`` or ``inf``, and at most ``MAX_NUMBER_CHARACTERS``. An exponent has a sign, as computers write
+    it. The value is exact.
 
     Example:
         >>> parse_number(" 2,125.50 ")
         Decimal('2125.50')
+        >>> parse_number("2.5e-07") == parse_number("0.00000025")
+        True
         >>> [parse_number(text) for text in ("10,00", "52_8", "1e3", "nan", "34 or 35")]
         [None, None, None, None, None]
     """
@@ -37,7 +42,8 @@ def parse_number(text: str) -> Decimal | None:
 # A policy that loops writes one number ten thousand times.
 @lru_cache(maxsize=1024)
 def _short_number(text: str) -> Decimal | None:
-    return Decimal(text.replace(",", "")) if _NUMBER.fullmatch(text) else None
+    written = _NUMBER.fullmatch(text) or _COMPUTED.fullmatch(text)
+    return Decimal(text.replace(",", "")) if written else None
 
 
 def first_number(text: str) -> Decimal | None:

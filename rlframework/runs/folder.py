@@ -63,7 +63,11 @@ class RunFolder:
         """Return the completions that the run has learned from, of all ranks, in the order of their rollouts."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # half a line, of a run that goes on
-            return [row for ranks in read_run(self.path).values() for rows in ranks for row in rows]
+            try:
+                rollouts = read_run(self.path)
+            except FileNotFoundError:
+                return []
+        return [row for ranks in rollouts.values() for rows in ranks for row in rows]
 
     def events(self) -> list[dict[str, Any]]:
         """Return what happened, in the order of time, as `RunWriter` wrote it."""

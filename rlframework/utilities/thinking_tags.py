@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+_ABOUT = r"[^<>\[\]\n]{0,20}"
+_WORD = rf"{_ABOUT}(think|thought|reason|reflect|scratchpad){_ABOUT}[>\]]$"
 # Such as <think>, [THINK], <seed:think>, <|begin_of_thought|>.
-_OPENING = re.compile(
-    r"[<\[](?!/|\|?end)[^<>\[\]\n]{0,20}(think|thought|reason|reflect|scratchpad)[^<>\[\]\n]{0,20}[>\]]$", re.IGNORECASE
-)
+_OPENING = re.compile(rf"[<\[](?!/|\|?end){_WORD}", re.IGNORECASE)
+_CLOSING = re.compile(rf"[<\[](?:/|\|?end){_WORD}", re.IGNORECASE)
 
 
 def opens_working(text: str) -> bool:
@@ -29,3 +30,13 @@ def opened_working(text: str) -> str:
     """
     found = _OPENING.search(text.rstrip())
     return found[0] if found else ""
+
+
+def closes_working(text: str) -> bool:
+    r"""Return whether a prompt ends with the tag that closes a working, as where thinking is switched off.
+
+    Example:
+        >>> closes_working("Hello</think>\n\n"), closes_working("[/THINK]"), closes_working("<think>")
+        (True, True, False)
+    """
+    return bool(_CLOSING.search(text.rstrip()))

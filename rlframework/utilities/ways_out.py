@@ -92,6 +92,17 @@ def _rows(value: Any) -> str:
     return "pass a list of rows, [{'prompt': ..., 'answer': ...}], a Dataset, or the name of one on the hub"
 
 
+def _function(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return "pass one function; of several make an object each"
+    return "pass a function, by its name without brackets"
+
+
+def _text(value: Any) -> str | None:
+    # As torch.bfloat16.
+    return f"pass {str(value).rpartition('.')[2]!r}" if type(value).__name__ == "dtype" else None
+
+
 def _kl(value: Any) -> str:
     return f"pass KLInLoss({named(value) if inspect.isroutine(value) else ''}) or KLInReward() of rlframework.terms"
 
@@ -100,15 +111,17 @@ def _written(settings: Mapping[Any, Any]) -> str:
     return ", ".join(f"{key}={value!r}" for key, value in settings.items())
 
 
-_WAYS: dict[str, Callable[[Any], str]] = {
+_WAYS: dict[str, Callable[[Any], str | None]] = {
     "AnswerTemplate": lambda value: "pass AnswerTemplate('<think>', '</think>', '<answer>', '</answer>')",
     "BitsAndBytesConfig": _quantization,
+    "Callable": _function,
     "Dataset": _rows,
     "EntropyBonus": lambda value: "pass EntropyBonus(0.01) of rlframework.terms",
     "GroupSampler": _sampler,
     "KLTerm": _kl,
     "LoraConfig": _adapter,
     "PeftConfig": _adapter,
+    "Mapping": lambda value: "pass a dict of names, {'accuracy': ...}; a row of data is {'prompt': ..., 'answer': ...}",
     "Policy": _policy,
     "Module": lambda value: "pass a folder, a hub name, or AutoModelForCausalLM.from_pretrained(name)",
     "PreTrainedTokenizerBase": lambda value: "pass a folder, a hub name, or AutoTokenizer.from_pretrained(name)",
@@ -116,4 +129,5 @@ _WAYS: dict[str, Callable[[Any], str]] = {
     "RewardModel": _reward,
     "Source": lambda value: f"pass Source({str(value)!r}) of rlframework.data, a name on the hub or a folder",
     "SamplerCorrection": lambda value: "pass TokenTruncation() of rlframework.terms",
+    "str": _text,
 }

@@ -209,7 +209,7 @@ class _Completions:
             if (row := parsed(line)) is None:
                 continue
             row.pop("completion_ids", None)
-            key = tuple(row.get(name) for name in ("rollout", "attempt", "step"))
+            key = tuple(row.get(name) for name in ("rollout", "attempt", "ranks", "step"))
             if new and key != self.key:
                 break
             if not new and key != self.key:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import resource
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -161,6 +162,114 @@ def test_each_rollout_is_of_the_ranks_that_learned_from_it_last(
     assert learned() == [[16], [16, 16], [16], [16]]
     assert [row.get("ranks") for row in lines(tmp_path / "rollouts.jsonl")] == [None] * 64 + [[1, 2, 1]] * 32
     assert [row["ranks"] for row in lines(tmp_path / "rollouts-1.jsonl")] == [[1, 2]] * 32
+
+
+def test_after_what_came_out_otherwise_all_is_written_again(
+    stopped: Callable[[], bytes], grpo: Make, fit: Fit, tmp_path: Path
+) -> None:
+    # Rollouts 2 and 3 come out as before; but they stand before the new rollout 1, where they are of the old run.
+    whole, path = stopped(), tmp_path / "rollouts.jsonl"
+    path.write_bytes(whole.replace(b'"rollout": 1, "attempt": 1, "step": 1', b'"rollout": 1, "attempt": 1, "step": 0'))
+    fit(grpo(), ckpt_path=str(tmp_path / "step=1.ckpt"), callbacks=[RolloutWriter(tmp_path)])
+    learned = [(record["rollout"], record["attempt"]) for record in read_rollouts(path)]
+    assert learned == [(0, 1)] * 16 + [(1, 2)] * 16 + [(2, 2)] * 16 + [(3, 2)] * 16
+    # Resumed once more, all is there.
+    before = path.read_bytes()
+    fit(grpo(), ckpt_path=str(tmp_path / "step=1.ckpt"), callbacks=[RolloutWriter(tmp_path)])
+    assert path.read_bytes() == before
+
+
+def test_a_writer_begins_anew_in_another_folder(
+    stopped: Callable[[], bytes], grpo: Make, fit: Fit, tmp_path: Path
+) -> None:
+    stopped()
+    writer = RolloutWriter(tmp_path)
+    fit(grpo(), max_steps=1, callbacks=[writer])
+    writer.folder = tmp_path / "other"
+    fit(grpo(), ckpt_path=str(tmp_path / "step=1.ckpt"), callbacks=[writer])
+    assert [record["attempt"] for record in lines(tmp_path / "other" / "rollouts.jsonl")] == [1] * 48
+
+
+def told(folder: Path) -> dict[int, list[list[str]]]:
+    return {number: [[row["text"] for row in rank] for rank in ranks] for number, ranks in read_run(folder).items()}
+
+
+def write(folder: Path, name: str, text: str, *rollouts: int, ranks: Any = None) -> None:
+    heads = ({"rollout": rollout, "attempt": 1} | ({"ranks": ranks} if ranks else {}) for rollout in rollouts)
+    with (folder / name).open("a") as file:
+        file.writelines(json.dumps(head | {"text": text}) + "\n" for head in heads)
+
+
+@pytest.mark.parametrize("begun", ["", '{"rollout": 1, "att', '{"rollout": 1, "attempt": 1, "ranks": [2, 1], "st'])
+def test_a_resume_that_was_killed_in_its_first_line_changes_nothing(
+    begun: str, grpo: Make, fit: Fit, tmp_path: Path
+) -> None:
+    for rank in (0, 1):
+        write(tmp_path, f"rollouts-{rank}.jsonl", "two", 0, 1, ranks=[2])
+    (tmp_path / "rollouts.jsonl").write_text(begun)
+    with pytest.warns(UserWarning, match="half a line") if begun else nullcontext():
+        fit(grpo(), max_steps=1, callbacks=[RolloutWriter(tmp_path)])
+    assert {tuple(row["ranks"]) for row in lines(tmp_path / "rollouts.jsonl")} == {(2, 1)}
+
+
+def test_a_machine_that_sees_one_file_of_two_ranks_knows_of_both(grpo: Make, fit: Fit, tmp_path: Path) -> None:
+    write(tmp_path, "rollouts-0.jsonl", "two", 0, 1, ranks=[2])
+    fit(grpo(), max_steps=1, callbacks=[RolloutWriter(tmp_path)])
+    assert {tuple(row["ranks"]) for row in lines(tmp_path / "rollouts.jsonl")} == {(2, 1)}
+    assert [len(rank) for ranks in read_run(tmp_path).values() for rank in ranks] == [16]
+
+
+def test_files_of_earlier_versions_say_nothing_of_ranks(grpo: Make, fit: Fit, tmp_path: Path) -> None:
+    for rank in (0, 1):
+        write(tmp_path, f"rollouts-{rank}.jsonl", "two", 0, 1, 2)
+    assert told(tmp_path) == {number: [["two"], ["two"]] for number in range(3)}
+    # Of both kinds that of one rank counts, from its first rollout on.
+    write(tmp_path, "rollouts.jsonl", "one", 1)
+    assert told(tmp_path) == {0: [["two"], ["two"]], 1: [["one"]]}
+    fit(grpo(), max_steps=1, callbacks=[RolloutWriter(tmp_path)])
+    assert [row.get("ranks") for row in lines(tmp_path / "rollouts.jsonl")] == [None] + [[2, 1]] * 16
+    assert [len(rank) for ranks in read_run(tmp_path).values() for rank in ranks] == [16]
+
+
+def test_only_files_of_ranks_are_read(tmp_path: Path) -> None:
+    write(tmp_path, "rollouts-1.jsonl", "rank", 0, ranks=[2])
+    for name in ("rollouts-01.jsonl", "rollouts-1 (copy).jsonl", "rollouts-.jsonl", "rollouts-\u0661.jsonl"):
+        write(tmp_path, name, "a copy", 0, ranks=[2])
+    (tmp_path / "rollouts-0.jsonl").mkdir()
+    assert told(tmp_path) == {0: [["rank"]]}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *('{"rollout": "1"}', '{"rollout": null}', '{"rollout": NaN}', '{"rollout": [1]}', '{"attempt": 1}', "[1]"),
+        *(f'{{"rollout": 1, "attempt": 1, "ranks": {ranks}}}' for ranks in ("2", "null", '"2, 1"', "[null]", "[2 1]")),
+        '{"rollout": 1, "attempt": "2"}',
+        "",
+    ],
+)
+def test_a_line_that_is_no_completion_is_left_out(odd: str, tmp_path: Path) -> None:
+    write(tmp_path, "rollouts.jsonl", "a", 0)
+    with (tmp_path / "rollouts.jsonl").open("a") as file:
+        file.write(odd + "\n")
+    write(tmp_path, "rollouts.jsonl", "b", 1)
+    with pytest.warns(UserWarning, match=r"of 3 lines 1 cannot be read: 2; left out"):
+        assert told(tmp_path) == {0: [["a"]], 1: [["b"]]}
+    assert rollout_writer._ranks(tmp_path) == [1]  # nor does it stop the run that writes on
+
+
+def test_a_folder_without_rollouts_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no rollouts\.jsonl in .*/none"):
+        read_run(tmp_path / "none")
+
+
+def test_a_run_that_was_resumed_at_every_rollout_is_read_in_one_pass(tmp_path: Path) -> None:
+    path = tmp_path / "rollouts.jsonl"
+    made = [(number, 1) for number in range(20_000)] + [(19_999, attempt) for attempt in range(2, 20_000)]
+    path.write_text("".join(f'{{"rollout": {number}, "attempt": {attempt}}}\n' for number, attempt in made))
+    begun = time.process_time()
+    assert [row["attempt"] for row in read_rollouts(path)] == [1] * 19_999 + [19_999]
+    assert time.process_time() - begun < 3  # a pass for each attempt takes far longer
 
 
 def test_half_a_line_is_left_out_by_readers_who_say_so(stopped: Callable[[], bytes], tmp_path: Path) -> None:

@@ -47,6 +47,9 @@ def test_the_working_is_opened_once(end: str) -> None:
         "<think>\nI have thought.\n</think>\n\n",
         "<think>\n<budget>0</budget>\n",
         "<think>\nso ",
+        "a:</think>",
+        "</think>\n\n",
+        "<|end_of_thought|>",
     ],
 )
 def test_a_working_that_is_closed_at_once_is_refused(end: str) -> None:
@@ -180,9 +183,15 @@ def test_plain_text_beside_a_chat_template_is_said_once(caplog: pytest.LogCaptur
     assert not caplog.records
 
 
-@pytest.mark.parametrize("name", ["odd.csv", "data/rows.jsonl", "a.parquet", "x.TSV", "train.json"])
+@pytest.mark.parametrize("name", ["odd.csv", "data/rows.jsonl", "x.TSV", "rows.txt", "rows.json.gz", "/x/y.arrow"])
 def test_the_name_of_a_file_names_the_class_that_reads_it(name: str) -> None:
     with pytest.raises(ValueError, match=r"is a file.*pass LocalFile\("):
+        PromptDataModule(name)
+
+
+@pytest.mark.parametrize("name", ["./rows", "../rows", "/nowhere/rows", "~/rows"])
+def test_a_path_to_nothing_is_not_looked_for_on_the_hub(name: str) -> None:
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*LocalFile"):
         PromptDataModule(name)
 
 

@@ -83,6 +83,19 @@ def test_padding_changes_no_logprob(name: str, temperature: float) -> None:
         torch.testing.assert_close(scored.logprobs[row, : len(completion)], expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("name", ["qwen3", "gpt2"])
+@torch.no_grad()
+def test_outputs_that_a_configuration_asks_for_are_no_matter(name: str) -> None:
+    model, plain = tiny_model(name), CausalLMPolicy(tiny_model(name), TOKENIZER)
+    model.set_attn_implementation("eager")
+    model.config.update({"return_dict": False, "output_hidden_states": True, "output_attentions": True})
+    policy = CausalLMPolicy(model, TOKENIZER)
+    for each in (policy.logprobs, policy.single_logprobs):
+        batch = as_rollout(PROMPTS, COMPLETIONS)
+        torch.testing.assert_close(each(batch).logprobs, plain.single_logprobs(batch).logprobs, atol=1e-5, rtol=0)
+    assert len(BatchedSampler(2, 3).sample(policy, letter_prompts(2))) == 4
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 @torch.no_grad()
 def test_padding_changes_no_logit_when_sampling(name: str) -> None:

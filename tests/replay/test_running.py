@@ -31,8 +31,9 @@ from rlframework import (
 )
 from rlframework.environments import Environment, Episode, Observation, PlainGlue
 from rlframework.loggers import AppendingCSVLogger
-from rlframework.replay import Pair, Replay, replay
+from rlframework.replay import Pair, Replay, replay, running
 from rlframework.rewards import EpisodeReturn, FunctionReward
+from rlframework.runs import RunFolder
 from rlframework.terms import EntropyBonus, KLInReward
 from rlframework.testing import SnapshotSampler, letter_rows, tiny_policy
 from rlframework.turns import Turn
@@ -322,6 +323,18 @@ def test_callbacks_that_learn_are_kept_and_others_named(
         found.remarks[0] == "left out, as it may write or stop: Own; the figures differ if it changes what is learned"
     )
     assert "kl" in replay(*run.parts(), run.folder, 23).differing
+
+
+def test_a_record_without_a_line_that_can_be_read_is_named() -> None:
+    with pytest.raises(ValueError, match="no completion on record"):
+        running._rollout_at({}, 0)
+
+
+def test_of_ranks_that_are_told_by_names_only_no_checkpoint_inside_a_rollout_is_taken(tmp_path: Path) -> None:
+    for name in ("rollouts-0.jsonl", "rollouts-1.jsonl", "step=2.ckpt", "step=3.ckpt"):
+        (tmp_path / name).touch()
+    found = running._before(RunFolder(tmp_path), 3, {0: [{"step": 0}], 1: [{"step": 2}]})
+    assert found == (2, tmp_path / "step=2.ckpt")
 
 
 def test_demonstrations_are_no_rollouts() -> None:

@@ -30,7 +30,7 @@ CASES: list[tuple[str, Any, float]] = [
     ("34", " 34\n", IDENTICAL),
     ("2,125", "2,125", IDENTICAL),
     ("blue", "blue", IDENTICAL),
-    ("nan", "nan", IDENTICAL),
+    ("inf", "inf", IDENTICAL),
     (" 34 ", "34", STRIPPED),
     ("\n34\n", 34, STRIPPED),
     (" blue ", "blue", STRIPPED),

@@ -205,14 +205,17 @@ def test_a_constructor_that_does_not_call_the_one_above_leaves_a_name() -> None:
 
 def test_sum_without_a_start_is_refused_by_name_and_with_one_adds_up() -> None:
     a, b = Table([[1, 2], [3, 4]], name="a"), Table([[1, 1], [1, 1]], name="b")
-    with pytest.raises(TypeError, match="Table"):
+    with pytest.raises(TypeError, match=r"added to reward 'a': sum begins with 0; write sum\(rewards\[1:\]"):
         sum([a, b])  # type: ignore[list-item]
     assert_scores(sum([b], start=a).evaluate(FOUR).total, [[2, 3], [4, 5]])
 
 
 def test_other_operands_are_refused() -> None:
-    with pytest.raises(TypeError, match="unsupported operand"):
+    with pytest.raises(TypeError, match=r"an? int cannot be added to reward 'text_length': pass a reward, such as"):
         TextLength() + 1  # type: ignore[operator]
+    for add in (lambda: TextLength() + len, lambda: len + TextLength()):  # type: ignore[operator]
+        with pytest.raises(TypeError, match=r"pass FunctionReward\(len\)"):
+            add()
     with pytest.raises(TypeError, match="can't multiply"):
         TextLength() * "2"  # type: ignore[operator]
 

@@ -52,7 +52,18 @@ async def raises(completion):
     raise ValueError("no")
 
 
-@pytest.mark.parametrize("hang", [forever, blocks, in_a_thread, deaf_to_cancellation, cancels_itself, raises])
+async def leaves(completion):
+    sys.exit(3)
+
+
+async def interrupts(completion):
+    raise KeyboardInterrupt
+
+
+HANGS = [forever, blocks, in_a_thread, deaf_to_cancellation, cancels_itself, raises, leaves, interrupts]
+
+
+@pytest.mark.parametrize("hang", HANGS)
 def test_a_row_that_is_not_answered_is_that_rows_loss(hang):
     async def judge(completion):
         if completion == "hang":
@@ -65,6 +76,19 @@ def test_a_row_that_is_not_answered_is_that_rows_loss(hang):
     assert judgement.error_flags.flatten().tolist() == [False, True, False, False]
     assert judgement.scores.isnan().flatten().tolist() == [False, True, False, False]
     assert judgement.detail
+    assert ("blocks the event loop" in judgement.detail) == (hang is blocks)
+
+
+def test_calls_that_are_cancelled_by_another_are_made_again():
+    async def judge(completion):
+        await asyncio.sleep(0)
+        if completion == "cancels":
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+        return 1.0
+
+    scores = FunctionReward(judge, limit_s=5).evaluate(completions_of("a", "cancels", "b")).total
+    assert scores.flatten().tolist() == [1.0, 1.0, 1.0]
 
 
 def test_a_limit_is_there_without_being_asked_for():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -46,10 +47,13 @@ SPELLED: list[tuple[Any, str]] = [
     (Fraction(-3, 4), "-3/4"),
     (Fraction(6, 3), "2"),
     (b" 34", "34"),
+    (memoryview(b"34"), "34"),
+    ("Nan", "Nan"),  # her name
     (["34"], "34"),
     ([[34.0]], "34"),
     (["2", "-3"], "2, -3"),
     (["1,250", 3], "1250, 3"),
+    (["1e-05", 3], "0.00001, 3"),
     (["(1,2)", "(2,1)"], "(1,2), (2,1)"),
     ([(1, 2), (2, 1)], "(1, 2), (2, 1)"),
     ((2, -3), "(2, -3)"),
@@ -78,6 +82,9 @@ MISSING: list[Any] = [
     [1, float("nan")],
     [[1, 2], [3, 4]],
     ["x=1, y=2", "x=2, y=1"],
+    *map(str, (float("nan"), pd.NA, pd.NaT)),
+    json.dumps(float("nan")),
+    ["2", "nan"],
     {"x": 2},
     Decimal("NaN"),
     np.nan,

@@ -24,6 +24,7 @@ def test_the_newest_run_below_a_folder_is_taken_and_a_folder_without_one_is_refu
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match=r"metrics\.csv"):
         RunFolder(tmp_path / "empty")
+    assert RunFolder(tmp_path / "mine" / "version_0").rollouts() == []
 
 
 def test_half_lines_and_missing_files_are_left_out(tmp_path: Path) -> None:

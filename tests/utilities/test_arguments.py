@@ -15,6 +15,7 @@ from typing import Any, TypedDict
 import datasets
 import numpy as np
 import pytest
+import torch
 from peft import LoraConfig
 
 from rlframework import DAPO, GRPO, RLOO, SFT, CausalLMPolicy, SharedPrefixSampler
@@ -133,6 +134,27 @@ USES: dict[str, tuple[Callable[[], Any], str, str]] = {
     "a function as validation": (
         lambda: algorithm(validation={"right": accuracy}),
         "GRPO got validation['right']=accuracy",
+        "FunctionReward(accuracy)",
+    ),
+    "one function as validation": (
+        lambda: algorithm(validation=accuracy),
+        "GRPO got validation=accuracy (function)",
+        "{'accuracy': ...}",
+    ),
+    "a text as row": (
+        lambda: PromptDataModule(["a"]),
+        "PromptDataModule got train[0]='a' (str)",
+        "{'prompt': ..., 'answer': ...}",
+    ),
+    "torch's name of a dtype": (
+        lambda: policy(dtype=torch.bfloat16),
+        "CausalLMPolicy got dtype=torch.bfloat16 (dtype)",
+        "pass 'bfloat16'",
+    ),
+    "a list of functions as one": (lambda: TRLReward([accuracy]), "TRLReward got function=", "pass one function"),
+    "a function in a sum": (
+        lambda: parts()[1] + accuracy,
+        "a function cannot be added to reward 'correct_answer'",
         "FunctionReward(accuracy)",
     ),
     "a list as validation sampler": (

@@ -91,6 +91,18 @@ def test_a_resumed_run_shows_its_own_attempt(tmp_path):
     assert look.pace == pytest.approx(5, rel=0.1)  # 20 s for the steps 5 to 8
 
 
+def test_ranks_from_before_a_resume_on_another_number_are_left_out(tmp_path):
+    for rank in range(2):
+        write(tmp_path / f"rollouts-{rank}.jsonl", *rollout(3, rank=rank, ranks=[2]))
+    run = WatchedRun(tmp_path)
+    assert run.look().source == "rollout 3, 2 ranks"
+    write(tmp_path / "rollouts.jsonl", *rollout(3, rank="after", ranks=[2, 1]))
+    later = time.time() + 1
+    os.utime(tmp_path / "rollouts.jsonl", (later, later))
+    look = run.look()
+    assert (look.source, texts(look)) == ("rollout 3", ["after.3.0", "after.3.1"])
+
+
 def test_completions_of_several_ranks_are_shown_together(tmp_path):
     write(tmp_path / "rollouts.jsonl", *rollout(9, rank="before"))  # of the time when it had one rank
     for rank in range(3):

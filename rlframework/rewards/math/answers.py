@@ -27,7 +27,7 @@ from rlframework.rewards.math.syntax import (
     UnreadableError,
     has_variables,
 )
-from rlframework.rewards.math.unit_names import MAGNITUDES, NOT_UNITS
+from rlframework.rewards.math.unit_names import MAGNITUDES, NOT_UNITS, SYMBOLS
 from rlframework.rewards.math.units import canonical_unit, is_known_unit, ratio
 
 MAX_WORDS = 8
@@ -75,6 +75,7 @@ _ALL_NUMBERS = re.compile(r"all\s+real(?:s|\s+numbers)(?:\s+(?:[a-z]\s+)?except(
 _BORDER = re.compile(
     r"\s+(?=\(?[A-Za-z])|\s*(?=\\text\s*\{)|(?<=[0-9)}])\s*(?=\\?%|\\?\$|[€£₹¥¢])|(?<=[0-9)}])(?=[A-Za-z])"
 )
+_CAPITAL = re.compile(rf"(?<=[0-9)}}\s])([{''.join(SYMBOLS)}])$")
 # A label and its value, such as "Total = 18 dollars" or "x = $18".
 _NAMED = re.compile(r"([A-Za-z][A-Za-z ]{0,30}(?:_\{?[0-9a-z]\}?)?)\s*=\s*([^=<>]+)")
 # What sets have in common, or hold together, and its value.
@@ -117,12 +118,13 @@ class Words:
 Answer = Letter | Words | Node
 
 
-def read_answer(text: str, letters_are_units: bool = False) -> Answer:
+def read_answer(text: str, letters_are_units: bool = False, capitals_are_units: bool = False) -> Answer:
     """Read an answer as what it is.
 
     Args:
         text: The answer.
         letters_are_units: Whether ``60m`` is taken for sixty metres, and not for sixty times m.
+        capitals_are_units: Whether ``60 J`` is, for sixty joules; set upright, J is a unit anyway.
 
     Raises:
         ValueError: It is too long, has invisible characters, or nothing in it can be read.
@@ -136,6 +138,7 @@ def read_answer(text: str, letters_are_units: bool = False) -> Answer:
     if not plain:
         raise UnreadableError("nothing")
     plain = in_signs(_ANGLE.sub("", re.sub(r"^=\s*", "", plain), count=1))
+    plain = _CAPITAL.sub(r"\\text{ \1}", plain) if capitals_are_units else plain
     whole = _letter(plain) or _whole_number(plain) or _everything_or_nothing(plain)
     if whole is not None:
         return whole
@@ -277,7 +280,9 @@ def _before_unit(plain: str, letters_are_units: bool) -> Node | None:
     """Return a number with the unit behind it, wherever that begins; None if there is none."""
     for border in _BORDER.finditer(plain):
         rest = plain[border.end() :]
-        unit = canonical_unit(_TEXT.sub(r"\1", rest).replace("\\%", "%").replace("\\$", "$").strip("() "))
+        words = _TEXT.sub(r"\1", rest).replace("\\%", "%").replace("\\$", "$").strip("() ")
+        symbol = SYMBOLS.get(words.strip()) if rest.startswith("\\text") else None
+        unit = symbol or canonical_unit(words)
         adjacent = border[0] == "" and rest[0].isalpha()
         if unit is None or (adjacent and not (is_known_unit(rest) and (len(unit) > 1 or letters_are_units))):
             continue

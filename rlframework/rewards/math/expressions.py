@@ -18,6 +18,7 @@ from rlframework.rewards.math.syntax import (
     PlusMinus,
     Symbol,
     UnreadableError,
+    has_variables,
     has_vector,
 )
 
@@ -176,10 +177,11 @@ class Expressions(Cursor, ABC):
     def _number_may_follow(self, last: Node) -> bool:
         r"""Return whether a number is a factor after the last one: ``n2^{n-1}``, ``(n-2)2^n``, ``\sqrt{2}3``.
 
-        Behind a letter only a power is: ``x2`` may have lost an exponent or an index, and ``June 20`` is a date. Never
-        behind a number or a fraction, nor is a group in braces one: ``1{8}`` is eighteen on paper.
+        Behind a letter only a power is: ``x2`` may have lost an exponent or an index, and ``June 20`` is a date; and
+        behind a fraction with letters. Never behind a number or a fraction of numbers, nor is a group in braces one:
+        ``1{8}`` is eighteen on paper.
         """
-        if isinstance(last, Symbol):
+        if isinstance(last, Symbol) or (isinstance(last, Operation) and last.name == "/" and has_variables(last)):
             return self.peek(1).value == "^"
         closed = self.tokens[self.place - 1].value in (")", "|", "!") and isinstance(last, SCALARS)
         return closed or (isinstance(last, Operation) and last.name in ("^", "root"))

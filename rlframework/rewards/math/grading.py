@@ -90,7 +90,7 @@ def _judged(answer: str | None, gold: str) -> Verdict | Question:
     if answer is None:
         return Verdict.MALFORMED
     try:
-        given = read_answer(answer, letters_are_units=_is_measure(wanted))
+        given = read_answer(answer, _is_measure(wanted), capitals_are_units=isinstance(wanted, Quantity))
         wanted = read_answer(gold, letters_are_units=True) if isinstance(given, Quantity) else wanted
     except (ValueError, RecursionError):
         return Verdict.MALFORMED

@@ -46,6 +46,7 @@ _SAME = [
     for pattern, written in (
         (r"\\(?:[dtcsx]|nice|flat)frac(?![A-Za-z])", r"\\frac"),
         (r"\\[dt]binom(?![A-Za-z])", r"\\binom"),
+        (r"\\root\s*\{?([0-9A-Za-z]+)\}?\s*\\of(?![A-Za-z])", r"\\sqrt[\1]"),
         (r"\\leqslant(?![A-Za-z])|\\leq(?![A-Za-z])", r"\\le "),
         (r"\\geqslant(?![A-Za-z])|\\geq(?![A-Za-z])", r"\\ge "),
         (r"\\neq(?![A-Za-z])", r"\\ne "),

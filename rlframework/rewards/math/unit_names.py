@@ -58,7 +58,17 @@ _DIMENSIONS: dict[tuple[str, int], dict[str, str]] = {
     ("month", 1): {"month months": "1"},
     ("year", 1): {"year years yr yrs": "1"},
     ("unit", 1): {"unit units": "1"},
+    # Of their symbols those that mean the same in small letters; of a single capital see `SYMBOLS`.
+    ("energy", 1): {"joule joules": "1", "kj kilojoule kilojoules": "1000", "kwh": "3600000"},
+    ("force", 1): {"newton newtons": "1", "kilonewton kilonewtons": "1000"},
+    ("power", 1): {"watt watts": "1", "kw kilowatt kilowatts": "1000", "megawatt megawatts": "1000000"},
+    ("tension", 1): {"volt volts": "1"},
+    ("frequency", 1): {"hz hertz": "1", "khz kilohertz": "1000", "megahertz": "1000000"},
+    ("pressure", 1): {"pa pascal pascals": "1", "kpa kilopascal kilopascals": "1000"},
+    ("amount", 1): {"mol mole moles": "1"},
 }
+# Capitals that are a unit where they are set upright, and variables anywhere else.
+SYMBOLS = {"J": "joule", "N": "newton", "W": "watt", "V": "volt"}
 # The prefixes of SI before the units that schools measure in, by symbol and by name.
 _PREFIXES = {
     **{"k": ("kilo", 3), "h": ("hecto", 2), "d": ("deci", -1), "c": ("centi", -2), "m": ("milli", -3)},

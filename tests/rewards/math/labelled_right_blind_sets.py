@@ -5,6 +5,18 @@ from __future__ import annotations
 from tests.rewards.math.labelled import table
 
 RIGHT_BLIND_SETS = table(r"""
+# units of physics
+25\text{ J} :: 25 ;; 25J ;; 25 J ;; 25 joules ;; \SI{25}{\joule} ;; 0.025 kJ
+25 :: 25\text{ J} ;; 25\,\mathrm{N} ;; 25 volts ;; 25 kPa ;; 25 Hz ;; 25 mol
+3\text{ kW} :: 3000 W ;; 3000 watts ;; 3 ;; 3 kW
+60\text{ Hz} :: 60 ;; 60Hz ;; 60 hertz
+
+# powers behind fractions, and roots of plain TeX
+\frac{n}{2}\cdot 3^n :: \frac{n}{2}3^n ;; \frac n2 3^{n}
+\frac{n(n+1)}{2}\cdot 2^{n-2} :: \frac{n(n+1)}{2}2^{n-2}
+\sqrt[3]{2} :: \root 3 \of 2 ;; \root{3}\of{2}
+\sqrt[n]{x+1} :: \root n \of{x+1}
+
 # letters that may have any name
 x = k\pi, k \in \mathbb{Z} :: x = n\pi, n\in\mathbb{Z} ;; x=\pi k where k is any integer ;; x = m\pi (m\in\mathbb{Z})
 x = k\pi, k \in \mathbb{Z} :: n\pi,\ n\in\mathbb{Z} ;; x = n\pi \text{ for some integer } n

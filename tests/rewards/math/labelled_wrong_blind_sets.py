@@ -5,6 +5,17 @@ from __future__ import annotations
 from tests.rewards.math.labelled import table
 
 WRONG_BLIND_SETS = table(r"""
+# units of physics
+25 :: 25J ;; 25 J ;; 25 N ;; 25 MW ;; 25 mW ;; 25 MHz
+25\text{ J} :: 25 W ;; 25 kJ ;; 25 m ;; 25x ;; J ;; 2.5 J ;; 25j
+5N :: 5 ;; N ;; 5n
+3\text{ kW} :: 3 W ;; 3 kJ ;; 3 MW
+
+# powers behind fractions, and roots of plain TeX
+\frac{n}{2}\cdot 3^n :: \frac{n}{23^n} ;; \frac{n3}{2^n} ;; \frac{n}{2}3
+\frac{1}{2} :: \frac{1}{2}3^0
+\sqrt[3]{2} :: \root 2 \of 3 ;; \sqrt{2} ;; 3\sqrt{2}
+
 # letters that may have any name
 x = k\pi, k \in \mathbb{Z} :: x = 2n\pi, n\in\mathbb{Z} ;; x = n\pi, n\in\mathbb{N} ;; x = n\pi, k\in\mathbb{Z}
 x = k\pi, k \in \mathbb{Z} :: y = n, n\in\mathbb{Z} ;; x = n\pi ;; \pi ;; x=\pi ;; n\in\mathbb{Z}
