@@ -111,7 +111,10 @@ OF_OTHER_COLUMNS: dict[str, Callable[[], RewardModel]] = {
 COLUMNS = ("people", "statements", "formula", "assignment", "premises", "conclusion", "cases")
 
 
-@pytest.mark.parametrize(("value", "text"), SPELLED, ids=[repr(value)[:40] for value, _ in SPELLED])
+NAMES = [repr(value).partition(" at 0x")[0][:40] for value, _ in SPELLED]
+
+
+@pytest.mark.parametrize(("value", "text"), SPELLED, ids=NAMES)
 def test_a_value_is_spelled_out(value: Any, text: str) -> None:
     assert gold_text(value) == text
 
