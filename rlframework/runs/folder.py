@@ -46,12 +46,12 @@ class RunFolder:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the run was made of, as `RunWriter` wrote it."""
+        """The settings of the run in words, from ``run.json``, as `RunWriter` wrote it."""
         return _read_json(self.path / SETTINGS)
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What was measured before and after, as a recipe wrote it."""
+        """The accuracies, times and memory of the run, from ``summary.json``, as a recipe wrote it."""
         return _read_json(self.path / SUMMARY)
 
     def figures(self) -> dict[str, Points]:

@@ -87,7 +87,7 @@ class CheckReport:
 
     @property
     def ok(self) -> bool:
-        """Whether none failed."""
+        """Whether no check failed."""
         return not self.failed
 
     @property

@@ -71,11 +71,11 @@ class Expressions(Cursor, ABC):
 
     @abstractmethod
     def items(self) -> Node:
-        """Read bare items."""
+        """Read items without brackets about them: one expression, or several with commas between."""
 
     @abstractmethod
     def bracketed(self) -> Node:
-        """Read brackets."""
+        """Read what stands in brackets: a group, a pair, an interval, a set."""
 
     @abstractmethod
     def matrix(self) -> Node:

@@ -58,7 +58,7 @@ class WatchedTable(TablePolicy):
 
 @dataclass
 class Step:
-    """One optimizer step.
+    """An optimizer step on record: weights before it, gradient, minibatches and their slopes.
 
     Args:
         table: The weights that it starts from.
@@ -86,11 +86,11 @@ class Record(RolloutCallback):
     collected: list[RolloutRecord] = field(default_factory=list)
 
     def on_rollout_end(self, trainer: pl.Trainer, pl_module: Any, collected: RolloutRecord) -> None:
-        """Keep the rollout."""
+        """Append the rollout to `collected`."""
         self.collected.append(collected)
 
     def on_before_optimizer_step(self, trainer: pl.Trainer, pl_module: Any, optimizer: Any) -> None:
-        """Keep the gradients."""
+        """Append the optimizer step to `steps`, with its gradient and minibatches."""
         policy = pl_module.policy
         slopes = [torch.zeros_like(scores) if scores.grad is None else scores.grad for _, scores in policy.scored]
         parts = [part for part, _ in policy.scored]

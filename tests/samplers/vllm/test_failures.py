@@ -58,7 +58,7 @@ def test_a_server_in_trouble_is_asked_again(status, replay, sampler, adapted, ex
 
 
 def test_attempts_are_further_and_further_apart(replay, sampler, adapted, monkeypatch):
-    monkeypatch.setattr(patience, "_FIRST_DELAY", 0.05)
+    monkeypatch.setattr(patience, "_FIRST_DELAY", 0.1)
     made, times, left = sampler(concurrency=1), [], []
     made.sample(adapted, PROMPTS[:1])
     left = [(503, {})] * 5
@@ -73,7 +73,7 @@ def test_attempts_are_further_and_further_apart(replay, sampler, adapted, monkey
     made.sample(adapted, PROMPTS[:1])
     waits = [after - first for first, after in pairwise(times)]
     assert len(waits) == 5
-    assert all(0.5 * 0.05 * 2**n <= wait <= 0.05 * 2**n + 0.25 for n, wait in enumerate(waits)), waits
+    assert all(0.5 * 0.1 * 2**n <= wait <= 0.1 * 2**n + 0.25 for n, wait in enumerate(waits)), waits
 
 
 def test_a_server_that_is_not_there_yet_is_waited_for(replay, sampler, adapted, expected):
