@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import mpmath
@@ -80,6 +81,29 @@ def ratio_of_functions(left: Node, right: Node) -> Any:
             return None
         first = ratios[0]
         return first if all(_close(part, first) for part in ratios) else None
+
+
+def differ_by_constant(left: Node, right: Node) -> bool:
+    """Return whether the difference of two functions is the same at all points: of antiderivatives, on all branches."""
+    names = sorted(_variables(left) | _variables(right))
+    return all(_constant_difference(left, right, names, *look) for look in LOOKS)
+
+
+def _constant_difference(left: Node, right: Node, names: list[str], digits: int, points: int) -> bool:
+    with _OWN.mp.workdps(digits):
+        # Of values of half as many digits the difference would be rounding.
+        largest = _OWN.mp.mpf(10) ** (digits // 3)
+        pairs = [pair for pair in _pairs(left, right, names, points) if max(map(abs, pair)) < largest]
+        found = [one - other for one, other in pairs]
+        close = _OWN.mp.mpf(10) ** (15 + digits // 3 - digits)
+        return len(found) >= points // 2 and all(abs(difference - found[0]) < close for difference in found)
+
+
+@contextmanager
+def precision(digits: int) -> Iterator[Any]:
+    """Work to so many digits, with the context of mpmath that is given."""
+    with _OWN.mp.workdps(digits):
+        yield _OWN.mp
 
 
 def _agree(left: Node, right: Node, names: list[str], digits: int, points: int) -> bool:
@@ -297,6 +321,15 @@ def _binomial(above: Any, below: Any) -> Any:
     return _OWN.mp.binomial(above, below)
 
 
+def _extreme(choose: Callable[..., Any]) -> Callable[..., Any]:
+    def applied(*values: Any) -> Any:
+        if any(_OWN.mp.im(value) != 0 for value in values):
+            raise ArithmeticError("an order of complex numbers")
+        return choose(*map(_OWN.mp.re, values))
+
+    return applied
+
+
 def _named(name: str) -> Callable[[Any], Any]:
     return lambda value: getattr(_OWN.mp, name)(value)
 
@@ -311,6 +344,8 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "factorial": _factorial,
     "binom": _binomial,
     "abs": abs,
+    "max": _extreme(max),
+    "min": _extreme(min),
     "log": _log,
     "lg": _log,
     "ln": _named("log"),
