@@ -24,7 +24,6 @@ from rlframework.rewards.math.real_sets import real_set
 from rlframework.rewards.math.solutions import OF_ANGLES, Solution, holds, is_name, solutions_of, without_indices
 from rlframework.rewards.math.syntax import (
     SCALARS,
-    VECTOR,
     Collection,
     Degree,
     Matrix,
@@ -295,9 +294,8 @@ def _same_relation(gold: Node, answer: Node) -> bool:
 
 
 def _only_names(left: Node) -> bool:
-    """Return whether a right side alone says as much: of f(x), a_n, y' or a vector, and not of the line y = 2x + 3."""
-    plain = isinstance(left, Symbol) and not left.name.startswith(VECTOR) and not re.search("[_'(]", left.name)
-    return not plain
+    """Return whether a right side alone says as much: of f(x), a_n, y', S or a vector; not of a line y = 2x + 3."""
+    return not isinstance(left, Symbol) or re.fullmatch(r"[a-zXYZ]|\\(?!vec)[a-z]+", left.name) is None
 
 
 def _same_equation(gold: Relation, answer: Relation) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import permutations
+from math import factorial
 
-from rlframework.rewards.math.equivalence import differ_by_constant
+from rlframework.rewards.math.equivalence import MAX_FUNCTIONS, differ_by_constant, functions
+from rlframework.rewards.math.exact import TooLargeError
 from rlframework.rewards.math.linear import letters_of
 from rlframework.rewards.math.parameters import renamed, with_names_of
 from rlframework.rewards.math.solutions import is_name
@@ -41,7 +43,8 @@ def with_constants_of(gold: Node, answer: Node) -> Iterator[Node]:
     answer, own = without_reals(answer)
     answer = with_names_of(gold, answer)
     wanted, given = _right(gold), _right(answer)
-    if wanted is None or given is None:
+    # Without a name only the C of an antiderivative is known to be any number.
+    if wanted is None or given is None or not (isinstance(gold, Relation) or _without_constant(wanted)):
         return
     constants = {letter for letter in letters_of(wanted) if letter in declared or _CONSTANT.fullmatch(letter.name)}
     others = letters_of(wanted) - constants
@@ -51,21 +54,21 @@ def with_constants_of(gold: Node, answer: Node) -> Iterator[Node]:
     theirs = sorted(letters_of(given) - others, key=lambda letter: letter.name)
     if len(theirs) != len(constants) or not own <= set(theirs) or {one.name for one in theirs} & _ARGUMENTS:
         return
+    if functions((wanted, given)) * factorial(len(theirs)) > MAX_FUNCTIONS:
+        raise TooLargeError("functions with several constants, compared in each order of these")
     for order in permutations(sorted(constants, key=lambda letter: letter.name)):
         yield _with_names(answer, theirs, list(order))
 
 
 def _right(node: Node) -> Node | None:
     """Return what a function is; None of an answer that is no function."""
-    if isinstance(node, Relation):
-        right = node.sides[-1] if node.signs == ("=",) and is_name(node.sides[0]) else None
-        left = node.sides[0]
-        return (
-            right
-            if isinstance(right, SCALARS) and not (isinstance(left, Symbol) and left in letters_of(right))
-            else None
-        )
-    return node if isinstance(node, SCALARS) else None
+    if not isinstance(node, Relation):
+        return node if isinstance(node, SCALARS) else None
+    left, right = node.sides[0], node.sides[-1]
+    if node.signs != ("=",) or not is_name(left) or not isinstance(right, SCALARS) or left in letters_of(right):
+        return None
+    # A capital is the name of a quantity, of which C may be another.
+    return None if isinstance(left, Symbol) and left.name.isupper() else right
 
 
 def _with_names(answer: Node, theirs: list[Symbol], names: list[Symbol]) -> Node:

@@ -72,15 +72,23 @@ def same_function(left: Node, right: Node) -> bool:
 def ratio_of_functions(left: Node, right: Node) -> Any:
     """Return the constant that ``left`` is of ``right``, or None if there is none: 2x - 6 is twice x - 3."""
     names = sorted(_variables(left) | _variables(right))
-    ratios = []
-    with _OWN.mp.workdps(LOOKS[0][0]):
-        for pair in _pairs(left, right, names, LOOKS[0][1]):
-            if not _nothing(pair[1]):
-                ratios.append(pair[0] / pair[1])
-        if len(ratios) < FEWEST_POINTS or any(_nothing(part) for part in ratios):
+    dear = _holds_factorial(left) or _holds_factorial(right)
+    _OWN.smallest_digits = SMALLEST_DIGITS_SHORTER if dear else SMALLEST_DIGITS
+    found = None
+    for look in SHORTER_LOOKS if dear else LOOKS:
+        found = _constant_ratio(left, right, names, *look)
+        if found is None:
             return None
-        first = ratios[0]
-        return first if all(_close(part, first) for part in ratios) else None
+    return found
+
+
+def _constant_ratio(left: Node, right: Node, names: list[str], digits: int, points: int) -> Any:
+    with _OWN.mp.workdps(digits):
+        pairs = [pair for pair in _pairs(left, right, names, points) if not _nothing(pair[1])]
+        ratios = [above / below for above, below in pairs]
+        if len(ratios) < FEWEST_POINTS or any(map(_nothing, ratios)):
+            return None
+        return ratios[0] if all(_close(ratio, ratios[0]) for ratio in ratios) else None
 
 
 def differ_by_constant(left: Node, right: Node) -> bool:

@@ -16,7 +16,7 @@ from rlframework.rewards.math.syntax import SCALARS, Collection, Node, Number, O
 
 # How often one period may fit into the common one, and how many numbers of a common period are compared.
 MAX_PARTS = 60
-DIGITS = (60, 450)
+DIGITS = (60, 1_500)
 _WHOLE = Symbol("\\mathbb{Z}")
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
 
-from rlframework.rewards.math.equivalence import real_value, same_function
+from rlframework.rewards.math.equivalence import MAX_FUNCTIONS, functions, real_value, same_function
+from rlframework.rewards.math.exact import TooLargeError
 from rlframework.rewards.math.intervals import infinite_sign, interval_of
 from rlframework.rewards.math.linear import letters_of
 from rlframework.rewards.math.parameters import renamed
@@ -43,7 +44,7 @@ _FIRST = re.compile(
 )
 _TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
 _BEFORE = re.compile(r"[,\s]*(?:(?:if|for|when|where|as|and)\s+)?")
-_SILENT = frozenset(["is", "are", "an", "a", "the", "number", "integer", "if"])
+_SILENT = frozenset(["is", "are", "an", "a", "the"])
 
 
 def read_piecewise(plain: str) -> Node | None:
@@ -100,8 +101,8 @@ def _condition(text: str) -> Node | str:
         return node
     if not re.fullmatch("[A-Za-z0-9 ]+", words):
         raise UnreadableError(f"the condition {words!r}")
-    said = " ".join(word for word in words.lower().split() if word not in _SILENT)
-    return OTHERWISE if said in ("else", "elsewhere") else said
+    said = " ".join(word for word in words.split() if word not in _SILENT)
+    return OTHERWISE if said.lower() in ("else", "elsewhere", OTHERWISE) else said
 
 
 def same_piecewise(gold: Node, answer: Node, same: Callable[[Node, Node], bool]) -> bool:
@@ -120,6 +121,8 @@ def same_piecewise(gold: Node, answer: Node, same: Callable[[Node, Node], bool])
         return not left
     by_cases, other = (gold, answer) if isinstance(gold, Piecewise) else (answer, gold)
     pieces = _pieces(by_cases) if isinstance(by_cases, Piecewise) and isinstance(other, SCALARS) else None
+    if pieces is not None and functions((gold, answer)) * len(pieces) > MAX_FUNCTIONS:
+        raise TooLargeError("functions in several cases")
     return pieces is not None and all(_same_between(*piece, other) for piece in pieces)
 
 

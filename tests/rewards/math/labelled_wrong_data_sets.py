@@ -197,6 +197,13 @@ maximum value 7, minimum value 2 :: 2, 7 ;; min=7, max=2
 27_{10} :: 27_8 ;; 72_{10} ;; 2710 ;; 27_{11} ;; 33_8
 27 :: 27_{9} ;; 27_{100} ;; 27_1
 
+# a difference that is seen only to many digits
+y = 2x+3 :: y = 2x+3+10^{-100}\sin x ;; y=2x+3+10^{-900}x ;; y - 2x - 3 = \frac{x}{10^{200}}
+y < 2x+3 :: y < 2x+3+10^{-100}\sin x
+x = 2k+1, k\in\mathbb{Z} :: x=2k+1+10^{-990}\cdot 10^{-990}, k\in\mathbb{Z} ;; x=2k+1+10^{-440}, k\in\mathbb{Z}
+x^2 + C :: x^2 + 10^{-40} x + C ;; x^2 + 10^{-500}\sin x + C
+\begin{cases} x, & x \ge 0 \\ -x, & x < 0 \end{cases} :: |x|+10^{-100}x ;; |x|+10^{-900}
+
 # several functions
 f(x) = 0 \text{ and } f(x) = 2x :: f(x)=2x ;; f(x)\equiv 0 ;; f(x)=0, f(x)=x ;; f(x)\equiv 0 \pmod 2, f(x)=2x
 f(x) = 0 \text{ and } f(x) = 2x :: f(x)=0, g(x)=2x
