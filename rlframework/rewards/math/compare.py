@@ -16,7 +16,7 @@ from rlframework.rewards.math.equivalence import MAX_FUNCTIONS, functions, ratio
 from rlframework.rewards.math.exact import TooLargeError, exact_value
 from rlframework.rewards.math.families import families_of, same_families
 from rlframework.rewards.math.functions_of import with_plain_name
-from rlframework.rewards.math.intervals import infinite_sign, interval_of, ordered
+from rlframework.rewards.math.intervals import infinite_sign, interval_of, is_interval, ordered
 from rlframework.rewards.math.parameters import with_names_of, without_declarations
 from rlframework.rewards.math.piecewise import same_piecewise
 from rlframework.rewards.math.plus_minus import both_values
@@ -84,8 +84,16 @@ def _same_as_written(gold: Node, answer: Node) -> bool:
     by_names = _same_solutions(gold, answer)
     if by_names is not None:
         return by_names
+    if _is_point(gold) and isinstance(answer, Relation) and answer.signs == ("in",):
+        return False
     gold = _plain(gold)
     return _same(gold, _plain(_value_of(gold, answer)))
+
+
+def _is_point(gold: Node) -> bool:
+    """Return whether a capital is said to be a pair, which is no interval that something is in."""
+    name, pair = gold.sides if isinstance(gold, Relation) and gold.signs == ("=",) else (None, None)
+    return isinstance(name, Symbol) and name.name[0].isupper() and isinstance(pair, Sequence) and not is_interval(pair)
 
 
 def _same(gold: Node, answer: Node) -> bool:

@@ -24,7 +24,7 @@ def as_equations(plain: str) -> str:
         >>> as_equations("A(2,-3)"), as_equations(r"A(1,2) \text{ and } B(3,4)"), as_equations(r"\text{Focus }(0,1)")
         ('A = (2,-3)', 'A = (1,2), B = (3,4)', 'focus = (0,1)')
         >>> as_equations("f(2,-3)"), as_equations("C(10,3)"), as_equations("P(A,B)"), as_equations("the point (1,2)")
-        ('f(2,-3)', 'C(10,3)', 'P(A,B)', '(1,2)')
+        ('f(2,-3)', 'C(10,3)', 'P(A,B)', 'P = (1,2)')
     """
     if "(" not in plain or "," not in plain:
         return plain
@@ -32,7 +32,7 @@ def as_equations(plain: str) -> str:
     words = _WORDS.fullmatch(plain)
     if words:
         word = words["word"].lower().replace("centre", "center")
-        return words["tuple"] if word == "point" else f"{word} = {words['tuple']}"
+        return f"{'P' if word == 'point' else word} = {words['tuple']}"
     points, place = [], 0
     while place < len(plain):
         point = _POINT.match(plain, place)

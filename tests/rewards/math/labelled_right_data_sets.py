@@ -49,7 +49,7 @@ x = \frac{k\pi}{3}(k\in \mathrm{Z}) :: x=\frac{n\pi}{3}, n\in\mathbb{Z}
 \text{undefined} :: Undefined
 
 # points with names
-B(-1,4) :: (-1,4) ;; B = (-1,4) ;; B(-1, 4) ;; the point (-1,4)
+B(-1,4) :: (-1,4) ;; B = (-1,4) ;; B(-1, 4)
 (-1,4) :: B(-1,4) ;; Q\left(-1,4\right) ;; \text{Point }(-1,4) ;; point M(-1,4)
 \text{Focus }\left(0,\frac14\right) :: (0,0.25) ;; \text{Focus: }(0,1/4)
 \text{Vertex } (2,3) :: (2,3) ;; vertex at (2,3) ;; the vertex is (2,3)
