@@ -102,10 +102,10 @@ def _same(gold: Node, answer: Node) -> bool:
     gold, answer = _plain(gold), _plain(answer)
     if isinstance(gold, SCALARS) and isinstance(answer, SCALARS):
         return _same_scalar(gold, answer)
-    if isinstance(gold, (Quantity, Percent, Degree)) or isinstance(answer, (Quantity, Percent, Degree)):
-        return _same_quantity(gold, answer)
     if isinstance(gold, Relation) or isinstance(answer, Relation):
         return _same_relation(gold, answer)
+    if isinstance(gold, (Quantity, Percent, Degree)) or isinstance(answer, (Quantity, Percent, Degree)):
+        return _same_quantity(gold, answer)
     if isinstance(gold, Piecewise) or isinstance(answer, Piecewise):
         return same_piecewise(gold, answer, _same)
     if type(gold) is not type(answer):
@@ -118,7 +118,7 @@ def _plain(node: Node) -> Node:
     """Return what a writing stands for: two values for a plus-minus, x in A as A, one list of several."""
     if isinstance(node, Operation):
         node = _scaled_matrix(node)
-    if isinstance(node, (PlusMinus, Operation)):
+    if isinstance(node, (PlusMinus, Operation, Sequence)):
         values = both_values(node)
         return Collection("list", values) if len(values) > 1 else node
     if (
@@ -131,7 +131,7 @@ def _plain(node: Node) -> Node:
     if isinstance(node, Collection) and node.kind != "union":
         flat: list[Node] = []
         for item in node.items:
-            inner = _plain(item) if isinstance(item, (PlusMinus, Operation)) else item
+            inner = _plain(item) if isinstance(item, (PlusMinus, Operation, Sequence)) else item
             flat.extend(inner.items if isinstance(inner, Collection) and inner.kind == "list" else [inner])
         # Of conditions "or" is not "and", as a bare list of them may be meant; of values both join the same list.
         # Nor is it of letters to choose.

@@ -33,8 +33,9 @@ def without_reals(node: Node) -> tuple[Node, frozenset[Symbol]]:
     said, *rest = node.items if isinstance(node, Collection) and node.kind == "list" else (node,)
     right = _right(said) if isinstance(said, Relation) else None
     inside = set() if right is None else letters_of(right)
-    letters = [letter for letter in inside if Relation((letter, ALL_REALS), ("in",)) in rest]
-    return (said, frozenset(letters)) if rest and len(letters) == len(rest) else (node, frozenset())
+    letters = [letter for letter in inside if letter in rest[:-1] or Relation((letter, ALL_REALS), ("in",)) in rest]
+    declared = rest and isinstance(rest[-1], Relation) and len(letters) == len(rest)
+    return (said, frozenset(letters)) if declared else (node, frozenset())
 
 
 def with_constants_of(gold: Node, answer: Node) -> Iterator[Node]:

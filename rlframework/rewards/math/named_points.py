@@ -13,8 +13,8 @@ _WORDS = re.compile(
     rf"|circumcenter)\s*(?:is|at|:|=)?\s*\}}?\s*(?:is|at|:|=)?)\s*(?P<tuple>{_TUPLE})"
 )
 _POINTS = re.compile(r"^(?:[Tt]he )?[Pp]oints? (?=[A-Z] ?\()")
-# How many combinations or permutations of so many things.
-_COUNT = re.compile(r"([CP])\s*\(\s*([0-9]+)\s*,\s*([0-9]+)\s*\)")
+# So many things out of so many.
+_COUNT = re.compile(r"C\s*\(\s*([0-9]+)\s*,\s*([1-9][0-9]*)\s*\)")
 
 
 def as_equations(plain: str) -> str:
@@ -46,4 +46,4 @@ def as_equations(plain: str) -> str:
 
 def _counts(point: str) -> bool:
     count = _COUNT.fullmatch(point)
-    return count is not None and int(count[2]) >= int(count[3])
+    return count is not None and int(count[1]) >= int(count[2])

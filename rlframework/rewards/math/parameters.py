@@ -47,6 +47,7 @@ def in_signs(plain: str) -> str:
     """
     # Many blanks or words in a row would make the search slow.
     upright = " ".join(re.sub(r"\\text\s*\{([^{}]{2,})\}", r"\1", plain).split())
+    plain, upright = _IDENTICAL.sub(r"\1 = ", plain), _IDENTICAL.sub(r"\1 = ", upright)
     natural = _NATURAL.match(" ".join(plain.split()))
     if natural and not re.search(r"\\(?:in|le|ge|ne|text)(?![A-Za-z])", natural["said"]):
         return natural["said"]
@@ -62,7 +63,7 @@ def in_signs(plain: str) -> str:
     for_all = _FOR_ALL.match(upright)
     if for_all:
         return for_all["said"]
-    return _ALL_OF.sub("", upright) if _ALL_OF.match(upright) else _IDENTICAL.sub(r"\1 = ", plain)
+    return _ALL_OF.sub("", upright) if _ALL_OF.match(upright) else plain
 
 
 def without_declarations(gold: Node, answer: Node) -> tuple[Node, Node] | None:

@@ -57,7 +57,7 @@ def read_piecewise(plain: str) -> Node | None:
     if found:
         if r"\begin" in found["body"]:
             return None
-        rows = [row.strip() for row in found["body"].split(r"\\") if row.strip()]
+        rows = [row.strip().rstrip(" ,;.") for row in found["body"].split(r"\\") if row.strip()]
         name = read(found["name"]) if found["name"] else None
         cases = tuple(map(_case, rows))
     else:
@@ -90,7 +90,7 @@ def _scalar(text: str) -> Node:
 
 
 def _condition(text: str) -> Node | str:
-    words = _BEFORE.sub("", _TEXT.sub(r" \1 ", text).strip(), count=1).strip(" ,;.")
+    words = _BEFORE.sub("", _TEXT.sub(r" \1 ", text).strip(), count=1).rstrip(" ,;.")
     try:
         node = read(words)
     except UnreadableError:

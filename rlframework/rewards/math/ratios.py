@@ -9,6 +9,7 @@ from rlframework.rewards.math.parser import read
 from rlframework.rewards.math.syntax import SCALARS, Node, Operation, UnreadableError, has_variables
 
 MAX_TERMS = 6
+_NAMED = re.compile(r"([A-Za-z]{1,2}(?::[A-Za-z]{1,2})+)=([^=]+)")
 _FRACTION = re.compile(r"/|\\frac")
 _TIME = re.compile("[0-9]{1,2}:[0-9]{2}")
 
@@ -27,8 +28,9 @@ def same_ratio(gold: str, answer: str) -> bool:
     # A term that is a fraction leaves the work undone.
     if _TIME.fullmatch(gold) or (_FRACTION.search(answer) and not _FRACTION.search(gold)):
         return False
+    (name, gold), (other_name, answer) = _named(gold), _named(answer)
     wanted, given = _terms(gold), _terms(answer)
-    if wanted is None or given is None or len(wanted) != len(given):
+    if wanted is None or given is None or len(wanted) != len(given) or (name and other_name and name != other_name):
         return False
     if ":" not in gold:
         return all(map(same_function, wanted, given))
@@ -37,6 +39,12 @@ def same_ratio(gold: str, answer: str) -> bool:
         same_function(Operation("*", (term, other)), Operation("*", (match, first)))
         for term, match in zip(wanted[1:], given[1:], strict=True)
     )
+
+
+def _named(text: str) -> tuple[str, str]:
+    """Return what the terms are of and the terms: ``x:y`` and ``1:2`` of ``x:y = 1:2``."""
+    found = _NAMED.fullmatch("".join(text.split()))
+    return (found[1], found[2]) if found and found[1].count(":") == found[2].count(":") else ("", text)
 
 
 def _terms(text: str) -> list[Node] | None:

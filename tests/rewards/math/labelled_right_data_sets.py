@@ -21,10 +21,13 @@ S_n = n^2 :: n^2 ;; S_{n}=n^2
 
 # golds that show their steps
 S = \frac{1}{2} \cdot 5 \cdot 4 = 10 :: 10 ;; S=10 ;; 10.0
+V = \frac{1}{3} \cdot 9 \cdot 4 = 12 \mathrm{~cm}^3 :: 12 ;; 12 cm^3 ;; V = 12\text{ cm}^3
 P = \frac{C_3^2}{C_5^2} = \frac{3}{10} :: \frac{3}{10} ;; 0.3 ;; P = \frac{3}{10}
 P(A) = \frac{4}{6} = \frac{2}{3} :: \frac23 ;; P(A)=\frac{2}{3}
 V = \pi \cdot 3^2 \cdot 2 = 18\pi :: 18\pi ;; V=18\pi
 S = ab = 12 :: 12
+V = 12 \text{ cm}^3 :: 12 cm^3 ;; V = 12 cm^3 ;; 12
+v = 5\text{ m/s} :: 5 m/s ;; 5 ;; 18 km/h
 S_{\triangle ABC} = \frac12 ab\sin C = 6 :: 6 ;; S_{\triangle ABC} = 6
 a_n = 2 + 3(n-1) = 3n-1 :: 3n-1 ;; a_n=3n-1
 S = \int_0^1 x dx = \frac{1}{2} :: \frac12 ;; 0.5
@@ -57,6 +60,11 @@ B(-1,4) :: (-1,4) ;; B = (-1,4) ;; B(-1, 4)
 A(1,2), B(3,4) :: A(1,2) \text{ and } B(3,4) ;; B(3,4), A(1,2) ;; A=(1,2), B=(3,4)
 P_1(0,1) :: (0,1) ;; P_1 = (0,1)
 D(2,0,-1) :: (2,0,-1)
+P(3,1) :: (3,1) ;; P = (3,1)
+(3,1) :: P(3,1)
+(\pm 5, 0) :: (5,0),(-5,0) ;; (-5,0) \text{ and } (5,0) ;; (\pm5,0) ;; \{(5,0),(-5,0)\}
+(0,3),(0,-3) :: (0,\pm3)
+F_1(-1,0), F_2(1,0) :: F_2(1,0), F_1(-1,0) ;; (-1,0),(1,0)
 M(\sqrt{2},1) :: (\sqrt2,1)
 
 # choices of several letters
@@ -69,6 +77,8 @@ A, C :: AC ;; C, A ;; (A)(C)
 # ratios
 2:3 :: 2 to 3 ;; 2 \text{ to } 3 ;; 4 : 6 ;; 4 to 6
 5 \text{ to } 7 :: 5:7 ;; 5 to 7
+x:y:z = 1:2:3 :: x:y:z=2:4:6 ;; 1:2:3 ;; x : y : z = 1 : 2 : 3
+3:4:5 :: a:b:c = 3:4:5
 1:2:\sqrt{3} :: 2:4:2\sqrt{3} ;; \sqrt3:2\sqrt3:3
 \sqrt{2}:1 :: 2:\sqrt2 ;; \sqrt{2} \text{ to } 1
 1:1:\sqrt{2} :: \sqrt{2}:\sqrt{2}:2
@@ -124,6 +134,7 @@ m \equiv 0 \pmod{6} :: m = 6k, k\in\mathbb{Z} ;; m\equiv 6 \pmod{6}
 y = C_1e^{2x} + C_2e^{-x} :: y=Ae^{2x}+Be^{-x} ;; y=Ae^{-x}+Be^{2x} ;; y=C_1e^{-x}+C_2e^{2x}
 y = C_1e^{2x} + C_2e^{-x} :: y = c_1 e^{2x} + c_2 e^{-x}
 y = Ce^{-x^2} :: y=Ae^{-x^2} ;; y(x) = ke^{-x^2} ;; y = c e^{-x^2} ;; y=Ce^{-x^2}
+f(x) = ax+b, a,b\in\mathbb{R} :: f(x)=ax+b ;; f(x)=cx+d ;; f(x)=mx+n, m,n\in\mathbb{R} ;; f(x)=a+bx
 y = C_1\cos x + C_2 \sin x + x :: y = A\sin x + B\cos x + x ;; y=x+c_1\cos x+c_2\sin x
 f(x) = cx, c \in \mathbb{R} :: f(x)=kx, k\in\mathbb{R} ;; f(x) = cx \text{ for some constant } c
 f(x) = cx, c \in \mathbb{R} :: f(x)=ax, a \in \mathbb{R} ;; f(t)=ct, c\in\mathbb{R}
@@ -138,6 +149,7 @@ y = x^2 + C :: y=x^2+C ;; y = C + x^2 ;; y=x^2+k
 # functions by cases
 \begin{cases} 2, & n=1 \\ 3n, & n\ge 2 \end{cases} :: \begin{cases} 3n, & n\geq 2 \\ 2, & n=1 \end{cases}
 \begin{cases} 2, & n=1 \\ 3n, & n\ge 2 \end{cases} :: \left\{\begin{array}{l}2, n=1\\3n, n\geqslant 2\end{array}\right.
+a_n = \left\{\begin{array}{l}2, n=1, \\ 3n, n\geqslant 2.\end{array}\right. :: a_1=2, a_n=3n (n\ge 2)
 a_n = \begin{cases} 2, & n=1 \\ 3n, & n\ge 2 \end{cases} :: a_1=2, a_n=3n (n\ge 2)
 a_n = \begin{cases} 2, & n=1 \\ 3n, & n\ge 2 \end{cases} :: a_1=2,\ a_n=3n \text{ for } n\geq 2
 a_n = \begin{cases} 2, & n=1 \\ 3n, & n\ge 2 \end{cases} :: \begin{cases} 2, & n=1 \\ 3n, & n\ge 2 \end{cases}
@@ -194,5 +206,6 @@ No, they are not. :: No ;; \text{No}
 
 # several functions
 f(x) = 0 \text{ and } f(x) = 2x :: f(x)=2x \text{ or } f(x)\equiv 0 ;; f(x)\equiv 0, f(x) = 2x
+f(x) = 0 \text{ for all } x :: f(x) \equiv 0 \text{ for all } x ;; f(x)=0 ;; f(x)\equiv 0
 f(x) \equiv 1 \text{ or } f(x) = x :: f(x)=x, f(x)=1
 """)

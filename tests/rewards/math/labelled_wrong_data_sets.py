@@ -24,6 +24,8 @@ P = \frac{C_3^2}{C_5^2} = \frac{3}{10} :: \frac{C_3^2}{C_5^2} = \frac{1}{10}
 S = \int_0^1 x dx = \frac{1}{2} :: 1 ;; 2 ;; V=\frac12 ;; \frac{1}{3}
 AB = BC = 12 :: 13 ;; AB=12
 a_n = 2 + 3(n-1) = 3n-1 :: 3n+1 ;; 2 ;; b_n=3n-1
+V = 12 \text{ cm}^3 :: 12 cm^2 ;; 12 m^3 ;; 13 cm^3 ;; S = 12 cm^3 ;; cm^3
+V = \frac{1}{3} \cdot 9 \cdot 4 = 12 \mathrm{~cm}^3 :: 12 cm^2 ;; 12 m^3 ;; 36 cm^3 ;; 4
 S = 3 \cdot 4 = 13 :: 13 ;; 12
 x = 2y = 6 :: 6 ;; 3
 
@@ -49,7 +51,9 @@ B(-1,4) :: (4,-1) ;; A(-1,4) ;; B(1,4) ;; C = (-1,4) ;; B ;; (-1,4,0) ;; B(-1,4)
 B(-1,4) :: x\in(-1,4) ;; -1<x<4 ;; [-1,4]
 -1 < x < 4 :: the point (-1,4) ;; A(-1,4) ;; \text{Point }(-1,4)
 A(1,2), B(3,4) :: A(3,4), B(1,2) ;; (1,2) ;; A(1,2) ;; A(1,2), C(3,4) ;; \text{A or B}
-(10,3) :: C(10,3) ;; P(10,3)
+(10,3) :: C(10,3)
+(\pm 5, 0) :: (5,0) ;; (0,5),(0,-5) ;; (5,0),(5,0) ;; \pm 5 ;; (0, \pm 5) ;; (5,0,-5,0)
+(\pm 1, \pm 2) :: (1,2),(-1,-2) ;; (1,2),(-1,2)
 C(10,3) :: (10,3) ;; 30 ;; C(3,10)
 
 # choices of several letters
@@ -62,6 +66,7 @@ A, C :: CA ;; ACD ;; A, D ;; A or C
 # ratios
 2:3 :: 3 to 2 ;; 2 to 4 ;; 5 ;; \frac32 ;; -2:-3 ;; 2 to 3 to 4 ;; 2:x
 10 \text{ to } 20 :: 1 to 2 ;; 1:2 ;; 10 ;; 20 to 10
+x:y:z = 1:2:3 :: 1:3:2 ;; x:z:y=1:2:3 ;; 1:2 ;; a:b:c=1:2:3 ;; 6
 1:2:\sqrt{3} :: 1:\sqrt3:2 ;; 2:4:\sqrt{3} ;; 1:2:3 ;; 1:2:1.732 ;; 1:2 ;; \sqrt3:2:1 ;; 0:0:0
 \sqrt{2}:1 :: 1:\sqrt2 ;; 2:1 ;; 1.41421356:1
 12:30 :: 12 to 30
@@ -122,6 +127,7 @@ y = mx + C :: y = mx + D ;; y=mx+b ;; y=Cx+m
 y = \frac{A}{C}x :: y = \frac{A}{D}x ;; y=\frac{C}{A}x
 A + B + C :: A+B+D ;; A+B+C+1 ;; A+B+K
 a + b + c :: a+b+c+1 ;; a+b+k
+f(x) = ax+b, a,b\in\mathbb{R} :: f(x)=ax ;; f(x)=ax+a ;; f(x)=ax+b, a,b\in\mathbb{Z} ;; f(x)=ax^2+b
 f(x) = ax :: f(x)=bx ;; f(x) = kx, k\in\mathbb{R}
 f(x) = cx, c \in \mathbb{R} :: f(x)=cx+d ;; f(x)=c ;; f(x)=2x ;; f(x)=cx, c\in\mathbb{Z} ;; f(x)=cx^2, c\in\mathbb{R}
 f(x) = cx, c \in \mathbb{R} :: f(x)=xx ;; f(x) = cx, c > 0
