@@ -184,8 +184,9 @@ class RolloutAlgorithm(Algorithm):
             )
         if not self.policy.eos_ids:
             raise ValueError(
-                "neither the tokenizer nor the model's generation_config has an end token: every completion would be "
-                f"cut at max_tokens={sampler.max_tokens}. Set tokenizer.eos_token before passing it"
+                "neither the tokenizer nor the model's generation_config has an end token that is in the model's "
+                f"vocabulary: every completion would be cut at max_tokens={sampler.max_tokens}. Set "
+                "tokenizer.eos_token before passing it"
             )
         if not 0 <= self.kl_coefficient < float("inf"):
             raise ValueError(

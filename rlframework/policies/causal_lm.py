@@ -203,7 +203,12 @@ class CausalLMPolicy(ModelForward):
 
     @property
     def eos_ids(self) -> frozenset[int]:
-        """The end ids of the generation settings and of the tokenizer: chat models often have several."""
+        """The end ids of the generation settings and of the tokenizer: chat models often have several.
+
+        An id beyond the model's vocabulary ends nothing, as it is never sampled.
+        """
         configured = getattr(self.model.generation_config, "eos_token_id", None)
         listed = configured if isinstance(configured, (list, tuple)) else [configured]
-        return super().eos_ids | frozenset(int(i) for i in listed if i is not None)
+        ids = super().eos_ids | frozenset(int(i) for i in listed if i is not None)
+        size = getattr(self.model.config.get_text_config(), "vocab_size", None)
+        return ids if size is None else frozenset(i for i in ids if 0 <= i < size)

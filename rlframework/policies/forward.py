@@ -8,6 +8,8 @@ from functools import partial
 from typing import Any, ClassVar
 
 import torch
+from peft import PeftType
+from peft.helpers import disable_input_dtype_casting
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
@@ -171,6 +173,16 @@ class ModelForward(Policy):
         """Return why LongRoPE or dynamic scaling would rotate a row in two ways, with the lengths."""
         return changing_rotation(self.model.config.get_text_config(), prompts, budget)
 
+    @property
+    def _leaves_casts_to_autocast(self) -> bool:
+        """Whether LoRA need not cast what it reads: to float32, from which autocast casts it back, value by value."""
+        # Checkpoints read their part again outside of this call, and must find the same there.
+        again = torch.is_grad_enabled() and any(
+            getattr(part, "gradient_checkpointing", False) for part in self.model.modules()
+        )
+        lora = getattr(self.model, "peft_type", None) == PeftType.LORA
+        return lora and not again and torch.is_autocast_enabled(next(self.parameters()).device.type)
+
     def _forward(self, ids: Tensor, mask: Tensor, **options: Any) -> Any:
         positions = (mask.long().cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
         return self._call(ids, **{"attention_mask": mask.long(), **options}, position_ids=positions)
@@ -180,7 +192,9 @@ class ModelForward(Policy):
         router = self._router_loss if torch.is_grad_enabled() else None
         options["output_router_logits"] = router is not None
         optional = {"position_ids", "logits_to_keep", "output_router_logits"} - self.forward_arguments
-        output = self.model(input_ids=ids, **{name: value for name, value in options.items() if name not in optional})
+        given = {name: value for name, value in options.items() if name not in optional}
+        with disable_input_dtype_casting(self.model, active=self._leaves_casts_to_autocast):
+            output = self.model(input_ids=ids, **given)
         if router is not None:
             router.observe(output)
         return output

@@ -85,24 +85,24 @@ def replay(
     start: dict[str, Any] = {"datamodule": data}
     if nearest:
         at, path = _nearest(folder, begun)
-        weights = f"those of {path.name}, after {at} steps, for a rollout that was made after {begun}"
+        weights = f"those of {path.name}, after {_steps(at)}, for a rollout that was made after {begun}"
         _load(algorithm, path)
         trainer.fit_loop.epoch_loop.max_steps = step - begun + 1
         witness, start["datamodule"] = _Witness(step - begun, number), _OneRollout(data, number)
     elif before := _before(folder, step, rollouts):
         at, start["ckpt_path"] = before
         name = before[1].name
-        weights = f"those of {name}" if at == step else f"learned on for {step - at} steps from {name}"
+        weights = f"those of {name}" if at == step else f"learned on for {_steps(step - at)} from {name}"
         witness = _Witness(step, number)
     else:
-        weights = f"learned on for {step} steps from the start of the run, which has no checkpoint before the step"
+        weights = f"learned on for {_steps(step)} from the start of the run, which has no checkpoint before the step"
         witness = _Witness(step, number)
     trainer.callbacks.append(witness)  # type: ignore[attr-defined]
     with _sampling(algorithm, RecordedSampler(algorithm.sampler, rollouts, number if nearest else None)):
         with without(*_LEFT_OUT):
             trainer.fit(algorithm, **start)
         if not witness.done:
-            raise ValueError(f"the run ends after {trainer.global_step} steps, before step {step} is done")
+            raise ValueError(f"the run ends after {_steps(trainer.global_step)}, before step {step} is done")
     return Replay(
         step,
         number,
@@ -283,6 +283,10 @@ def _without_logprobs(algorithm: PolicyGradient, records: Sequence[Record], accu
     if algorithm.minibatches_per_rollout * algorithm.passes_per_rollout == accumulate:  # one step
         return []
     return ["the sampler's log-probabilities are not on record; where a step compares with them, it is the policy's"]
+
+
+def _steps(count: int) -> str:
+    return "1 step" if count == 1 else f"{count} steps"
 
 
 @contextmanager

@@ -152,7 +152,10 @@ def _sentinels(look: Look, width: int, most: int) -> list[Text]:
     said = [event for event in reversed(look.events) if event.get("kind") in ("sentinel", "warning")]
     said.sort(key=lambda event: event["kind"] == "warning")
     count = sum(event["kind"] == "sentinel" for event in said)
-    lines = [_rule(f"sentinels: {count or 'none has spoken'}" if look.events else "sentinels", width)]
+    heading = f"sentinels: {count or 'none has spoken'}" if look.events else "sentinels"
+    if count < len(said):
+        heading += f", warnings: {len(said) - count}"
+    lines = [_rule(heading, width)]
     if not look.events:
         return [*lines, text("no events.jsonl: RunWriter writes it", style="dim")]
     each = max(1, (most - 1) // max(1, min(len(said), most - 1)))

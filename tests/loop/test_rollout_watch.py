@@ -104,6 +104,9 @@ def test_no_end_token_is_refused(grpo: Make) -> None:
     model.generation_config.eos_token_id = None
     with pytest.raises(ValueError, match="neither the tokenizer nor the model's generation_config has an end token"):
         grpo(CausalLMPolicy(model, tokenizer))
+    model.generation_config.eos_token_id = [99_999]
+    with pytest.raises(ValueError, match="end token that is in the model's vocabulary"):
+        grpo(CausalLMPolicy(model, tokenizer))
     model.generation_config.eos_token_id = [1]
     assert grpo(CausalLMPolicy(model, tokenizer)).policy.eos_ids == {1}
     assert tiny_policy().eos_ids

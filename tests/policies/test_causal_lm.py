@@ -202,8 +202,8 @@ def test_a_tokenizer_from_its_own_folder(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("configured", "expected"),
-    [([1, 7, 9], {1, 7, 9}), (7, {1, 7}), (None, {1})],
-    ids=["several", "one", "none"],
+    [([1, 7, 9], {1, 7, 9}), (7, {1, 7}), (None, {1}), ([7, -1, 99_999], {1, 7})],
+    ids=["several", "one", "none", "beyond the vocabulary"],
 )
 def test_end_ids_are_those_of_the_generation_settings_and_of_the_tokenizer(configured, expected: set[int]) -> None:
     model = tiny_model("qwen3")

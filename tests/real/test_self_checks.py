@@ -195,13 +195,15 @@ def the_trunk_lacks_a_token(patch: pytest.MonkeyPatch) -> None:
 
 IN_SAMPLING = [
     a_head_is_missing_in_the_step,
+    rows_change_places,
+    padding_stays_behind_the_trunk,
+    a_step_rounds_too_much,
+]
+MORE_IN_SAMPLING = [
     a_column_is_stale,
     a_position_is_one_off_in_the_step,
     an_adapter_is_forgotten_in_one_matrix,
-    rows_change_places,
     padding_is_seen,
-    padding_stays_behind_the_trunk,
-    a_step_rounds_too_much,
 ]
 IN_SCORING = [
     a_head_is_missing_in_the_tree,
@@ -211,7 +213,11 @@ IN_SCORING = [
 ]
 
 
-@pytest.mark.parametrize("fault", IN_SAMPLING, ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize(
+    "fault",
+    [*IN_SAMPLING, *(pytest.param(fault, marks=pytest.mark.slow) for fault in MORE_IN_SAMPLING)],
+    ids=lambda fault: fault.__name__,
+)
 @pytest.mark.parametrize("asked", [False], indirect=True, ids=["below 128 tokens"])
 def test_a_fault_of_sampling_is_caught(
     fault: Callable, policy: CausalLMPolicy, asked: list[Prompt], monkeypatch: pytest.MonkeyPatch
@@ -231,7 +237,16 @@ def test_a_fault_of_scoring_is_caught(
         assert any("log-probabilities" in text for text in said(lambda: policy.logprobs(rows)))
 
 
-@pytest.mark.parametrize("autocast", [False, True], ids=["weights", "weights and products"])
+@pytest.mark.parametrize(
+    ("asked", "autocast"),
+    [
+        pytest.param(False, False, id="below 128 tokens-weights", marks=pytest.mark.slow),
+        pytest.param(False, True, id="below 128 tokens-weights and products"),
+        pytest.param(True, False, id="above-weights"),
+        pytest.param(True, True, id="above-weights and products", marks=pytest.mark.slow),
+    ],
+    indirect=["asked"],
+)
 def test_rounding_is_no_fault(policy: CausalLMPolicy, asked: list[Prompt], autocast: bool) -> None:
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
         with torch.no_grad():

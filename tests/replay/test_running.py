@@ -184,9 +184,7 @@ def test_a_replay_equals_the_log(
         }
         moved += sum(pair.now for n, pair in found.figures.items() if n.startswith("clip_fraction"))
         at = step // EVERY * EVERY
-        assert found.weights.startswith(
-            "those of" if at == step and step else f"learned on for {step - at} steps from"
-        ), step
+        assert found.weights.startswith("those of" if at == step and step else f"learned on for {step - at} step"), step
         assert len(found.completions) == (16 if name == "lora" else 8)
         assert not found.remarks or found.remarks[0].startswith("in the log and not computed again")
         assert all(len(row.terms["ratio"]) == len(row.completion.ids) == len(row.pieces) for row in found.completions)

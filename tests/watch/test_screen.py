@@ -79,7 +79,7 @@ def test_it_says_what_matters():
         "GRPO · step 100 of 200 · 2.0 s a step · about 3 min 20 s left",
         "val/accuracy",
         "train/reward/total",
-        "sentinels: 1",
+        "sentinels: 1, warnings: 1",
         "step 40  Truncation, since step 38",
         "step 3  UserWarning: few workers",
         "rollout 99: from the best to the worst of 20",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
-from pytorch_lightning.utilities.rank_zero import rank_zero_warn
+from pytorch_lightning.utilities.rank_zero import rank_zero_debug, rank_zero_warn
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
@@ -66,6 +66,43 @@ class Way(NamedTuple):
 _SLOWEST = Way(padded=False, cached=False)
 
 
+class _Proof:
+    """Text that the checks after a reading decode, the same for all ways, and what the model says of whole rows of it.
+
+    Args:
+        ids: ``(N, P)``, the prompts that were read, left-padded.
+        mask: ``(N, P)`` bool, false on padding.
+
+    Attributes:
+        ids: ``(2, P')`` of two prompts.
+        mask: ``(2, P')`` bool.
+        forced: ``(4, T)`` tokens behind them, two rows of each; None before the first check.
+    """
+
+    def __init__(self, ids: Tensor, mask: Tensor) -> None:
+        self.ids, self.mask = _two_prompts(ids, mask)
+        self.forced: Tensor | None = None
+        self._logits: dict[str, Tensor] = {}
+
+    def logits(self, whose: str, policy: ModelForward, forced: Tensor) -> Tensor:
+        """Return the logits of a forward pass over each whole row, ``(4, T + 1, V)``, found out once.
+
+        Args:
+            whose: The policy's "own", or those of its twin in "float32".
+            policy: The policy, or its twin.
+            forced: ``(4, T)``, what the rows end with.
+        """
+        if whose not in self._logits:
+            rows = [ids[real] for ids, real in zip(self.ids, self.mask, strict=True) for _ in range(2)]
+            self._logits[whose] = torch.cat(
+                [
+                    policy.single_logits(torch.cat([row, tokens]).unsqueeze(0), len(tokens) + 1)
+                    for row, tokens in zip(rows, forced, strict=True)
+                ]
+            )
+        return self._logits[whose]
+
+
 class Decoding:
     """Reads prompts, branches their cache into groups, and takes decoding steps.
 
@@ -84,9 +121,7 @@ class Decoding:
         self._fused = fused
         self._padded = padded
         self._holds: dict[Way, bool] = {}
-        self._prompts: tuple[Tensor, Tensor] | None = None
-        # What the checks decode, the same for all ways: two rows of each prompt that was read last.
-        self._forced: Tensor | None = None
+        self._proof: _Proof | None = None
 
     def read(self, policy: ModelForward, ids: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
         """Read the prompts; return ``(N, V)`` logits and their cache.
@@ -99,7 +134,7 @@ class Decoding:
         Raises:
             RuntimeError: The model's logits are NaN.
         """
-        self._prompts, self._forced = (ids, mask), None
+        self._proof = _Proof(ids, mask)
         whole = policy.model.config._attn_implementation == TREE_ATTENTION and not is_sharded(policy)
         # Where the longest row of a call decides how all are rotated, a trunk read by itself is rotated otherwise.
         alike = whole and not length_dependent(policy.model.config)
@@ -201,9 +236,9 @@ class Decoding:
     def _verified(self, policy: ModelForward, way: Way, copies: int) -> bool:
         """Return whether a way decodes as the model scores, found out once."""
         if way not in self._holds:
-            if self._prompts is None:
+            if self._proof is None:
                 return False  # A cache that was not read here.
-            found = self._fault(policy, way, *_two_prompts(*self._prompts), min(copies, 2))
+            found = self._fault(policy, way, self._proof, min(copies, 2))
             self._holds[way] = not on_any_rank(found is not None, policy)
             if not self._holds[way]:
                 rank_zero_warn(
@@ -218,9 +253,9 @@ class Decoding:
         Raises:
             RuntimeError: It does.
         """
-        if _SLOWEST in self._holds or self._prompts is None:
+        if _SLOWEST in self._holds or self._proof is None:
             return
-        found = self._fault(policy, _SLOWEST, *_two_prompts(*self._prompts), 1)
+        found = self._fault(policy, _SLOWEST, self._proof, 1)
         if on_any_rank(found is not None, policy):
             raise RuntimeError(
                 f"{type(policy.model).__name__} predicts a token differently once others follow it: "
@@ -230,26 +265,28 @@ class Decoding:
         self._holds[_SLOWEST] = True
 
     @torch.no_grad()
-    def _fault(self, policy: ModelForward, way: Way, ids: Tensor, mask: Tensor, copies: int) -> str | None:
+    def _fault(self, policy: ModelForward, way: Way, proof: _Proof, copies: int) -> str | None:
         """Return how a way differs from the model's own forward pass; None if it does not.
 
         Raises:
             RuntimeError: The logits of that are NaN.
         """
-        if self._forced is None:
-            self._forced = self._sampled(policy, ids, mask)
-        forced = self._forced if copies == 2 else self._forced[::2]
+        ids, mask = proof.ids, proof.mask
+        if proof.forced is None:
+            proof.forced = self._sampled(policy, ids, mask)
+        rows = slice(None, None, 3 - copies)  # all of them, or one of each prompt
+        every, forced = proof.forced, proof.forced[rows]
         with exact_twin(policy) as twin:
             replay = self._replay_turns if way.turns else self._replay
             if twin is None:
-                own = _whole(policy, way, ids, mask, copies, forced)
+                own = _compared(proof.logits("own", policy, every)[rows], way)
                 try:
                     fast = replay(policy, way, ids, mask, copies, forced)
                 except Exception as error:
                     return raised(error)
                 return unlike("distributions", float(total_variation(own, fast).mean()))
             with exactly(policy):
-                truth = _whole(twin, way, ids, mask, copies, forced)
+                truth = _compared(proof.logits("float32", twin, every)[rows], way)
                 try:
                     fast = replay(twin, way, ids, mask, copies, forced)
                 except Exception as error:  # An architecture that nobody has tried may do anything.
@@ -260,7 +297,7 @@ class Decoding:
             own_error, fast_error = (
                 float(total_variation(truth, logits).mean())
                 for logits in (
-                    _whole(policy, way, ids, mask, copies, forced),
+                    _compared(proof.logits("own", policy, every)[rows], way),
                     replay(policy, way, ids, mask, copies, forced),
                 )
             )
@@ -312,21 +349,32 @@ class Decoding:
         return torch.cat([logits, self.next_logits(policy, following.unsqueeze(1), mask, cache)[0]])
 
     def _sampled(self, policy: ModelForward, ids: Tensor, mask: Tensor) -> Tensor:
-        """Return ``(2 * N, T)`` tokens that the model samples in its slowest way, from a random stream of its own.
+        """Return ``(2 * N, T)`` tokens that the model samples, from a random stream of its own.
 
         Raises:
             RuntimeError: Its logits are NaN.
         """
+        if policy.keeps_cache:
+            # Every token serves: the cache need not be right here, and is proven later.
+            try:
+                return self._sampled_by(policy, Way(padded=False), ids, mask)
+            except Exception as error:
+                rank_zero_debug(f"The cache of {type(policy.model).__name__} draws no tokens: {raised(error)}")
+        return self._sampled_by(policy, _SLOWEST, ids, mask)
+
+    def _sampled_by(self, policy: ModelForward, way: Way, ids: Tensor, mask: Tensor) -> Tensor:
         generator = torch.Generator(ids.device).manual_seed(0)
-        logits, cache = self._prefill(policy, _SLOWEST, ids, mask)
+        logits, cache = self._prefill(policy, way, ids, mask)
         if logits.isnan().any():
             raise RuntimeError(
                 "the policy's logits are NaN: its weights have diverged, or were not numbers to begin with"
             )
-        cache, logits = self._branched(policy, _SLOWEST, cache, mask, 2, 0), logits.repeat_interleave(2, 0)
+        cache, logits = self._branched(policy, way, cache, mask, 2, 0), logits.repeat_interleave(2, 0)
         tokens = []
         for _ in range(_STEPS):
-            tokens.append(torch.multinomial(logits.float().softmax(-1), 1, generator=generator))
+            # A wrong cache may give NaN, of which nothing can be drawn.
+            probabilities = logits.float().softmax(-1).nan_to_num(1.0)
+            tokens.append(torch.multinomial(probabilities, 1, generator=generator))
             logits, cache = self.next_logits(policy, tokens[-1], mask, cache)
         # Some models count positions by which ids are padding's, and those may be sampled as well.
         tokens[1] = torch.full_like(tokens[1], policy.pad_id)
@@ -358,18 +406,11 @@ def _two_prompts(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return ids[rows].gather(1, order), kept.gather(1, order)
 
 
-def _whole(policy: ModelForward, way: Way, ids: Tensor, mask: Tensor, copies: int, forced: Tensor) -> Tensor:
-    """Return the logits that forward passes over whole rows give where a way's replay gives some, ``(n, V)``."""
-    rows = torch.arange(len(ids), device=ids.device).repeat_interleave(copies)
-    logits = torch.cat(
-        [
-            policy.single_logits(torch.cat([ids[row][mask[row]], tokens]).unsqueeze(0), forced.shape[1] + 1)
-            for row, tokens in zip(rows, forced, strict=True)
-        ]
-    )
-    staying = _staying(len(forced), forced.device)
+def _compared(logits: Tensor, way: Way) -> Tensor:
+    """Return of the logits of whole rows, ``(B, T + 1, V)``, those that a way's replay gives, too, ``(n, V)``."""
+    staying = _staying(len(logits), logits.device)
     if way.turns:
-        read = torch.tensor([second for _, second in _TURNS], device=forced.device)[staying]
+        read = torch.tensor([second for _, second in _TURNS], device=logits.device)[staying]
         return torch.cat([logits[staying, read], logits[staying, read + 1]])
     steps = [logits[:, position] for position in range(_HALFWAY + 1)]
     return torch.cat([*steps, *(logits[staying, position] for position in range(_HALFWAY + 1, logits.shape[1]))])

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rlframework import GRPO, REINFORCE, PolicyGradient, Rollout
-from rlframework.functional.advantages import group_normalized
+from rlframework.functional.advantages import group_centered, group_normalized, group_std
 from rlframework.testing import check_algorithm
 
 
@@ -52,6 +52,13 @@ class Penalty(GRPO):
         return -log_ratio.exp() * batch.advantages + 2.5 * log_ratio.square()
 
 
+class PartlyNormalized(GRPO):
+    """Divides by the root of the standard deviation: groups of much spread count more, but not in proportion."""
+
+    def advantages(self, rewards: Tensor) -> Tensor:
+        return group_centered(rewards) / (group_std(rewards).sqrt().unsqueeze(1) + 1e-4)
+
+
 class MinimumSpread(GRPO):
     """A large epsilon, beside rewards of about 1."""
 
@@ -67,6 +74,7 @@ class MinimumSpread(GRPO):
         RunningBaseline,
         pytest.param(Ranks, marks=pytest.mark.slow),
         Penalty,
+        PartlyNormalized,
         pytest.param(MinimumSpread, marks=pytest.mark.slow),
     ],
     ids=lambda kind: kind.__name__,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -105,14 +107,20 @@ def _scale_response(before: Tensor, after: Tensor, factor: float) -> str:
     if _same(factor * before, after):
         return "proportional"
     slope, _, residual = _line(before, after)
-    if residual > TOLERANCE or not bool(((slope / factor - 1).abs() <= TOLERANCE).all()):
+    alike = residual <= TOLERANCE and bool(((slope / slope.mean() - 1).abs() <= TOLERANCE).all())
+    # Between the two degrees: rewards divided by a power of the standard deviation below 1.
+    if not alike or not 1 - TOLERANCE <= slope.mean() <= factor * (1 + TOLERANCE):
         raise Violation(
-            f"with rewards times {factor:g} the advantages are multiplied by {_listed(slope)} in the groups, neither "
-            f"1 nor {factor:g}",
-            "divide centred rewards by a standard deviation (degree 0) or by nothing (degree 1), not by a variance or "
-            "a sum of squares; an epsilon must be small beside the spread of the rewards",
+            f"with rewards times {factor:g} the advantages are multiplied by {_listed(slope)} in the groups: this is "
+            f"not one number from 1 to {factor:g}",
+            "divide centred rewards by a standard deviation (degree 0), by nothing (degree 1) or by a power of the "
+            "deviation between the two, not by a variance or a sum of squares; an epsilon must be small beside the "
+            "spread of the rewards",
         )
-    return "proportional, up to a constant baseline"
+    degree = math.log(slope.mean().item()) / math.log(factor)
+    if abs(degree - 1) <= TOLERANCE:
+        return "proportional, up to a constant baseline"
+    return f"proportional to c to the power of {abs(round(degree, 2)):g}"
 
 
 def _check_spread(trial: Trial) -> str:
