@@ -334,7 +334,8 @@ def _same_collection(gold: Collection, answer: Collection) -> bool:
     # Bare items in any order are as good in braces; a gold in braces asks for a set.
     alike = gold.kind == answer.kind or (gold.kind == "list" and answer.kind == "set")
     # But of tuples the braces may be left out, too: their own brackets hold them apart.
-    alike |= gold.kind == "set" and all(isinstance(item, Sequence) and len(item.items) > 1 for item in gold.items)
+    of_tuples = all(isinstance(item, Sequence) and len(item.items) > 1 for item in gold.items)
+    alike |= (gold.kind, answer.kind) == ("set", "list") and of_tuples
     return alike and _matched(gold.items, answer.items, _same)
 
 

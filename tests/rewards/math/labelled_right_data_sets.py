@@ -208,4 +208,56 @@ No, they are not. :: No ;; \text{No}
 f(x) = 0 \text{ and } f(x) = 2x :: f(x)=2x \text{ or } f(x)\equiv 0 ;; f(x)\equiv 0, f(x) = 2x
 f(x) = 0 \text{ for all } x :: f(x) \equiv 0 \text{ for all } x ;; f(x)=0 ;; f(x)\equiv 0
 f(x) \equiv 1 \text{ or } f(x) = x :: f(x)=x, f(x)=1
+
+# more of each kind
+S_{\triangle A B C}=\frac{1}{2} \times 4 \times 3=6 :: 6
+V=\frac{1}{3} \times 9 \times 4=12 \mathrm{~cm}^{3} :: 12 ;; 12\text{ cm}^3 ;; V = 12
+x=\frac{k \pi}{2}+\frac{\pi}{8}(k \in \mathbf{Z}) :: x = \frac{\pi}{8}+\frac{k\pi}{2}, k\in\mathbb{Z}
+(-\infty, 0] \cup [2,+\infty) :: x \le 0 \text{ or } x\ge 2
+\{x|x \in R, x \neq 1\} :: x\ne 1 ;; (-\infty,1)\cup(1,\infty)
+m \in \mathbf{R} :: \mathbb{R} ;; m\in\mathbb{R}
+y=\ln x+C :: y = \ln x + C
+y^2 = 2x + C :: y^2=2x+C
+y = \frac{1}{x+C} :: y=\frac{1}{x+k} ;; y = \frac{1}{C+x}
+e^x(x-1)+C :: xe^x - e^x + C ;; (x-1)e^x + C
+f^{-1}(x) = \frac{x-1}{2} :: \frac{x-1}{2} ;; f^{-1}(x)=\frac{x}{2}-\frac12
+a=2, b=3 ; c=5 :: a=2,b=3,c=5
+C(0,3) :: (0,3) ;; C = (0,3)
+(2,0) :: x=2,y=0 ;; P(2,0)
+F_1(-1,0), F_2(1,0) :: F_1(-1,0) \text{ and } F_2(1,0)
+①③ :: ①, ③ ;; \text{①③}
+AC :: A, C
+B, C, D :: BCD ;; \text{BCD} ;; B,C,D
+\text{No solution} :: \text{no solution} ;; \text{There is no solution.} ;; \emptyset
+\text{There are no real solutions.} :: \text{no real solutions}
+\text{Does not exist} :: DNE
+1: \sqrt{2}: \sqrt{3} :: 1:\sqrt2:\sqrt3 ;; \sqrt2:2:\sqrt6
+x : y : z = 1 : 2 : 3 :: x:y:z=1:2:3 ;; 1:2:3
+2 \mathrm{~m} / \mathrm{s}^{2} :: 2\ \mathrm{m\cdot s^{-2}} ;; 2 m/s^2
+0.5 \mathrm{~mol} \cdot \mathrm{L}^{-1} :: 0.5 mol/L ;; 0.5\ \mathrm{mol\cdot L^{-1}}
+36^{\circ} 52^{\prime} :: 36^\circ 52'
+105^{\circ} :: 105^\circ ;; 105 degrees ;; \frac{7\pi}{12} \text{ rad}
+x \equiv 23 \pmod{30} :: 23 \pmod{30} ;; x = 30k + 23, k\in\mathbb{Z} ;; x=30k+23 \text{ for integer } k
+x \equiv 23 \pmod{30} :: x \equiv -7 \pmod{30}
+y=-x^{2}+4 x-3 :: y = -(x-2)^2+1
+|x+1|<3 :: -4<x<2
+\frac{d y}{d x}=\frac{2 x-y}{x+2 y} :: \frac{2x-y}{x+2y} ;; y' = \frac{2x-y}{x+2y}
+y^{\prime}=2 x \cos x-x^{2} \sin x :: 2x\cos x - x^2\sin x
+f^{\prime \prime}(x)=12 x :: 12x
+\frac{\partial f}{\partial x} = 2xy :: 2xy
+\overrightarrow{A B}=(1,2) :: (1,2) ;; \overrightarrow{AB} = (1,2)
+two :: 2 ;; \text{two}
+\text{maximum: } 3, \text{ minimum: } -1 :: \max = 3, \min=-1 ;; \text{maximum } 3, \text{ minimum } -1
+\text{maximum value is } 2, \text{ minimum value is } -2 :: maximum 2, minimum -2
+\text{Yes, it is.} :: Yes
+\text{not possible} :: not possible
+f(x)=0 \text{ for all } x :: f(x)=0 ;; f(x)\equiv 0 ;; f(x) \equiv 0 \text{ for all } x
+f(x) = x \text{ and } f(x) = -x :: f(x)=\pm x ;; f(x)=x, f(x)=-x
+f(x) = c \text{ or } f(x) = x :: f(x)=x, f(x)=c
+f(x)=ax+b, a,b\in\mathbb{R} :: f(x)=ax+b
+(n, n+1), n \in \mathbb{N} :: (k,k+1), k\in\mathbb{N}
+n = 4k+2, k\in\mathbb{N} :: n=4m+2, m\in\mathbb{N}
+x = k \cdot 360^\circ + 30^\circ, k\in\mathbb{Z} :: x=30^\circ+360^\circ n, n\in\mathbb{Z}
+\theta = \frac{\pi}{4} + n\pi, \text{ where } n \text{ is an integer} :: \theta=\frac{\pi}{4}+k\pi, k\in\mathbb{Z}
+\theta = \frac{\pi}{4} + n\pi, \text{ where } n \text{ is an integer} :: \frac{\pi}{4}+k\pi, k\in\mathbb{Z}
 """)

@@ -215,4 +215,41 @@ x^2 + C :: x^2 + 10^{-40} x + C ;; x^2 + 10^{-500}\sin x + C
 # several functions
 f(x) = 0 \text{ and } f(x) = 2x :: f(x)=2x ;; f(x)\equiv 0 ;; f(x)=0, f(x)=x ;; f(x)\equiv 0 \pmod 2, f(x)=2x
 f(x) = 0 \text{ and } f(x) = 2x :: f(x)=0, g(x)=2x
+
+# more of each kind
+x=2k, k\in\mathbb{Z} :: x=2k, k\in Z^+ ;; x=2k, k\in Z_{>0} ;; x=2k, k\in N^* ;; x=2k, k\in\mathbf{Z}^{+}
+x=2k, k\in\mathbb{Z} :: x=2k, k \in Z, k>0 ;; x=2k, k\in \{0,1\} ;; x = 2k, k \in \mathbb{Z}, k \neq 0
+x=2k, k\in\mathbb{Z} :: x=2k (k \ge 0, k\in Z) ;; x=2k or x=1, k\in Z ;; x=2k, k\in \mathbb{Z} \text{ or } x=1
+x \in \mathbf{R} :: x\in R^+ ;; x \in \mathbf{R}^2 ;; x\in R, x\ne 0 ;; x \in \mathbf{R}, x>0 ;; R^2 ;; \mathbf{R}^+
+x \in \mathbf{R} :: \mathbf{R}^{*} ;; x \notin \mathbf{R} ;; x \in \mathbf{C}
+\mathbf{R} :: \mathbf{R}^+ ;; \mathbf{r} ;; \mathbf{N} ;; \text{R} ;; R
+A(1,2) :: A(1,2)+B(0,0) ;; 2A(1,2) ;; A(1,2) \text{ or } A(2,1) ;; A(1,2), A(2,1) ;; -A(1,2) ;; A(1,2)=3 ;; A(1;2,3)
+A(1,2) :: A(1,2)B(1,2)
+f(x) = 2x :: f(x) \equiv 2 ;; f(x) = 2x, x \in \mathbb{Z} ;; f(x)=2x, x>0 ;; f(x)=2x \text{ or } f(x) = x
+f(x) = 2x :: f(x) = 2x, x\in\mathbb{R} \text{ or } 3x
+y' = 2x :: y = 2x ;; y'(2)=2x ;; (y')^2 = 2x ;; y'=2 ;; 2y' = 2x ;; y'=2x+C
+S = 2x^2 :: 2x ;; S=2x ;; T=2x^2 ;; x^2 ;; S^2 = 2x^2
+X = 2y :: 2y
+\rho = 2\sin\theta :: 2\sin\theta ;; \rho=2\cos\theta
+k = 2m+1 :: 2m+1
+x \equiv 1 \pmod 4 :: x \equiv 1 \pmod 4, x>0 ;; x = 4k+1, k \ge 0 ;; x \equiv 1 \pmod{4} \text{ or } x\equiv 3 \pmod 4
+x \equiv 1 \pmod 4 :: x = 4k+1, 4k+3, k\in\mathbb{Z} ;; \frac{x-1}{4} ;; x\equiv 1 \pmod{4k}
+\ln x + C :: \log x + C ;; \ln(x+C) ;; \ln x \cdot C ;; \ln x + \ln C ;; \ln|x| + C ;; \ln x - C ;; \ln x + C^2
+\frac{1}{2}x^2 + C :: \frac12x^2+Cx ;; \frac12 x^2 + |x| + C ;; \frac12x^2+C+\frac{x}{10^{18}} ;; \frac12 x^2+\pi
+\frac{1}{2}x^2 + C :: \frac12x^2 + C + D
+y=Cx :: y=C ;; y=x ;; y=Cx+C ;; y=C^2x ;; y=kx+b ;; y=Cxz ;; y=|k|x ;; y = e^k x
+C :: \text{C or D}
+ACD :: A,C,D,E ;; A C or D ;; A, C, (D or E) ;; not ACD ;; A,C ;; a,c,d ;; AC and not D
+\{(1,2)\} :: 1,2 ;; (2,1) ;; \{1,2\} ;; ((1,2))
+\{(1,2),(3,4)\} :: [1,2],[3,4] ;; (1,2)\cup(3,4) ;; (1,2) < (3,4)
+12^\circ 30' :: 12:30 ;; 12.3^\circ ;; 12^\circ 30'' ;; 12'30'' ;; 12 30 ;; 1230
+5\text{ m/s} :: 5 m s ;; 5 ms^{-1} ;; 5\text{ ms}^{-1} ;; 5 s/m ;; 5 m/s^2 ;; 5 m^2 s^{-1}
+twelve :: twelve dozen ;; twelfth ;; 12% ;; 12 thousand ;; twelve or thirteen ;; twelve and a half ;; 1 2 ;; a dozen
+|x-1|<2 :: |x-1|<2, x>0 ;; |x-1| = 2 ;; |x-1|<2 \text{ or } x>5 ;; |1-2x|<2 ;; ||x|-1|<2 ;; |x-1|<|2|x
+maximum 5, minimum 1 :: maximum 5, minimum 1 or 2 ;; max=5, min=1, max=6 ;; maximum 5, minimum 1, median 3 ;; maximum 5
+maximum 5, minimum 1 :: \max=5+\min=1
+no solution :: no real solution ;; \{0\} ;; solution ;; no, solution exists ;; not no solution ;; one solution
+S = \frac12 \cdot 4 \cdot 3 = 6 :: S = \frac12\cdot 4 = 6 ;; 6 \text{ or } 7 ;; S=6=7 ;; 6=S=7 ;; S_1 = 6, S_2 = 7
+\angle ABC :: \angle ABC + 1 ;; \angle ABCD ;; 2\angle ABC ;; \angle abc
+1:2:3 :: 1:2+1:3 ;; 2:4:6:8 ;; 1:2:3=6 ;; -1:-2:-3 ;; 1:(2:3)
 """)
