@@ -210,5 +210,7 @@ class CausalLMPolicy(ModelForward):
         configured = getattr(self.model.generation_config, "eos_token_id", None)
         listed = configured if isinstance(configured, (list, tuple)) else [configured]
         ids = super().eos_ids | frozenset(int(i) for i in listed if i is not None)
-        size = getattr(self.model.config.get_text_config(), "vocab_size", None)
+        # As many as the head gives: a model that was resized by hand has another number in its configuration.
+        size = getattr(self.model.get_output_embeddings(), "out_features", None)
+        size = size or getattr(self.model.config.get_text_config(), "vocab_size", None)
         return ids if size is None else frozenset(i for i in ids if 0 <= i < size)

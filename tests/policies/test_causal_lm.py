@@ -202,13 +202,23 @@ def test_a_tokenizer_from_its_own_folder(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("configured", "expected"),
-    [([1, 7, 9], {1, 7, 9}), (7, {1, 7}), (None, {1}), ([7, -1, 99_999], {1, 7})],
+    [([1, 7, 9], {1, 7, 9}), (7, {1, 7}), (None, {1}), ([7, -1, len(TOKENIZER), 99_999], {1, 7})],
     ids=["several", "one", "none", "beyond the vocabulary"],
 )
 def test_end_ids_are_those_of_the_generation_settings_and_of_the_tokenizer(configured, expected: set[int]) -> None:
     model = tiny_model("qwen3")
     model.generation_config.eos_token_id = configured
     assert CausalLMPolicy(model, TOKENIZER).eos_ids == expected
+
+
+@pytest.mark.parametrize("adapted", [False, True], ids=["whole", "under an adapter"])
+def test_an_end_id_is_in_the_vocabulary_that_the_head_gives(adapted: bool) -> None:
+    model, end = tiny_model("qwen3"), len(TOKENIZER)
+    model.set_input_embeddings(torch.nn.Embedding(end + 1, 16))
+    model.set_output_embeddings(torch.nn.Linear(16, end + 1, bias=False))  # by hand: the configuration says less
+    model.generation_config.eos_token_id = [end, end + 1]
+    lora = LoraConfig(r=2, target_modules=["lm_head"]) if adapted else None
+    assert CausalLMPolicy(model, TOKENIZER, lora=lora).eos_ids == {1, end}
 
 
 def test_every_end_id_ends_a_completion() -> None:

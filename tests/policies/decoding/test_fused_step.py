@@ -174,6 +174,18 @@ def test_weights_that_change_behind_a_reading_are_no_fault_of_a_step(steps: list
 
 
 @pytest.mark.filterwarnings("error:Left ")
+def test_a_model_that_rounds_much_may_decode_as_coarsely(steps: list[int]) -> None:
+    policy = make("llama")
+    with torch.no_grad():
+        for name, weight in policy.named_parameters():
+            weight.mul_(5.0 if weight.ndim == 2 and "embed" not in name else 1.0)
+    policy.to(torch.bfloat16)
+    # 0.03 to 0.05 from float32, where 0.02 would be allowed if the model itself were exact.
+    SharedPrefixSampler(group_size=4, max_tokens=4).sample(policy, PROMPTS)
+    assert steps
+
+
+@pytest.mark.filterwarnings("error:Left ")
 def test_weights_of_some_tokens_that_are_no_numbers_are_named_as_such() -> None:
     policy = make("llama")
     with torch.no_grad():
