@@ -108,6 +108,15 @@ class BiasedSpread(GRPO):
 
 
 @caught_by("reward_shift_and_scale")
+class LargeEpsilonBesideTheBatch(GRPO):
+    """Adds to the spread of all groups a number as large: neither normalised nor proportional."""
+
+    def advantages(self, rewards: Tensor) -> Tensor:
+        centred = group_centered(rewards)
+        return centred / (centred.std() + 30.0)
+
+
+@caught_by("reward_shift_and_scale")
 class DividesByVariance(GRPO):
     """Forgets the root."""
 

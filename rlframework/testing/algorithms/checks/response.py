@@ -50,6 +50,13 @@ def reward_shift_and_scale(trial: Trial) -> str:
     _check_order(rewards, plain)
     shifted = _shift_response(plain, answer(trial, rewards + 50.0).advantages)
     scaled = _scale_response(plain, answer(trial, 4.0 * rewards).advantages, 4.0)
+    if scaled.startswith(_POWER):
+        more = _scale_response(plain, answer(trial, 16.0 * rewards).advantages, 16.0)
+        if more != scaled:
+            raise Violation(
+                f"with rewards times 4 the advantages are {scaled}, and with rewards times 16 {more}",
+                "an epsilon, or a bound on the deviation, must be small beside the spread of the rewards",
+            )
     spread = ""
     if (shifted, scaled) == (_UNCHANGED, _UNCHANGED):
         spread = "; " + _check_spread(trial)
@@ -57,6 +64,7 @@ def reward_shift_and_scale(trial: Trial) -> str:
 
 
 _UNCHANGED = "unchanged"
+_POWER = "proportional to c to the power of"
 
 
 def _check_order(rewards: Tensor, advantages: Tensor) -> None:
@@ -120,7 +128,7 @@ def _scale_response(before: Tensor, after: Tensor, factor: float) -> str:
     degree = math.log(slope.mean().item()) / math.log(factor)
     if abs(degree - 1) <= TOLERANCE:
         return "proportional, up to a constant baseline"
-    return f"proportional to c to the power of {abs(round(degree, 2)):g}"
+    return f"{_POWER} {abs(round(degree, 2)):g}"
 
 
 def _check_spread(trial: Trial) -> str:
