@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-from rlframework.rewards.math import choices, congruences, derivatives, extremes, named_points, unit_vectors
+from rlframework.rewards.math import choices, congruences, derivatives, extremes, named_points, systems, unit_vectors
 from rlframework.rewards.math.angles import read_angle
 from rlframework.rewards.math.expressions import FUNCTIONS
 from rlframework.rewards.math.latex_text import one_writing
@@ -102,6 +102,7 @@ _REWRITTEN = (
     unit_vectors.with_arrows,
     derivatives.as_names,
     congruences.as_family,
+    systems.as_equations,
     extremes.as_equations,
     named_points.as_equations,
     choices.apart,

@@ -9,6 +9,9 @@ from rlframework.rewards.math.syntax import SCALARS, Degree, Node, Percent, Quan
 
 # One chain, and neither several answers nor a chain of another sign.
 _SEVERAL = re.compile(r"[,;<>]|\\(?:\\|le|ge|ne|in|pm|approx|text|begin|equiv|to)(?![A-Za-z])")
+# What a sum is over, and what an integral is.
+_BOUND = re.compile(r"\\(?:sum|prod)_\{([a-z])=|(?<![A-Za-z])d([a-z])(?![A-Za-z])")
+_CHOSEN = re.compile(r"C(?=_\{?[0-9]+\}?\^)")
 _NAME = re.compile(r"[A-Z](?:_\{[^{}=]{1,30}\}|_[A-Za-z0-9])?|[A-Z]\([A-Z]\)|[a-z](?:_\{[^{}=]{1,30}\}|_[A-Za-z0-9])?")
 
 
@@ -24,6 +27,34 @@ def last_side(plain: str) -> tuple[str, str] | None:
     name, *steps = (side.strip() for side in plain.split("="))
     one_chain = len(steps) > 1 and _NAME.fullmatch(name) and not _SEVERAL.search(plain.rpartition("=")[0])
     return (name, steps[-1]) if one_chain else None
+
+
+def computation(plain: str) -> tuple[list[str], str] | None:
+    r"""Return the sides before the last one and the last of a computation without a name, as texts; None if it is none.
+
+    Example:
+        >>> computation(r"\sum_{k=1}^{3} k = 1+2+3 = 6")
+        (['\\sum_{k=1}^{3} k', '1+2+3'], '6')
+        >>> computation(r"a = 6"), computation(r"\sum_{k=1}^{n} k = 55")
+        (None, None)
+    """
+    sides, depth = [""], 0
+    for character in plain:
+        depth += (character in "{(") - (character in "})")
+        if character == "=" and not depth:
+            sides.append("")
+        else:
+            sides[-1] += character
+    *steps, last = (side.strip() for side in sides)
+    worked_out = bool(steps) and not _SEVERAL.search(" ".join(steps)) and all(map(_is_closed, steps))
+    return (steps, last) if worked_out else None
+
+
+def _is_closed(step: str) -> bool:
+    """Return whether each letter of a step is one that it sums or integrates over, or the name of a constant."""
+    bound = {letter for pair in _BOUND.findall(step) for letter in pair if letter}
+    letters = set(re.sub(r"\\[A-Za-z]+", " ", _CHOSEN.sub("", step)))
+    return {letter for letter in letters if letter.isalpha()} <= bound | {"e", "i"} | ({"d"} if "\\int" in step else set())
 
 
 def is_value(node: object) -> bool:

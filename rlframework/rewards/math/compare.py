@@ -9,7 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TypeVar
 
-from rlframework.rewards.math.chains import steps_of
+from rlframework.rewards.math.chains import is_value, steps_of
 from rlframework.rewards.math.choices import letters_of_list
 from rlframework.rewards.math.constants import same_up_to_constant, with_constants_of, without_reals
 from rlframework.rewards.math.equivalence import MAX_FUNCTIONS, functions, ratio_of_functions, same_function
@@ -166,7 +166,10 @@ def _value_of(gold: Node, answer: Node) -> Node:
 
 
 def _last_step(gold: Node) -> Node:
-    """Return ``S = 6`` of a gold ``S = 3 * 2 = 6``, if each step that can be worked out is as much."""
+    """Return ``S = 6`` of a gold ``S = 3 * 2 = 6``, and 6 of ``3 * 2 = 6``, if what can be worked out is as much."""
+    if isinstance(gold, Relation) and set(gold.signs) == {"="} and all(map(is_value, gold.sides)):
+        # What a gold of 19 = 18 asks for is not known.
+        return gold.sides[-1] if all(_same(gold.sides[-1], side) for side in gold.sides) else gold
     found = steps_of(gold)
     if found is None:
         return gold

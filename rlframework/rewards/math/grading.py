@@ -8,14 +8,14 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from rlframework.rewards.math.answers import NO_SOLUTION, Answer, Letter, Words, read_answer
-from rlframework.rewards.math.chains import is_value, last_side
+from rlframework.rewards.math.chains import computation, is_value, last_side
 from rlframework.rewards.math.choices import letters_of_list, letters_of_run
 from rlframework.rewards.math.compare import same
 from rlframework.rewards.math.math_verify_worker import ask_math_verify, gold_is_quick, suits_math_verify
 from rlframework.rewards.math.normalize import normalize
 from rlframework.rewards.math.parser import read
 from rlframework.rewards.math.ratios import same_ratio
-from rlframework.rewards.math.syntax import SCALARS, Collection, Quantity, Relation, has_variables
+from rlframework.rewards.math.syntax import SCALARS, Collection, Node, Quantity, Relation, UnreadableError, has_variables
 from rlframework.rewards.numerals import parse_number
 from rlframework.rewards.pool import CallResult
 from rlframework.rewards.template import AnswerTemplate
@@ -149,13 +149,29 @@ def _gold(gold: str) -> Answer:
 
 @lru_cache(maxsize=4096)
 def _last_step(gold: str) -> Answer | None:
-    """Return ``S = 6`` of a gold ``S = (a sum that is not read) = 6``; None if it is none."""
-    chain = last_side(normalize(gold))
+    """Return ``S = 6`` of a gold ``S = (a sum that is not read) = 6``, and 6 of one without a name; None if it is none."""
+    plain = normalize(gold)
+    chain, computed = last_side(plain), computation(plain)
     try:
-        name, value = (read(chain[0]), read_answer(chain[1])) if chain else (None, None)
-    except ValueError:
+        if chain:
+            value = read_answer(chain[1])
+            return Relation((read(chain[0]), value), ("=",)) if is_value(value) else None  # type: ignore[arg-type]
+        value = read_answer(computed[1]) if computed else None
+        return value if computed and is_value(value) and _agree(computed[0], value) else None  # type: ignore[arg-type]
+    except (ValueError, ArithmeticError, RecursionError):
         return None
-    return Relation((name, value), ("=",)) if is_value(value) else None  # type: ignore[arg-type]
+
+
+def _agree(steps: Sequence[str], value: Node) -> bool:
+    """Return whether each step that can be read has a value."""
+    for step in steps:
+        try:
+            found = read(step)
+        except UnreadableError:
+            continue
+        if not same(value, found):
+            return False
+    return True
 
 
 def _right(gold: Answer, answer: Answer) -> bool:
