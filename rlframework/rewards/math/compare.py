@@ -9,9 +9,9 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TypeVar
 
-from rlframework.rewards.math.chains import is_value, steps_of
+from rlframework.rewards.math.chains import is_value, steps_of, with_arrangements
 from rlframework.rewards.math.choices import letters_of_list
-from rlframework.rewards.math.constants import same_up_to_constant, with_constants_of, without_reals
+from rlframework.rewards.math.constants import function_alone, same_up_to_constant, with_constants_of, without_reals
 from rlframework.rewards.math.equivalence import MAX_FUNCTIONS, functions, ratio_of_functions, same_function
 from rlframework.rewards.math.exact import TooLargeError, exact_value
 from rlframework.rewards.math.families import families_of, same_families
@@ -65,6 +65,9 @@ def same(gold: Node, answer: Node) -> bool:
     if _same_as_written(gold, answer):
         return True
     plain, _ = without_reals(gold)
+    said = function_alone(answer)
+    if said is not None and _same_as_written(plain, said):
+        return True
     return any(
         _same_as_written(plain, one) or same_up_to_constant(plain, one) for one in with_constants_of(gold, answer)
     )
@@ -167,9 +170,11 @@ def _value_of(gold: Node, answer: Node) -> Node:
 
 def _last_step(gold: Node) -> Node:
     """Return ``S = 6`` of a gold ``S = 3 * 2 = 6``, and 6 of ``3 * 2 = 6``, if what can be worked out is as much."""
-    if isinstance(gold, Relation) and set(gold.signs) == {"="} and all(map(is_value, gold.sides)):
-        # What a gold of 19 = 18 asks for is not known.
-        return gold.sides[-1] if all(_same(gold.sides[-1], side) for side in gold.sides) else gold
+    if isinstance(gold, Relation) and set(gold.signs) == {"="}:
+        computed = tuple(map(with_arrangements, gold.sides))
+        if all(map(is_value, computed)):
+            # What a gold of 19 = 18 asks for is not known.
+            return computed[-1] if all(_same(computed[-1], side) for side in computed) else gold
     found = steps_of(gold)
     if found is None:
         return gold

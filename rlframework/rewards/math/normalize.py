@@ -73,7 +73,11 @@ _SAME = [
         (r"\*\*", "^"),
         (r"(\\\\)\[[0-9.]+(?:pt|em|ex|mm|cm)\]", r"\1"),
         # Equations one under the other, of one system without its brace.
-        (r"(?s)\A((?:(?!\\begin).)*)(?<!\{)\\begin\{(cases|aligned)\}((?:(?!\\begin)[^&])*)\\end\{\2\}(?!.*\\begin)", r"\1\3"),
+        (
+            r"(?s)\A((?:(?!\\begin).)*)(?<!\\\{)(?<!\\\{\s)\\begin\{(cases|aligned)\}((?:(?!\\begin)[^&])*)\\end\{\2\}"
+            r"(?!.*\\begin)",
+            r"\1\3",
+        ),
         (r"(?<=[0-9.])\\(?:overline|bar)\s*\{([0-9]+)\}", r"\\repeating{\1}"),
         # The number of these digits, and the segment between these points.
         (r"\\overline\s*\{([0-9]{2,}|[A-Z]{2})\}(?![0-9])", r"\1"),

@@ -40,5 +40,7 @@ def as_equations(plain: str) -> str:
         equations += [f"{line['name']} = {line['value'].strip()}" for line in found]
         joint = _JOINT.match(plain, system.end())
         place = joint.end() if joint else system.end()
+        if joint and joint[0].strip() and place == len(plain):
+            return plain
     # Systems of different names are cases of no one solution.
     return ", ".join(equations) if len(letters) == 1 else plain
