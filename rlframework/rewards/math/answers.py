@@ -348,6 +348,8 @@ def _before_unit(plain: str, letters_are_units: bool) -> Node | None:
             value = read(plain[: border.start()])
         except UnreadableError:
             continue
+        if unit == "%" and not isinstance(value, SCALARS):
+            continue
         # A single letter behind variables is one of them: the h of pi r^2 h.
         if len(rest) > 2 or not has_variables(value):
             return Percent(value) if unit == "%" else _measured(value, unit)

@@ -97,6 +97,17 @@ def with_arrangements(node: Node) -> Node:
     return Operation(node.name, tuple(map(with_arrangements, node.parts)))
 
 
+def as_number(node: Node, degrees: bool) -> Node:
+    """Return a side of a computation with its percents as hundredths and, if it is one of degrees, these as numbers."""
+    if isinstance(node, Percent):
+        return Operation("/", (node.value, Number(Fraction(100))))
+    if isinstance(node, Degree) and degrees:
+        return node.value
+    if not isinstance(node, Operation):
+        return node
+    return Operation(node.name, tuple(as_number(part, degrees) for part in node.parts))
+
+
 def is_value(node: object) -> bool:
     """Return whether a node is a number, with a unit or without."""
     value = node.value if isinstance(node, (Quantity, Percent, Degree)) else node

@@ -9,7 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TypeVar
 
-from rlframework.rewards.math.chains import is_value, steps_of, with_arrangements
+from rlframework.rewards.math.chains import as_number, is_value, steps_of, with_arrangements
 from rlframework.rewards.math.choices import letters_of_list
 from rlframework.rewards.math.constants import function_alone, same_up_to_constant, with_constants_of, without_reals
 from rlframework.rewards.math.equivalence import MAX_FUNCTIONS, functions, ratio_of_functions, same_function
@@ -174,7 +174,9 @@ def _last_step(gold: Node) -> Node:
         computed = tuple(map(with_arrangements, gold.sides))
         if all(map(is_value, computed)):
             # What a gold of 19 = 18 asks for is not known.
-            return computed[-1] if all(_same(computed[-1], side) for side in computed) else gold
+            degrees = isinstance(computed[-1], Degree)
+            numbers = [as_number(side, degrees) for side in computed]
+            return computed[-1] if all(_same(numbers[-1], number) for number in numbers) else gold
     found = steps_of(gold)
     if found is None:
         return gold

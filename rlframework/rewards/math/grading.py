@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from rlframework.rewards.math.answers import NO_SOLUTION, Answer, Letter, Words, read_answer
-from rlframework.rewards.math.chains import computation, is_open_sum, is_value, last_side
+from rlframework.rewards.math.chains import as_number, computation, is_open_sum, is_value, last_side
 from rlframework.rewards.math.choices import letters_of_list, letters_of_run
 from rlframework.rewards.math.compare import same
 from rlframework.rewards.math.math_verify_worker import ask_math_verify, gold_is_quick, suits_math_verify
@@ -18,6 +18,7 @@ from rlframework.rewards.math.ratios import same_ratio
 from rlframework.rewards.math.syntax import (
     SCALARS,
     Collection,
+    Degree,
     Node,
     Quantity,
     Relation,
@@ -174,9 +175,10 @@ def _last_step(gold: str) -> Answer | None:
 
 def _agree(steps: Sequence[str], value: Node) -> bool:
     """Return whether each step that can be read has a value, and each other one is a sum or integral."""
+    degrees = isinstance(value, Degree)
     for step in steps:
         try:
-            agreed = same(value, read(step))
+            agreed = same(as_number(value, degrees), as_number(read(step), degrees))
         except UnreadableError:
             agreed = is_open_sum(step)
         if not agreed:

@@ -37,10 +37,11 @@ _KIND = (
     rf"{_OF_ANY}{_REAL}(?:const(?:ants?)?\.?(?:\s+of\s+integration)?|real\s+(?:numbers?|values?\s+of)|reals?|arbitrary)"
 )
 _CONSTANT = re.compile(
-    rf"^(?P<said>[^,;<>]*?)[,\s]*\(?\s*(?:(?:for|with|where)\s+|\\forall\s*)?(?:"
+    rf"^(?P<said>[^,;<>]*?)[,\s]*\(?\s*(?:(?:for|with|where|and)\s+|\\forall\s*)?(?:"
     rf"{_KIND}\s+{_NAMES.format('behind', name=_NAME)}"
-    rf"|{_OF_ANY}{_NAMES.format('before', name=_NAME)}(?:\s*[=-]\s*|\s+(?:(?:is|are)\s+)?){_KIND}"
-    rf"|{_OF_ANY}{_NAMES.format('element', name=_NAME)}\s*\\in\s*\\mathbb\s*\{{?\s*R\s*\}}?)\s*\)?\s*\.?$"
+    rf"|{_OF_ANY}{_NAMES.format('before', name=_NAME)}(?:\s*[=-]\s*|\s+(?:(?:is|are|being|denotes?)\s+)?){_KIND}"
+    rf"|{_OF_ANY}{_NAMES.format('element', name=_NAME)}\s*\\in\s*\\mathbb\s*\{{?\s*R\s*\}}?"
+    rf"(?:\s*(?:is|are)\s+{_KIND})?)\s*\)?\s*\.?$"
 )
 _IDENTICAL = re.compile(r"(?<![A-Za-z\\])([A-Za-z]\s*\(\s*[a-z]\s*\))\s*\\equiv(?![A-Za-z])(?!.*mod)")
 _ALL_OF = re.compile(r"^all\s+(?=[a-z]\s*(?:<|>|\\(?:le|ge|ne)(?![A-Za-z])))", re.IGNORECASE)
@@ -69,7 +70,8 @@ def in_signs(plain: str) -> str:
             return rf"{said}, {letter} \in \mathbb{{{declared['set'] or 'Z'}}}"
     constant = _CONSTANT.match(" ".join(upright.split()))
     if constant:
-        said = constant["said"]
+        of_all = _FOR_ALL.match(constant["said"])
+        said = of_all["said"] if of_all else constant["said"]
         names = _names(constant["behind"] or constant["before"] or constant["element"])
         if re.search(r"[0-9=+(\\]", said) and set(names) <= set(_names(re.sub(r"\\[A-Za-z]+", " ", said))):
             # Of several functions it goes without saying.

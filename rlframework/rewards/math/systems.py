@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from rlframework.rewards.math.normalize import closes_at
+
 _SYSTEM = re.compile(
-    r"(?:\\\{)?\s*\\begin\s*\{(?P<kind>cases|aligned|gathered|array)\}(?:\s*\{[lcr]{1,3}\})?"
+    r"(?:\\\{)?\s*\\begin\s*\{(?P<kind>cases|aligned|align\*?|gathered|array|matrix)\}(?:\s*\{\s*[lcr]{1,3}\s*\})?"
     r"(?P<body>(?:(?!\\begin|\\end).)*)\\end\s*\{(?P=kind)\}",
     re.DOTALL,
 )
@@ -31,7 +33,7 @@ def as_equations(plain: str) -> str:
     place = 0
     while place < len(plain):
         system = _SYSTEM.match(plain, place)
-        lines = [_LINE.fullmatch(line) for line in system["body"].split(r"\\") if line.strip()] if system else []
+        lines = _lines(system["body"]) if system else []
         found = [line for line in lines if line]
         names = {line["name"] for line in found}
         if system is None or not 1 < len(names) == len(lines):
@@ -44,3 +46,10 @@ def as_equations(plain: str) -> str:
             return plain
     # Systems of different names are cases of no one solution.
     return ", ".join(equations) if len(letters) == 1 else plain
+
+
+def _lines(body: str) -> list[re.Match[str] | None]:
+    """Return the lines of a system, also those that stand in braces."""
+    lines = [line.strip() for line in body.split(r"\\") if line.strip()]
+    inside = [line[1:-1] if line[0] == "{" and closes_at(line, 0) == len(line) - 1 else line for line in lines]
+    return [_LINE.fullmatch(line) for line in inside]

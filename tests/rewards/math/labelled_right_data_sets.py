@@ -286,6 +286,17 @@ x=2, y=-1 :: \begin{aligned} x&=2\\y&=-1\end{aligned} ;; \begin{cases} x &= 2 \\
 (1,2),(2,1) :: \begin{cases} x=1 \\ y=2 \end{cases} \text{ and } \begin{cases} x=2 \\ y=1 \end{cases}
 \left\{\begin{array}{l}a=3, \\ b=-2 ;\end{array}\right. :: a=3, b=-2 ;; (3,-2)
 \left\{\begin{array}{l}x=2+t \\ y=1-t\end{array}\right. :: x=2+t, y=1-t
+(2,-1) :: \left\{\begin{aligned} x &= 2, \\ y &= -1, \end{aligned}\right. ;; \begin{array}{l}x=2 \\ y=-1\end{array}
+(2,-1) :: \begin{cases} x = 2 \\[2mm] y=-1 \end{cases} ;; $\left\{\begin{array}{l}x=2 \\ y=-1\end{array}\right.$
+(2,-1) :: \left\{\begin{matrix} x=2\\ y=-1\end{matrix}\right.
+(2,-1) :: \left\{ \begin{aligned} x = 2 \\ y = -1 \end{aligned} \right.
+(2,-1) :: \left\{\begin{cases}x=2\\y=-1\end{cases}\right. ;; \boxed{\begin{cases}x=2\\y=-1\end{cases}}
+(2,-1) :: \begin{cases}x=2,\\ y=-1;\end{cases} ;; \begin{align*}x&=2\\y&=-1\end{align*}
+(2,-1) :: \text{The solution is }\begin{cases}x=2\\y=-1\end{cases} ;; \begin{gathered}x=2\\y=-1\end{gathered}
+\left\{\begin{array} { l } { x = 2 , } \\ { y = - 1 } \end{array} \right. :: (2,-1) ;; x=2,y=-1
+\left\{\begin{array}{l}x=2 \\ y=-1\end{array}\right. :: (x, y)=(2,-1) ;; \left(2,-1\right) ;; \{(2,-1)\}
+\left\{\begin{array}{l}x=\frac{3}{2} \\ y=\sqrt{2}\end{array}\right. :: (1.5,\sqrt2) ;; x=3/2, y=\sqrt{2}
+\begin{cases} x_1 = 1 \\ x_2 = -2 \\ x_3 = 0\end{cases} :: (1,-2,0) ;; x_1=1,x_2=-2,x_3=0
 
 # computations without a name
 \binom{12}{3}=220 :: 220 ;; \binom{12}{3} ;; \binom{12}{3} = 220 ;; 220.0
@@ -305,6 +316,31 @@ x=2, y=-1 :: \begin{aligned} x&=2\\y&=-1\end{aligned} ;; \begin{cases} x &= 2 \\
 C_5^2=10 :: 10
 P_5^2 = 20 :: 20
 A_5^2 = 20 :: 20
+\frac{1}{6}+\frac{1}{3}=\frac{1}{2} :: 0.5 ;; \frac12
+4! \cdot 3! = 144 :: 144
+\frac{4!}{2!2!}=6 :: 6
+\binom{5}{2}\binom{4}{1}=40 :: 40
+\binom{5}{2} \cdot \binom{4}{1}=40 :: 40
+2^5 - 1 = 31 :: 31
+9 \times 9 \times 8=648 :: 648
+\gcd(12,18)=6 :: 6
+\sqrt{3^2+4^2}=5 :: 5
+45^\circ + 45^\circ = 90^\circ :: 90^\circ ;; 90
+180^\circ-60^\circ=120^\circ :: 120^\circ
+1-\frac{1}{4}=\frac{3}{4}=0.75 :: \frac34 ;; 0.75
+C_{5}^{2} C_{4}^{1}=40 :: 40
+A_4^2 \cdot 3=36 :: 36
+\frac{\mathrm{C}_{4}^{2}}{\mathrm{C}_{10}^{2}}=\frac{2}{15} :: \frac{2}{15}
+2\sqrt{3} \times \sqrt{3} = 6 :: 6
+60 \div 5 = 12 :: 12
+60 / 5 = 12 \text{ apples} :: 12 ;; 12 apples
+100 \times 5\% = 5 :: 5
+(5+3) \times 2=16 :: 16
+x = 2 \cdot 3 = 6 :: 6
+\frac{15}{50}=30\% :: 30\% ;; 30 percent
+P(A)=30\% :: 30\% ;; P(A)=30\%
+p = 30\% :: 30\%
+20\%, 30\% :: 30\%, 20\%
 
 # solutions with indices
 x_{1}=2, y_{1}=3 ; x_{2}=3, y_{2}=2 :: (2,3),(3,2) ;; (2,3) \text{ and } (3,2) ;; (3,2),(2,3) ;; \{(2,3),(3,2)\}
@@ -317,6 +353,13 @@ x_{1}=1, y_{1}=2, z_{1}=3 ; x_{2}=3, y_{2}=2, z_{2}=1 :: (1,2,3),(3,2,1)
 x_1=1, x_2=2, y_1=3, y_2=4 :: (1,3),(2,4)
 x_{1}=0, y_{1}=0 ; x_{2}=1, y_{2}=1 ; x_{3}=2, y_{3}=4 :: (0,0),(1,1),(2,4)
 x_{1,2} = \pm 3 :: \pm 3 ;; 3, -3 ;; x = \pm 3
+x_1=2, y_1=3 \text{ or } x_2=3, y_2=2 :: (2,3),(3,2)
+x_{1}=2,\ y_{1}=3;\quad x_{2}=3,\ y_{2}=2 :: (2,3) \text{ or } (3,2)
+x_1 = y_1 = 2, x_2 = y_2 = 3 :: (2,2),(3,3)
+z_1=1+i, z_2=1-i :: 1\pm i
+(x_1;y_1)=(2;3), (x_2;y_2)=(3;2) :: (2,3),(3,2)
+(2,3),(3,2) :: (x_1,y_1)=(2,3) \text{ and } (x_2,y_2)=(3,2) ;; x_1=2,y_1=3 \text{ and } x_2=3,y_2=2
+\left(x_{1}, y_{1}\right)=(1,2),\left(x_{2}, y_{2}\right)=(2,1) :: (1,2),(2,1)
 
 # letters with what stands behind them
 B :: B.\ \frac{1}{2} ;; B: 12 ;; \text{(B) } 12 ;; B) 12 ;; (B) 12 ;; B. 12 ;; (B). 12 ;; \textbf{(B)}\ 12 ;; B. x^2+1
@@ -325,6 +368,14 @@ B. 12 :: B ;; (B) ;; (B) 12 ;; B) 12 ;; B. 12
 (B) 12 :: B ;; B. 12 ;; B: 12 ;; 12
 \text{B. } \frac{1}{2} :: B
 \mathrm{(B)}\ \frac{1}{2} :: B ;; B.\ 0.5
+B :: Option B. 12 ;; The answer is B. 12 ;; B. $12$ ;; $\textbf{(B) } \frac{1}{2}$ ;; (B)\ 12 ;; \boxed{B. 12}
+B :: \boxed{\text{B}. 12} ;; **B.** 12 ;; B. 50\% ;; B. 30^\circ ;; B. \$5 ;; B. (-\infty, 2) ;; B. \{1,2\} ;; B. 3 cm
+B :: B. 12 \text{ cm} ;; B. y=2x+1 ;; B. \sqrt{3} ;; B. \frac{\pi}{2} ;; B. x>2 ;; B. 3+4i ;; B. 1,024
+B :: \textbf{B.} 12 ;; \textbf{B) } 12 ;; \text{B) } \frac{1}{2} ;; B. \sin x ;; B. 2\pi r ;; B: \frac{1}{2}
+B :: B: $12$ ;; B.\quad 12
+\text{B. } 12 :: B ;; \text{B}
+\text{(B) } 12 :: B ;; B. 12
+\textbf{(B)}\ \frac{1}{2} :: B: 0.5 ;; B
 
 # constants declared in words
 f(x)=k x, where $k$ is an arbitrary constant :: f(x)=cx\text{ for any constant }c ;; f(x)=kx ;; f(x) = cx
@@ -357,4 +408,18 @@ f(x)=cx, where c is any real number :: f(x)=cx\ \forall c \in \mathbb{R} ;; f(x)
 f(x)=cx, where c is any real number :: f(x)=kx (k \text{ is a real constant})
 f(x)=cx, where c is any real number :: f(x)=kx \text{ for all real values of } k ;; f(x)=c x, c arbitrary
 f(x)=cx, where c is any real number :: f(x)=cx, \text{ with } c \text{ real}
+f(x)=kx, where k is any real constant :: f(x) = cx, with c a real constant ;; f(x) = cx for some real constant c
+f(x)=kx, where k is any real constant :: f(x) = cx, c a constant ;; f(x)=cx (where c is a constant)
+f(x)=kx, where k is any real constant :: f(x)=cx, c is any real ;; f(x)=cx, where c is some constant
+f(x)=kx, where k is any real constant :: f(x)=cx, \text{ where } c \in \mathbb{R} \text{ is a constant}
+f(x)=kx, where k is any real constant :: f(x)=cx, where c \in \mathbb{R} is arbitrary
+f(x)=kx, where k is any real constant :: f(x)=cx with a constant c ;; f(x)=cx, c ∈ ℝ
+f(x)=kx, where k is any real constant :: f(x)=cx, where c denotes an arbitrary constant ;; f(x)=cx, c being a constant
+f(x)=kx, where k is any real constant :: f(x) = cx for c\in\mathbb{R} ;; $f(x)=cx$ where $c$ is constant
+f(x)=kx, where k is any real constant :: f(x)=cx \text{ for all } x, \text{ where } c \text{ is a constant}
+f(x)=kx, where k is any real constant :: f(x)=cx \text{ for all } x \in \mathbb{R} \text{ and some constant } c
+f(x)=kx, where k is any real constant :: f(x)=c x\text{ where }c\text{ is any real number}
+f(x)=kx, where k is any real constant :: f(x)=cx, where c is a real number
+f(x)=kx, where k is any real constant :: f(x) = cx, where c is an arbitrary constant.
+f(x)=kx, where k is any real constant :: f(x)=cx for any c \in \mathbb{R}
 """)

@@ -289,6 +289,21 @@ x = 1 \text{ or } y = 2 :: \begin{cases} x=1 \\ y=2 \end{cases}
 x=1,y=2,z=3,w=4 :: \begin{cases} x=1 \\ y=2 \end{cases} \text{ or } \begin{cases} z=3 \\ w=4 \end{cases}
 \begin{cases} x=2t \\ y=t \end{cases} :: (2,1) ;; x=t, y=2t ;; x = 2y ;; (t,2t)
 f(x)=\begin{cases} x=1 \\ y=2 \end{cases} :: (1,2)
+(1,2) :: \left\{\begin{array}{l}x=2 \\ y=1\end{array}\right. ;; \left\{\begin{array}{l}x=1 \\ x=2\end{array}\right.
+(1,2) :: \left\{\begin{array}{l}x=1 \\ y=2\end{array}\right\} \cup \{3\}
+(1,2) :: \left\{\begin{array}{l}x\neq 1 \\ y=2\end{array}\right.
+(1,2) :: \left\{\begin{array}{l}x=1 \\ y\in 2\end{array}\right.
+(1,2) :: \left\{\begin{array}{l}x=1, y=2 \\ x=2, y=1\end{array}\right.
+(1,2) :: -\left\{\begin{array}{l}x=1 \\ y=2\end{array}\right.
+\{(1,2)\} :: \begin{cases} x=2 \\ y=1\end{cases}
+\{(1,2)\} :: \begin{cases} x=1 \\ y=2\end{cases}, \begin{cases} x=2 \\ y=2\end{cases}
+\begin{cases} x=1 \\ y=2\end{cases} :: 3 ;; 1 ;; 2 ;; x=1 ;; y=2 ;; 1:2 ;; x=1, y=2, z=3 ;; x=1, z=2 ;; [1,2] ;; 1<x<2
+\begin{cases} x=1 \\ y=2\end{cases} :: \begin{pmatrix}1&2\end{pmatrix} ;; x=1, y\ne 2 ;; (1,2] ;; A(2,1)
+[1,2] :: \begin{cases} x=1 \\ y=2\end{cases}
+1 < x < 2 :: \begin{cases} x=1 \\ y=2\end{cases} ;; \begin{cases} x>1 \\ y<2\end{cases}
+y = \begin{cases} x+1, & x>0 \\ x-1, & x \le 0\end{cases} :: \begin{cases} y=x+1 \\ y = x-1\end{cases} ;; y=x+1, y=x-1
+\begin{cases} 1, & x=0 \\ 2, & x=1 \end{cases} :: \begin{cases} x=0 \\ x=1 \end{cases}
+\begin{cases} 1, & x=0 \\ 2, & x=1 \end{cases} :: \begin{cases} x=1 \\ y=2 \end{cases}
 
 # computations without a name
 \binom{12}{3}=220 :: 221 ;; 12 ;; 3 ;; \binom{12}{3}=221 ;; 19=18 ;; 220=221 ;; 220 \text{ or } 221 ;; \binom{12}{4}
@@ -325,7 +340,27 @@ A_n^2 = 20 :: 5 ;; 20
 2+2=4=5 :: 4 ;; 5
 2 = 2 :: 3 ;; 2=3
 90^\circ = 2 :: 90 ;; 2
-50\% = 0.5 :: 0.5 ;; 50\%
+50\% = 0.5 :: 50 ;; 5\%
+180^\circ - 60^\circ = 110^\circ :: 110^\circ ;; 120^\circ
+\frac{15}{50} = 30\% :: 15\% ;; 0.3 ;; 30 ;; \frac{15}{50}\%
+45^\circ + 45^\circ = 90 :: 90^\circ ;; 45
+\arctan 1 = 45^\circ :: 45 ;; 1
+\frac{1}{2} = 0.5 :: 5 ;; 1 ;; 0.05
+1.5 = \frac{3}{2} = 2 :: 2 ;; 1.5
+\sum_{n=1}^{\infty} \frac{1}{n^2} = \frac{\pi^2}{6} :: \frac{\pi}{6} ;; 1.6449 ;; \frac{\pi^2}{8} ;; 6
+\int_0^{\pi} \sin x\,dx = 2 :: 1 ;; \pi ;; 2\pi ;; x ;; 0
+1 + 2 + \cdots + 10 = 54 :: 55
+\cos 60^\circ = \frac12 :: 60^\circ ;; 60 ;; \cos 30^\circ ;; \frac{\sqrt{3}}{2}
+C_5^2 \cdot C_4^1 = 40 :: 10 ;; 4 ;; 14 ;; 5
+x^2 = 4 :: 4 ;; 2 ;; -2
+x = 2 = 3 :: 3 ;; 2
+P(2) = 20 :: 2
+\log_2 8 = 3 :: 8 ;; 2 ;; \log_3 8
+7 = 3 + 4 :: 3 ;; 4 ;; 12 ;; 1
+\frac{15}{50}=30\% :: 0.3 ;; 30 ;; 15\% ;; 0.3\%
+P(A)=30\% :: 0.3 ;; 30 ;; P(B)=30\% ;; 20\%
+20\%, 30\% :: 20, 30 ;; 20\%, 30 ;; 20\%
+100 \times 5\% = 5 :: 5\% ;; 500\% ;; 100 ;; 500
 
 # solutions with indices
 x_{1}=2, y_{1}=3 ; x_{2}=3, y_{2}=2 :: (2,3) ;; (2,2),(3,3) ;; (2,3),(2,3) ;; 2,3 ;; (2,3,3,2) ;; (2,3),(3,1)
@@ -336,6 +371,12 @@ x_{1}=2, y_{1}=3 ; x_{2}=3, y_{2}=2 :: [2,3],[3,2]
 x_1 = 2, x_2 = 3 :: 2 ;; 2, 4 ;; 2,3,3 ;; x_1=2 ;; x_1=2, x_2=2 ;; x_1 = 2, y_2 = 3 ;; 23
 (x_1, y_1) = (2,3), (x_2,y_2) = (3,2) :: (2,3) ;; (2,2),(3,3)
 x_1=1, y_1=2 ; x_2=3, y_2=4 :: (2,1),(4,3) ;; (1,3),(2,4) ;; (1,2),(4,3) ;; (1,4),(3,2)
+x_1=1, x_2=2, x_3=3 :: 1, 2 ;; 1,2,4 ;; 1,2,3,4
+x_1=1, y_1=2, x_2=3, y_2=4 :: (1,2,3,4),(1,2,3,4) ;; (1,4),(3,2) ;; \{1,2,3,4\} ;; 1,2,3,4 ;; (1,2),(3,4),(5,6)
+x_1=1, y_1=2, x_2=3, y_2=4 :: (1,2) or (3,5) ;; x=1,y=2 ;; x=1,y=4,x=3,y=2 ;; x_1=3,y_1=4,x_2=1,y_2=3
+(1,2),(3,4) :: x_1=1, x_2=2, y_1=3, y_2=4 ;; x_1=1,y_1=2,x_1=3,y_1=4,x_2=0 ;; x_1=1,y_2=2,x_2=3,y_1=4
+(1,2),(3,4) :: a_1=1, b_2=2, c_1=3, d_2=4 ;; x_1=1, y_1=2, x_2=3, y_3=4 ;; y_1=1, x_1=2, y_2=3, x_2=4
+1,2 :: x_1=1, y_1=2 ;; x_1=1, y_2=2 ;; x_1=2, x_2=2
 
 # letters with what stands behind them
 B :: B or C ;; B. C ;; B. not sure ;; C. 12 ;; B. A ;; B: C ;; A. B ;; B and C ;; (B)(C) ;; B. D, 12 ;; (B) or (C)
@@ -349,6 +390,13 @@ E :: E: 5 or D ;; F. 5 ;; E/5 ;; E5 ;; E+5 ;; E=5 ;; E.D 5 ;; E. maybe 5 ;; E) D
 A: 24 :: A ;; B ;; 24 ;; A: 25 ;; B: 24
 C :: C. no 5 ;; C. 5 or 6 ;; C. not 5 ;; C: x ;; C: x^2+y^2=1 ;; C, 12 ;; c. 12
 A. 24 :: 24 ;; B ;; B. 24 ;; A. 25
+D :: D: E ;; D: 5, E: 6 ;; D. 5 (not E) ;; E. D ;; D or 5 ;; D.D ;; D. C ;; D:12:13 E ;; D)E) ;; D. maybe ;; D. none
+D :: D. d ;; D. 5 or E ;; D? ;; D. I think 5 ;; D / E ;; 5. D ;; D^2 ;; 2D ;; D. D ;; D ≈ 5 ;; -D. 5
+(D) 12 :: D. 13 ;; (E) 12 ;; E. 12 ;; D. 12 or E ;; d ;; 12, 13 ;; D: 1 ;; (D) 12 or 13
+D. \frac{1}{2} :: \frac12 ;; 0.5 ;; D. 2 ;; C ;; D. \frac13 ;; A
+5 :: A: 5 ;; A. 5 ;; A) 5 ;; (A). 5
+A = 5 :: A: 5 or 6 ;; B: 5 ;; A. 6
+A :: A = 5 ;; A(5) ;; 5A
 
 # constants declared in words
 f(x)=k x, where $k$ is an arbitrary constant :: f(x)=kx, where $k$ is an integer ;; f(x)=2x ;; f(x)=k ;; f(x)=kx^2
@@ -383,4 +431,23 @@ y = ax^2, where a is a real constant :: y=|a|x^2, \text{ for all real } a
 (k, 2k), where k is real :: (1,2) ;; (k,k), where k is real
 x = k, where k is a real number :: x=k, where k is an integer ;; x = 2 ;; y=k, where k is real
 2k+1, where k is an integer :: 2k+1, where k is a real number ;; 2k+1, k \in \mathbb{R}
+f(x) = cx, c \in \mathbb{R} :: f(x)=cx \text{ for any constant } x ;; f(x)=cx \text{ for some integer } c
+f(x) = cx, c \in \mathbb{R} :: f(x)=cx \text{ for some constant } c \text{ with } c>1
+f(x) = cx, c \in \mathbb{R} :: f(x)=cx \text{ where } c=f(1) \text{ and } c>0
+f(x) = cx, c \in \mathbb{R} :: f(x)=-c^2x, \text{ where } c \text{ is a real constant}
+f(x) = cx, c \in \mathbb{R} :: f(x)=cx, \text{ where } c \text{ is a natural number}
+f(x) = cx, c \in \mathbb{R} :: f(x)=cx+c, where c is a constant ;; f(x) = cx \text{ for real } x
+f(x) = cx, c \in \mathbb{R} :: f(x)=ex, where e is a constant ;; f(x)=\pi x, where k is a constant
+f(x) = cx, c \in \mathbb{R} :: f(x)=\frac{x}{c}, where c is a constant ;; f(x)=2cx^2, where c is real
+f(x) = cx, c \in \mathbb{R} :: g(x)=cx, where c is a constant ;; f(x)=c|x|, where c is a constant
+f(x) = cx, c \in \mathbb{R} :: f(x)=cx \text{ or } f(x)=x^2 \text{ for any constant } c
+f(x) = cx, c \in \mathbb{R} :: f(x)=cx or f(x)=c for real c
+\ln x + C :: \ln x + C, C>0 ;; \ln x + c, \text{ where c is an integer} ;; \ln x, where C is a constant
+\ln x + C :: \ln x + 2, where C is a constant ;; \ln x \cdot C, where C is a constant
+\ln x + C :: \ln (Cx), where C is a constant
+y = ax + b :: y = cx + d, where c and d are constants ;; y=ax, where a is a constant
+y = 3x + C :: y=3x + C_1 + C_2, where C_1, C_2 are constants ;; y = 2x+C, where C is a constant
+y = 3x + C :: y = 3x, where C is a constant
+x = 2\pi k, k \in \mathbb{Z} :: x=2\pi k, where k is a real number ;; x=2\pi k, k \in \mathbb{R}
+x = 2\pi k, k \in \mathbb{Z} :: x = 2\pi k for any constant k
 """)
