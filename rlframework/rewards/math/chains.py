@@ -47,6 +47,23 @@ def last_side(plain: str) -> tuple[str, str] | None:
     return (name, steps[-1]) if one_chain else None
 
 
+def sides_of(plain: str) -> list[str]:
+    r"""Return the sides of an equation as texts: the equals sign of ``\sum_{k=1}`` joins none.
+
+    Example:
+        >>> sides_of(r"\sum_{k=1}^{3} k = 6")
+        ['\\sum_{k=1}^{3} k', '6']
+    """
+    sides, depth = [""], 0
+    for character in plain:
+        depth += (character in "{(") - (character in "})")
+        if character == "=" and not depth:
+            sides.append("")
+        else:
+            sides[-1] += character
+    return [side.strip() for side in sides]
+
+
 def computation(plain: str) -> tuple[list[str], str] | None:
     r"""Return the sides before the last one and the last of a computation without a name, as texts; None if it is none.
 
@@ -56,14 +73,7 @@ def computation(plain: str) -> tuple[list[str], str] | None:
         >>> computation(r"a = 6"), computation(r"\sum_{k=1}^{n} k = 55")
         (None, None)
     """
-    sides, depth = [""], 0
-    for character in plain:
-        depth += (character in "{(") - (character in "})")
-        if character == "=" and not depth:
-            sides.append("")
-        else:
-            sides[-1] += character
-    *steps, last = (side.strip() for side in sides)
+    *steps, last = sides_of(plain)
     worked_out = bool(steps) and not _SEVERAL.search(" ".join(steps)) and all(map(_is_closed, steps))
     return (steps, last) if worked_out else None
 

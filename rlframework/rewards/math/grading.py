@@ -11,7 +11,7 @@ from rlframework.rewards.math.answers import NO_SOLUTION, Answer, Letter, Words,
 from rlframework.rewards.math.chains import as_number, computation, is_open_sum, is_value, last_side
 from rlframework.rewards.math.choices import letters_of_list, letters_of_run
 from rlframework.rewards.math.compare import same
-from rlframework.rewards.math.math_verify_worker import ask_math_verify, gold_is_quick, suits_math_verify
+from rlframework.rewards.math.math_verify_worker import ask_math_verify, gold_is_quick, open_question
 from rlframework.rewards.math.normalize import normalize
 from rlframework.rewards.math.parser import read
 from rlframework.rewards.math.ratios import same_ratio
@@ -107,8 +107,10 @@ def _judged(answer: str | None, gold: str) -> Verdict | Question:
         return Verdict.MALFORMED
     if isinstance(wanted, Words) and not isinstance(given, Words):
         wanted = _last_step(gold) or wanted
-    if isinstance(wanted, Words) and isinstance(given, Words) and wanted != given and suits_math_verify(wanted, given):
-        return wanted.text, given.text
+    if isinstance(wanted, Words) and isinstance(given, Words) and wanted != given:
+        question = open_question(wanted, given)
+        if question:
+            return question
     return Verdict.CORRECT if _right(wanted, given) else Verdict.INCORRECT
 
 

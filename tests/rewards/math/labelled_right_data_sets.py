@@ -298,6 +298,10 @@ x=2, y=-1 :: \begin{aligned} x&=2\\y&=-1\end{aligned} ;; \begin{cases} x &= 2 \\
 \left\{\begin{array}{l}x=\frac{3}{2} \\ y=\sqrt{2}\end{array}\right. :: (1.5,\sqrt2) ;; x=3/2, y=\sqrt{2}
 \begin{cases} x_1 = 1 \\ x_2 = -2 \\ x_3 = 0\end{cases} :: (1,-2,0) ;; x_1=1,x_2=-2,x_3=0
 
+# equations with sums and integrals
+S = \sum_{k=1}^n (1+k) :: S = \sum_{k=1}^n (k+1) ;; S = \sum_{j=1}^n (1+j) ;; S = \sum_{k=1}^{n} (1+k)
+\int_0^a x dx = 8 :: \int_0^a x\,dx = 8 ;; \int_{0}^{a} x dx = 8
+
 # computations without a name
 \binom{12}{3}=220 :: 220 ;; \binom{12}{3} ;; \binom{12}{3} = 220 ;; 220.0
 3 \cdot 4 = 12 :: 12 ;; 3\cdot4=12 ;; 3 \times 4

@@ -254,6 +254,7 @@ S = \frac12 \cdot 4 \cdot 3 = 6 :: S = \frac12\cdot 4 = 6 ;; 6 \text{ or } 7 ;; 
 1:2:3 :: 1:2+1:3 ;; 2:4:6:8 ;; 1:2:3=6 ;; -1:-2:-3 ;; 1:(2:3)
 
 # solutions of systems, a line for each name
+(2,-1) :: \left\{\begin{array}{l}x=2 \\ y=-1\end{array}\right. \text{ or } ;; \begin{cases} x&=2\\y&=-1\end{cases} and
 \left\{\begin{array}{l}x=2 \\ y=-1\end{array}\right. :: (-1,2) ;; x=-1,y=2 ;; (2,1) ;; 2,-1 ;; [2,-1] ;; x=2 ;; 2
 \left\{\begin{array}{l}x=2 \\ y=-1\end{array}\right. :: \{2,-1\} ;; \begin{pmatrix}2\\-1\end{pmatrix}
 \left\{\begin{array}{l}x=2 \\ y=-1\end{array}\right. :: x=2 \text{ or } y=-1 ;; \begin{cases} x=-1\\y=2\end{cases}
@@ -304,6 +305,14 @@ f(x)=\begin{cases} x=1 \\ y=2 \end{cases} :: (1,2)
 y = \begin{cases} x+1, & x>0 \\ x-1, & x \le 0\end{cases} :: \begin{cases} y=x+1 \\ y = x-1\end{cases} ;; y=x+1, y=x-1
 \begin{cases} 1, & x=0 \\ 2, & x=1 \end{cases} :: \begin{cases} x=0 \\ x=1 \end{cases}
 \begin{cases} 1, & x=0 \\ 2, & x=1 \end{cases} :: \begin{cases} x=1 \\ y=2 \end{cases}
+
+# equations with sums and integrals
+\sum_{k=1}^{n} k = 55 :: \sum_{k=1}^{n} k = 54 ;; \sum_{k=1}^{n} k^2 = 55 ;; \sum_{k=1}^{n} k = 55 + 0
+\int_0^1 x dx = 7 :: \int_0^1 x dx = 3 ;; \int_0^2 x dx = 7 ;; 3
+\int_0^a x dx = 8 :: \int_0^{\pi} \sin x\,dx = 2 ;; \int_0^x t dt = 2 ;; \int_0^1 x dx = 3 ;; \int_0^b x dx = 7
+\sum_{k=1}^n k < 5 :: \sum_{k=1}^n k < 6 ;; \sum_{k=1}^n k^2 < 5 ;; \sum_{k=1}^n k = 5
+\int_0^1 f(x) dx \le 4 :: \int_0^1 f(x) dx \le 3 ;; \int_0^1 f(x) dx < 4
+S = \sum_{k=1}^n (1+k) :: S = \sum_{k=1}^n (2+k) ;; T = \sum_{k=1}^n (1+k) ;; S = \sum_{k=2}^n (1+k)
 
 # computations without a name
 \binom{12}{3}=220 :: 221 ;; 12 ;; 3 ;; \binom{12}{3}=221 ;; 19=18 ;; 220=221 ;; 220 \text{ or } 221 ;; \binom{12}{4}
