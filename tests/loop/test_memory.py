@@ -17,6 +17,7 @@ from rlframework.completions import Completion
 from rlframework.loop.memory import Foretold
 from rlframework.rewards.base import RowReward
 from rlframework.testing import letter_tokenizer, tiny_qwen3
+from tests.drawn import drawn
 
 LORA = LoraConfig(r=4, target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"])
 SIZES = {
@@ -109,15 +110,17 @@ def activations(foretold: Foretold, trained: int, accumulates: bool = False) -> 
 
 @pytest.mark.parametrize(
     ("lora", "shape"),
-    [
-        (None, {}),
-        (LORA, {}),
-        (LORA, {"length": 150, "budget": 10}),
-        (LORA, {"length": 20, "budget": 100}),
-        (LORA, {"length": 100, "alike": 90}),
-        (LORA, {"shared_prefix": False, "packed_rows": False}),
-    ],
-    ids=["whole", "lora", "long prompts", "long completions", "alike", "padded"],
+    drawn(
+        {
+            "whole": (None, {}),
+            "lora": (LORA, {}),
+            "long prompts": (LORA, {"length": 150, "budget": 10}),
+            "long completions": (LORA, {"length": 20, "budget": 100}),
+            "alike": (LORA, {"length": 100, "alike": 90}),
+            "padded": (LORA, {"shared_prefix": False, "packed_rows": False}),
+        },
+        {"whole", "alike", "padded"},
+    ),
 )
 def test_an_update_keeps_about_what_was_foretold(run: Callable[..., Kept], lora: Any, shape: dict[str, Any]) -> None:
     kept = run(lora=lora, **shape)
