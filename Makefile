@@ -39,7 +39,7 @@ test-newest: .venv-newest/.installed ## Run the test suite with the newest depen
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(ARGS)
 
 test-real: .venv/.installed ## Run the tests with a real pretrained model, in the precision that GPUs use: some minutes
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "real and not slow" -n 2 -rs tests/real $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "real and not slow" -n 2 --dist loadfile -rs tests/real $(ARGS)
 
 test-unsloth: .venv-unsloth/.installed ## Run the tests against Unsloth's CPU backend, in .venv-unsloth
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m unsloth tests/unsloth $(ARGS)

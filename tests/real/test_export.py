@@ -29,7 +29,7 @@ class Terminated(pl.Callback):
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-@pytest.fixture(scope="module", params=["float32", "bfloat16"])
+@pytest.fixture(scope="module", params=[pytest.param("float32", marks=pytest.mark.slow), "bfloat16"])
 def stopped(request, smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, CausalLMPolicy]:
     """Return the folder that was saved when the run was terminated, and the policy."""
     folder = tmp_path_factory.mktemp("run") / "saved"

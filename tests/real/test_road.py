@@ -48,6 +48,7 @@ def test_it_learns_and_is_read_back_as_it_was(smollm2: Path, whole: tuple[Path, 
             assert torch.equal(weight, weights[name]), name
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_bit_by_bit(
     smollm2: Path, whole: tuple[Path, dict[str, Tensor]], tmp_path: Path
 ) -> None:
@@ -58,6 +59,7 @@ def test_a_run_that_was_killed_goes_on_bit_by_bit(
         assert torch.equal(weights[name], weight), name
 
 
+@pytest.mark.slow
 def test_two_ranks_end_with_the_same_weights(smollm2: Path, tmp_path: Path) -> None:
     subprocess.run(command(tmp_path, smollm2, "whole", 2), check=True, timeout=300)
     first, second = (torch.load(tmp_path / f"rank{rank}.pt") for rank in range(2))
@@ -67,7 +69,7 @@ def test_two_ranks_end_with_the_same_weights(smollm2: Path, tmp_path: Path) -> N
         assert torch.equal(weight, second["weights"][name]), name
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.slow), "bfloat16"])
 def test_it_is_primed_whole_and_scores_the_same_once_it_is_read_back(smollm2: Path, tmp_path: Path, dtype: str) -> None:
     policy = CausalLMPolicy(smollm2, dtype=dtype)
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
