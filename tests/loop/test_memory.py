@@ -37,13 +37,14 @@ def rows(length: int, alike: int = 0) -> list[dict[str, str]]:
     return [{"prompt": "z" * alike + letter * (length - alike), "answer": "a"} for letter in letters]
 
 
+class Endless(CausalLMPolicy):
+    """Ends with a token that is never sampled, so that each completion uses its budget."""
+
+    eos_ids = frozenset({1_000_000})
+
+
 def policy(**options: Any) -> CausalLMPolicy:
-    """Return a policy that never ends a completion, so that each uses its budget."""
-    model = tiny_qwen3(**SIZES)
-    model.generation_config.eos_token_id = 1_000_000  # never sampled: every row takes its whole budget
-    tokenizer = letter_tokenizer()
-    tokenizer.eos_token_id = None
-    return CausalLMPolicy(model, tokenizer, **options)
+    return Endless(tiny_qwen3(**SIZES), letter_tokenizer(), **options)
 
 
 class Sum(RowReward):
