@@ -23,7 +23,7 @@ VARIED = [Shape("tiny", **{"prompt": 256, axis: value}) for axis, (values, _) in
 
 @pytest.fixture(autouse=True, scope="module")
 def nothing_collected():
-    """accelerate collects garbage at the start of every training, which takes long with all that tests have imported."""
+    """accelerate collects garbage when a training starts, which takes long with all that tests have imported."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gc.collect", lambda *generation: 0)
         yield
