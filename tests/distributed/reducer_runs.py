@@ -192,7 +192,11 @@ OVER_RANKS = [
     "sequence mask",
     "refreshed reference",
 ]
-ON_RANKS = [(kind, option) for kind, option in DRAWN if kind != "GRPO" or option in ("together", *OVER_RANKS)]
+ON_RANKS = [
+    (kind, option)
+    for kind, option in DRAWN
+    if option == "together" or kind == "LitePPO" or (kind == "GRPO" and option in OVER_RANKS)
+]
 SETS = {"drawn": ON_RANKS, "rest": [pair for pair in PAIRS if pair not in ON_RANKS]}
 
 

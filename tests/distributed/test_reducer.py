@@ -22,7 +22,7 @@ from tests.distributed.reducer_runs import DRAWN, OPTIONS, PAIRS, REFUSED, SETS,
 from tests.distributed.two_ranks import launch
 from tests.drawn import drawn
 
-CUTS = [Cut(2), Cut(4, seed=1, left=2, right=3), Cut(8)]
+CUTS = [Cut(2), Cut(8, seed=1, left=2, right=3)]
 # What its mean over the tokens of each minibatch leaves.
 CUTS_OF_BNPO = [Cut(1, seed=1, left=2, right=3)]
 # A bad completion that has become that much less likely is beyond their narrow clip: there is nothing left to gate.
