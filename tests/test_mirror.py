@@ -71,8 +71,10 @@ ELSEWHERE = {
     ("rewards/math", "rewards/math/test_grading.py"): "math_verify_worker reward",
     # The grader is held to labelled answers; what reads and compares them has examples in its docstrings.
     ("rewards/math", "rewards/math/test_labelled.py"): (
-        "answers compare cursor equivalence exact expressions intervals latex latex_text normalize number_words "
-        "parameters parser plus_minus real_sets siunitx solutions syntax tokens unit_names units"
+        "angles answers chains choices compare congruences constants cursor derivatives equivalence exact expressions "
+        "extremes families functions_of intervals latex latex_text linear named_points normalize number_words "
+        "parameters parser piecewise plus_minus ratios real_sets siunitx solutions spelled_numbers syntax tokens "
+        "unit_names unit_vectors units wordings"
     ),
     ("samplers", "samplers/test_cached_conversation.py"): "conversation read_again",
     ("samplers", "unsloth/test_behaviour.py"): "unsloth",

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
+from rlframework.rewards.math import choices, congruences, derivatives, extremes, named_points, unit_vectors
+from rlframework.rewards.math.angles import read_angle
 from rlframework.rewards.math.expressions import FUNCTIONS
 from rlframework.rewards.math.latex_text import one_writing
 from rlframework.rewards.math.normalize import normalize
 from rlframework.rewards.math.parameters import in_signs
 from rlframework.rewards.math.parser import read
+from rlframework.rewards.math.piecewise import read_piecewise
+from rlframework.rewards.math.spelled_numbers import SPELLED, spelled_number
 from rlframework.rewards.math.syntax import (
     ALL_REALS,
     SCALARS,
@@ -29,6 +33,7 @@ from rlframework.rewards.math.syntax import (
 )
 from rlframework.rewards.math.unit_names import MAGNITUDES, NOT_UNITS, SYMBOLS
 from rlframework.rewards.math.units import canonical_unit, is_known_unit, ratio
+from rlframework.rewards.math.wordings import one_wording
 
 MAX_WORDS = 8
 
@@ -47,16 +52,8 @@ _BASED = re.compile(
     r"(?:_\s*\{?\(?\s*(?:\\text\s*\{)?\s*(?:base\s+)?([0-9]{1,2}|[a-z]{3,6}(?:-[a-z]+)?)\s*\)?\}{0,2}"
     r"|\(?\s*(?:in\s+)?base[ -]([0-9]{1,2}|[a-z]{3,6}(?:-[a-z]+)?)\s*\)?)"
 )
-_SMALL = re.findall(
-    r"\w+",
-    """
-    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
-    eighteen nineteen twenty
-    """,
-)
 # The names of the bases that digits and letters suffice for.
-_BASES = {**{str(base): base for base in range(2, 37)}, **dict(zip(_SMALL, range(21), strict=True))}
-_BASES |= {"thirty-two": 32, "thirty-six": 36}
+_BASES = {str(base): base for base in range(2, 37)} | {name: base for name, base in SPELLED.items() if base < 37}
 _ORDINAL = re.compile(r"(?:the\s+)?([0-9]+)\s*(?:\^\s*)?(?:\\text\s*)?\{?\s*(?:\\text\s*\{)?\s*(st|nd|rd|th)\s*\}{0,2}")
 # A letter to choose and what is behind it: (C) 24.
 _CHOICE = re.compile(r"\(([A-H])\)[\s:]*(\S.*)")
@@ -70,7 +67,11 @@ _NONE = re.compile(
 # 2 hours 30 minutes, 5 ft 6 in, 1 h and 20 min.
 _PART = r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)"
 _PARTS = re.compile(rf"{_PART}(?:,?\s*(?:and\s+)?{_PART}){{1,2}}")
-_ALL_NUMBERS = re.compile(r"all\s+real(?:s|\s+numbers)(?:\s+(?:[a-z]\s+)?except(?:\s+for)?\s+(?:[a-z]\s*=\s*)?(.+))?")
+_ALL_NUMBERS = re.compile(
+    r"(?:(?:[a-z]\s+(?:is|can\s+be)\s+)?(?:all|any)\s+real(?:s|\s+numbers?|\s+values?)?(?:\s+of)?(?:\s+[a-z])?)"
+    r"(?:\s+except(?:\s+for)?\s+(?:[a-z]\s*=\s*)?(.+))?",
+    re.IGNORECASE,
+)
 # Where a unit may begin: after a blank, at upright words, right behind a digit or bracket.
 _BORDER = re.compile(
     r"\s+(?=\(?[A-Za-z])|\s*(?=\\text\s*\{)|(?<=[0-9)}])\s*(?=\\?%|\\?\$|[€£₹¥¢])|(?<=[0-9)}])(?=[A-Za-z])"
@@ -95,6 +96,19 @@ _OPTION = re.compile(r"(?:option|choice)\s+", re.IGNORECASE)
 _MATHEMATICS = frozenset(["pi", "infinity", "inf", "oo"])
 
 
+# What says the same in a writing that the grammar reads.
+_REWRITTEN = (
+    lambda plain: _ANGLE.sub("", plain, count=1),
+    unit_vectors.with_arrows,
+    derivatives.as_names,
+    congruences.as_family,
+    extremes.as_equations,
+    named_points.as_equations,
+    choices.apart,
+    in_signs,
+)
+
+
 @dataclass(frozen=True)
 class Letter:
     """A choice among lettered ones.
@@ -113,6 +127,9 @@ class Words:
     """An answer in words, or in a writing that is compared as it stands."""
 
     text: str
+
+
+NO_SOLUTION = "no solution"
 
 
 Answer = Letter | Words | Node
@@ -137,7 +154,10 @@ def read_answer(text: str, letters_are_units: bool = False, capitals_are_units: 
     plain = normalize(_LEAD.sub("", plain, count=1)) if _LEAD.match(plain) else plain
     if not plain:
         raise UnreadableError("nothing")
-    plain = in_signs(_ANGLE.sub("", re.sub(r"^=\s*", "", plain), count=1))
+    # Many blanks in a row would make the searches slow.
+    plain = " ".join(re.sub(r"^=\s*", "", plain).split())
+    for rewritten in _REWRITTEN:
+        plain = rewritten(plain)
     plain = _CAPITAL.sub(r"\\text{ \1}", plain) if capitals_are_units else plain
     whole = _letter(plain) or _whole_number(plain) or _everything_or_nothing(plain)
     if whole is not None:
@@ -167,11 +187,16 @@ def _letter(plain: str) -> Letter | None:
 
 
 def _whole_number(plain: str) -> Node | None:
-    """Read digits in a base, or an ordinal number: 52_8, 5th."""
+    """Read digits in a base, a number in words, or an ordinal one: 52_8, three, 5th."""
     based = _BASED.fullmatch(plain) or _BASED.fullmatch(_TEXT.sub(r"\1", plain))
     base = _BASES.get(based[2] or based[3]) if based else None
+    if based and base == 10 and based[1].isdigit():
+        return Number(Fraction(based[1]))
     if based and base and base > 1 and not based[1].isalpha():
         return Based(based[1].lstrip("0") or "0", base)
+    spelled = spelled_number(_TEXT.sub(r"\1", plain))
+    if spelled is not None:
+        return Number(Fraction(spelled))
     ordinal = _ORDINAL.fullmatch(plain)
     if ordinal and ordinal[2] == _ordinal_ending(int(ordinal[1][-2:])):
         return Number(Fraction(ordinal[1]))
@@ -183,15 +208,18 @@ def _ordinal_ending(number: int) -> str:
 
 
 def _everything_or_nothing(plain: str) -> Answer | None:
-    """Read all real numbers in words, and that there is no solution."""
-    upright = _TEXT.sub(r"\1", plain).strip()
+    """Read all real numbers in words, that there is no solution, and what has several wordings."""
+    upright = _TEXT.sub(r"\1", plain).strip().rstrip(".")
     reals = _ALL_NUMBERS.fullmatch(upright)
     if reals:
         return read(rf"\mathbb{{R}}\setminus\{{{reals[1]}\}}") if reals[1] else ALL_REALS
+    said = one_wording(upright)
+    if said != upright:
+        return Words(said)
     none = _NONE.fullmatch(upright)
     if none is None:
         return None
-    return Words(f"no {none[1].lower()} solution") if none[1] else Collection("set", ())
+    return Words(f"no {none[1].lower()} solution" if none[1] else NO_SOLUTION)
 
 
 def _is_words(plain: str) -> bool:
@@ -215,7 +243,7 @@ def _words(plain: str) -> str:
         text = re.sub(r"^(?:an?|the)\s+(?=[a-z])", "", text.lower())
     text = re.sub(r"\b([ap])\.\s?m\.?(?![a-z])", r"\1m", text, flags=re.IGNORECASE)
     text = " ".join(text.split()).rstrip(".")
-    if not re.search(r"[A-Za-z0-9]", text):
+    if not re.search(r"[A-Za-z0-9]", text) and not choices.is_circled(text):
         raise UnreadableError("no letter or digit")
     if len(re.findall(r"[A-Za-z]{2,}", text)) > MAX_WORDS:
         raise UnreadableError(f"more than {MAX_WORDS} words")
@@ -246,7 +274,12 @@ def _with_unit(plain: str, letters_are_units: bool) -> Node:
     temperature = _TEMPERATURE.fullmatch(plain)
     if temperature:
         return _measured(read(temperature[1]), f"°{temperature[2] or temperature[3]}")
-    several = _sum_of_quantities(plain) or _list_of_quantities(plain, letters_are_units)
+    several = (
+        read_piecewise(plain)
+        or read_angle(plain)
+        or _sum_of_quantities(plain)
+        or _list_of_quantities(plain, letters_are_units)
+    )
     return several or _before_unit(plain, letters_are_units) or read(plain)
 
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from collections.abc import Sequence as Items
+from dataclasses import replace
 from fractions import Fraction
 from typing import TypeVar
 
+from rlframework.rewards.math.chains import steps_of
+from rlframework.rewards.math.choices import letters_of_list
+from rlframework.rewards.math.constants import same_up_to_constant, with_constants_of, without_reals
 from rlframework.rewards.math.equivalence import MAX_FUNCTIONS, functions, ratio_of_functions, same_function
 from rlframework.rewards.math.exact import TooLargeError, exact_value
-from rlframework.rewards.math.intervals import infinite_sign, interval_of, ordered
+from rlframework.rewards.math.families import families_of, same_families
+from rlframework.rewards.math.functions_of import with_plain_name
+from rlframework.rewards.math.intervals import infinite_sign, interval_of, is_interval, ordered
 from rlframework.rewards.math.parameters import with_names_of, without_declarations
+from rlframework.rewards.math.piecewise import same_piecewise
 from rlframework.rewards.math.plus_minus import both_values
 from rlframework.rewards.math.real_sets import real_set
 from rlframework.rewards.math.solutions import OF_ANGLES, Solution, holds, is_name, solutions_of, without_indices
@@ -23,6 +31,7 @@ from rlframework.rewards.math.syntax import (
     Number,
     Operation,
     Percent,
+    Piecewise,
     PlusMinus,
     Quantity,
     Relation,
@@ -46,20 +55,45 @@ def same(gold: Node, answer: Node) -> bool:
         return True
     if functions((gold, answer)) > MAX_FUNCTIONS:
         raise TooLargeError(f"more than {MAX_FUNCTIONS} functions")
+    gold, answer = with_plain_name(gold, answer), with_plain_name(answer, gold)
+    gold = _last_step(gold)
+    wanted_numbers, given_numbers = families_of(gold), families_of(answer)
+    if wanted_numbers and given_numbers:
+        found = same_families(wanted_numbers, given_numbers)
+        if found is not None:
+            return found
+    if _same_as_written(gold, answer):
+        return True
+    plain, _ = without_reals(gold)
+    return any(
+        _same_as_written(plain, one) or same_up_to_constant(plain, one) for one in with_constants_of(gold, answer)
+    )
+
+
+def _same_as_written(gold: Node, answer: Node) -> bool:
+    """Return whether they are the same, whatever the names are that say nothing."""
     answer = with_names_of(gold, answer)
     inner = without_declarations(gold, answer)
     if inner is not None:
         # The letter is in both, so no line is asked for whose left side must not be left out.
         of_one = isinstance(inner[0], Relation) != isinstance(inner[1], Relation)
-        return _same(*map(_named_value, inner)) if of_one else same(*inner)
+        return _same(*map(_named_value, inner)) if of_one else _same_as_written(*inner)
     wanted, given = real_set(gold), real_set(answer)
     if wanted is not None and given is not None:
         return wanted.of_same_name(given) and _same(wanted.numbers, given.numbers)
     by_names = _same_solutions(gold, answer)
     if by_names is not None:
         return by_names
+    if _is_point(gold) and isinstance(answer, Relation) and answer.signs == ("in",):
+        return False
     gold = _plain(gold)
     return _same(gold, _plain(_value_of(gold, answer)))
+
+
+def _is_point(gold: Node) -> bool:
+    """Return whether a capital is said to be a pair, which is no interval that something is in."""
+    name, pair = gold.sides if isinstance(gold, Relation) and gold.signs == ("=",) else (None, None)
+    return isinstance(name, Symbol) and name.name[0].isupper() and isinstance(pair, Sequence) and not is_interval(pair)
 
 
 def _same(gold: Node, answer: Node) -> bool:
@@ -68,10 +102,12 @@ def _same(gold: Node, answer: Node) -> bool:
     gold, answer = _plain(gold), _plain(answer)
     if isinstance(gold, SCALARS) and isinstance(answer, SCALARS):
         return _same_scalar(gold, answer)
-    if isinstance(gold, (Quantity, Percent, Degree)) or isinstance(answer, (Quantity, Percent, Degree)):
-        return _same_quantity(gold, answer)
     if isinstance(gold, Relation) or isinstance(answer, Relation):
         return _same_relation(gold, answer)
+    if isinstance(gold, (Quantity, Percent, Degree)) or isinstance(answer, (Quantity, Percent, Degree)):
+        return _same_quantity(gold, answer)
+    if isinstance(gold, Piecewise) or isinstance(answer, Piecewise):
+        return same_piecewise(gold, answer, _same)
     if type(gold) is not type(answer):
         return False
     rule = _RULES.get(type(gold))
@@ -82,7 +118,7 @@ def _plain(node: Node) -> Node:
     """Return what a writing stands for: two values for a plus-minus, x in A as A, one list of several."""
     if isinstance(node, Operation):
         node = _scaled_matrix(node)
-    if isinstance(node, (PlusMinus, Operation)):
+    if isinstance(node, (PlusMinus, Operation, Sequence)):
         values = both_values(node)
         return Collection("list", values) if len(values) > 1 else node
     if (
@@ -95,10 +131,14 @@ def _plain(node: Node) -> Node:
     if isinstance(node, Collection) and node.kind != "union":
         flat: list[Node] = []
         for item in node.items:
-            inner = _plain(item) if isinstance(item, (PlusMinus, Operation)) else item
+            inner = _plain(item) if isinstance(item, (PlusMinus, Operation, Sequence)) else item
             flat.extend(inner.items if isinstance(inner, Collection) and inner.kind == "list" else [inner])
         # Of conditions "or" is not "and", as a bare list of them may be meant; of values both join the same list.
-        apart = node.kind == "either" and any(isinstance(item, Relation) and item.signs != ("=",) for item in flat)
+        # Nor is it of letters to choose.
+        apart = node.kind == "either" and (
+            any(isinstance(item, Relation) and item.signs != ("=",) for item in flat)
+            or letters_of_list(replace(node, kind="list")) is not None
+        )
         return Collection(node.kind if node.kind == "set" or apart else "list", tuple(flat))
     return node
 
@@ -123,6 +163,18 @@ def _value_of(gold: Node, answer: Node) -> Node:
         if all(_is_value(side) and _same(gold, side) for side in sides):
             return sides[0]
     return answer if isinstance(gold, Relation) else _named_value(answer)
+
+
+def _last_step(gold: Node) -> Node:
+    """Return ``S = 6`` of a gold ``S = 3 * 2 = 6``, if each step that can be worked out is as much."""
+    found = steps_of(gold)
+    if found is None:
+        return gold
+    name, steps, last = found
+    # What stands between holds letters of the problem, such as the S = ab = 6 of an area.
+    open_steps = _is_value(last) and isinstance(name, Symbol) and re.match("[A-Z]$|._", name.name)
+    agreed = all(_same(last, step) or (open_steps and has_variables(step)) for step in steps)
+    return Relation((name, last), ("=",)) if agreed else gold
 
 
 def _is_value(node: Node) -> bool:
@@ -242,13 +294,16 @@ def _same_relation(gold: Node, answer: Node) -> bool:
     if isinstance(gold, Relation) and gold.signs == ("=",):
         # A gold such as x = 5 asks for the value of x.
         left, right = gold.sides
-        # Of y = 2x + 3 the right side alone is no line; of f(x) = 2x + 3 or a_n = 2n + 3 it says as much.
-        of_function = not isinstance(left, Symbol) or "_" in left.name
-        return is_name(left) and (of_function or _is_constant(right)) and _same(right, answer)
+        return is_name(left) and (_only_names(left) or _is_constant(right)) and _same(right, answer)
     relation, other = (gold, answer) if isinstance(gold, Relation) else (answer, gold)
     # A gold of (1, 2) may be a pair; an answer of (1, 2) is the interval that the gold asks for.
     claimed = real_set(relation) if relation is gold else None
     return claimed is not None and _same(claimed.numbers, other)
+
+
+def _only_names(left: Node) -> bool:
+    """Return whether a right side alone says as much: of f(x), a_n, y', S or a vector; not of a line y = 2x + 3."""
+    return not isinstance(left, Symbol) or re.fullmatch(r"[a-zXYZ]|\\(?!vec)[a-z]+", left.name) is None
 
 
 def _same_equation(gold: Relation, answer: Relation) -> bool:
@@ -278,6 +333,9 @@ def _same_sequence(gold: Sequence, answer: Sequence) -> bool:
 def _same_collection(gold: Collection, answer: Collection) -> bool:
     # Bare items in any order are as good in braces; a gold in braces asks for a set.
     alike = gold.kind == answer.kind or (gold.kind == "list" and answer.kind == "set")
+    # But of tuples the braces may be left out, too: their own brackets hold them apart.
+    of_tuples = all(isinstance(item, Sequence) and len(item.items) > 1 for item in gold.items)
+    alike |= (gold.kind, answer.kind) == ("set", "list") and of_tuples
     return alike and _matched(gold.items, answer.items, _same)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import mpmath
@@ -71,15 +72,46 @@ def same_function(left: Node, right: Node) -> bool:
 def ratio_of_functions(left: Node, right: Node) -> Any:
     """Return the constant that ``left`` is of ``right``, or None if there is none: 2x - 6 is twice x - 3."""
     names = sorted(_variables(left) | _variables(right))
-    ratios = []
-    with _OWN.mp.workdps(LOOKS[0][0]):
-        for pair in _pairs(left, right, names, LOOKS[0][1]):
-            if not _nothing(pair[1]):
-                ratios.append(pair[0] / pair[1])
-        if len(ratios) < FEWEST_POINTS or any(_nothing(part) for part in ratios):
+    dear = _holds_factorial(left) or _holds_factorial(right)
+    _OWN.smallest_digits = SMALLEST_DIGITS_SHORTER if dear else SMALLEST_DIGITS
+    found = None
+    for look in SHORTER_LOOKS if dear else LOOKS:
+        found = _constant_ratio(left, right, names, *look)
+        if found is None:
             return None
-        first = ratios[0]
-        return first if all(_close(part, first) for part in ratios) else None
+    return found
+
+
+def _constant_ratio(left: Node, right: Node, names: list[str], digits: int, points: int) -> Any:
+    with _OWN.mp.workdps(digits):
+        pairs = [pair for pair in _pairs(left, right, names, points) if not _nothing(pair[1])]
+        ratios = [above / below for above, below in pairs]
+        if len(ratios) < FEWEST_POINTS or any(map(_nothing, ratios)):
+            return None
+        return ratios[0] if all(_close(ratio, ratios[0]) for ratio in ratios) else None
+
+
+def differ_by_constant(left: Node, right: Node) -> bool:
+    """Return whether the difference of two functions is the same at all points: of antiderivatives, on all branches."""
+    names = sorted(_variables(left) | _variables(right))
+    return all(_constant_difference(left, right, names, *look) for look in LOOKS)
+
+
+def _constant_difference(left: Node, right: Node, names: list[str], digits: int, points: int) -> bool:
+    with _OWN.mp.workdps(digits):
+        # Of values of half as many digits the difference would be rounding.
+        largest = _OWN.mp.mpf(10) ** (digits // 3)
+        pairs = [pair for pair in _pairs(left, right, names, points) if max(map(abs, pair)) < largest]
+        found = [one - other for one, other in pairs]
+        close = _OWN.mp.mpf(10) ** (15 + digits // 3 - digits)
+        return len(found) >= points // 2 and all(abs(difference - found[0]) < close for difference in found)
+
+
+@contextmanager
+def precision(digits: int) -> Iterator[Any]:
+    """Work to so many digits, with the context of mpmath that is given."""
+    with _OWN.mp.workdps(digits):
+        yield _OWN.mp
 
 
 def _agree(left: Node, right: Node, names: list[str], digits: int, points: int) -> bool:
@@ -297,6 +329,15 @@ def _binomial(above: Any, below: Any) -> Any:
     return _OWN.mp.binomial(above, below)
 
 
+def _extreme(choose: Callable[..., Any]) -> Callable[..., Any]:
+    def applied(*values: Any) -> Any:
+        if any(_OWN.mp.im(value) != 0 for value in values):
+            raise ArithmeticError("an order of complex numbers")
+        return choose(*map(_OWN.mp.re, values))
+
+    return applied
+
+
 def _named(name: str) -> Callable[[Any], Any]:
     return lambda value: getattr(_OWN.mp, name)(value)
 
@@ -311,6 +352,8 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "factorial": _factorial,
     "binom": _binomial,
     "abs": abs,
+    "max": _extreme(max),
+    "min": _extreme(min),
     "log": _log,
     "lg": _log,
     "ln": _named("log"),

@@ -271,6 +271,8 @@ class Expressions(Cursor, ABC):
             return Number(Fraction(token.value) * self._magnitude(token.value))
         if self.accept("_"):
             base = self.argument() if self.at("{") else self.number()
+            if base == Number(Fraction(10)) and token.value.isdigit():
+                return Number(Fraction(token.value))
             if isinstance(base, Number) and base.value.denominator == 1 and 2 <= base.value <= 36:
                 return Based(token.value.lstrip("0") or "0", int(base.value))
             raise UnreadableError("a subscript that is no base")

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeAlias
 
-from rlframework.rewards.math.answers import Answer, Letter, Words, read_answer
+from rlframework.rewards.math.answers import NO_SOLUTION, Answer, Letter, Words, read_answer
+from rlframework.rewards.math.chains import is_value, last_side
+from rlframework.rewards.math.choices import letters_of_list, letters_of_run
 from rlframework.rewards.math.compare import same
 from rlframework.rewards.math.math_verify_worker import ask_math_verify, gold_is_quick, suits_math_verify
+from rlframework.rewards.math.normalize import normalize
 from rlframework.rewards.math.parser import read
-from rlframework.rewards.math.syntax import SCALARS, Quantity, Relation, has_variables
+from rlframework.rewards.math.ratios import same_ratio
+from rlframework.rewards.math.syntax import SCALARS, Collection, Quantity, Relation, has_variables
 from rlframework.rewards.numerals import parse_number
 from rlframework.rewards.pool import CallResult
 from rlframework.rewards.template import AnswerTemplate
@@ -20,8 +24,6 @@ from rlframework.rewards.verdict import Verdict
 Question: TypeAlias = tuple[str, str]
 
 DEFAULT_TEMPLATE = AnswerTemplate()
-_RATIO = re.compile(r"[1-9][0-9]{0,9}(?::[1-9][0-9]{0,9})+")
-_TIME = re.compile("[0-9]{1,2}:[0-9]{2}")
 END_TOKENS = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", "<end_of_turn>", "<eos>", "</s>")
 # Read from the end, backwards: once over it in C.
 _ENDING = re.compile("(?:" + "|".join([r"\s", *(re.escape(token[::-1]) for token in END_TOKENS)]) + ")*+")
@@ -94,6 +96,8 @@ def _judged(answer: str | None, gold: str) -> Verdict | Question:
         wanted = read_answer(gold, letters_are_units=True) if isinstance(given, Quantity) else wanted
     except (ValueError, RecursionError):
         return Verdict.MALFORMED
+    if isinstance(wanted, Words) and not isinstance(given, Words):
+        wanted = _last_step(gold) or wanted
     if isinstance(wanted, Words) and isinstance(given, Words) and wanted != given and suits_math_verify(wanted, given):
         return wanted.text, given.text
     return Verdict.CORRECT if _right(wanted, given) else Verdict.INCORRECT
@@ -143,28 +147,40 @@ def _gold(gold: str) -> Answer:
     return read_answer(gold)
 
 
+@lru_cache(maxsize=4096)
+def _last_step(gold: str) -> Answer | None:
+    """Return ``S = 6`` of a gold ``S = (a sum that is not read) = 6``; None if it is none."""
+    chain = last_side(normalize(gold))
+    try:
+        name, value = (read(chain[0]), read_answer(chain[1])) if chain else (None, None)
+    except ValueError:
+        return None
+    return Relation((name, value), ("=",)) if is_value(value) else None  # type: ignore[arg-type]
+
+
 def _right(gold: Answer, answer: Answer) -> bool:
     try:
         gold, answer = _letters_as_product(gold, answer), _letters_as_product(answer, gold)
         if isinstance(gold, Letter):
             return _same_choice(gold, answer)
         if isinstance(gold, Words) or isinstance(answer, (Letter, Words)):
-            return gold == answer or _same_ratio(gold, answer)
+            return gold == answer or _same_words(gold, answer)
         return same(gold, answer)
     except (ValueError, ArithmeticError, RecursionError):
         # UnreadableError and TooLargeError among them. Not known to be the same is not the same.
         return False
 
 
-def _same_ratio(gold: Answer, answer: Answer) -> bool:
-    """Return whether ``6:8`` is given for ``3:4``; a gold of 3:45 may be a time, which is no other."""
-    texts = [side.text if isinstance(side, Words) else "" for side in (gold, answer)]
-    if not all(map(_RATIO.fullmatch, texts)) or _TIME.fullmatch(texts[0]):
-        return False
-    terms = [[int(term) for term in text.split(":")] for text in texts]
-    return len(terms[0]) == len(terms[1]) and all(
-        term * terms[1][0] == other * terms[0][0] for term, other in zip(*terms, strict=True)
-    )
+def _same_words(gold: Answer, answer: Answer) -> bool:
+    """Return whether different texts, or a text and a mathematical object, are the same answer."""
+    if isinstance(gold, Words) and isinstance(answer, Words):
+        return same_ratio(gold.text, answer.text)
+    words, other = (gold, answer) if isinstance(gold, Words) else (answer, gold)
+    if other == Collection("set", ()):
+        # The empty set says of real solutions, too, that there are none; that there are no real ones says less.
+        return words == Words(NO_SOLUTION) or (words is gold and words == Words("no real solution"))
+    letters = letters_of_run(words.text) if isinstance(words, Words) else None
+    return letters is not None and letters == letters_of_list(other)
 
 
 def _same_choice(gold: Letter, answer: Answer) -> bool:

@@ -54,7 +54,9 @@ class Commands(Expressions):
         if name in ("vec", "overrightarrow"):
             return self._vector()
         if name == "angle" and re.fullmatch("[A-Z]{1,3}", self.peek().value):
-            return Symbol(f"\\angle {self.take().value}")
+            # The vertex stands in the middle: BAC is CAB.
+            letters = self.take().value
+            return Symbol(f"\\angle {min(letters, letters[::-1])}")
         if name == "emptyset":
             return Collection("set", ())
         if name == "mathbb":
@@ -66,11 +68,12 @@ class Commands(Expressions):
     def _vector(self) -> Node:
         """Read an arrow over letters, as one name; over anything else it is not read."""
         braced = self.accept("{") is not None
-        token = self.peek()
-        if token.kind != "word" or len(token.value) > 2 or (len(token.value) > 1 and not braced):
+        letters = ""
+        while self.peek().kind == "word" and (braced or not letters):
+            letters += self.take().value
+        if not 0 < len(letters) <= (2 if braced else 1):
             raise UnreadableError("an arrow over more than letters")
-        self.take()
-        name = f"{VECTOR}{{{token.value}"
+        name = f"{VECTOR}{{{letters}"
         if self.accept("_"):
             name += "_" + self.index()
         if braced:

@@ -41,6 +41,13 @@ _FONTS = re.compile(
     r"\\(?:mathrm|mathbf|mathit|mathsf|operatorname|boldsymbol|bm|textit|textrm|textbf|textnormal|textsuperscript|mathnormal|mbox)\*?"
     r"(?![A-Za-z])"
 )
+# The bold R that stood for the real numbers before the double one did, and still does in much of the world.
+_REALS = re.compile(r"\\(?:mathbf|boldsymbol|bm|mathds|Bbb)\s*(?:\{\s*R\s*\}|R(?![A-Za-z]))(?!\s*[=_^(])")
+# What an element is of is a set of numbers, in whatever letter: k \in Z.
+_NUMBERS = re.compile(r"\\in(?![A-Za-z])\s*(?:\\text\s*\{\s*([NZQR])\s*\}|([NZQR])(?![A-Za-z0-9_'(]))")
+_PRIMES = re.compile(r"\^\s*(?:\{\s*(?:\\prime\s*)+\}|\\prime(?![A-Za-z]))")
+# Powers of units: \text{m s^{-1}}.
+_UPRIGHT = re.compile(r"\\text\s*\{[^{}]*(?:\^\{-?[0-9]\}[^{}]*)+\}")
 _SAME = [
     (re.compile(pattern), written)
     for pattern, written in (
@@ -75,6 +82,7 @@ _SAME = [
         (r"(?<=[0-9.])\\dot\s*\{?([0-9])\}?", r"\\repeating{\1}"),
         (r"(?<=[0-9]\.)\(([0-9]+)\)", r"\\repeating{\1}"),
         (r"\\colon(?![A-Za-z])", ":"),
+        (r"\\angle\s*\{?\s*([A-Z])\s*([A-Z])\s*([A-Z])\s*\}?(?![A-Za-z])", r"\\angle \1\2\3"),
         (
             r"(?:\(|\\left\()\s*(?:\\bmod(?![A-Za-z])|\\(?:text|mathrm)\s*\{\s*mod\s*\}|\\?mod(?![A-Za-z]))"
             r"(?:\\[ ,;]|\s)*\{?([0-9]+|[a-z])\}?\s*(?:\\right)?\)",
@@ -109,7 +117,7 @@ def normalize(text: str) -> str:
     for character in text:
         if unicodedata.category(character) in ("Cf", "Cc", "Co", "Cs", "Cn") and character not in "\n\t\r ":
             raise ValueError(f"the invisible character U+{ord(character):04X}")
-    text = _BOLD.sub(r"\1", _unboxed(_unwrapped(text)))
+    text = _BOLD.sub(r"\1", _unboxed(_unwrapped(_REALS.sub(r"\\mathbb{R}", text))))
     if text.lstrip().startswith("~"):
         raise ValueError("an answer that is only about right")
     text = without_siunitx(_scripts(_vulgar(text)).translate(_TRANSLATION))
@@ -117,7 +125,9 @@ def normalize(text: str) -> str:
         text = pattern.sub(written, text)
     if r"\begin" not in text and "=" in text:
         text = re.sub(r"\\\\(?=[^=]*=)", ", ", text.rstrip("\\ "))
-    text = _THIN.sub("", _FONTS.sub(r"\\text", _SIZES.sub("", text)))
+    text = _PRIMES.sub(lambda primes: "'" * primes[0].count("prime"), _SIZES.sub("", text))
+    text = _NUMBERS.sub(r"\\in \\mathbb{\1\2}", _FONTS.sub(r"\\text", text))
+    text = _THIN.sub("", _UPRIGHT.sub(lambda words: words[0].replace("^{", "^").replace("}", "") + "}", text))
     if text.replace(r"\$", "").count("$") % 2 == 0:
         text = re.sub(r"(?<!\\)\$", " ", text)
     if not re.search(r"[(\[{]", _TEXT.sub("", text)):

@@ -12,7 +12,7 @@ _WORDS = r"(?:where|with|for|any|some|all|every|each|is|an?|and|,|\s){0,8}"
 _DOMAIN = r"(?:\\in\s*\\(?:mathbb|text)\s*\{?\s*(?P<set>[NZ])\s*\}?|\s*(?P<words>integers?))"
 # What is said of a letter behind everything else: (k \in \mathbb{Z}), where k is any integer, for some integer k.
 _DECLARED = re.compile(
-    rf"(?P<lead>[,;]|\s)\s*{_WORDS}\(?\s*{_WORDS}(?:(?P<letter>[a-z])\s*{_WORDS}\s*{_DOMAIN}"
+    rf"(?P<lead>[,;]|\s|(?=\())\s*{_WORDS}\(?\s*{_WORDS}(?:(?P<letter>[a-z])\s*{_WORDS}\s*{_DOMAIN}"
     rf"|(?P<noun>integers?)\s+(?P<behind>[a-z]))\s*\)?\s*\.?$"
 )
 _FOR_ALL = re.compile(
@@ -32,7 +32,7 @@ _CONSTANT = re.compile(
     r"(?:(?:some|any|an?|every)\s+)?(?:arbitrary\s+|real\s+){0,2}(?:constant\s+(?P<letter>[a-zA-Z])"
     r"|(?P<name>[a-zA-Z])\s+is\s+(?:an?|any|some)\s+(?:arbitrary\s+|real\s+){0,2}constant)\s*\)?\s*\.?$"
 )
-_IDENTICAL = re.compile(r"^([A-Za-z]\s*\(\s*[a-z]\s*\))\s*\\equiv(?![A-Za-z])(?!.*mod)")
+_IDENTICAL = re.compile(r"(?<![A-Za-z\\])([A-Za-z]\s*\(\s*[a-z]\s*\))\s*\\equiv(?![A-Za-z])(?!.*mod)")
 _ALL_OF = re.compile(r"^all\s+(?=[a-z]\s*(?:<|>|\\(?:le|ge|ne)(?![A-Za-z])))", re.IGNORECASE)
 
 
@@ -47,6 +47,7 @@ def in_signs(plain: str) -> str:
     """
     # Many blanks or words in a row would make the search slow.
     upright = " ".join(re.sub(r"\\text\s*\{([^{}]{2,})\}", r"\1", plain).split())
+    plain, upright = _IDENTICAL.sub(r"\1 = ", plain), _IDENTICAL.sub(r"\1 = ", upright)
     natural = _NATURAL.match(" ".join(plain.split()))
     if natural and not re.search(r"\\(?:in|le|ge|ne|text)(?![A-Za-z])", natural["said"]):
         return natural["said"]
@@ -62,7 +63,7 @@ def in_signs(plain: str) -> str:
     for_all = _FOR_ALL.match(upright)
     if for_all:
         return for_all["said"]
-    return _ALL_OF.sub("", upright) if _ALL_OF.match(upright) else _IDENTICAL.sub(r"\1 = ", plain)
+    return _ALL_OF.sub("", upright) if _ALL_OF.match(upright) else plain
 
 
 def without_declarations(gold: Node, answer: Node) -> tuple[Node, Node] | None:
@@ -84,8 +85,8 @@ def with_names_of(gold: Node, answer: Node) -> Node:
     for find in (_declared, _argument):
         wanted, given = find(gold), find(answer)
         apart = wanted != given and wanted is not None and given is not None
-        if apart and not _occurs(wanted, answer) and not _occurs(given, gold):  # type: ignore[arg-type]
-            return _renamed(answer, given, wanted)  # type: ignore[arg-type]
+        if apart and not occurs(wanted, answer) and not occurs(given, gold):  # type: ignore[arg-type]
+            return renamed(answer, given, wanted)  # type: ignore[arg-type]
     return answer
 
 
@@ -112,15 +113,16 @@ def _argument(node: Node) -> Symbol | None:
     if not isinstance(left, Operation) or left.name != "*" or len(left.parts) != 2:
         return None
     name, letter = left.parts
-    named = isinstance(name, Symbol) and name.name in ("f", "g", "h", "F", "G", "H", "P", "Q")
+    named = isinstance(name, Symbol) and name.name.rstrip("'") in ("f", "g", "h", "F", "G", "H", "P", "Q")
     bound = isinstance(letter, Symbol) and letter.name not in CONSTANTS
-    return letter if named and bound and _occurs(letter, node.sides[1]) else None  # type: ignore[arg-type, return-value]
+    return letter if named and bound and occurs(letter, node.sides[1]) else None  # type: ignore[arg-type, return-value]
 
 
-def _occurs(letter: Symbol, node: Any) -> bool:
+def occurs(letter: Symbol, node: Any) -> bool:
+    """Return whether a letter stands anywhere in an answer."""
     if node == letter:
         return True
-    return any(_occurs(letter, part) for part in _parts(node))
+    return any(occurs(letter, part) for part in _parts(node))
 
 
 def _parts(node: Any) -> list[Any]:
@@ -129,12 +131,12 @@ def _parts(node: Any) -> list[Any]:
     return [getattr(node, field.name) for field in fields(node)] if is_dataclass(node) else []
 
 
-def _renamed(node: Any, old: Symbol, new: Symbol) -> Any:
-    """Return any part of an answer with another name for a letter."""
+def renamed(node: Any, old: Symbol, new: Node) -> Any:
+    """Return any part of an answer with another name for a letter, or with a value in its place."""
     if node == old:
         return new
     if isinstance(node, tuple):
-        return tuple(_renamed(part, old, new) for part in node)
+        return tuple(renamed(part, old, new) for part in node)
     if is_dataclass(node) and not isinstance(node, type):
-        return replace(node, **{field.name: _renamed(getattr(node, field.name), old, new) for field in fields(node)})
+        return replace(node, **{field.name: renamed(getattr(node, field.name), old, new) for field in fields(node)})
     return node

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from rlframework.rewards.math.latex import Commands
-from rlframework.rewards.math.solutions import holds
+from rlframework.rewards.math.solutions import FUNCTION_LETTERS, holds
 from rlframework.rewards.math.syntax import (
     ALL_REALS,
     SCALARS,
@@ -21,6 +23,8 @@ from rlframework.rewards.math.tokens import tokenize
 RELATIONS = {"=": "=", "<": "<", ">": ">", "le": "<=", "ge": ">=", "ne": "!=", "in": "in"}
 CLOSING = {"(": (")", "]"), "[": ("]", ")"), "\\{": ("\\}",), "{": ("}",), "langle": ("rangle",)}
 MATRICES = ("matrix", "pmatrix", "bmatrix", "Bmatrix", "smallmatrix", "array", "vmatrix")
+# A letter that names no function by custom, and what it is said to be of.
+_FUNCTION_NAME = re.compile(rf"(?![{FUNCTION_LETTERS}])([A-Za-z])'*\((?!\1)[a-z]\)(?==)")
 
 
 def read(text: str) -> Node:
@@ -44,18 +48,22 @@ def read(text: str) -> Node:
     return node
 
 
+def _is_declaration(node: Node) -> bool:
+    r"""Return whether it says of a letter which whole numbers it stands for: ``k \in \mathbb{Z}``."""
+    in_set = isinstance(node, Relation) and node.signs == ("in",) and isinstance(node.sides[0], Symbol)
+    return in_set and isinstance(node.sides[1], Symbol) and node.sides[1].name.startswith("\\mathbb")  # type: ignore[union-attr]
+
+
 def _is_family(node: Node, element: Symbol) -> bool:
     r"""Return whether it says of the element that it is a value for each whole number: ``x = 2k, k \in \mathbb{Z}``."""
     if not isinstance(node, Collection) or node.kind != "list" or len(node.items) != 2:
         return False
     value, letter = node.items
-    if not isinstance(value, Relation) or not isinstance(letter, Relation) or letter.signs != ("in",):
+    if not isinstance(value, Relation) or not isinstance(letter, Relation) or not _is_declaration(letter):
         return False
-    name, numbers = letter.sides
+    name = letter.sides[0]
     return (
         (value.sides[0], value.signs) == (element, ("=",))
-        and isinstance(numbers, Symbol)
-        and numbers.name.startswith("\\mathbb")
         and name != element
         and holds(value.sides[1], name)
         and not holds(value.sides[1], element)
@@ -90,6 +98,8 @@ class Reader(Commands):
         node = self.items()
         self.expect("\\}")
         conditions = node.items if isinstance(node, Collection) else (node,)
+        if _is_declaration(node) and isinstance(element, Operation) and holds(element, node.sides[0]):  # type: ignore[union-attr]
+            return Collection("list", (element, node))
         if isinstance(bound, Symbol) and _is_family(node, bound):
             return Collection("list", (node.items[0].sides[1], *node.items[1:]))  # type: ignore[union-attr]
         of_element = (isinstance(one, Relation) and any(holds(side, bound) for side in one.sides) for one in conditions)
@@ -104,11 +114,19 @@ class Reader(Commands):
 
     def relation(self) -> Node:
         """Read a sum, or a chain of comparisons of sums."""
-        sides, signs = [self.union()], []
+        sides, signs = [self._function_name() or self.union()], []
         while self.at(*RELATIONS):
             signs.append(RELATIONS[self.take().value])
             sides.append(self.union())
         return Relation(tuple(sides), tuple(signs)) if signs else sides[0]
+
+    def _function_name(self) -> Node | None:
+        """Read ``y(x)`` before an equals sign, as one name; that of f, g or h is read as ``2f(x)`` is."""
+        written = _FUNCTION_NAME.match("".join(self.peek(ahead).value for ahead in range(8)))
+        if written is None:
+            return None
+        self.place += len(written[0])
+        return Symbol(written[0])
 
     def union(self) -> Node:
         """Read sets joined by the sign of a union; the letter U between brackets is taken for it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlframework.rewards.math.syntax import Node, Operation, PlusMinus
+from rlframework.rewards.math.syntax import Node, Operation, PlusMinus, Sequence
 
 
 def both_values(node: Node) -> tuple[Node, ...]:
@@ -23,4 +23,11 @@ def _with_sign(node: Node, negative: bool) -> Node:
         return value if node.before is None else Operation("+", (node.before, value))
     if isinstance(node, Operation):
         return Operation(node.name, tuple(_with_sign(part, negative) for part in node.parts))
+    if isinstance(node, Sequence) and sum(map(_has_sign, node.items)) == 1:
+        # Of two signs in a tuple nobody says whether they go together.
+        return Sequence(node.opening, tuple(_with_sign(item, negative) for item in node.items), node.closing)
     return node
+
+
+def _has_sign(node: Node) -> bool:
+    return isinstance(node, PlusMinus) or (isinstance(node, Operation) and any(map(_has_sign, node.parts)))

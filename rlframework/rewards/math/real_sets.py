@@ -3,14 +3,19 @@ r"""Sets of real numbers that are written in several ways: ``x \ne 0``, ``\mathb
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from rlframework.rewards.math.equivalence import real_value
+from rlframework.rewards.math.exact import exact_value
 from rlframework.rewards.math.intervals import infinite_sign, interval_of, is_interval, ordered
+from rlframework.rewards.math.linear import degree, letters_of
+from rlframework.rewards.math.parameters import renamed
 from rlframework.rewards.math.plus_minus import both_values
 from rlframework.rewards.math.syntax import (
     ALL_REALS,
     Collection,
     Node,
+    Number,
     Operation,
     Relation,
     Sequence,
@@ -79,18 +84,36 @@ def _of_distance(relation: Relation) -> RealSet | None:
     inside = isinstance(sides[0], Operation)
     distance, bound = sides if inside else sides[::-1]
     value = None if has_variables(bound) else real_value(bound)
-    of_symbol = isinstance(distance, Operation) and distance.name == "abs" and isinstance(distance.parts[0], Symbol)
+    of_linear = _line(distance.parts[0]) if isinstance(distance, Operation) and distance.name == "abs" else None
     # |x| > 0 has one point in the middle and |x| >= 0 none.
-    if not of_symbol or value is None or not (value > 0 or (value == 0 and not inside and signs[0] == "<")):
+    if of_linear is None or value is None or not (value > 0 or (value == 0 and not inside and signs[0] == "<")):
         return None
-    below, strict = Operation("neg", (bound,)), signs[0] == "<"
-    opening, closing = ("(", ")") if strict else ("[", "]")
-    name = distance.parts[0]  # type: ignore[union-attr]
+    name, middle, slope = of_linear
+    reach = bound if slope == 1 else Operation("/", (bound, Number(abs(slope))))
+    below, above = _shifted(middle, Operation("neg", (reach,))), _shifted(middle, reach)
+    opening, closing = ("(", ")") if signs[0] == "<" else ("[", "]")
     if inside:
-        return RealSet(name, Sequence(opening, (below, bound), closing))
+        return RealSet(name, Sequence(opening, (below, above), closing))
     least, most = ALL_REALS.items
-    outside = Sequence("(", (least, bound if value == 0 else below), closing), Sequence(opening, (bound, most), ")")
+    outside = Sequence("(", (least, above if value == 0 else below), closing), Sequence(opening, (above, most), ")")
     return RealSet(name, Collection("union", outside))
+
+
+def _shifted(middle: Fraction, by: Node) -> Node:
+    return by if middle == 0 else Operation("+", (Number(middle), by))
+
+
+def _line(node: Node) -> tuple[Symbol, Fraction, Fraction] | None:
+    """Return the letter, the zero and the slope of a linear expression of one letter, with fractions in it."""
+    letters = letters_of(node)
+    if len(letters) != 1 or degree(node, *letters) != 1:
+        return None
+    [letter] = letters
+    at = [exact_value(renamed(node, letter, Number(Fraction(place)))) for place in (0, 1)]
+    if None in at or at[0] == at[1]:
+        return None
+    slope = at[1] - at[0]  # type: ignore[operator]
+    return letter, -at[0] / slope, slope  # type: ignore[operator]
 
 
 def _of_either(node: Collection) -> RealSet | None:

@@ -17,6 +17,8 @@ from rlframework.rewards.math.syntax import (
     has_variables,
 )
 
+# Letters that name a function, an event's probability or an expectation by custom.
+FUNCTION_LETTERS = "fghpqFGHPEV"
 OF_ANGLES = ("sin", "cos", "tan", "cot")
 
 
@@ -137,7 +139,7 @@ def is_name(node: Node) -> bool:
     if all(isinstance(letter, Symbol) and letter.name.isupper() for letter in letters):
         return True
     inverse = letters[0].parts[0] if isinstance(letters[0], Operation) and letters[0].name == "^" else letters[0]
-    named = isinstance(inverse, Symbol) and inverse.name.rstrip("'") in set("fghpqFGHPEV")
+    named = isinstance(inverse, Symbol) and inverse.name.rstrip("'") in set(FUNCTION_LETTERS)
     at_place = isinstance(letters[-1], Symbol) or (isinstance(letters[-1], SCALARS) and not has_variables(letters[-1]))
     return named and len(letters) == 2 and at_place
 

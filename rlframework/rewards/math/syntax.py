@@ -135,6 +135,30 @@ class Relation:
     signs: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Case:
+    """A case of a function.
+
+    Args:
+        value: Its value, a scalar.
+        condition: Where it has that value: relations, or words such as "n odd".
+    """
+
+    value: Node
+    condition: Node | str
+
+
+@dataclass(frozen=True)
+class Piecewise:
+    """A function by cases.
+
+    Args:
+        cases: Two or more.
+    """
+
+    cases: tuple[Case, ...]
+
+
 Node: TypeAlias = (
     Number
     | Symbol
@@ -148,6 +172,7 @@ Node: TypeAlias = (
     | PlusMinus
     | Matrix
     | Relation
+    | Piecewise
 )
 
 SCALARS = (Number, Symbol, Operation)

@@ -17,6 +17,7 @@ from tests.rewards.math.labelled_open import OPEN_RIGHT
 from tests.rewards.math.labelled_right import RIGHT
 from tests.rewards.math.labelled_right_blind_sets import RIGHT_BLIND_SETS
 from tests.rewards.math.labelled_right_contests import RIGHT_CONTESTS
+from tests.rewards.math.labelled_right_data_sets import RIGHT_DATA_SETS
 from tests.rewards.math.labelled_right_forms import RIGHT_FORMS
 from tests.rewards.math.labelled_right_second_author import RIGHT_SECOND_AUTHOR
 from tests.rewards.math.labelled_right_second_draw import RIGHT_SECOND_DRAW
@@ -24,6 +25,7 @@ from tests.rewards.math.labelled_right_third_reader import RIGHT_THIRD_READER
 from tests.rewards.math.labelled_wrong import WRONG
 from tests.rewards.math.labelled_wrong_blind_sets import WRONG_BLIND_SETS
 from tests.rewards.math.labelled_wrong_contests import WRONG_CONTESTS
+from tests.rewards.math.labelled_wrong_data_sets import WRONG_DATA_SETS
 from tests.rewards.math.labelled_wrong_forms import WRONG_FORMS
 from tests.rewards.math.labelled_wrong_second_author import WRONG_SECOND_AUTHOR
 from tests.rewards.math.labelled_wrong_second_draw import WRONG_SECOND_DRAW
@@ -42,6 +44,7 @@ RIGHT_ANSWERS: Tables = {
     "third reader": RIGHT_THIRD_READER,
     "blind sets": RIGHT_BLIND_SETS,
     "contests": RIGHT_CONTESTS,
+    "data sets": RIGHT_DATA_SETS,
     "unicode": UNICODE_RIGHT,
 }
 WRONG_ANSWERS: Tables = {
@@ -52,6 +55,7 @@ WRONG_ANSWERS: Tables = {
     "third reader": WRONG_THIRD_READER,
     "blind sets": WRONG_BLIND_SETS,
     "contests": WRONG_CONTESTS,
+    "data sets": WRONG_DATA_SETS,
     "unicode": UNICODE_WRONG,
     "resources": RESOURCES,
     "injection": INJECTIONS,
