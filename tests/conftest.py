@@ -15,7 +15,6 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities import registry
-from pytorch_lightning.trainer.connectors.logger_connector.result import _ResultMetric
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
@@ -112,15 +111,9 @@ def leaves_the_process_as_it_was(request: pytest.FixtureRequest) -> Iterator[Non
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_in_vain() -> Iterator[None]:
-    """Leave out what takes Lightning a fifth of a short run, and changes nothing here.
-
-    It reads the metadata of all installed packages for every Trainer, and walks through every figure to move it to the
-    device that it is on.
-    """
+    """Read the metadata of all installed packages once, and not, as Lightning does, for every Trainer."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registry, "entry_points", cache(registry.entry_points))
-        if not torch.accelerator.is_available():
-            patch.setattr(_ResultMetric, "to", lambda figure, *_, **__: figure)
         yield
 
 
