@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 
 import torch
 import transformers
+from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
 
@@ -63,6 +65,10 @@ def create_base(
     tokenizer = tiny_tokenizer(characters=task.CHARACTERS)
     folder = cache_folder(cache_dir) / task.__name__.rpartition(".")[2] / _key(seed, task, recipe, tokenizer)
     if not folder.exists():
+        if progress and not sys.stderr.isatty():  # where no bar is drawn
+            rank_zero_info(
+                f"Making the base of seed {seed}: a minute or two on two cores, once. It is kept in {folder}"
+            )
         with made_once(folder) as scratch, torch.random.fork_rng():
             _make(scratch, seed, task, recipe, tokenizer, progress)
     return BasePaths(folder / "base", folder / "primed")

@@ -54,8 +54,13 @@ def test_the_second_call_reads_the_cache(made: tuple[Path, BasePaths], monkeypat
     assert create_base(0, cache_dir=made[0], recipe=QUICK, progress=False) == made[1]
 
 
-def test_seed_and_recipe_have_folders_of_their_own(made: tuple[Path, BasePaths]) -> None:
-    other = create_base(1, cache_dir=made[0], recipe=QUICK, progress=False)
+def test_seed_and_recipe_have_folders_of_their_own(
+    made: tuple[Path, BasePaths], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(tiny_base, "rank_zero_info", said.append)
+    other = create_base(1, cache_dir=made[0], recipe=QUICK)
+    assert [line.partition(":")[0] for line in said] == ["Making the base of seed 1"]  # no terminal shows a bar here
     third = create_base(0, cache_dir=made[0], recipe=replace(QUICK, priming_steps=3), progress=False)
     assert len({made[1].base, other.base, third.base}) == 3
 
