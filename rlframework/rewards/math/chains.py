@@ -89,7 +89,7 @@ def is_open_sum(step: str) -> bool:
     r"""Return whether a step that is not read is a sum, product or integral of numbers, or one with dots.
 
     Example:
-        >>> is_open_sum(r"1+2+\cdots+100"), is_open_sum(r"\int_0^1 x\,dx"), is_open_sum(r"2\square"), is_open_sum("?")
+        >>> is_open_sum(r"1+2+\cdots+100"), is_open_sum(r"\int_0^1 x dx"), is_open_sum(r"2\square"), is_open_sum("?")
         (True, True, False, False)
     """
     known = all(name in _OF_SUMS for name in _COMMAND.findall(step))
