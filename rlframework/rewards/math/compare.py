@@ -197,6 +197,7 @@ def _named_value(answer: Node) -> Node:
         # Of a number such a power is an equation; of a matrix it is the inverse or a product, and so the answer.
         of_matrix = isinstance(left, Operation) and left.name == "^" and is_name(left.parts[0])
         named = is_name(left) or (of_matrix and isinstance(_plain(right), Matrix))
+        named = named or _asks_for_value(left, right)
         if isinstance(right, Degree):
             named = named and not (isinstance(left, Operation) and left.name in OF_ANGLES)
         return right if named and not holds(right, left) else answer
@@ -304,11 +305,21 @@ def _same_relation(gold: Node, answer: Node) -> bool:
     if isinstance(gold, Relation) and gold.signs == ("=",):
         # A gold such as x = 5 asks for the value of x.
         left, right = gold.sides
-        return is_name(left) and (_only_names(left) or _is_constant(right)) and _same(right, answer)
+        named = (is_name(left) and (_only_names(left) or _is_constant(right))) or _asks_for_value(left, right)
+        return named and _same(right, answer)
     relation, other = (gold, answer) if isinstance(gold, Relation) else (answer, gold)
     # A gold of (1, 2) may be a pair; an answer of (1, 2) is the interval that the gold asks for.
     claimed = real_set(relation) if relation is gold else None
     return claimed is not None and _same(claimed.numbers, other)
+
+
+def _asks_for_value(left: Node, right: Node) -> bool:
+    """Return whether ``m + n = 53`` or an eccentricity ``e = 2`` names a value; ``x + y = 5`` is a line."""
+    if not _is_value(right):
+        return False
+    terms = left.parts if isinstance(left, Operation) and left.name == "+" else ()
+    letters = {term.name for term in terms if isinstance(term, Symbol) and re.fullmatch("[a-dj-wA-W]", term.name)}
+    return left == Symbol("e") or len(letters) == len(terms) > 1
 
 
 def _only_names(left: Node) -> bool:

@@ -5,6 +5,12 @@ from __future__ import annotations
 from tests.rewards.math.labelled import table
 
 RIGHT_DATA_SETS = table(r"""
+# names of a sum that a contest asks for, and of an eccentricity
+m+n=53 :: 53 ;; m+n=53 ;; 50+3
+53 :: m+n=53 ;; m + n = 53 ;; a+b+c=53 ;; p+q = 53 ;; 50+3=53
+a+b+c=12 :: 12
+e=\frac{\sqrt{5}}{2} :: \frac{\sqrt5}{2} ;; e=\frac{\sqrt5}{2}
+\frac{\sqrt{5}}{2} :: e = \frac{\sqrt{5}}{2}
 # names of functions and derivatives
 y = Ce^{3x} :: y(x) = Ce^{3x} ;; y(x)=C e^{3 x} ;; Ce^{3x} = y
 y(x) = x^2+1 :: y = x^2+1 ;; x^2+1 ;; y(x)=1+x^2

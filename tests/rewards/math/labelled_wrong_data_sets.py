@@ -5,6 +5,13 @@ from __future__ import annotations
 from tests.rewards.math.labelled import table
 
 WRONG_DATA_SETS = table(r"""
+# names of a sum that a contest asks for, and of an eccentricity
+m+n=53 :: 52 ;; m=53 ;; m-n=53 ;; m+n ;; a+b+c=53
+53 :: m+n=52 ;; 2m+n=53 ;; m-n=53 ;; m+m=53 ;; m+1=53 ;; mn+1=53 ;; x+y=53 ;; m+n=53+k ;; e+f=53 ;; 2x=53
+x+y=5 :: 5
+i+j=5 :: 5
+e=\frac{\sqrt{5}}{2} :: e ;; \sqrt5 ;; e=\sqrt{5}
+e :: e=2 ;; 2
 # names of functions and derivatives
 y = Ce^{3x} :: y(x) = Ce^{2x} ;; y'(x)=Ce^{3x} ;; Ce^{3x} ;; x(y)=Ce^{3x} ;; y(t)=Ce^{3x} ;; yx = Ce^{3x}
 y = x+1 :: yx = x+1 ;; y(x)=x-1 ;; y' = x+1 ;; y''=x+1 ;; x+1
