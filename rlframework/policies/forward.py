@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 import torch
 from peft import PeftType
 from peft.helpers import disable_input_dtype_casting
+from peft.tuners.lora import LoraLayer
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
@@ -176,12 +178,12 @@ class ModelForward(Policy):
     @property
     def _leaves_casts_to_autocast(self) -> bool:
         """Whether LoRA need not cast what it reads: to float32, from which autocast casts it back, value by value."""
-        # Checkpoints read their part again outside of this call, and must find the same there.
-        again = torch.is_grad_enabled() and any(
-            getattr(part, "gradient_checkpointing", False) for part in self.model.modules()
-        )
-        lora = getattr(self.model, "peft_type", None) == PeftType.LORA
-        return lora and not again and torch.is_autocast_enabled(next(self.parameters()).device.type)
+        if getattr(self.model, "peft_type", None) != PeftType.LORA:
+            return False
+        # Going through all modules takes a decoding step longer than the casts do.
+        if not (torch.is_grad_enabled() and torch.is_autocast_enabled(next(self.parameters()).device.type)):
+            return False
+        return not any(_wants_casts(part) for part in self.model.modules())
 
     def _forward(self, ids: Tensor, mask: Tensor, **options: Any) -> Any:
         positions = (mask.long().cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
@@ -198,3 +200,19 @@ class ModelForward(Policy):
         if router is not None:
             router.observe(output)
         return output
+
+
+def _wants_casts(part: Any) -> bool:
+    """Return whether a module computes something else, or nothing, where LoRA's layers do not cast what they read."""
+    # Checkpoints read their part again outside of the call, and must find the same there.
+    if getattr(part, "gradient_checkpointing", False):
+        return True
+    if not isinstance(part, BaseTunerLayer):
+        return False
+    # PEFT switches casts of LoRA's layers alone. Variants such as DoRA compute more than products in float32, and so
+    # does dropout.
+    if not isinstance(part, LoraLayer) or part.lora_variant:
+        return True
+    dropout = any(isinstance(other, torch.nn.Dropout) and other.training for other in part.lora_dropout.values())
+    weights = (weight for name in part.adapter_layer_names for weight in getattr(part, name).parameters())
+    return dropout or any(weight.dtype != torch.float32 for weight in weights)

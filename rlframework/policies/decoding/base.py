@@ -91,16 +91,29 @@ class _Proof:
             whose: The policy's "own", or those of its twin in "float32".
             policy: The policy, or its twin.
             forced: ``(4, T)``, what the rows end with.
+
+        Raises:
+            RuntimeError: They are NaN.
         """
         if whose not in self._logits:
             rows = [ids[real] for ids, real in zip(self.ids, self.mask, strict=True) for _ in range(2)]
-            self._logits[whose] = torch.cat(
+            logits = torch.cat(
                 [
                     policy.single_logits(torch.cat([row, tokens]).unsqueeze(0), len(tokens) + 1)
                     for row, tokens in zip(rows, forced, strict=True)
                 ]
             )
+            self._logits[whose] = _numbers(logits)
         return self._logits[whose]
+
+    @property
+    def known(self) -> bool:
+        """Whether logits have been found out."""
+        return bool(self._logits)
+
+    def forget(self) -> None:
+        """Have the logits found out again."""
+        self._logits.clear()
 
 
 class Decoding:
@@ -238,8 +251,13 @@ class Decoding:
         if way not in self._holds:
             if self._proof is None:
                 return False  # A cache that was not read here.
-            found = self._fault(policy, way, self._proof, min(copies, 2))
-            self._holds[way] = not on_any_rank(found is not None, policy)
+            known, found = self._proof.known, self._fault(policy, way, self._proof, min(copies, 2))
+            fails = on_any_rank(found is not None, policy)
+            if fails and known:  # The policy may be another one by now, by its weights or by its adapter.
+                self._proof.forget()
+                found = self._fault(policy, way, self._proof, min(copies, 2))
+                fails = on_any_rank(found is not None, policy)
+            self._holds[way] = not fails
             if not self._holds[way]:
                 rank_zero_warn(
                     f"Left {way.name}: {found or 'another rank found that results differ'}. What is slower is right, "
@@ -365,11 +383,8 @@ class Decoding:
     def _sampled_by(self, policy: ModelForward, way: Way, ids: Tensor, mask: Tensor) -> Tensor:
         generator = torch.Generator(ids.device).manual_seed(0)
         logits, cache = self._prefill(policy, way, ids, mask)
-        if logits.isnan().any():
-            raise RuntimeError(
-                "the policy's logits are NaN: its weights have diverged, or were not numbers to begin with"
-            )
-        cache, logits = self._branched(policy, way, cache, mask, 2, 0), logits.repeat_interleave(2, 0)
+        logits = _numbers(logits).repeat_interleave(2, 0)
+        cache = self._branched(policy, way, cache, mask, 2, 0)
         tokens = []
         for _ in range(_STEPS):
             # A wrong cache may give NaN, of which nothing can be drawn.
@@ -387,6 +402,17 @@ _STEPS, _HALFWAY = 6, 3
 _TURNS = ((3, 5), (2, 4), (1, 2), (0, 3))
 # What a proof reads of a prompt: as much of its beginning, and of its end.
 _CHECKED_PROMPT = 48
+
+
+def _numbers(logits: Tensor) -> Tensor:
+    """Return the logits.
+
+    Raises:
+        RuntimeError: They are NaN.
+    """
+    if logits.isnan().any():
+        raise RuntimeError("the policy's logits are NaN: its weights have diverged, or were not numbers to begin with")
+    return logits
 
 
 def _staying(rows: int, device: torch.device) -> Tensor:

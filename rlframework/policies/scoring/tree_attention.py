@@ -116,11 +116,6 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scal
     For fewer heads of keys than of queries it may have none (torch 2.8 on a CPU): it would then take plain mathematics
     and keep every score for the backward pass. If the keys are repeated, it keeps none.
     """
-    if query.requires_grad and query.dtype == torch.bfloat16 and query.device.type == "cpu":
-        # There the backward pass of torch's kernel takes 2 to 4 times as long in bfloat16 as in float32 (torch 2.13).
-        with torch.autocast("cpu", enabled=False):
-            exact = _attend(query.float(), key.float(), value.float(), None if bias is None else bias.float(), scale)
-        return exact.to(query.dtype)
     causal = bias is None
     repeats = query.shape[1] // key.shape[1]
     grouped = repeats > 1

@@ -139,6 +139,49 @@ def test_a_model_whose_cache_forgets_is_decoded_without_it() -> None:
     assert [row.ids for row in completions] == [row.ids for row in slow]
 
 
+@pytest.mark.parametrize("fault", ["it raises", "NaN"])
+def test_a_cache_that_gives_no_tokens_is_named_and_not_used(fault: str) -> None:
+    policy = make("llama")
+    honest = policy.single_next_logits
+
+    def broken(ids: Tensor, cache: Any = None) -> Any:
+        if fault == "it raises":
+            raise TypeError("no cache")
+        logits, cache = honest(ids, cache)
+        return torch.full_like(logits, torch.nan), cache
+
+    policy.single_next_logits = broken
+    assert ids(policy) == ids(make("llama")), "padded rows decode by another call"
+    apart = CausalLMPolicy(policy.model, TOKENIZER, padded=False).eval()
+    apart.single_next_logits = broken
+    sampler = SharedPrefixSampler(group_size=4, max_tokens=4)
+    reason = "it raises TypeError: no cache" if fault == "it raises" else "distributions differ by nan"
+    with pytest.warns(UserWarning, match=f"Left the model's own cache: {reason}"):
+        completions = sampler.sample(apart, PROMPTS)
+    slow = UncachedSampler(group_size=4, max_tokens=4).sample(apart, PROMPTS)
+    assert [row.ids for row in completions] == [row.ids for row in slow]
+
+
+@pytest.mark.filterwarnings("error:Left ")
+def test_weights_that_change_behind_a_reading_are_no_fault_of_a_step(steps: list[int]) -> None:
+    policy, prompts = make("llama"), torch.tensor([PROMPTS[0].ids, PROMPTS[3].ids])
+    mask = torch.ones_like(prompts, dtype=torch.bool)
+    with torch.no_grad():
+        _, cache = policy.prefill(prompts, mask)
+        for weight in policy.parameters():
+            weight.mul_(1.5)
+        assert isinstance(policy.branch(cache, mask, 4, 6), FusedDecoder)
+
+
+@pytest.mark.filterwarnings("error:Left ")
+def test_weights_of_some_tokens_that_are_no_numbers_are_named_as_such() -> None:
+    policy = make("llama")
+    with torch.no_grad():
+        policy.model.model.embed_tokens.weight[10:] = torch.nan  # tokens that may be sampled, not those of the prompts
+    with pytest.raises(RuntimeError, match="the policy's logits are NaN"):
+        SharedPrefixSampler(group_size=4, max_tokens=4).sample(policy, PROMPTS)
+
+
 def test_a_copy_of_the_policy_decodes_with_its_own_weights(steps: list[int]) -> None:
     policy = make("qwen2")
     reference = policy.reference()

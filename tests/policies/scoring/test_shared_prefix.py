@@ -118,6 +118,14 @@ def test_half_precision_is_as_near_as_it_can_be() -> None:
         assert_same(policy, rollout, atol=0.05, rtol=0.05)
 
 
+def test_half_precision_scores_the_same_with_and_without_gradients() -> None:
+    policy, rollout = make("llama"), batch()
+    policy.to(torch.bfloat16)
+    learned = policy.logprobs(rollout).logprobs
+    with torch.no_grad():  # as old and reference log-probabilities are: the first ratio is 1, and the first KL 0
+        torch.testing.assert_close(policy.logprobs(rollout).logprobs, learned.detach(), atol=1e-3, rtol=0.0)
+
+
 def test_a_group_without_any_token_is_no_trouble() -> None:
     rows = [Completion(Prompt([5, 6], "", index=i), [], "", "stop") for i in range(2) for _ in range(2)]
     rows[0] = Completion(rows[0].prompt, [7, 8], "", "stop")
