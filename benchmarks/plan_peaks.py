@@ -161,6 +161,12 @@ class Moments(pl.Callback):
             pass
 
 
+class Endless(CausalLMPolicy):
+    """Ends with a token that is never sampled, so that every row takes its whole budget."""
+
+    eos_ids = frozenset({1_000_000})
+
+
 def peaks(case: Case) -> dict[str, int]:
     """Train, and return the weights and the peak of every moment of the last step, in bytes.
 
@@ -168,12 +174,9 @@ def peaks(case: Case) -> dict[str, int]:
         case: What is trained.
     """
     torch.manual_seed(0)
-    tokenizer = letter_tokenizer()
-    tokenizer.eos_token_id = None
     model: Any = AutoModelForCausalLM.from_config(case.config())
-    model.generation_config.eos_token_id = 1_000_000  # never sampled: every row takes its whole budget
     lora = LoraConfig(r=case.lora, target_modules=case.targets) if case.lora else None
-    policy = CausalLMPolicy(model, tokenizer, lora=lora, gradient_checkpointing=case.checkpointing)
+    policy = Endless(model, letter_tokenizer(), lora=lora, gradient_checkpointing=case.checkpointing)
     sampler: Any = SharedPrefixSampler(group_size=case.group, max_tokens=case.max_tokens)
     moments, sample = Moments(), sampler.sample
 

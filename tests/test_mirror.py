@@ -73,8 +73,8 @@ ELSEWHERE = {
     ("rewards/math", "rewards/math/test_labelled.py"): (
         "angles answers chains choices compare congruences constants cursor derivatives equivalence exact expressions "
         "extremes families functions_of intervals latex latex_text linear named_points normalize number_words "
-        "parameters parser piecewise plus_minus ratios real_sets siunitx solutions spelled_numbers syntax tokens "
-        "unit_names unit_vectors units wordings"
+        "parameters parser piecewise plus_minus ratios real_sets siunitx solutions spelled_numbers syntax systems "
+        "tokens unit_names unit_vectors units wordings"
     ),
     ("samplers", "samplers/test_cached_conversation.py"): "conversation read_again",
     ("samplers", "unsloth/test_behaviour.py"): "unsloth",

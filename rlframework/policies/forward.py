@@ -8,10 +8,6 @@ from functools import partial
 from typing import Any, ClassVar
 
 import torch
-from peft import PeftType
-from peft.helpers import disable_input_dtype_casting
-from peft.tuners.lora import LoraLayer
-from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
@@ -175,16 +171,6 @@ class ModelForward(Policy):
         """Return why LongRoPE or dynamic scaling would rotate a row in two ways, with the lengths."""
         return changing_rotation(self.model.config.get_text_config(), prompts, budget)
 
-    @property
-    def _leaves_casts_to_autocast(self) -> bool:
-        """Whether LoRA need not cast what it reads: to float32, from which autocast casts it back, value by value."""
-        if getattr(self.model, "peft_type", None) != PeftType.LORA:
-            return False
-        # Going through all modules takes a decoding step longer than the casts do.
-        if not (torch.is_grad_enabled() and torch.is_autocast_enabled(next(self.parameters()).device.type)):
-            return False
-        return not any(_wants_casts(part) for part in self.model.modules())
-
     def _forward(self, ids: Tensor, mask: Tensor, **options: Any) -> Any:
         positions = (mask.long().cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
         return self._call(ids, **{"attention_mask": mask.long(), **options}, position_ids=positions)
@@ -194,25 +180,7 @@ class ModelForward(Policy):
         router = self._router_loss if torch.is_grad_enabled() else None
         options["output_router_logits"] = router is not None
         optional = {"position_ids", "logits_to_keep", "output_router_logits"} - self.forward_arguments
-        given = {name: value for name, value in options.items() if name not in optional}
-        with disable_input_dtype_casting(self.model, active=self._leaves_casts_to_autocast):
-            output = self.model(input_ids=ids, **given)
+        output = self.model(input_ids=ids, **{name: value for name, value in options.items() if name not in optional})
         if router is not None:
             router.observe(output)
         return output
-
-
-def _wants_casts(part: Any) -> bool:
-    """Return whether a module computes something else, or nothing, where LoRA's layers do not cast what they read."""
-    # Checkpoints read their part again outside of the call, and must find the same there.
-    if getattr(part, "gradient_checkpointing", False):
-        return True
-    if not isinstance(part, BaseTunerLayer):
-        return False
-    # PEFT switches casts of LoRA's layers alone. Variants such as DoRA compute more than products in float32, and so
-    # does dropout.
-    if not isinstance(part, LoraLayer) or part.lora_variant:
-        return True
-    dropout = any(isinstance(other, torch.nn.Dropout) and other.training for other in part.lora_dropout.values())
-    weights = (weight for name in part.adapter_layer_names for weight in getattr(part, name).parameters())
-    return dropout or any(weight.dtype != torch.float32 for weight in weights)

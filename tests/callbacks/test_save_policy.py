@@ -22,6 +22,7 @@ from rlframework.rewards import RowReward
 from rlframework.rewards.failure_limits import RewardLimits
 from rlframework.testing import letter_tokenizer, tiny_policy
 from rlframework.utilities.whole_folder import LISTING, check_replaceable, whole_folder
+from tests.drawn import drawn
 
 Make = Callable[..., GRPO]
 Fit = Callable[..., pl.Trainer]
@@ -109,7 +110,12 @@ def test_a_finished_run(grpo: Make, fit: Fit, tmp_path: Path) -> None:
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-@pytest.mark.parametrize("error", [ValueError("a fault"), KeyboardInterrupt(), SystemExit(3), MemoryError()])
+ERRORS = [ValueError("a fault"), KeyboardInterrupt(), SystemExit(3), MemoryError()]
+
+
+@pytest.mark.parametrize(
+    "error", drawn({type(one).__name__: [one] for one in ERRORS}, {"ValueError", "KeyboardInterrupt"})
+)
 def test_an_exception_wherever_it_is_raised(error: BaseException, grpo: Make, fit: Fit, tmp_path: Path) -> None:
     model, untrained = grpo(adapted()), adapted()
     with pytest.raises((type(error), SystemExit)):  # Lightning makes SystemExit of Ctrl+C

@@ -1,6 +1,7 @@
 """The gradient of an optimizer step does not depend on how the step is cut: every algorithm and every option.
 
-Every algorithm with every option is part of make test-long; make test has the pairs of `reducer_runs.DRAWN`.
+Every algorithm with every option is part of make test-long; make test has the pairs of `reducer_runs.DRAWN`, and of
+these on two ranks those of `reducer_runs.ON_RANKS`.
 There is no ragged last step: an epoch that ends inside one is refused (test_lightning.py), and prompts that do not fill
 a rollout are left out (test_loader.py).
 """
@@ -21,7 +22,7 @@ from tests.distributed.reducer_runs import DRAWN, OPTIONS, PAIRS, REFUSED, SETS,
 from tests.distributed.two_ranks import launch
 from tests.drawn import drawn
 
-CUTS = [Cut(2), Cut(4, seed=1, left=2, right=3), Cut(8)]
+CUTS = [Cut(2), Cut(8, seed=1, left=2, right=3)]
 # What its mean over the tokens of each minibatch leaves.
 CUTS_OF_BNPO = [Cut(1, seed=1, left=2, right=3)]
 # A bad completion that has become that much less likely is beyond their narrow clip: there is nothing left to gate.

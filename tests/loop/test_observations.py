@@ -99,7 +99,7 @@ TWICE = {"minibatches_per_rollout": 2, "passes_per_rollout": 2}
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", drawn(algorithms.NAMES, {"GRPO", "GSPO", "GMPO", "VESPO", "RLOO"}))
+@pytest.mark.parametrize("name", drawn(algorithms.NAMES, {"GRPO", "GMPO", "RLOO"}))
 def test_junk_in_the_place_of_observations_moves_no_weight_of_any_algorithm(name: str) -> None:
     """In their log-probabilities, entropies, sampler's and reference's log-probabilities; to the bit."""
     options = {"learning_rate": 0.01, "kl_coefficient": 0.1, "entropy_bonus": EntropyBonus(0.01), **TWICE}

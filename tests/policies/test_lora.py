@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from rlframework import BatchedSampler, CausalLMPolicy
@@ -117,52 +113,6 @@ def test_the_adapter_is_on_again_after_an_error() -> None:
     with pytest.raises(IndexError):
         policy.reference().logprobs(broken)
     assert torch.equal(policy.logprobs(batch()).logprobs, before)
-
-
-def learned(policy: CausalLMPolicy, call: Callable[[Tensor], Tensor]) -> list[Tensor]:
-    """Return the logits of a row under autocast, and the gradients of what is trained."""
-    policy.zero_grad()
-    torch.manual_seed(0)
-    with torch.autocast("cpu", torch.bfloat16):
-        logits = call(torch.tensor([[5, 15, 16, 7, 8]]))
-    logits.float().logsumexp(-1).sum().backward()
-    return [logits.detach(), *(p.grad.clone() for p in policy.parameters() if p.grad is not None)]
-
-
-@pytest.mark.parametrize(
-    ("config", "left"),
-    [
-        ({}, True),
-        ({"use_rslora": True, "lora_bias": True, "bias": "all"}, True),
-        ({"modules_to_save": ["lm_head"], "target_parameters": ["mlp.gate_proj.weight"]}, True),
-        ({"lora_dropout": 0.3}, False),
-        ({"use_dora": True}, False),
-        ({"trainable_token_indices": [5, 7]}, False),
-    ],
-    ids=["plain", "biases", "other parts", "dropout", "DoRA", "tokens"],
-)
-def test_what_autocast_casts_is_what_peft_would_cast(config: dict[str, Any], left: bool) -> None:
-    policy = CausalLMPolicy(tiny_qwen3().bfloat16(), letter_tokenizer(), lora=replace(LORA, **config))
-    move(policy)
-    read: set[torch.dtype] = set()
-    part = policy.model.base_model.model.model.layers[0].self_attn.q_proj.lora_A["default"]
-    part.register_forward_pre_hook(lambda _, given: read.add(given[0].dtype))
-    found = learned(policy.train(), lambda ids: policy.single_logits(ids, 5))
-    assert (torch.bfloat16 in read) == left
-    expected = learned(policy, lambda ids: policy.model(input_ids=ids, use_cache=False).logits)
-    assert torch.float32 in read  # called as it is, PEFT casts
-    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
-
-
-def test_an_adapter_in_half_precision_casts_what_it_reads() -> None:
-    policy, ids = perturbed(), torch.tensor([[5, 15, 16, 7, 8]])
-    for name, weight in policy.named_parameters():
-        if "lora_" in name:
-            weight.data = weight.data.bfloat16()
-    # What float16 has and bfloat16 has not is rounded off before the products, and not kept.
-    with torch.autocast("cpu", torch.float16):
-        found, expected = policy.single_logits(ids, 5), policy.model(input_ids=ids, use_cache=False).logits
-    assert torch.equal(found, expected)
 
 
 def test_the_reference_adds_no_weights() -> None:

@@ -103,7 +103,7 @@ class _Proof:
                     for row, tokens in zip(rows, forced, strict=True)
                 ]
             )
-            self._logits[whose] = _numbers(logits)
+            self._logits[whose] = _no_nan(logits)
         return self._logits[whose]
 
     @property
@@ -383,7 +383,7 @@ class Decoding:
     def _sampled_by(self, policy: ModelForward, way: Way, ids: Tensor, mask: Tensor) -> Tensor:
         generator = torch.Generator(ids.device).manual_seed(0)
         logits, cache = self._prefill(policy, way, ids, mask)
-        logits = _numbers(logits).repeat_interleave(2, 0)
+        logits = _no_nan(logits).repeat_interleave(2, 0)
         cache = self._branched(policy, way, cache, mask, 2, 0)
         tokens = []
         for _ in range(_STEPS):
@@ -404,11 +404,11 @@ _TURNS = ((3, 5), (2, 4), (1, 2), (0, 3))
 _CHECKED_PROMPT = 48
 
 
-def _numbers(logits: Tensor) -> Tensor:
-    """Return the logits.
+def _no_nan(logits: Tensor) -> Tensor:
+    """Return logits of which none is NaN.
 
     Raises:
-        RuntimeError: They are NaN.
+        RuntimeError: One is.
     """
     if logits.isnan().any():
         raise RuntimeError("the policy's logits are NaN: its weights have diverged, or were not numbers to begin with")

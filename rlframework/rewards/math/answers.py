@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-from rlframework.rewards.math import choices, congruences, derivatives, extremes, named_points, unit_vectors
+from rlframework.rewards.math import choices, congruences, derivatives, extremes, named_points, systems, unit_vectors
 from rlframework.rewards.math.angles import read_angle
+from rlframework.rewards.math.chains import is_value
 from rlframework.rewards.math.expressions import FUNCTIONS
 from rlframework.rewards.math.latex_text import one_writing
 from rlframework.rewards.math.normalize import normalize
@@ -57,6 +58,8 @@ _BASES = {str(base): base for base in range(2, 37)} | {name: base for name, base
 _ORDINAL = re.compile(r"(?:the\s+)?([0-9]+)\s*(?:\^\s*)?(?:\\text\s*)?\{?\s*(?:\\text\s*\{)?\s*(st|nd|rd|th)\s*\}{0,2}")
 # A letter to choose and what is behind it: (C) 24.
 _CHOICE = re.compile(r"\(([A-H])\)[\s:]*(\S.*)")
+# The same without brackets about the letter: C. 24, C) 24, C: 24, (C). 24.
+_MARKED = re.compile(r"(?P<open>\()?(?P<letter>[A-H])(?P<mark>(?(open)\)[.:]|[.):]))\s*(?P<rest>[^\s.:)].*)")
 # Several of them, of which the A of "A and C" is no article.
 _LETTERS = re.compile(r"[A-H](?: and [A-H])+")
 _NONE = re.compile(
@@ -102,6 +105,7 @@ _REWRITTEN = (
     unit_vectors.with_arrows,
     derivatives.as_names,
     congruences.as_family,
+    systems.as_equations,
     extremes.as_equations,
     named_points.as_equations,
     choices.apart,
@@ -116,10 +120,12 @@ class Letter:
     Args:
         letter: Its letter.
         value: What stands behind the letter, if something does: (C) 24.
+        mark: What sets the letter apart from the value: ``()``, ``)``, ``.`` or ``:``.
     """
 
     letter: str
     value: Node | None = None
+    mark: str = "()"
 
 
 @dataclass(frozen=True)
@@ -147,8 +153,10 @@ def read_answer(text: str, letters_are_units: bool = False, capitals_are_units: 
         ValueError: It is too long, has invisible characters, or nothing in it can be read.
 
     Example:
-        >>> read_answer("(C)"), read_answer("The answer is ellipse."), read_answer("18 dollars")
-        (Letter(letter='C', value=None), Words(text='ellipse'), Quantity(value=Number(value=Fraction(18, 1)), unit='$'))
+        >>> read_answer("(C)"), read_answer("The answer is ellipse.")
+        (Letter(letter='C', value=None, mark='()'), Words(text='ellipse'))
+        >>> read_answer("18 dollars")
+        Quantity(value=Number(value=Fraction(18, 1)), unit='$')
     """
     plain = normalize(text)
     plain = normalize(_LEAD.sub("", plain, count=1)) if _LEAD.match(plain) else plain
@@ -173,17 +181,34 @@ def read_answer(text: str, letters_are_units: bool = False, capitals_are_units: 
 def _letter(plain: str) -> Letter | None:
     """Read a letter to choose, with the value behind it or without."""
     upright = _OPTION.sub("", _TEXT.sub(r"\1", plain), count=1)
-    letter = _LETTER.fullmatch(upright)
-    choice = _CHOICE.fullmatch(upright)
-    if letter or choice is None:
-        return Letter(letter[1]) if letter else None
+    letter, marked, choice = (pattern.fullmatch(upright) for pattern in (_LETTER, _MARKED, _CHOICE))
+    if letter:
+        return Letter(letter[1])
+    found = _marked_letter(marked) if marked else None
+    if found or choice is None:
+        return found
     try:
         value = _with_unit(choice[2], False)
     except UnreadableError:
         return None
-    plain_value = value.value if isinstance(value, (Quantity, Percent, Degree)) else value
     # (A)(C) is two letters, and (A), (C) too.
-    return Letter(choice[1], value) if isinstance(plain_value, SCALARS) and not has_variables(plain_value) else None
+    return Letter(choice[1], value) if is_value(value) else None
+
+
+def _marked_letter(marked: re.Match[str]) -> Letter | None:
+    """Read a letter with a mark behind it and mathematics behind that, without words and other letters to choose."""
+    rest = marked["rest"]
+    runs = re.findall("[A-Za-z]+", re.sub(r"\\[A-Za-z]+", " ", rest))
+    known = (len(run) == 1 or run in FUNCTIONS | _MATHEMATICS or is_known_unit(run) for run in runs)
+    if not all(known) or re.search("[A-H]", "".join(runs)) or not re.search(r"[0-9]|\\[a-z]|[-+^=/<>]", rest):
+        return None
+    try:
+        value = _with_unit(rest, False)
+    except UnreadableError:
+        return None
+    mark = "()" if marked["open"] else marked["mark"]
+    # With a colon it may be a ratio, or the name of a curve and its equation.
+    return Letter(marked["letter"], value, mark) if mark != ":" or is_value(value) else None
 
 
 def _whole_number(plain: str) -> Node | None:
@@ -322,6 +347,8 @@ def _before_unit(plain: str, letters_are_units: bool) -> Node | None:
         try:
             value = read(plain[: border.start()])
         except UnreadableError:
+            continue
+        if unit == "%" and not isinstance(value, SCALARS):
             continue
         # A single letter behind variables is one of them: the h of pi r^2 h.
         if len(rest) > 2 or not has_variables(value):

@@ -9,9 +9,9 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TypeVar
 
-from rlframework.rewards.math.chains import steps_of
+from rlframework.rewards.math.chains import as_number, is_value, steps_of, with_arrangements
 from rlframework.rewards.math.choices import letters_of_list
-from rlframework.rewards.math.constants import same_up_to_constant, with_constants_of, without_reals
+from rlframework.rewards.math.constants import function_alone, same_up_to_constant, with_constants_of, without_reals
 from rlframework.rewards.math.equivalence import MAX_FUNCTIONS, functions, ratio_of_functions, same_function
 from rlframework.rewards.math.exact import TooLargeError, exact_value
 from rlframework.rewards.math.families import families_of, same_families
@@ -65,6 +65,9 @@ def same(gold: Node, answer: Node) -> bool:
     if _same_as_written(gold, answer):
         return True
     plain, _ = without_reals(gold)
+    said = function_alone(answer)
+    if said is not None and _same_as_written(plain, said):
+        return True
     return any(
         _same_as_written(plain, one) or same_up_to_constant(plain, one) for one in with_constants_of(gold, answer)
     )
@@ -166,7 +169,14 @@ def _value_of(gold: Node, answer: Node) -> Node:
 
 
 def _last_step(gold: Node) -> Node:
-    """Return ``S = 6`` of a gold ``S = 3 * 2 = 6``, if each step that can be worked out is as much."""
+    """Return ``S = 6`` of a gold ``S = 3 * 2 = 6``, and 6 of ``3 * 2 = 6``, if what can be worked out is as much."""
+    if isinstance(gold, Relation) and set(gold.signs) == {"="}:
+        computed = tuple(map(with_arrangements, gold.sides))
+        if all(map(is_value, computed)):
+            # What a gold of 19 = 18 asks for is not known.
+            degrees = isinstance(computed[-1], Degree)
+            numbers = [as_number(side, degrees) for side in computed]
+            return computed[-1] if all(_same(numbers[-1], number) for number in numbers) else gold
     found = steps_of(gold)
     if found is None:
         return gold
@@ -187,6 +197,7 @@ def _named_value(answer: Node) -> Node:
         # Of a number such a power is an equation; of a matrix it is the inverse or a product, and so the answer.
         of_matrix = isinstance(left, Operation) and left.name == "^" and is_name(left.parts[0])
         named = is_name(left) or (of_matrix and isinstance(_plain(right), Matrix))
+        named = named or _asks_for_value(left, right)
         if isinstance(right, Degree):
             named = named and not (isinstance(left, Operation) and left.name in OF_ANGLES)
         return right if named and not holds(right, left) else answer
@@ -294,11 +305,21 @@ def _same_relation(gold: Node, answer: Node) -> bool:
     if isinstance(gold, Relation) and gold.signs == ("=",):
         # A gold such as x = 5 asks for the value of x.
         left, right = gold.sides
-        return is_name(left) and (_only_names(left) or _is_constant(right)) and _same(right, answer)
+        named = (is_name(left) and (_only_names(left) or _is_constant(right))) or _asks_for_value(left, right)
+        return named and _same(right, answer)
     relation, other = (gold, answer) if isinstance(gold, Relation) else (answer, gold)
     # A gold of (1, 2) may be a pair; an answer of (1, 2) is the interval that the gold asks for.
     claimed = real_set(relation) if relation is gold else None
     return claimed is not None and _same(claimed.numbers, other)
+
+
+def _asks_for_value(left: Node, right: Node) -> bool:
+    """Return whether ``m + n = 53`` or an eccentricity ``e = 2`` names a value; ``x + y = 5`` is a line."""
+    if not _is_value(right):
+        return False
+    terms = left.parts if isinstance(left, Operation) and left.name == "+" else ()
+    letters = {term.name for term in terms if isinstance(term, Symbol) and re.fullmatch("[a-dj-wA-W]", term.name)}
+    return left == Symbol("e") or len(letters) == len(terms) > 1
 
 
 def _only_names(left: Node) -> bool:

@@ -31,11 +31,23 @@ _ARGUMENTS = frozenset("xtuyzsrvw") | {"\\theta"}
 def without_reals(node: Node) -> tuple[Node, frozenset[Symbol]]:
     r"""Return an equation without what is said of its constants, and those: ``f(x) = kx, k \in \mathbb{R}``."""
     said, *rest = node.items if isinstance(node, Collection) and node.kind == "list" else (node,)
-    right = _right(said) if isinstance(said, Relation) else None
+    right = _right(said)
     inside = set() if right is None else letters_of(right)
     letters = [letter for letter in inside if letter in rest[:-1] or Relation((letter, ALL_REALS), ("in",)) in rest]
     declared = rest and isinstance(rest[-1], Relation) and len(letters) == len(rest)
     return (said, frozenset(letters)) if declared else (node, frozenset())
+
+
+def function_alone(answer: Node) -> Node | None:
+    r"""Return a function without what is declared of its constants, which says no more; None if nothing is.
+
+    That of an argument or index says for which of them it is meant: ``a_n = 2n, n \in \mathbb{R}``.
+    """
+    said, declared = without_reals(answer)
+    if not declared or not isinstance(said, Relation) or not isinstance(said.sides[0], SCALARS):
+        return None
+    names = [letter.name for letter in letters_of(said.sides[0])]
+    return None if any(letter.name in name for letter in declared for name in names) else said
 
 
 def with_constants_of(gold: Node, answer: Node) -> Iterator[Node]:

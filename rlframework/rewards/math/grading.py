@@ -8,14 +8,23 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from rlframework.rewards.math.answers import NO_SOLUTION, Answer, Letter, Words, read_answer
-from rlframework.rewards.math.chains import is_value, last_side
+from rlframework.rewards.math.chains import as_number, computation, is_open_sum, is_value, last_side
 from rlframework.rewards.math.choices import letters_of_list, letters_of_run
 from rlframework.rewards.math.compare import same
-from rlframework.rewards.math.math_verify_worker import ask_math_verify, gold_is_quick, suits_math_verify
+from rlframework.rewards.math.math_verify_worker import ask_math_verify, gold_is_quick, open_question
 from rlframework.rewards.math.normalize import normalize
 from rlframework.rewards.math.parser import read
 from rlframework.rewards.math.ratios import same_ratio
-from rlframework.rewards.math.syntax import SCALARS, Collection, Quantity, Relation, has_variables
+from rlframework.rewards.math.syntax import (
+    SCALARS,
+    Collection,
+    Degree,
+    Node,
+    Quantity,
+    Relation,
+    UnreadableError,
+    has_variables,
+)
 from rlframework.rewards.numerals import parse_number
 from rlframework.rewards.pool import CallResult
 from rlframework.rewards.template import AnswerTemplate
@@ -98,8 +107,10 @@ def _judged(answer: str | None, gold: str) -> Verdict | Question:
         return Verdict.MALFORMED
     if isinstance(wanted, Words) and not isinstance(given, Words):
         wanted = _last_step(gold) or wanted
-    if isinstance(wanted, Words) and isinstance(given, Words) and wanted != given and suits_math_verify(wanted, given):
-        return wanted.text, given.text
+    if isinstance(wanted, Words) and isinstance(given, Words) and wanted != given:
+        question = open_question(wanted, given)
+        if question:
+            return question
     return Verdict.CORRECT if _right(wanted, given) else Verdict.INCORRECT
 
 
@@ -149,13 +160,32 @@ def _gold(gold: str) -> Answer:
 
 @lru_cache(maxsize=4096)
 def _last_step(gold: str) -> Answer | None:
-    """Return ``S = 6`` of a gold ``S = (a sum that is not read) = 6``; None if it is none."""
-    chain = last_side(normalize(gold))
+    """Return ``S = 6`` of a gold ``S = (a sum that is not read) = 6``, and 6 of one without a name, or None."""
+    plain = normalize(gold)
+    chain, computed = last_side(plain), computation(plain)
     try:
-        name, value = (read(chain[0]), read_answer(chain[1])) if chain else (None, None)
-    except ValueError:
+        if chain:
+            value = read_answer(chain[1])
+            return Relation((read(chain[0]), value), ("=",)) if is_value(value) else None  # type: ignore[arg-type]
+        if computed is None:
+            return None
+        found = read_answer(computed[1])
+        return found if is_value(found) and _agree(computed[0], found) else None  # type: ignore[arg-type]
+    except (ValueError, ArithmeticError, RecursionError):
         return None
-    return Relation((name, value), ("=",)) if is_value(value) else None  # type: ignore[arg-type]
+
+
+def _agree(steps: Sequence[str], value: Node) -> bool:
+    """Return whether each step that can be read has a value, and each other one is a sum or integral."""
+    degrees = isinstance(value, Degree)
+    for step in steps:
+        try:
+            agreed = same(as_number(value, degrees), as_number(read(step), degrees))
+        except UnreadableError:
+            agreed = is_open_sum(step)
+        if not agreed:
+            return False
+    return True
 
 
 def _right(gold: Answer, answer: Answer) -> bool:
@@ -185,10 +215,13 @@ def _same_words(gold: Answer, answer: Answer) -> bool:
 
 def _same_choice(gold: Letter, answer: Answer) -> bool:
     """Return whether it is the letter, the value behind it, or both: a gold of (C) 24 may be answered by 24."""
-    if isinstance(answer, Letter):
-        values = None in (gold.value, answer.value) or same(gold.value, answer.value)  # type: ignore[arg-type]
-        return gold.letter == answer.letter and values
-    return gold.value is not None and not isinstance(answer, Words) and same(gold.value, answer)
+    if not isinstance(answer, Letter):
+        alone = None if gold.mark != "()" or isinstance(answer, Words) else gold.value
+        return alone is not None and same(alone, answer)  # type: ignore[arg-type]
+    if gold.value is None or answer.value is None:
+        # A gold of A: 24 may say that A is 24.
+        return gold.letter == answer.letter and (gold.value == answer.value or gold.mark != ":")
+    return gold.letter == answer.letter and same(gold.value, answer.value)
 
 
 def _letters_as_product(answer: Answer, other: Answer) -> Answer:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 
 from rlframework.rewards.math.answers import Words
+from rlframework.rewards.math.chains import sides_of
 from rlframework.rewards.pool import CallResult, WorkerPool
 
 CPU_LIMIT_S = 1.0
@@ -26,12 +27,18 @@ _NOTATION = re.compile(r"\\(?:i?int|oint|sum|prod|lim|equiv|p?mod|mathbb|partial
 _STRUCTURE = re.compile(r"[=<>,;()\[\]|]|\\[{}]|\\(?:le|ge|ne|in|equiv|pm|mp|cup|cap|text|mathbb|to)(?![A-Za-z])")
 
 
-def suits_math_verify(gold: Words, answer: Words) -> bool:
-    """Return whether math-verify may judge a pair: short, in notation not read here, with like relations and signs."""
-    texts = gold.text, answer.text
-    built = [sorted(_STRUCTURE.findall(text)) for text in texts]
-    readable = all(len(text) <= LONGEST and _NOTATION.search(text) for text in texts)
-    return readable and built[0] == built[1]
+def open_question(gold: Words, answer: Words) -> tuple[str, str] | None:
+    """Return what of a pair math-verify may judge: short, in notation not read here, with like relations and signs.
+
+    Of two equations it is the one side that differs: whole, a sum that is 54 passes for the same sum that is 55.
+    """
+    sides = sides_of(gold.text), sides_of(answer.text)
+    differing = [pair for pair in zip(*sides, strict=False) if pair[0] != pair[1]]
+    if len(sides[0]) != len(sides[1]) or len(differing) != 1:
+        return None
+    built = [sorted(_STRUCTURE.findall(text)) for text in differing[0]]
+    readable = all(len(text) <= LONGEST and _NOTATION.search(text) for text in differing[0])
+    return differing[0] if readable and built[0] == built[1] else None
 
 
 def ask_math_verify(pairs: Sequence[tuple[str, str]]) -> list[CallResult]:

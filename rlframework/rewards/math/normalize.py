@@ -72,8 +72,12 @@ _SAME = [
         (r"\\div(?![A-Za-z])", "/"),
         (r"\*\*", "^"),
         (r"(\\\\)\[[0-9.]+(?:pt|em|ex|mm|cm)\]", r"\1"),
-        # Equations one under the other.
-        (r"\\begin\{(cases|aligned)\}([^&]*)\\end\{\1\}", r"\2"),
+        # Equations one under the other, of one system without its brace.
+        (
+            r"(?s)\A((?:(?!\\begin).)*)(?<!\\\{)(?<!\\\{\s)\\begin\{(cases|aligned)\}((?:(?!\\begin)[^&])*)\\end\{\2\}"
+            r"(?!.*\\begin)",
+            r"\1\3",
+        ),
         (r"(?<=[0-9.])\\(?:overline|bar)\s*\{([0-9]+)\}", r"\\repeating{\1}"),
         # The number of these digits, and the segment between these points.
         (r"\\overline\s*\{([0-9]{2,}|[A-Z]{2})\}(?![0-9])", r"\1"),
@@ -124,7 +128,7 @@ def normalize(text: str) -> str:
     for pattern, written in _SAME:
         text = pattern.sub(written, text)
     if r"\begin" not in text and "=" in text:
-        text = re.sub(r"\\\\(?=[^=]*=)", ", ", text.rstrip("\\ "))
+        text = re.sub(r"[,;]?\s*\\\\(?=[^=]*=)", ", ", text.rstrip("\\ "))
     text = _PRIMES.sub(lambda primes: "'" * primes[0].count("prime"), _SIZES.sub("", text))
     text = _NUMBERS.sub(r"\\in \\mathbb{\1\2}", _FONTS.sub(r"\\text", text))
     text = _THIN.sub("", _UPRIGHT.sub(lambda words: words[0].replace("^{", "^").replace("}", "") + "}", text))

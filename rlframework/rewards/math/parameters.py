@@ -27,10 +27,21 @@ _NATURAL = re.compile(
     r"(?P=index)\s*\\in\s*(?:\\(?:mathbb|text)\s*\{?\s*)?(?:N\s*\}?(?:\s*(?:\^|_)\s*\{?\s*[*+]\s*\}?)?"
     r"|Z\s*\}?\s*(?:\^|_)\s*\{?\s*\+\s*\}?)\s*\)?\s*\.?$"
 )
+# What may be any real number: for any constant c, where a and b are real constants, (C \in \mathbb{R}). No argument is
+# one, and of positive or whole constants it is not said.
+_NAMES = r"(?P<{}>{name}(?:\s*(?:,\s*and\b|,|and\b)\s*{name}){{0,2}})"
+_NAME = r"(?![xyztuvw](?![A-Za-z]))[A-Za-z](?:_\{?[0-9]\}?)?(?![A-Za-z_])"
+_OF_ANY = r"(?:(?:some|any|all|every|each|an|a|the)\s+)?"
+_REAL = r"(?:arbitrary\s+|real\s+|fixed\s+){0,2}"
+_KIND = (
+    rf"{_OF_ANY}{_REAL}(?:const(?:ants?)?\.?(?:\s+of\s+integration)?|real\s+(?:numbers?|values?\s+of)|reals?|arbitrary)"
+)
 _CONSTANT = re.compile(
-    r"^(?P<said>[A-Za-z]\s*\(\s*[a-z]\s*\)\s*=[^,;<>]*?)[,\s]*\(?(?:(?:for|with|where)\s+)"
-    r"(?:(?:some|any|an?|every)\s+)?(?:arbitrary\s+|real\s+){0,2}(?:constant\s+(?P<letter>[a-zA-Z])"
-    r"|(?P<name>[a-zA-Z])\s+is\s+(?:an?|any|some)\s+(?:arbitrary\s+|real\s+){0,2}constant)\s*\)?\s*\.?$"
+    rf"^(?P<said>[^,;<>]*?)[,\s]*\(?\s*(?:(?:for|with|where|and)\s+|\\forall\s*)?(?:"
+    rf"{_KIND}\s+{_NAMES.format('behind', name=_NAME)}"
+    rf"|{_OF_ANY}{_NAMES.format('before', name=_NAME)}(?:\s*[=-]\s*|\s+(?:(?:is|are|being|denotes?)\s+)?){_KIND}"
+    rf"|{_OF_ANY}{_NAMES.format('element', name=_NAME)}\s*\\in\s*\\mathbb\s*\{{?\s*R\s*\}}?"
+    rf"(?:\s*(?:is|are)\s+{_KIND})?)\s*\)?\s*\.?$"
 )
 _IDENTICAL = re.compile(r"(?<![A-Za-z\\])([A-Za-z]\s*\(\s*[a-z]\s*\))\s*\\equiv(?![A-Za-z])(?!.*mod)")
 _ALL_OF = re.compile(r"^all\s+(?=[a-z]\s*(?:<|>|\\(?:le|ge|ne)(?![A-Za-z])))", re.IGNORECASE)
@@ -57,13 +68,23 @@ def in_signs(plain: str) -> str:
         said = upright[: declared.start()].rstrip(" ,;")
         if re.search(rf"(?<![A-Za-z\\]){letter}|(?<=[a-z]){letter}(?![A-Za-z])", said):
             return rf"{said}, {letter} \in \mathbb{{{declared['set'] or 'Z'}}}"
-    constant = _CONSTANT.match(upright)
-    if constant and re.search(rf"(?<![A-Za-z\\]){constant['letter'] or constant['name']}", constant["said"]):
-        return constant["said"]
+    constant = _CONSTANT.match(" ".join(upright.split()))
+    if constant:
+        of_all = _FOR_ALL.match(constant["said"])
+        said = of_all["said"] if of_all else constant["said"]
+        names = _names(constant["behind"] or constant["before"] or constant["element"])
+        if re.search(r"[0-9=+(\\]", said) and set(names) <= set(_names(re.sub(r"\\[A-Za-z]+", " ", said))):
+            # Of several functions it goes without saying.
+            return said if re.search(r"\b(?:or|and)\b", said) else rf"{said}, {', '.join(names)} \in \mathbb{{R}}"
     for_all = _FOR_ALL.match(upright)
     if for_all:
         return for_all["said"]
     return _ALL_OF.sub("", upright) if _ALL_OF.match(upright) else plain
+
+
+def _names(text: str) -> list[str]:
+    """Return the letters in a text that is no word, with their indices: a and C_1."""
+    return re.findall(r"[A-Za-z](?:_[0-9])?", re.sub(r"\band\b|[{}]", " ", text))
 
 
 def without_declarations(gold: Node, answer: Node) -> tuple[Node, Node] | None:

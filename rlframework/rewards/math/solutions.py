@@ -80,17 +80,33 @@ def solutions_of(node: Node) -> tuple[Solution, ...] | None:
 
 
 def without_indices(cases: tuple[Solution, ...]) -> tuple[Solution, ...]:
-    """Return ``x_1 = 2, x_2 = 3`` as two cases of x; anything else as it is."""
-    names = {name for case in cases for name in case.names}
-    plain = {name.name.partition("_")[0] for name in names if isinstance(name, Symbol)}
-    indexed = all(
-        isinstance(name, Symbol) and name.name.partition("_")[2].strip("{}").replace(",", "").isdigit()
-        for name in names
-    )
-    if not indexed or len(plain) != 1:
+    """Return ``x_1 = 2, x_2 = 3`` as two cases of x, and ``x_1 = 2, y_1 = 3, x_2 = 3, y_2 = 2`` as two of x and y.
+
+    Anything else comes back as it is.
+    """
+    pairs = [pair for case in cases for pair in zip(case.names, case.values, strict=True)]
+    split = [(*_letter_and_index(name), value) for name, value in pairs]
+    letters = list(dict.fromkeys(letter for letter, _, _ in split))
+    indices = list(dict.fromkeys(index for _, index, _ in split))
+    if "" in indices or not letters:
         return cases
-    letter = Symbol(plain.pop())
-    return tuple(Solution((letter,), (value,)) for case in cases for value in case.values)
+    if len(letters) == 1:
+        return tuple(Solution((Symbol(letter),), (value,)) for letter, _, value in split)
+    found = []
+    for index in indices:
+        of_index = [(Symbol(letter), value) for letter, place, value in split if place == index]
+        names, values = zip(*of_index, strict=True)
+        if len(names) != len(letters) or len(set(names)) != len(letters):
+            return cases
+        found.append(Solution(names, values, ordered=all(case.ordered for case in cases)))
+    return tuple(found) if len(found) > 1 else cases
+
+
+def _letter_and_index(name: Node) -> tuple[str, str]:
+    """Return x and 1 of ``x_1``; an empty index of what has none that is a number."""
+    letter, _, index = name.name.partition("_") if isinstance(name, Symbol) else ("", "", "")
+    index = index.strip("{}")
+    return letter, index if index.replace(",", "").isdigit() else ""
 
 
 def _of_relation(relation: Relation) -> tuple[Solution, ...] | None:

@@ -10,9 +10,16 @@ from rlframework import rewards
 from rlframework.callbacks.sentinels import ParseFailures
 from rlframework.rewards.math import MathCheck
 from tests.callbacks.sentinels.provoked import Vowels, said
+from tests.drawn import drawn
 
 
-@pytest.mark.parametrize("reward", [rewards.CorrectAnswer(), rewards.AnswerCheck(), MathCheck()])
+@pytest.mark.parametrize(
+    "reward",
+    drawn(
+        {type(one).__name__: [one] for one in (rewards.CorrectAnswer(), rewards.AnswerCheck(), MathCheck())},
+        {"CorrectAnswer"},
+    ),
+)
 def test_it_sees_that_nobody_writes_the_layout(reward: rewards.RewardModel, grpo: Callable, fit: Callable) -> None:
     sentinel, algorithm = ParseFailures(rollouts=4), grpo(reward=Vowels() + reward)
     (line,) = said(sentinel, lambda: fit(algorithm, callbacks=[sentinel], max_epochs=2))

@@ -5,6 +5,12 @@ from __future__ import annotations
 from tests.rewards.math.labelled import table
 
 RIGHT_DATA_SETS = table(r"""
+# names of a sum that a contest asks for, and of an eccentricity
+m+n=53 :: 53 ;; m+n=53 ;; 50+3
+53 :: m+n=53 ;; m + n = 53 ;; a+b+c=53 ;; p+q = 53 ;; 50+3=53
+a+b+c=12 :: 12
+e=\frac{\sqrt{5}}{2} :: \frac{\sqrt5}{2} ;; e=\frac{\sqrt5}{2}
+\frac{\sqrt{5}}{2} :: e = \frac{\sqrt{5}}{2}
 # names of functions and derivatives
 y = Ce^{3x} :: y(x) = Ce^{3x} ;; y(x)=C e^{3 x} ;; Ce^{3x} = y
 y(x) = x^2+1 :: y = x^2+1 ;; x^2+1 ;; y(x)=1+x^2
@@ -260,4 +266,170 @@ n = 4k+2, k\in\mathbb{N} :: n=4m+2, m\in\mathbb{N}
 x = k \cdot 360^\circ + 30^\circ, k\in\mathbb{Z} :: x=30^\circ+360^\circ n, n\in\mathbb{Z}
 \theta = \frac{\pi}{4} + n\pi, \text{ where } n \text{ is an integer} :: \theta=\frac{\pi}{4}+k\pi, k\in\mathbb{Z}
 \theta = \frac{\pi}{4} + n\pi, \text{ where } n \text{ is an integer} :: \frac{\pi}{4}+k\pi, k\in\mathbb{Z}
+
+# solutions of systems, a line for each name
+\left\{\begin{array}{l}x=2 \\ y=-1\end{array}\right. :: (2,-1) ;; x=2, y=-1 ;; y=-1, x=2 ;; (x,y)=(2,-1)
+\left\{\begin{array}{l}x=2 \\ y=-1\end{array}\right. :: \begin{cases} x=2 \\ y=-1 \end{cases} ;; x=2 \text{ and } y=-1
+\left\{\begin{array}{l}x=2 \\ y=-1\end{array}\right. :: \left\{\begin{array}{l} y=-1, \\ x = 2 \end{array}\right.
+\left\{\begin{array}{l}x=2 \\ y=-1\end{array}\right. :: \left\{ \begin{array}{c} x=2 \\ y=-1 \end{array} \right.
+\begin{cases} x=2 \\ y=-1 \end{cases} :: (2,-1) ;; x=2,y=-1
+\begin{cases} x=2, \\ y=-1. \end{cases} :: (2,-1) ;; x=2,y=-1
+(2,-1) :: \left\{\begin{array}{l}x=2 \\ y=-1\end{array}\right. ;; \begin{cases} x=2 \\ y=-1 \end{cases}
+(2,-1) :: \begin{aligned} x&=2\\y&=-1\end{aligned} ;; \left\{\begin{array}{l}x=2, \\ y=-1.\end{array}\right.
+(2,-1) :: \begin{cases} x &= 2 \\ y &= -1 \end{cases}
+(2,-1) :: \left\{\begin{array}{rcl} x & = & 2 \\ y & = & -1 \end{array}\right.
+x=2, y=-1 :: \left\{\begin{array}{l}x=2 \\ y=-1\end{array}\right.
+x=2, y=-1 :: \left\{\begin{array}{l}y=-1 \\ x=2\end{array}\right. ;; \begin{cases} x=2 \\ y=-1 \end{cases}
+x=2, y=-1 :: \begin{aligned} x&=2\\y&=-1\end{aligned} ;; \begin{cases} x &= 2 \\ y &= -1 \end{cases}
+\left\{\begin{array}{l}x=\frac{1}{2} \\ y=3 \\ z=0\end{array}\right. :: (0.5,3,0) ;; x=1/2, y=3, z=0
+\begin{cases} x=1 \\ y=2\end{cases} \text{ or } \begin{cases} x=2 \\ y=1 \end{cases} :: (1,2),(2,1)
+\begin{cases} x=1 \\ y=2\end{cases} \text{ or } \begin{cases} x=2 \\ y=1 \end{cases} :: (1,2) \text{ or } (2,1)
+\begin{cases} x=1 \\ y=2\end{cases} \text{ or } \begin{cases} x=2 \\ y=1 \end{cases} :: (2,1) \text{ and } (1,2)
+\begin{cases} x=1 \\ y=2\end{cases} \text{ or } \begin{cases} x=2 \\ y=1 \end{cases} :: x=1,y=2 \text{ or } x=2,y=1
+\left\{\begin{array}{l}x=1 \\ y=2\end{array}\right., \left\{\begin{array}{l}x=2 \\ y=1\end{array}\right. :: (1,2),(2,1)
+\begin{cases}x_1=1\\y_1=2\end{cases}\begin{cases}x_2=2\\y_2=1\end{cases} :: (1,2),(2,1)
+(1,2),(2,1) :: \begin{cases} x=1 \\ y=2\end{cases} \text{ or } \begin{cases} x=2 \\ y=1 \end{cases}
+(1,2),(2,1) :: \begin{cases} x=1 \\ y=2 \end{cases} \text{ and } \begin{cases} x=2 \\ y=1 \end{cases}
+\left\{\begin{array}{l}a=3, \\ b=-2 ;\end{array}\right. :: a=3, b=-2 ;; (3,-2)
+\left\{\begin{array}{l}x=2+t \\ y=1-t\end{array}\right. :: x=2+t, y=1-t
+(2,-1) :: \left\{\begin{aligned} x &= 2, \\ y &= -1, \end{aligned}\right. ;; \begin{array}{l}x=2 \\ y=-1\end{array}
+(2,-1) :: \begin{cases} x = 2 \\[2mm] y=-1 \end{cases} ;; $\left\{\begin{array}{l}x=2 \\ y=-1\end{array}\right.$
+(2,-1) :: \left\{\begin{matrix} x=2\\ y=-1\end{matrix}\right.
+(2,-1) :: \left\{ \begin{aligned} x = 2 \\ y = -1 \end{aligned} \right.
+(2,-1) :: \left\{\begin{cases}x=2\\y=-1\end{cases}\right. ;; \boxed{\begin{cases}x=2\\y=-1\end{cases}}
+(2,-1) :: \begin{cases}x=2,\\ y=-1;\end{cases} ;; \begin{align*}x&=2\\y&=-1\end{align*}
+(2,-1) :: \text{The solution is }\begin{cases}x=2\\y=-1\end{cases} ;; \begin{gathered}x=2\\y=-1\end{gathered}
+\left\{\begin{array} { l } { x = 2 , } \\ { y = - 1 } \end{array} \right. :: (2,-1) ;; x=2,y=-1
+\left\{\begin{array}{l}x=2 \\ y=-1\end{array}\right. :: (x, y)=(2,-1) ;; \left(2,-1\right) ;; \{(2,-1)\}
+\left\{\begin{array}{l}x=\frac{3}{2} \\ y=\sqrt{2}\end{array}\right. :: (1.5,\sqrt2) ;; x=3/2, y=\sqrt{2}
+\begin{cases} x_1 = 1 \\ x_2 = -2 \\ x_3 = 0\end{cases} :: (1,-2,0) ;; x_1=1,x_2=-2,x_3=0
+
+# equations with sums and integrals
+S = \sum_{k=1}^n (1+k) :: S = \sum_{k=1}^n (k+1) ;; S = \sum_{j=1}^n (1+j) ;; S = \sum_{k=1}^{n} (1+k)
+\int_0^a x dx = 8 :: \int_0^a x\,dx = 8 ;; \int_{0}^{a} x dx = 8
+
+# computations without a name
+\binom{12}{3}=220 :: 220 ;; \binom{12}{3} ;; \binom{12}{3} = 220 ;; 220.0
+3 \cdot 4 = 12 :: 12 ;; 3\cdot4=12 ;; 3 \times 4
+\frac{C_4^2}{C_{10}^2}=\frac{2}{15} :: \frac{2}{15} ;; 2/15
+2^{10}=1024 :: 1024 ;; 1{,}024
+5! = 120 :: 120
+\frac{6}{36}=\frac{1}{6} :: \frac16 ;; 1/6 ;; \frac{6}{36}
+\frac{3}{5} \cdot \frac{2}{4}=\frac{6}{20}=\frac{3}{10} :: 0.3 ;; \frac{3}{10}
+1+2+\cdots+100=5050 :: 5050
+\int_0^1 x\,dx = \frac12 :: \frac12 ;; 0.5
+\sum_{k=1}^{10} k = 55 :: 55
+\sqrt{50}=5\sqrt{2} :: 5\sqrt2 ;; \sqrt{50}
+10 \cdot 9=90 \text{ ways} :: 90
+3 \cdot 4 = 12 \mathrm{~cm}^2 :: 12 ;; 12\text{ cm}^2
+\sin 30^\circ = \frac12 :: \frac12
+C_5^2=10 :: 10
+P_5^2 = 20 :: 20
+A_5^2 = 20 :: 20
+\frac{1}{6}+\frac{1}{3}=\frac{1}{2} :: 0.5 ;; \frac12
+4! \cdot 3! = 144 :: 144
+\frac{4!}{2!2!}=6 :: 6
+\binom{5}{2}\binom{4}{1}=40 :: 40
+\binom{5}{2} \cdot \binom{4}{1}=40 :: 40
+2^5 - 1 = 31 :: 31
+9 \times 9 \times 8=648 :: 648
+\gcd(12,18)=6 :: 6
+\sqrt{3^2+4^2}=5 :: 5
+45^\circ + 45^\circ = 90^\circ :: 90^\circ ;; 90
+180^\circ-60^\circ=120^\circ :: 120^\circ
+1-\frac{1}{4}=\frac{3}{4}=0.75 :: \frac34 ;; 0.75
+C_{5}^{2} C_{4}^{1}=40 :: 40
+A_4^2 \cdot 3=36 :: 36
+\frac{\mathrm{C}_{4}^{2}}{\mathrm{C}_{10}^{2}}=\frac{2}{15} :: \frac{2}{15}
+2\sqrt{3} \times \sqrt{3} = 6 :: 6
+60 \div 5 = 12 :: 12
+60 / 5 = 12 \text{ apples} :: 12 ;; 12 apples
+100 \times 5\% = 5 :: 5
+(5+3) \times 2=16 :: 16
+x = 2 \cdot 3 = 6 :: 6
+\frac{15}{50}=30\% :: 30\% ;; 30 percent
+P(A)=30\% :: 30\% ;; P(A)=30\%
+p = 30\% :: 30\%
+20\%, 30\% :: 30\%, 20\%
+
+# solutions with indices
+x_{1}=2, y_{1}=3 ; x_{2}=3, y_{2}=2 :: (2,3),(3,2) ;; (2,3) \text{ and } (3,2) ;; (3,2),(2,3) ;; \{(2,3),(3,2)\}
+x_{1}=2, y_{1}=3 ; x_{2}=3, y_{2}=2 :: x=2,y=3 \text{ or } x=3,y=2 ;; x_1=2,y_1=3,x_2=3,y_2=2 ;; (x,y)=(2,3),(3,2)
+(2,3),(3,2) :: x_{1}=2, y_{1}=3 ; x_{2}=3, y_{2}=2 ;; x_1=3, y_1=2, x_2=2, y_2=3 ;; (x_1,y_1)=(2,3), (x_2,y_2)=(3,2)
+(x_1,y_1)=(2,3), (x_2,y_2)=(3,2) :: (2,3),(3,2)
+x_1 = 2, x_2 = 3 :: 2, 3 ;; 3,2 ;; x=2,3
+2, 3 :: x_1 = 2, x_2 = 3
+x_{1}=1, y_{1}=2, z_{1}=3 ; x_{2}=3, y_{2}=2, z_{2}=1 :: (1,2,3),(3,2,1)
+x_1=1, x_2=2, y_1=3, y_2=4 :: (1,3),(2,4)
+x_{1}=0, y_{1}=0 ; x_{2}=1, y_{2}=1 ; x_{3}=2, y_{3}=4 :: (0,0),(1,1),(2,4)
+x_{1,2} = \pm 3 :: \pm 3 ;; 3, -3 ;; x = \pm 3
+x_1=2, y_1=3 \text{ or } x_2=3, y_2=2 :: (2,3),(3,2)
+x_{1}=2,\ y_{1}=3;\quad x_{2}=3,\ y_{2}=2 :: (2,3) \text{ or } (3,2)
+x_1 = y_1 = 2, x_2 = y_2 = 3 :: (2,2),(3,3)
+z_1=1+i, z_2=1-i :: 1\pm i
+(x_1;y_1)=(2;3), (x_2;y_2)=(3;2) :: (2,3),(3,2)
+(2,3),(3,2) :: (x_1,y_1)=(2,3) \text{ and } (x_2,y_2)=(3,2) ;; x_1=2,y_1=3 \text{ and } x_2=3,y_2=2
+\left(x_{1}, y_{1}\right)=(1,2),\left(x_{2}, y_{2}\right)=(2,1) :: (1,2),(2,1)
+
+# letters with what stands behind them
+B :: B.\ \frac{1}{2} ;; B: 12 ;; \text{(B) } 12 ;; B) 12 ;; (B) 12 ;; B. 12 ;; (B). 12 ;; \textbf{(B)}\ 12 ;; B. x^2+1
+B :: \text{B. } 12 ;; B.12 ;; \mathrm{B}. \sqrt{2} ;; B. 12 cm ;; B. [1,2) ;; B. -3
+B. 12 :: B ;; (B) ;; (B) 12 ;; B) 12 ;; B. 12
+(B) 12 :: B ;; B. 12 ;; B: 12 ;; 12
+\text{B. } \frac{1}{2} :: B
+\mathrm{(B)}\ \frac{1}{2} :: B ;; B.\ 0.5
+B :: Option B. 12 ;; The answer is B. 12 ;; B. $12$ ;; $\textbf{(B) } \frac{1}{2}$ ;; (B)\ 12 ;; \boxed{B. 12}
+B :: \boxed{\text{B}. 12} ;; **B.** 12 ;; B. 50\% ;; B. 30^\circ ;; B. \$5 ;; B. (-\infty, 2) ;; B. \{1,2\} ;; B. 3 cm
+B :: B. 12 \text{ cm} ;; B. y=2x+1 ;; B. \sqrt{3} ;; B. \frac{\pi}{2} ;; B. x>2 ;; B. 3+4i ;; B. 1,024
+B :: \textbf{B.} 12 ;; \textbf{B) } 12 ;; \text{B) } \frac{1}{2} ;; B. \sin x ;; B. 2\pi r ;; B: \frac{1}{2}
+B :: B: $12$ ;; B.\quad 12
+\text{B. } 12 :: B ;; \text{B}
+\text{(B) } 12 :: B ;; B. 12
+\textbf{(B)}\ \frac{1}{2} :: B: 0.5 ;; B
+
+# constants declared in words
+f(x)=k x, where $k$ is an arbitrary constant :: f(x)=cx\text{ for any constant }c ;; f(x)=kx ;; f(x) = cx
+f(x)=k x, where $k$ is an arbitrary constant :: f(x)=cx, c \in \mathbb{R} ;; f(x)=ax (a\in\mathbb{R})
+f(x)=k x, where $k$ is an arbitrary constant :: f(x) = cx \text{ for all real } c ;; f(x)=cx, where c is a constant
+f(x)=cx \text{ for any constant } c :: f(x)=kx, where k is an arbitrary constant ;; f(x)=kx
+f(x)=cx \text{ for any constant } c :: f(x)=kx\ (k \in \mathbb{R})
+f(x)=cx, \text{ where $c$ is a real constant} :: f(x)=kx, k\in\mathbb{R}
+f(x)=cx, \text{ where $c$ is a real constant} :: f(x)=kx, \text{ for some } k \in \mathbb{R}
+f(x)=cx, \text{ where $c$ is a real constant} :: f(x) = kx \text{ for any real number } k
+f(x)=cx, \text{ where $c$ is a real constant} :: f(x)=kx, where k is any real number
+y = Ce^x, where C is a constant :: y=Ce^x ;; y=Ae^x ;; y = ke^x, where k is an arbitrary constant
+y = Ce^x :: y = Ce^x, where C is a constant ;; y=Ae^x, \text{ where } A \text{ is an arbitrary constant}
+y = Ce^x :: y=Ae^x \text{ for any constant } A ;; y=Ae^x (A \in \mathbb{R})
+f(x)=x+c (c \in \mathbb{R}) :: f(x)=x+k ;; f(x)=x+c, c\in\mathbb{R} ;; f(x)=x+a \text{ for all real } a
+f(x)=x+c (c \in \mathbb{R}) :: f(x)=x+a \text{ for real constants } a
+f(x)=ax+b \text{ where } a, b \text{ are real constants} :: f(x)=ax+b ;; f(x)=mx+n
+f(x)=ax+b \text{ where } a, b \text{ are real constants} :: f(x)=ax+b \text{ for any constants } a \text{ and } b
+f(x)=ax+b \text{ where } a, b \text{ are real constants} :: f(x)=mx+n, m,n \in \mathbb{R}
+f(x)=ax+b \text{ where } a, b \text{ are real constants} :: f(x)=ax+b, where a and b are arbitrary constants
+\frac{x^3}{3}+C, where C is a constant :: \frac{x^3}{3}+C ;; \frac13x^3+C
+\frac{x^3}{3}+C :: \frac{x^3}{3}+C, \text{ where } C \text{ is an arbitrary constant}
+\frac{x^3}{3}+C :: \frac{x^3}{3}+C \text{ where } $C$ \text{ is the constant of integration}
+\frac{x^3}{3}+C :: \frac13x^3+C, C \in \mathbb{R}
+y=C_1e^x+C_2e^{-x}, \text{ where } C_1, C_2 \text{ are arbitrary constants} :: y=C_1e^x+C_2e^{-x} ;; y=Ae^x+Be^{-x}
+y=C_1e^x+C_2e^{-x} :: y=Ae^x+Be^{-x}, \text{ where } A, B \text{ are arbitrary constants}
+y=C_1e^x+C_2e^{-x} :: y=Ae^x+Be^{-x} \text{ for constants } A \text{ and } B
+f(x)=cx, where c is any real number :: f(x) = cx \text{ for all } c \in \mathbb{R}
+f(x)=cx, where c is any real number :: f(x)=cx\ \forall c \in \mathbb{R} ;; f(x)=kx, k=\text{const}
+f(x)=cx, where c is any real number :: f(x)=kx (k \text{ is a real constant})
+f(x)=cx, where c is any real number :: f(x)=kx \text{ for all real values of } k ;; f(x)=c x, c arbitrary
+f(x)=cx, where c is any real number :: f(x)=cx, \text{ with } c \text{ real}
+f(x)=kx, where k is any real constant :: f(x) = cx, with c a real constant ;; f(x) = cx for some real constant c
+f(x)=kx, where k is any real constant :: f(x) = cx, c a constant ;; f(x)=cx (where c is a constant)
+f(x)=kx, where k is any real constant :: f(x)=cx, c is any real ;; f(x)=cx, where c is some constant
+f(x)=kx, where k is any real constant :: f(x)=cx, \text{ where } c \in \mathbb{R} \text{ is a constant}
+f(x)=kx, where k is any real constant :: f(x)=cx, where c \in \mathbb{R} is arbitrary
+f(x)=kx, where k is any real constant :: f(x)=cx with a constant c ;; f(x)=cx, c ∈ ℝ
+f(x)=kx, where k is any real constant :: f(x)=cx, where c denotes an arbitrary constant ;; f(x)=cx, c being a constant
+f(x)=kx, where k is any real constant :: f(x) = cx for c\in\mathbb{R} ;; $f(x)=cx$ where $c$ is constant
+f(x)=kx, where k is any real constant :: f(x)=cx \text{ for all } x, \text{ where } c \text{ is a constant}
+f(x)=kx, where k is any real constant :: f(x)=cx \text{ for all } x \in \mathbb{R} \text{ and some constant } c
+f(x)=kx, where k is any real constant :: f(x)=c x\text{ where }c\text{ is any real number}
+f(x)=kx, where k is any real constant :: f(x)=cx, where c is a real number
+f(x)=kx, where k is any real constant :: f(x) = cx, where c is an arbitrary constant.
+f(x)=kx, where k is any real constant :: f(x)=cx for any c \in \mathbb{R}
 """)

@@ -5,6 +5,13 @@ from __future__ import annotations
 from tests.rewards.math.labelled import table
 
 WRONG_DATA_SETS = table(r"""
+# names of a sum that a contest asks for, and of an eccentricity
+m+n=53 :: 52 ;; m=53 ;; m-n=53 ;; m+n ;; a+b+c=53
+53 :: m+n=52 ;; 2m+n=53 ;; m-n=53 ;; m+m=53 ;; m+1=53 ;; mn+1=53 ;; x+y=53 ;; m+n=53+k ;; e+f=53 ;; 2x=53
+x+y=5 :: 5
+i+j=5 :: 5
+e=\frac{\sqrt{5}}{2} :: e ;; \sqrt5 ;; e=\sqrt{5}
+e :: e=2 ;; 2
 # names of functions and derivatives
 y = Ce^{3x} :: y(x) = Ce^{2x} ;; y'(x)=Ce^{3x} ;; Ce^{3x} ;; x(y)=Ce^{3x} ;; y(t)=Ce^{3x} ;; yx = Ce^{3x}
 y = x+1 :: yx = x+1 ;; y(x)=x-1 ;; y' = x+1 ;; y''=x+1 ;; x+1
@@ -252,4 +259,211 @@ no solution :: no real solution ;; \{0\} ;; solution ;; no, solution exists ;; n
 S = \frac12 \cdot 4 \cdot 3 = 6 :: S = \frac12\cdot 4 = 6 ;; 6 \text{ or } 7 ;; S=6=7 ;; 6=S=7 ;; S_1 = 6, S_2 = 7
 \angle ABC :: \angle ABC + 1 ;; \angle ABCD ;; 2\angle ABC ;; \angle abc
 1:2:3 :: 1:2+1:3 ;; 2:4:6:8 ;; 1:2:3=6 ;; -1:-2:-3 ;; 1:(2:3)
+
+# solutions of systems, a line for each name
+(2,-1) :: \left\{\begin{array}{l}x=2 \\ y=-1\end{array}\right. \text{ or } ;; \begin{cases} x&=2\\y&=-1\end{cases} and
+\left\{\begin{array}{l}x=2 \\ y=-1\end{array}\right. :: (-1,2) ;; x=-1,y=2 ;; (2,1) ;; 2,-1 ;; [2,-1] ;; x=2 ;; 2
+\left\{\begin{array}{l}x=2 \\ y=-1\end{array}\right. :: \{2,-1\} ;; \begin{pmatrix}2\\-1\end{pmatrix}
+\left\{\begin{array}{l}x=2 \\ y=-1\end{array}\right. :: x=2 \text{ or } y=-1 ;; \begin{cases} x=-1\\y=2\end{cases}
+\left\{\begin{array}{l}x=2 \\ y=-1\end{array}\right. :: (2,-1),(1,1)
+(2,-1) :: \begin{cases} x=-1\\y=2\end{cases} ;; \begin{cases} y=2\\x=-1\end{cases}
+(2,-1) :: \begin{cases} x=2\\y=1\end{cases} ;; \begin{cases} 2\\-1\end{cases} ;; \begin{cases} x=2\end{cases}
+(2,-1) :: \begin{cases} x=2\\y=-1\\z=0\end{cases} ;; \begin{cases} x=2,& y=-1\\x=1,&y=1\end{cases}
+(2,-1) :: \begin{cases} x=2\\x=-1\end{cases} ;; \begin{cases} x>2\\y=-1\end{cases}
+(2,-1) :: \begin{cases} x=2, & y = -1 \\ x = 3, & y \ne -1 \end{cases}
+x=2, y=-1 :: \begin{cases} x=-1\\y=2\end{cases} ;; \begin{cases} x=2\\z=-1\end{cases}
+x=2, y=-1 :: \begin{cases} 2, & x=0 \\ -1, & x=1 \end{cases} ;; \begin{cases} x=2\\y\ne-1\end{cases}
+\begin{cases} x=1 \\ y=2 \end{cases} \text{ or } \begin{cases} x=2 \\ y=1 \end{cases} :: (1,2) ;; (1,2),(1,2)
+\begin{cases} x=1 \\ y=2 \end{cases} \text{ or } \begin{cases} x=2 \\ y=1 \end{cases} :: (1,2),(2,2) ;; 1,2 ;; (2,1)
+\begin{cases} x=1 \\ y=2 \end{cases} \text{ or } \begin{cases} x=2 \\ y=1 \end{cases} :: (1,2,2,1) ;; x=1, y=2
+(1,2),(2,1) :: \begin{cases} x=1 \\ y=2 \end{cases} ;; \begin{cases} x=1 \\ y=2 \\ x=2 \\ y = 2 \end{cases}
+(1,2),(2,1) :: \begin{cases} x=1 \\ y=1 \end{cases} \text{ or } \begin{cases} x=2 \\ y=2 \end{cases}
+\begin{cases} 2, & n=1 \\ 3, & n=2 \end{cases} :: (2,3) ;; n=2, n=3 ;; 2,3 ;; (1,2) ;; n=1, n=2 ;; n=1 ;; 1
+\left\{\begin{array}{l}x+y=3 \\ x-y=1\end{array}\right. :: (2,1) ;; x=2,y=1
+(2,1) :: \left\{\begin{array}{l}x+y=3 \\ x-y=1\end{array}\right.
+x = 1 :: \begin{cases} x=1 \\ x=2 \end{cases} ;; \begin{cases} x=1 \\ y=2 \end{cases}
+x=1 \text{ or } x=2 :: \begin{cases} x=1 \\ x=3 \end{cases} ;; \begin{cases} x=1 \\ y=2 \end{cases}
+x = 1 \text{ or } y = 2 :: \begin{cases} x=1 \\ y=2 \end{cases}
+(2,-1) :: \begin{cases} x=2\\y=-1\end{cases} \text{ or }
+(2,-1) :: \begin{cases} x=2\\y=-1\end{cases} \text{ or } \begin{cases} x=1\\y=1\end{cases}
+(2,-1) :: \begin{cases} x=2 \\ y=-1 \text{ if } x>0\end{cases} ;; \begin{cases} x=2 \\ y \le -1 \end{cases}
+(2,-1) :: \begin{cases} x=2 \\ y=-1+t \end{cases} ;; \begin{cases} x \approx 2 \\ y=-1 \end{cases}
+(2,-1) :: 2\begin{cases} x=2\\y=-1\end{cases} ;; \begin{cases} x=2\\y=-1\end{cases} = 5
+(2,-1) :: \begin{cases} x=2=3\\y=-1\end{cases} ;; \begin{cases} y=2\\ x=-1\end{cases}
+(2,-1) :: \begin{cases} x=2, n=1 \\ y=-1, n=2 \end{cases} ;; \text{not }\begin{cases} x=2\\y=-1\end{cases}
+(1,2),(2,1) :: \begin{cases} x=1 \\ y=2 \end{cases} \text{ or } \begin{cases} x=2 \\ z=1 \end{cases}
+(1,2),(2,1) :: \begin{cases} x=1 \\ y=2 \end{cases} < \begin{cases} x=2 \\ y=1 \end{cases}
+(1,2),(2,1) :: \begin{cases} x=1 \\ y=2 \end{cases} \text{ not } \begin{cases} x=2 \\ y=1 \end{cases}
+x=1,y=2,z=3,w=4 :: \begin{cases} x=1 \\ y=2 \end{cases} \text{ or } \begin{cases} z=3 \\ w=4 \end{cases}
+\begin{cases} x=2t \\ y=t \end{cases} :: (2,1) ;; x=t, y=2t ;; x = 2y ;; (t,2t)
+f(x)=\begin{cases} x=1 \\ y=2 \end{cases} :: (1,2)
+(1,2) :: \left\{\begin{array}{l}x=2 \\ y=1\end{array}\right. ;; \left\{\begin{array}{l}x=1 \\ x=2\end{array}\right.
+(1,2) :: \left\{\begin{array}{l}x=1 \\ y=2\end{array}\right\} \cup \{3\}
+(1,2) :: \left\{\begin{array}{l}x\neq 1 \\ y=2\end{array}\right.
+(1,2) :: \left\{\begin{array}{l}x=1 \\ y\in 2\end{array}\right.
+(1,2) :: \left\{\begin{array}{l}x=1, y=2 \\ x=2, y=1\end{array}\right.
+(1,2) :: -\left\{\begin{array}{l}x=1 \\ y=2\end{array}\right.
+\{(1,2)\} :: \begin{cases} x=2 \\ y=1\end{cases}
+\{(1,2)\} :: \begin{cases} x=1 \\ y=2\end{cases}, \begin{cases} x=2 \\ y=2\end{cases}
+\begin{cases} x=1 \\ y=2\end{cases} :: 3 ;; 1 ;; 2 ;; x=1 ;; y=2 ;; 1:2 ;; x=1, y=2, z=3 ;; x=1, z=2 ;; [1,2] ;; 1<x<2
+\begin{cases} x=1 \\ y=2\end{cases} :: \begin{pmatrix}1&2\end{pmatrix} ;; x=1, y\ne 2 ;; (1,2] ;; A(2,1)
+[1,2] :: \begin{cases} x=1 \\ y=2\end{cases}
+1 < x < 2 :: \begin{cases} x=1 \\ y=2\end{cases} ;; \begin{cases} x>1 \\ y<2\end{cases}
+y = \begin{cases} x+1, & x>0 \\ x-1, & x \le 0\end{cases} :: \begin{cases} y=x+1 \\ y = x-1\end{cases} ;; y=x+1, y=x-1
+\begin{cases} 1, & x=0 \\ 2, & x=1 \end{cases} :: \begin{cases} x=0 \\ x=1 \end{cases}
+\begin{cases} 1, & x=0 \\ 2, & x=1 \end{cases} :: \begin{cases} x=1 \\ y=2 \end{cases}
+
+# equations with sums and integrals
+\sum_{k=1}^{n} k = 55 :: \sum_{k=1}^{n} k = 54 ;; \sum_{k=1}^{n} k^2 = 55 ;; \sum_{k=1}^{n} k = 55 + 0
+\int_0^1 x dx = 7 :: \int_0^1 x dx = 3 ;; \int_0^2 x dx = 7 ;; 3
+\int_0^a x dx = 8 :: \int_0^{\pi} \sin x\,dx = 2 ;; \int_0^x t dt = 2 ;; \int_0^1 x dx = 3 ;; \int_0^b x dx = 7
+\sum_{k=1}^n k < 5 :: \sum_{k=1}^n k < 6 ;; \sum_{k=1}^n k^2 < 5 ;; \sum_{k=1}^n k = 5
+\int_0^1 f(x) dx \le 4 :: \int_0^1 f(x) dx \le 3 ;; \int_0^1 f(x) dx < 4
+S = \sum_{k=1}^n (1+k) :: S = \sum_{k=1}^n (2+k) ;; T = \sum_{k=1}^n (1+k) ;; S = \sum_{k=2}^n (1+k)
+
+# computations without a name
+\binom{12}{3}=220 :: 221 ;; 12 ;; 3 ;; \binom{12}{3}=221 ;; 19=18 ;; 220=221 ;; 220 \text{ or } 221 ;; \binom{12}{4}
+\binom{12}{3}=220 :: x=220=221
+\binom{12}{3}=221 :: 221 ;; 220
+3 \cdot 4 = 12 :: 3 ;; 4 ;; 7 ;; 13 ;; 3\cdot 5 = 12 ;; 3,4 ;; 34
+19 = 18 :: 18 ;; 19
+3 \cdot 4 = 13 :: 13 ;; 12
+\frac{C_4^2}{C_{10}^2}=\frac{2}{15} :: \frac{15}{2} ;; 2 ;; 15 ;; \frac{C_4^2}{C_{10}^2}=\frac{1}{15}
+2^{10}=1024 :: 10 ;; 2 ;; 1023 ;; 20 ;; 2^{11}
+\sqrt{2} = 1.414 :: 1.414 ;; \sqrt{2}
+2x = 6 :: 6 ;; 3
+x + 1 = 3 :: 3 ;; 2
+x^2+y^2=4 :: 4
+ab = 12 :: 13
+\int_0^1 x\,dx = \frac12 :: 1 ;; 2 ;; 0.25
+12 = 3 \cdot 4 = 11 :: 12 ;; 11
+\frac{1}{3}=0.33 :: 0.33 ;; \frac13
+\int_0^x t dt = 2 :: 2
+\sum_{k=1}^{n} k = 55 :: 55 ;; 10
+\lim_{x\to a} f(x) = 3 :: a
+\int_0^a x dx = 8 :: 8
+\sum_{k=1}^{10} k = 55, 56 :: 55
+\int x dx = 2 :: 3
+2\square = 10 :: 10 ;; 5
+? = 5 :: 6
+2x+\cdots = 5 :: 5
+1+2+\cdots+n = 55 :: 55 ;; 10
+3!+4!=30 :: 3 ;; 4
+A_5^2 = 20 :: 5 ;; 2 ;; 10 ;; 25 ;; A_5^3
+A_5^2 = 25 :: 25 ;; 20
+A_n^2 = 20 :: 5 ;; 20
+\frac{1}{2}+\frac{1}{3}=\frac{2}{5} :: \frac{2}{5} ;; \frac56
+2+2=4=5 :: 4 ;; 5
+2 = 2 :: 3 ;; 2=3
+90^\circ = 2 :: 90 ;; 2
+50\% = 0.5 :: 50 ;; 5\%
+180^\circ - 60^\circ = 110^\circ :: 110^\circ ;; 120^\circ
+\frac{15}{50} = 30\% :: 15\% ;; 0.3 ;; 30 ;; \frac{15}{50}\%
+45^\circ + 45^\circ = 90 :: 90^\circ ;; 45
+\arctan 1 = 45^\circ :: 45 ;; 1
+\frac{1}{2} = 0.5 :: 5 ;; 1 ;; 0.05
+1.5 = \frac{3}{2} = 2 :: 2 ;; 1.5
+\sum_{n=1}^{\infty} \frac{1}{n^2} = \frac{\pi^2}{6} :: \frac{\pi}{6} ;; 1.6449 ;; \frac{\pi^2}{8} ;; 6
+\int_0^{\pi} \sin x\,dx = 2 :: 1 ;; \pi ;; 2\pi ;; x ;; 0
+1 + 2 + \cdots + 10 = 54 :: 55
+\cos 60^\circ = \frac12 :: 60^\circ ;; 60 ;; \cos 30^\circ ;; \frac{\sqrt{3}}{2}
+C_5^2 \cdot C_4^1 = 40 :: 10 ;; 4 ;; 14 ;; 5
+x^2 = 4 :: 4 ;; 2 ;; -2
+x = 2 = 3 :: 3 ;; 2
+P(2) = 20 :: 2
+\log_2 8 = 3 :: 8 ;; 2 ;; \log_3 8
+7 = 3 + 4 :: 3 ;; 4 ;; 12 ;; 1
+\frac{15}{50}=30\% :: 0.3 ;; 30 ;; 15\% ;; 0.3\%
+P(A)=30\% :: 0.3 ;; 30 ;; P(B)=30\% ;; 20\%
+20\%, 30\% :: 20, 30 ;; 20\%, 30 ;; 20\%
+100 \times 5\% = 5 :: 5\% ;; 500\% ;; 100 ;; 500
+
+# solutions with indices
+x_{1}=2, y_{1}=3 ; x_{2}=3, y_{2}=2 :: (2,3) ;; (2,2),(3,3) ;; (2,3),(2,3) ;; 2,3 ;; (2,3,3,2) ;; (2,3),(3,1)
+x_{1}=2, y_{1}=3 ; x_{2}=3, y_{2}=2 :: (2,3),(3,2),(1,1) ;; x_1=2,y_1=2,x_2=3,y_2=3 ;; x_1=2,y_2=3,x_2=3,y_1=2
+x_{1}=2, y_{1}=3 ; x_{2}=3, y_{2}=2 :: [2,3],[3,2]
+(2,3),(3,2) :: x_1=2, y_1=2 ; x_2=3, y_2=3 ;; x_1=2, y_1=3 ;; x_1=2, x_2=3, y_1=2, y_2=3 ;; x_1=2, y_1=3, x_2=3, z_2=2
+(2,3),(3,2) :: x_1=2, y_2=3 ; x_2=3, y_1=2 ;; x_1=2,y_1=3,x_2=3
+x_1 = 2, x_2 = 3 :: 2 ;; 2, 4 ;; 2,3,3 ;; x_1=2 ;; x_1=2, x_2=2 ;; x_1 = 2, y_2 = 3 ;; 23
+(x_1, y_1) = (2,3), (x_2,y_2) = (3,2) :: (2,3) ;; (2,2),(3,3)
+x_1=1, y_1=2 ; x_2=3, y_2=4 :: (2,1),(4,3) ;; (1,3),(2,4) ;; (1,2),(4,3) ;; (1,4),(3,2)
+x_1=1, x_2=2, x_3=3 :: 1, 2 ;; 1,2,4 ;; 1,2,3,4
+x_1=1, y_1=2, x_2=3, y_2=4 :: (1,2,3,4),(1,2,3,4) ;; (1,4),(3,2) ;; \{1,2,3,4\} ;; 1,2,3,4 ;; (1,2),(3,4),(5,6)
+x_1=1, y_1=2, x_2=3, y_2=4 :: (1,2) or (3,5) ;; x=1,y=2 ;; x=1,y=4,x=3,y=2 ;; x_1=3,y_1=4,x_2=1,y_2=3
+(1,2),(3,4) :: x_1=1, x_2=2, y_1=3, y_2=4 ;; x_1=1,y_1=2,x_1=3,y_1=4,x_2=0 ;; x_1=1,y_2=2,x_2=3,y_1=4
+(1,2),(3,4) :: a_1=1, b_2=2, c_1=3, d_2=4 ;; x_1=1, y_1=2, x_2=3, y_3=4 ;; y_1=1, x_1=2, y_2=3, x_2=4
+1,2 :: x_1=1, y_1=2 ;; x_1=1, y_2=2 ;; x_1=2, x_2=2
+
+# letters with what stands behind them
+B :: B or C ;; B. C ;; B. not sure ;; C. 12 ;; B. A ;; B: C ;; A. B ;; B and C ;; (B)(C) ;; B. D, 12 ;; (B) or (C)
+B :: B) 12 or C) 13 ;; B. 12 (C) ;; B. 12, C. 13 ;; b. 12 ;; B 12 ;; B12 ;; B.. ;; B = 12 ;; not B ;; B-12 ;; B!
+B :: B. 12? ;; B. C = 12 ;; B. 12 C ;; B. ? ;; B(12) ;; B/12 ;; AB. 12 ;; B. 12\text{ or C} ;; B, 12 ;; B:C=1:2
+B. 12 :: C ;; C. 12 ;; B. 13 ;; (B) 13 ;; (C) 12 ;; A ;; 13 ;; b
+(B) 12 :: C ;; (C) 12 ;; (B) 13 ;; B. 13 ;; 13 ;; B. 12 C ;; B or 12
+(B) x^2+1 :: C ;; (B) x^2+2 ;; (B) x^2 ;; x^2+2
+12 :: B. 12 ;; B: 12
+E :: E: 5 or D ;; F. 5 ;; E/5 ;; E5 ;; E+5 ;; E=5 ;; E.D 5 ;; E. maybe 5 ;; E) D) 5
+A: 24 :: A ;; B ;; 24 ;; A: 25 ;; B: 24
+C :: C. no 5 ;; C. 5 or 6 ;; C. not 5 ;; C: x ;; C: x^2+y^2=1 ;; C, 12 ;; c. 12
+A. 24 :: 24 ;; B ;; B. 24 ;; A. 25
+D :: D: E ;; D: 5, E: 6 ;; D. 5 (not E) ;; E. D ;; D or 5 ;; D.D ;; D. C ;; D:12:13 E ;; D)E) ;; D. maybe ;; D. none
+D :: D. d ;; D. 5 or E ;; D? ;; D. I think 5 ;; D / E ;; 5. D ;; D^2 ;; 2D ;; D. D ;; D ≈ 5 ;; -D. 5
+(D) 12 :: D. 13 ;; (E) 12 ;; E. 12 ;; D. 12 or E ;; d ;; 12, 13 ;; D: 1 ;; (D) 12 or 13
+D. \frac{1}{2} :: \frac12 ;; 0.5 ;; D. 2 ;; C ;; D. \frac13 ;; A
+5 :: A: 5 ;; A. 5 ;; A) 5 ;; (A). 5
+A = 5 :: A: 5 or 6 ;; B: 5 ;; A. 6
+A :: A = 5 ;; A(5) ;; 5A
+
+# constants declared in words
+f(x)=k x, where $k$ is an arbitrary constant :: f(x)=kx, where $k$ is an integer ;; f(x)=2x ;; f(x)=k ;; f(x)=kx^2
+f(x)=k x, where $k$ is an arbitrary constant :: f(x)=kx+c ;; f(x)=cx \text{ for any constant } k
+f(x)=k x, where $k$ is an arbitrary constant :: f(x)=kx, where k is a positive constant
+f(x)=k x, where $k$ is an arbitrary constant :: f(x)=cx \text{ for any integer } c
+f(x)=k x, where $k$ is an arbitrary constant :: f(x)=cx \text{ for all real } c \ne 0 ;; f(x)=kx, k>0
+f(x)=k x, where $k$ is an arbitrary constant :: kx \text{ or } 2 ;; f(x)=cx, where c is not a constant
+f(x)=k x, where $k$ is an arbitrary constant :: f(x)=cx, where c = 2 is a constant ;; f(x)=0
+f(x)=k x, where $k$ is an arbitrary constant :: f(x) = cx, where x is a constant
+f(x)=cx, c \text{ is a nonzero constant} :: f(x)=2x ;; f(x) = c
+f(x) = ax :: f(x)=bx, where b is a constant ;; f(x)=cx \text{ for any constant } c
+y = mx + C :: y=mx+D, where D is a constant
+y = Ce^x, where C is a constant :: y=e^x ;; y=C+e^x ;; y=Ce^{2x} ;; y=Ce^x, where C is a positive constant ;; y = xe^x
+y = Ce^x, where C is a constant :: y=Ce^x+D
+\frac{x^3}{3}+C, where C is a constant :: \frac{x^3}{3} ;; \frac{x^3}{3}+Cx ;; \frac{x^2}{3}+C
+\frac{x^3}{3}+C, where C is a constant :: \frac{x^3}{3}+C, where C is an integer ;; \frac{x^3}{3}+5
+f(x)=ax+b \text{ where } a, b \text{ are real constants} :: f(x)=ax ;; f(x)=ax+a ;; f(x)=ax+b, a,b \in \mathbb{Z}
+f(x)=ax+b \text{ where } a, b \text{ are real constants} :: f(x)=ax+b \text{ where } a \text{ is a constant and } b=2
+f(x)=ax+b \text{ where } a, b \text{ are real constants} :: f(x)=ax+b, where a and b are positive constants
+f(x)=x+c (c \in \mathbb{R}) :: f(x)=x ;; f(x)=x+1 ;; f(x)=x+c (c\in\mathbb{Z}) ;; f(x)=cx
+f(x)=cx, where c is any real number :: f(x)=cx, where c is any real number except 0
+f(x)=cx, where c is any real number :: f(x)=cx, where c is a rational number ;; f(x)=x
+f(x)=cx, where c is any real number :: f(x)=c, where c is any real number
+f(x)=cx, where c is any real number :: f(x)=cx+d, where c and d are any real numbers ;; f(x)=cx, where c is complex
+f(x)=cx, where c is any real number :: f(x)=cx for all real x and c=1 ;; f(x)=cx, c>0
+a_n = 2n :: a_n=2n, n \in \mathbb{R} ;; a_n = 2n, where n is real ;; a_n=2n \text{ for all real } n
+f(x)=2x, x \in \mathbb{Z} :: f(x)=2x, x\in\mathbb{R} ;; f(x)=2x, where x is real
+y = ax^2, where a is a real constant :: y = ax ;; y=bx^3, where b is a real constant ;; y=x^2
+y = ax^2, where a is a real constant :: y = a^2x^2, \text{ where a is a real constant}
+y = ax^2, where a is a real constant :: y=|a|x^2, \text{ for all real } a
+(k, 2k), where k is real :: (1,2) ;; (k,k), where k is real
+x = k, where k is a real number :: x=k, where k is an integer ;; x = 2 ;; y=k, where k is real
+2k+1, where k is an integer :: 2k+1, where k is a real number ;; 2k+1, k \in \mathbb{R}
+f(x) = cx, c \in \mathbb{R} :: f(x)=cx \text{ for any constant } x ;; f(x)=cx \text{ for some integer } c
+f(x) = cx, c \in \mathbb{R} :: f(x)=cx \text{ for some constant } c \text{ with } c>1
+f(x) = cx, c \in \mathbb{R} :: f(x)=cx \text{ where } c=f(1) \text{ and } c>0
+f(x) = cx, c \in \mathbb{R} :: f(x)=-c^2x, \text{ where } c \text{ is a real constant}
+f(x) = cx, c \in \mathbb{R} :: f(x)=cx, \text{ where } c \text{ is a natural number}
+f(x) = cx, c \in \mathbb{R} :: f(x)=cx+c, where c is a constant ;; f(x) = cx \text{ for real } x
+f(x) = cx, c \in \mathbb{R} :: f(x)=ex, where e is a constant ;; f(x)=\pi x, where k is a constant
+f(x) = cx, c \in \mathbb{R} :: f(x)=\frac{x}{c}, where c is a constant ;; f(x)=2cx^2, where c is real
+f(x) = cx, c \in \mathbb{R} :: g(x)=cx, where c is a constant ;; f(x)=c|x|, where c is a constant
+f(x) = cx, c \in \mathbb{R} :: f(x)=cx \text{ or } f(x)=x^2 \text{ for any constant } c
+f(x) = cx, c \in \mathbb{R} :: f(x)=cx or f(x)=c for real c
+\ln x + C :: \ln x + C, C>0 ;; \ln x + c, \text{ where c is an integer} ;; \ln x, where C is a constant
+\ln x + C :: \ln x + 2, where C is a constant ;; \ln x \cdot C, where C is a constant
+\ln x + C :: \ln (Cx), where C is a constant
+y = ax + b :: y = cx + d, where c and d are constants ;; y=ax, where a is a constant
+y = 3x + C :: y=3x + C_1 + C_2, where C_1, C_2 are constants ;; y = 2x+C, where C is a constant
+y = 3x + C :: y = 3x, where C is a constant
+x = 2\pi k, k \in \mathbb{Z} :: x=2\pi k, where k is a real number ;; x=2\pi k, k \in \mathbb{R}
+x = 2\pi k, k \in \mathbb{Z} :: x = 2\pi k for any constant k
 """)
