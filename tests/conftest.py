@@ -7,12 +7,15 @@ import os
 import signal
 import warnings
 from collections.abc import Callable, Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities import registry
+from pytorch_lightning.trainer.connectors.logger_connector.result import _ResultMetric
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
@@ -107,6 +110,20 @@ def leaves_the_process_as_it_was(request: pytest.FixtureRequest) -> Iterator[Non
     assert process_state() == before
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_in_vain() -> Iterator[None]:
+    """Leave out what takes Lightning a fifth of a short run, and changes nothing here.
+
+    It reads the metadata of all installed packages for every Trainer, and walks through every figure to move it to the
+    device that it is on.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "entry_points", cache(registry.entry_points))
+        if not torch.accelerator.is_available():
+            patch.setattr(_ResultMetric, "to", lambda figure, *_, **__: figure)
+        yield
+
+
 @pytest.fixture
 def recorder() -> Recorder:
     return Recorder()
@@ -117,7 +134,7 @@ def first_letter() -> RewardModel:
     return FirstLetter()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def grpo() -> Callable[..., GRPO]:
     """Return a maker of tiny algorithms: rollouts of 4 prompts x 4 completions, unless told otherwise."""
 
@@ -136,15 +153,26 @@ def grpo() -> Callable[..., GRPO]:
 
 
 @pytest.fixture
-def fit(tmp_path: Path) -> Callable[..., pl.Trainer]:
+def fit(fit_in: Callable[..., pl.Trainer], tmp_path: Path) -> Callable[..., pl.Trainer]:
     """Return a run on the CPU: ``fit(algorithm, prompts=16, held_out=0, ckpt_path=None, **trainer_options)``."""
+    return partial(fit_in, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def fit_in() -> Callable[..., pl.Trainer]:
+    """Return ``fit`` with the folder as its first argument, for runs that the tests of a file share."""
 
     def run(
-        algorithm: PolicyGradient, prompts: int = 16, held_out: int = 0, ckpt_path: str | None = None, **options: Any
+        folder: Path,
+        algorithm: PolicyGradient,
+        prompts: int = 16,
+        held_out: int = 0,
+        ckpt_path: str | None = None,
+        **options: Any,
     ) -> pl.Trainer:
         quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
         defaults = {**quiet, "accelerator": "cpu", "max_epochs": 1, "num_sanity_val_steps": 0, "log_every_n_steps": 1}
-        trainer = pl.Trainer(default_root_dir=tmp_path, enable_model_summary=False, **{**defaults, **options})
+        trainer = pl.Trainer(default_root_dir=folder, enable_model_summary=False, **{**defaults, **options})
         data = PromptDataModule(letter_rows(prompts), letter_rows(held_out) if held_out else None)
         trainer.fit(algorithm, data, ckpt_path=ckpt_path)
         return trainer
@@ -152,7 +180,7 @@ def fit(tmp_path: Path) -> Callable[..., pl.Trainer]:
     return run
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def dropout_policy() -> Callable[..., CausalLMPolicy]:
     """Return a maker of one-layer GPT-2 policies with dropout, of the same weights for the same seed."""
 

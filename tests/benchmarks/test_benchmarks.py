@@ -21,6 +21,14 @@ SMALL = Shape("tiny", prompt=8, group=4, completion=8)
 VARIED = [Shape("tiny", **{"prompt": 256, axis: value}) for axis, (values, _) in plots.AXES.items() for value in values]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def nothing_collected():
+    """accelerate collects garbage when a training starts, which takes long with all that tests have imported."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gc.collect", lambda *generation: 0)
+        yield
+
+
 def weights_of(model):
     return torch.nn.utils.parameters_to_vector(model.parameters()).detach().clone()
 

@@ -85,7 +85,7 @@ def inside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_step_equals_the_log(capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(path for path in Path("runs").rglob("*"))
-    for step in (0, 4, 7, 8):
+    for step in (0, 7, 8):
         assert main(["replay", "runs", "--step", str(step), "--groups", "1"]) == 0
         said = capsys.readouterr().out
         assert "Equal to the record to 1e-06" in said

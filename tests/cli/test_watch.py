@@ -9,9 +9,11 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from rlframework.cli import watch
 from rlframework.cli.commands import main as rlframework
 from rlframework.cli.watch import Looker, main
 from rlframework.watch.run import Look, WatchedRun
@@ -19,7 +21,9 @@ from tests import forked
 
 # A real run on a tiny model; its steps are short, and there are more of them than anybody waits for.
 PROGRAM = """
+import os
 import sys
+from pathlib import Path
 import pytorch_lightning as pl
 from rlframework import GRPO, BatchedSampler, PromptDataModule, RolloutWriter
 from rlframework.callbacks import RunWriter
@@ -36,46 +40,49 @@ trainer = pl.Trainer(
     logger=AppendingCSVLogger(sys.argv[1], "mine"), callbacks=[RunWriter(), RolloutWriter()],
     enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False, num_sanity_val_steps=0,
 )
+Path(sys.argv[1], "pid").write_text(str(os.getpid()))
 trainer.fit(algorithm, PromptDataModule(letter_rows(16), letter_rows(4)))
 """
 
 
-def started(folder, steps):
-    command = [sys.executable, "-c", PROGRAM, str(folder), str(steps)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def trained(folder, steps):
+    (folder / "program.py").write_text(PROGRAM)
+    return forked.run(folder / "program.py", folder, steps)
 
 
 def watched(folder, *arguments):
     return forked.run("-m", "rlframework.cli.commands", "watch", folder, *arguments)
 
 
-def wait_for(what, process=None, seconds=120):
+def wait_for(what, running=None, seconds=120):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := what():
             return found
-        assert process is None or process.poll() is None, process.stdout.read()
+        assert running is None or not running.done(), running.result()
         time.sleep(0.05)
     raise AssertionError(f"it did not come within {seconds} s")
 
 
 def test_a_run_that_is_killed_is_said_to_have_died(tmp_path):
     folder = tmp_path / "mine" / "version_0"
-    process = started(tmp_path, 10**6)
-    try:
-        wait_for(folder.is_dir, process)
-        run = WatchedRun(folder)
-        wait_for(lambda: run.look().step >= 6, process)
-        before = run.look()
-        assert before.pulse.state == "running"
-        assert before.pulse.evidence.endswith("its process is there")
-        assert {"train/reward/total", "val/accuracy"} <= set(before.figures)
-        assert before.source.startswith("rollout ")
-        process.send_signal(signal.SIGSTOP)
-        assert run.look().pulse.state in ("running", "silent")  # it hangs, but it is there
-    finally:
-        process.kill()
-        process.wait()
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(trained, tmp_path, 10**6)
+        wait_for(folder.is_dir, running)
+        process = int((tmp_path / "pid").read_text())
+        try:
+            run = WatchedRun(folder)
+            wait_for(lambda: run.look().step >= 6, running)
+            before = run.look()
+            assert before.pulse.state == "running"
+            assert before.pulse.evidence.endswith("its process is there")
+            assert {"train/reward/total", "val/accuracy"} <= set(before.figures)
+            assert before.source.startswith("rollout ")
+            os.kill(process, signal.SIGSTOP)
+            assert run.look().pulse.state in ("running", "silent")  # it hangs, but it is there
+        finally:
+            os.kill(process, signal.SIGKILL)
+    assert running.result().returncode == -signal.SIGKILL
     after = run.look()
     assert after.pulse.state == "died"
     assert "its process is no longer on this machine" in after.pulse.evidence
@@ -87,8 +94,7 @@ def test_a_run_that_is_killed_is_said_to_have_died(tmp_path):
 
 
 def test_a_run_that_ends_is_said_to_have_ended(tmp_path):
-    (tmp_path / "program.py").write_text(PROGRAM)
-    done = forked.run(tmp_path / "program.py", tmp_path, 6)
+    done = trained(tmp_path, 6)
     assert done.returncode == 0, done.stderr
     shown = watched(tmp_path, "--once")
     assert shown.returncode == 0, shown.stderr
@@ -97,7 +103,8 @@ def test_a_run_that_ends_is_said_to_have_ended(tmp_path):
     assert "step 6 of 6" in shown.stdout
 
 
-def test_a_disk_that_hangs_keeps_no_screen_and_its_age_is_said(tmp_path):
+def test_a_disk_that_hangs_keeps_no_screen_and_its_age_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(watch, "_SLOW_S", 0.5)
     run, slow = WatchedRun(tmp_path), [0.0]
 
     def look():
@@ -107,12 +114,12 @@ def test_a_disk_that_hangs_keeps_no_screen_and_its_age_is_said(tmp_path):
     looker = Looker(look, every=0.05)
     wait_for(lambda: looker.latest)
     slow[0] = 60.0
-    time.sleep(2.5)
+    time.sleep(1.2)
     begun = time.monotonic()
     said = looker.waiting()
     assert time.monotonic() - begun < 0.1
-    assert said.startswith("slow disk: reading for 2.")
-    assert "shown is what was there 2." in said
+    assert said.startswith("slow disk: reading for 1.")
+    assert "shown is what was there 1." in said
 
 
 def test_a_disk_that_fails_is_said_and_tried_again(tmp_path):

@@ -181,7 +181,19 @@ DRAWN = [
     for kind, option in PAIRS
     if kind == "GRPO" or option == "together" or option in PARTICULARLY.get(kind, ())
 ]
-SETS = {"drawn": DRAWN, "rest": [pair for pair in PAIRS if pair not in DRAWN]}
+# Those that measure something over the whole step or rollout, which is more than a rank has.
+OVER_RANKS = [
+    "two rollouts",
+    "top entropy",
+    "adaptive entropy bonus",
+    "mask truncated",
+    "one rank all truncated",
+    "abstentions",
+    "sequence mask",
+    "refreshed reference",
+]
+ON_RANKS = [(kind, option) for kind, option in DRAWN if kind != "GRPO" or option in ("together", *OVER_RANKS)]
+SETS = {"drawn": ON_RANKS, "rest": [pair for pair in PAIRS if pair not in ON_RANKS]}
 
 
 class Cut(NamedTuple):

@@ -1,6 +1,7 @@
 """The gradient of an optimizer step does not depend on how the step is cut: every algorithm and every option.
 
-Every algorithm with every option is part of make test-long; make test has the pairs of `reducer_runs.DRAWN`.
+Every algorithm with every option is part of make test-long; make test has the pairs of `reducer_runs.DRAWN`, and of
+these on two ranks those of `reducer_runs.ON_RANKS`.
 There is no ragged last step: an epoch that ends inside one is refused (test_lightning.py), and prompts that do not fill
 a rollout are left out (test_loader.py).
 """

@@ -341,7 +341,7 @@ def test_a_policy_of_random_moves_learns_to_cross_the_lake(tmp_path):
     algorithm = GRPO(policy, EpisodeReturn(), sampler=sampler, prompts_per_rollout=4, learning_rate=3e-3)
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     trainer = pl.Trainer(
-        accelerator="cpu", max_steps=20, default_root_dir=tmp_path, enable_model_summary=False, **quiet
+        accelerator="cpu", max_steps=14, default_root_dir=tmp_path, enable_model_summary=False, **quiet
     )
     trainer.fit(algorithm, PromptDataModule([{"prompt": places[0]}] * 4))
     end = mean_return()

@@ -29,7 +29,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> torch.Tensor:
     return torch.load(folder / "end.pt")
 
 
-@pytest.mark.parametrize("moment", [pytest.param(n, marks=pytest.mark.slow) if n > 1 else n for n in range(10)])
+@pytest.mark.parametrize("moment", [pytest.param(n, marks=pytest.mark.slow) if n else n for n in range(10)])
 def test_a_killed_run_ahead_goes_on_with_another_server(whole: torch.Tensor, tmp_path: Path, moment: int) -> None:
     random = Random(moment)
     first = run(tmp_path, random.randint(1, 7), random.uniform(0, 0.2))

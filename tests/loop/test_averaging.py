@@ -89,6 +89,7 @@ def test_an_average_of_an_adapter_is_resumed(tmp_path: Path) -> None:
     assert all(torch.equal(exported[name], ended[f"model.{name}"]) for name in learned)
 
 
+@pytest.mark.slow
 def test_a_sharded_adapter_is_resumed_and_not_averaged(tmp_path: Path) -> None:
     rows = ["none:LoRA", "EMAWeightAveraging:LoRA"]
     assert outcomes(tmp_path, "FSDP2, a folder", rows, [INSIDE]) == dict(zip(rows, ["equal", "refused"], strict=True))

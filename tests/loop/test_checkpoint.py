@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 from rlframework import GRPO, CausalLMPolicy
 from rlframework.testing import letter_tokenizer, tiny_policy
+from tests.drawn import drawn
 
 Make = Callable[..., GRPO]
 Fit = Callable[..., pl.Trainer]
 RUN = {"prompts": 8, "max_epochs": 3, "accumulate_grad_batches": 2}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def adapted(grpo: Make) -> Make:
     """Return a maker of GRPO with KL on an adapter over the model of a seed; ``primed`` moves the adapter first."""
 
@@ -40,7 +42,14 @@ def train(fit: Fit, algorithm: GRPO, folder: Path) -> Path:
     return folder / "step=3.ckpt"
 
 
-@pytest.mark.parametrize("primed", [False, True])
+@pytest.fixture(scope="module")
+def path(adapted: Make, fit_in: Fit, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of a run that was not primed."""
+    folder = tmp_path_factory.mktemp("trained")
+    return train(partial(fit_in, folder), adapted(), folder)
+
+
+@pytest.mark.parametrize("primed", drawn({"apart": (True,), "as the base": (False,)}, {"apart"}))
 def test_a_run_goes_on_bit_by_bit_from_the_adapter_alone(adapted: Make, fit: Fit, tmp_path: Path, primed: bool) -> None:
     whole = adapted(primed=primed)
     path = train(fit, whole, tmp_path)
@@ -59,14 +68,12 @@ def test_a_run_goes_on_bit_by_bit_from_the_adapter_alone(adapted: Make, fit: Fit
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
 
 
-def test_another_base_is_refused(adapted: Make, fit: Fit, tmp_path: Path) -> None:
-    path = train(fit, adapted(), tmp_path)
+def test_another_base_is_refused(adapted: Make, fit: Fit, path: Path) -> None:
     with pytest.raises(ValueError, match="trained on another base model"):
         fit(adapted(seed=1), ckpt_path=str(path), **RUN)
 
 
-def test_a_base_of_which_one_value_was_changed_is_refused(adapted: Make, fit: Fit, tmp_path: Path) -> None:
-    path = train(fit, adapted(), tmp_path)
+def test_a_base_of_which_one_value_was_changed_is_refused(adapted: Make, fit: Fit, path: Path) -> None:
     other = adapted()
     with torch.no_grad():
         other.policy.get_parameter("model.base_model.model.model.layers.0.mlp.up_proj.weight")[3, 5] += 1e-6
@@ -74,17 +81,14 @@ def test_a_base_of_which_one_value_was_changed_is_refused(adapted: Make, fit: Fi
         fit(other, ckpt_path=str(path), **RUN)
 
 
-def test_another_adapter_is_refused_with_the_numbers(adapted: Make, fit: Fit, tmp_path: Path) -> None:
-    path = train(fit, adapted(), tmp_path)
+def test_another_adapter_is_refused_with_the_numbers(adapted: Make, fit: Fit, path: Path) -> None:
     with pytest.raises(ValueError, match="lacks 2 of 6 weights beside the frozen base, and has 0 that are unknown"):
         fit(adapted(target_modules=["q_proj", "k_proj", "v_proj"]), ckpt_path=str(path), **RUN)
     with pytest.raises(ValueError, match="lacks 4 of 8 weights"):
         fit(adapted(primed=True), ckpt_path=str(path), **RUN)
 
 
-def test_a_checkpoint_loads_without_a_trainer(adapted: Make, fit: Fit, tmp_path: Path) -> None:
-    trained = adapted()
-    path = train(fit, trained, tmp_path)
+def test_a_checkpoint_loads_without_a_trainer(adapted: Make, path: Path) -> None:
     fresh = adapted()
     loaded = GRPO.load_from_checkpoint(
         path, policy=fresh.policy, reward=fresh.reward, sampler=fresh.sampler, kl_coefficient=0.1

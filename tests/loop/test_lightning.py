@@ -149,7 +149,7 @@ def test_overfit_batches_repeats_the_same_prompts(grpo: Make, fit: Fit, recorder
 # Gradients
 
 
-@pytest.mark.parametrize("kl_coefficient", [0.0, 0.1])
+@pytest.mark.parametrize("kl_coefficient", [pytest.param(0.0, marks=pytest.mark.slow), 0.1])
 def test_accumulation_does_not_change_the_weights(grpo: Make, fit: Fit, kl_coefficient: float) -> None:
     trained = []
     for parts in (1, 2, 4):

@@ -17,6 +17,7 @@ from rlframework.completions import Completion
 from rlframework.loop.memory import Foretold
 from rlframework.rewards.base import RowReward
 from rlframework.testing import letter_tokenizer, tiny_qwen3
+from tests.drawn import drawn
 
 LORA = LoraConfig(r=4, target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"])
 SIZES = {
@@ -36,13 +37,14 @@ def rows(length: int, alike: int = 0) -> list[dict[str, str]]:
     return [{"prompt": "z" * alike + letter * (length - alike), "answer": "a"} for letter in letters]
 
 
+class Endless(CausalLMPolicy):
+    """Ends with a token that is never sampled, so that each completion uses its budget."""
+
+    eos_ids = frozenset({1_000_000})
+
+
 def policy(**options: Any) -> CausalLMPolicy:
-    """Return a policy that never ends a completion, so that each uses its budget."""
-    model = tiny_qwen3(**SIZES)
-    model.generation_config.eos_token_id = 1_000_000  # never sampled: every row takes its whole budget
-    tokenizer = letter_tokenizer()
-    tokenizer.eos_token_id = None
-    return CausalLMPolicy(model, tokenizer, **options)
+    return Endless(tiny_qwen3(**SIZES), letter_tokenizer(), **options)
 
 
 class Sum(RowReward):
@@ -109,15 +111,17 @@ def activations(foretold: Foretold, trained: int, accumulates: bool = False) -> 
 
 @pytest.mark.parametrize(
     ("lora", "shape"),
-    [
-        (None, {}),
-        (LORA, {}),
-        (LORA, {"length": 150, "budget": 10}),
-        (LORA, {"length": 20, "budget": 100}),
-        (LORA, {"length": 100, "alike": 90}),
-        (LORA, {"shared_prefix": False, "packed_rows": False}),
-    ],
-    ids=["whole", "lora", "long prompts", "long completions", "alike", "padded"],
+    drawn(
+        {
+            "whole": (None, {}),
+            "lora": (LORA, {}),
+            "long prompts": (LORA, {"length": 150, "budget": 10}),
+            "long completions": (LORA, {"length": 20, "budget": 100}),
+            "alike": (LORA, {"length": 100, "alike": 90}),
+            "padded": (LORA, {"shared_prefix": False, "packed_rows": False}),
+        },
+        {"whole", "alike", "padded"},
+    ),
 )
 def test_an_update_keeps_about_what_was_foretold(run: Callable[..., Kept], lora: Any, shape: dict[str, Any]) -> None:
     kept = run(lora=lora, **shape)

@@ -65,7 +65,7 @@ every = pytest.mark.parametrize("every", drawn({"some": (4,), "all": (1,)}, {"so
             # Epochs end in the middle of a rollout.
             "short epochs": ({"limit_train_batches": 12}, 12, [4, 2, 4, 2]),
         },
-        {"validation inside epochs", "short epochs"},
+        {"short epochs"},
     ),
 )
 def test_resuming_is_bit_exact_wherever_the_run_stopped(

@@ -214,7 +214,7 @@ def test_a_run_goes_on_from_every_moment(run: Callable, tmp_path: Path, limits: 
     "limits", drawn(["whole epochs", "validation inside steps", "steps"], {"validation inside steps"})
 )
 def test_a_run_goes_on_from_some_moments(run: Callable, tmp_path: Path, limits: str) -> None:
-    chosen = set(Random(limits).sample(range(180), 8))
+    chosen = set(Random(limits).sample(range(180), 6))
     assert resumes(run, tmp_path / "saved", LIMITS[limits], chosen) == []
 
 
@@ -350,7 +350,7 @@ class Plateau(Watched):
 )
 def test_a_schedule_that_watches_a_metric_goes_on(run: Callable, tmp_path: Path, monitor: str, interval: str) -> None:
     kind = type("Watching", (Plateau,), {"monitor": monitor, "interval": interval})
-    chosen = {*Random(0).sample(range(200), 1), 104, 108, 112}
+    chosen = {*Random(0).sample(range(200), 1), 104, 112}
     assert resumes(run, tmp_path / "saved", {"kind": kind, "max_epochs": 3}, chosen) == []
 
 
@@ -420,7 +420,10 @@ PLACES: dict[str, tuple[type[GRPO], str, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize(("kind", "moment", "limits"), drawn(PLACES, list(PLACES)[1::2]))
+DRAWN = {"before a schedule that is not due each time", "where the epoch of a validation ends"}
+
+
+@pytest.mark.parametrize(("kind", "moment", "limits"), drawn(PLACES, DRAWN))
 def test_a_run_goes_on_from(
     run: Callable, tmp_path: Path, kind: type[GRPO], moment: str, limits: dict[str, Any]
 ) -> None:

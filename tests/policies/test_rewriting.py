@@ -132,7 +132,7 @@ def test_no_initialisation_that_peft_knows_is_left_out() -> None:
     ("how", "dtype"),
     drawn(
         {f"{how}-{dtype}": (how, dtype) for how in MADE for dtype in BAND},
-        {*(f"{how}-{torch.float32}" for how in MADE), f"True-{torch.bfloat16}", f"pissa-{torch.bfloat16}"},
+        {*(f"{how}-{torch.float32}" for how in MADE), f"True-{torch.bfloat16}"},
     ),
 )
 def test_the_reference_and_what_is_saved_are_the_policy(how: Any, dtype: torch.dtype, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-import subprocess
+import socket
 import sys
 import threading
 import time
@@ -14,6 +14,7 @@ import pytest
 from rlframework.completions import Completion, Completions
 from rlframework.prompt import Prompt
 from rlframework.rewards import BatchFunctionReward, FunctionReward
+from tests import forked
 from tests.drawn import drawn
 
 NAN = float("nan")
@@ -106,7 +107,7 @@ def test_a_batch_that_is_not_answered_has_failed(hang):
 
 
 def test_what_others_do_between_two_awaits_is_not_ones_own_time():
-    """Thirty clients made one after the other take longer than one call may."""
+    """Sixteen clients made one after the other take longer than one call may."""
 
     async def judge(completion):
         time.sleep(0.05)
@@ -114,7 +115,7 @@ def test_what_others_do_between_two_awaits_is_not_ones_own_time():
         return 1.0
 
     reward = FunctionReward(judge, limit_s=0.6)
-    assert reward.evaluate(completions_of(*"a" * 30)).total.flatten().tolist() == [1.0] * 30
+    assert reward.evaluate(completions_of(*"a" * 16)).total.flatten().tolist() == [1.0] * 16
 
 
 @pytest.mark.parametrize("at_once", [1, 3, 64])
@@ -177,9 +178,9 @@ def test_a_shared_client_works_over_many_rollouts(judge_url):
         assert judgement.error_flags.flatten().tolist() == [text == "hang" for text in texts], judgement.detail
 
 
-# Imports once and forks a run for each line that it reads: one such import takes longer than all the rest.
+# Imports once and forks a run for each line that it reads from a socket, where it also says what it does.
 RUNS = """
-import asyncio, atexit, os, signal, sys, time, urllib.request
+import asyncio, atexit, os, signal, socket, sys, time, urllib.request
 import httpx
 import pytorch_lightning as pl
 from hangs import pool, say
@@ -229,6 +230,10 @@ def run(how):
 if __name__ == "__main__":
     # A shell may have it ignored for what runs in the background.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as connection:
+        for number in range(3):
+            os.dup2(connection.fileno(), number)
+    say("pid", os.getpid())
     while line := os.read(0, 999):
         how, URL = line.decode().split()
         child = os.fork()
@@ -262,6 +267,27 @@ def pool(completion):
 """
 
 
+class Process:
+    """The program in a process of its own, and the socket over which it hears and speaks."""
+
+    def __init__(self, script):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            server.settimeout(60)
+            port = server.getsockname()[1]
+            self.thread = threading.Thread(target=forked.run, args=(script, port), kwargs={"PYTHONPATH": os.getcwd()})
+            self.thread.start()
+            self.connection = server.accept()[0]
+        self.lines = self.connection.makefile("r")
+        self.pid = int(said_by(self, "pid")[1])
+
+    def kill(self):
+        if self.thread.is_alive():
+            os.kill(self.pid, signal.SIGKILL)
+            self.thread.join()
+        self.lines.close()
+        self.connection.close()
+
+
 @pytest.fixture(scope="module")
 def started(tmp_path_factory):
     """Processes of which the last one runs; the next test starts another where one was ended by a failure."""
@@ -271,16 +297,13 @@ def started(tmp_path_factory):
     processes = []
 
     def start():
-        if not processes or processes[-1].poll() is not None:
-            environment = {**os.environ, "PYTHONPATH": os.getcwd()}
-            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-            processes.append(subprocess.Popen([sys.executable, script], **pipes, text=True, env=environment))
+        if not processes or not processes[-1].thread.is_alive():
+            processes.append(Process(script))
         return processes[-1]
 
     yield start
     for process in processes:
         process.kill()
-        process.communicate()
 
 
 @pytest.fixture
@@ -291,7 +314,7 @@ def runs(started):
 def said_by(process, word):
     """Return the words of the next line that begins so, which has to come before the run is gone."""
     said = []
-    while not (line := process.stdout.readline()).startswith(word):
+    while not (line := process.lines.readline()).startswith(word):
         said.append(line)
         assert line, "".join(said)
         assert line != "gone\n", "".join(said)
@@ -310,8 +333,7 @@ WAYS = ["sleeps", "blocks", "thread", "batch", "client", "plain", "http", "pool"
 )
 def test_a_signal_ends_a_run_that_waits(runs, judge_url, how, number):
     pytest.importorskip("httpx")
-    runs.stdin.write(f"{how} {judge_url}\n")
-    runs.stdin.flush()
+    runs.connection.sendall(f"{how} {judge_url}\n".encode())
     child = int(said_by(runs, "run")[1])
     # Of a run that no signal ends the test has to hear all the same.
     patience = threading.Timer(20, os.kill, (child, signal.SIGKILL))
@@ -329,7 +351,6 @@ def test_a_signal_ends_a_run_that_waits(runs, judge_url, how, number):
         said_by(runs, "gone")
     except BaseException:
         runs.kill()
-        runs.wait()
         raise
     finally:
         patience.cancel()

@@ -72,9 +72,9 @@ def test_imports_are_done_before_the_clock_starts(slow_function):
 
 def test_a_killed_workers_successor_imports_before_its_clock_starts(slow_function):
     pool = WorkerPool(slow_function(PLACES["in the function"]), limit_s=LIMIT_S)
-    outcomes = pool.map([(False,), (True,), (False,), (True,), (False,)])
+    outcomes = pool.map([(False,), (True,), (False,)])
     pool.close()
-    assert [outcome.failure for outcome in outcomes] == [None, "timeout", None, "timeout", None]
+    assert [outcome.failure for outcome in outcomes] == [None, "timeout", None]
 
 
 def test_a_reward_whose_function_imports_slowly_fails_on_no_row(slow_function):
@@ -107,7 +107,8 @@ _PREPARED = []
 
 
 def prepare():
-    while time.process_time() < 1.0:
+    until = time.process_time() + 0.5
+    while time.process_time() < until:
         pass
     _PREPARED.append(os.getpid())
 
@@ -155,8 +156,8 @@ def test_a_call_cannot_take_the_limit_from_the_next(computing):
 
 
 def test_processor_time_is_not_charged_for_waiting():
-    pool = WorkerPool(act, limit_s=1.5, cpu_limit_s=0.2)
-    outcomes = pool.map([("sleep", 0.6), ("sleep", 60), ("double", 2)])
+    pool = WorkerPool(act, limit_s=1.0, cpu_limit_s=0.2)
+    outcomes = pool.map([("sleep", 0.4), ("sleep", 60), ("double", 2)])
     pool.close()
     assert [outcome.failure for outcome in outcomes] == [None, "timeout", None]
     assert outcomes[0].cpu_s < 0.2
@@ -196,7 +197,7 @@ def no_processor(pool, seconds):
 
 
 def test_a_machine_without_a_free_processor_costs_no_processor_time(computing):
-    with no_processor(computing, 1.0):
+    with no_processor(computing, 0.6):
         outcomes = computing.map([(0.1,), (60,)])
     assert [outcome.failure for outcome in outcomes] == [None, "processor"]
 

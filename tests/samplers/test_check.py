@@ -19,6 +19,7 @@ from rlframework.samplers.check import SamplerCheck
 from rlframework.testing import letter_prompts, letter_tokenizer
 from rlframework.testing.tiny import tiny_qwen3
 from rlframework.turns import Turn
+from tests.drawn import drawn
 
 
 def make_policy(dtype: torch.dtype = torch.float32) -> CausalLMPolicy:
@@ -96,8 +97,17 @@ class Biased(BatchedSampler):
         return super().draw(logits + torch.linspace(0, 1, logits.shape[1]), uniforms, rows, position)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("kind", [Shifted, Tempered, Nothing, PaddedWrong, LateWrong, Biased])
+FAULTS = [Shifted, Tempered, Nothing, PaddedWrong, LateWrong, Biased]
+
+
+# The faults are those of the sampler, and the bound that of the precision.
+@pytest.mark.parametrize(
+    ("kind", "dtype"),
+    drawn(
+        {f"{kind.__name__}-{dtype}": (kind, dtype) for kind in FAULTS for dtype in (torch.float32, torch.bfloat16)},
+        {*(f"{kind.__name__}-{torch.float32}" for kind in FAULTS), f"{Tempered.__name__}-{torch.bfloat16}"},
+    ),
+)
 def test_another_distribution_stops_the_run_with_the_first_rollout(kind: type[BatchedSampler], dtype: Any) -> None:
     policy = make_policy(dtype)
     with torch.no_grad():  # A model that ends no row, so that late tokens are reached.
@@ -124,8 +134,13 @@ def test_sampled_tokens_are_compared_however_much_is_given_behind_them() -> None
         observe(SamplerCheck(), make_policy(), Told(group_size=4, max_tokens=24), letter_prompts(4))
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("temperature", [1.0, 0.6])
+@pytest.mark.parametrize(
+    ("temperature", "dtype"),
+    drawn(
+        {f"{t}-{dtype}": (t, dtype) for t in (1.0, 0.6) for dtype in (torch.float32, torch.bfloat16)},
+        {f"1.0-{torch.float32}", f"0.6-{torch.bfloat16}"},
+    ),
+)
 def test_honest_samplers_raise_no_alarm(temperature: float, dtype: Any) -> None:
     for kind in (BatchedSampler, SharedPrefixSampler):
         check, policy = SamplerCheck(), make_policy(dtype)
@@ -162,7 +177,9 @@ class Counting(CausalLMPolicy):
         return super().single_logprobs(batch, **options)
 
 
-@pytest.mark.parametrize(("group_size", "rollouts"), [(4, 150), (64, 40)])
+@pytest.mark.parametrize(
+    ("group_size", "rollouts"), drawn({"small groups": (4, 150), "large groups": (64, 40)}, {"large groups"})
+)
 def test_later_looks_are_less_than_a_hundredth_of_the_tokens_that_steps_read(group_size: int, rollouts: int) -> None:
     policy, check = Counting(make_policy().model, letter_tokenizer()).eval(), SamplerCheck()
     sampler = BatchedSampler(group_size, 8)

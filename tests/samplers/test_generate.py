@@ -13,6 +13,7 @@ from rlframework.algorithms import GRPO
 from rlframework.policies import CausalLMPolicy, Policy
 from rlframework.samplers import BatchedSampler, GenerateSampler, SharedPrefixSampler
 from rlframework.testing import letter_prompts, letter_tokenizer, tiny_policy
+from tests.drawn import drawn
 
 TOKENIZER = letter_tokenizer()
 PROMPTS = letter_prompts(7)
@@ -74,9 +75,22 @@ def assert_same(policy: Policy, **options) -> list:
     return generated
 
 
-@pytest.mark.parametrize("make", [tiny_policy, gpt2, sliding, lora])
+MODELS = {"tiny": tiny_policy, "gpt2": gpt2, "sliding": sliding, "lora": lora}
+OPTIONS = {
+    "plain": {},
+    "alone": {"temperature": 0.6, "group_size": 1},
+    "greedy": {"temperature": 0.0},
+    "one token": {"max_tokens": 1},
+    "truncated": TRUNCATED,
+}
+
+
 @pytest.mark.parametrize(
-    "options", [{}, {"temperature": 0.6, "group_size": 1}, {"temperature": 0.0}, {"max_tokens": 1}, TRUNCATED]
+    ("make", "options"),
+    drawn(
+        {f"{model}-{option}": (MODELS[model], OPTIONS[option]) for model in MODELS for option in OPTIONS},
+        {*(f"{model}-plain" for model in MODELS), *(f"tiny-{option}" for option in OPTIONS)},
+    ),
 )
 def test_it_draws_what_the_plain_sampler_draws(make: Callable[[], CausalLMPolicy], options: dict) -> None:
     rows = assert_same(make(), **options)

@@ -89,7 +89,7 @@ OPTIONS = {
     ("make", "options"),
     drawn(
         {f"{model}-{option}": (MODELS[model], OPTIONS[option]) for model in MODELS for option in OPTIONS},
-        {*(f"{model}-plain" for model in MODELS), *(f"tiny-{option}" for option in OPTIONS)},
+        {*(f"{model}-plain" for model in MODELS), "tiny-alone", "tiny-truncated"},
     ),
 )
 def test_it_draws_what_the_plain_sampler_draws(make: Callable[[], Policy], options: dict, grouped: list[int]) -> None:

@@ -144,6 +144,7 @@ def run(cache: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     return forked.run(*arguments, XDG_CACHE_HOME=str(cache))
 
 
+@pytest.mark.docs
 def test_the_recipe_runs_and_leaves_what_it_promises(cache: Path, tmp_path: Path) -> None:
     done = run(cache, "recipes/truth_table.py", "--smoke", "--seed", "0", "--output", tmp_path)
     assert done.returncode == 0, done.stderr

@@ -9,6 +9,7 @@ from rlframework.algorithms import CISPO, DAPO, GRPO, VESPO, PolicyGradient
 from rlframework.functional.divergences import k3
 from rlframework.functional.surrogates import gamma_weight
 from rlframework.terms import EntropyBonus, KLInLoss, TokenMask
+from tests.drawn import drawn
 from tests.trl import ours as trl_ours
 from tests.trl import runs as trl_runs
 from tests.trl import theirs as trl_theirs
@@ -118,7 +119,7 @@ ENTROPY = {
 }
 
 
-@pytest.mark.parametrize("name", ENTROPY)
+@pytest.mark.parametrize("name", drawn(list(ENTROPY), {"share"}))
 def test_entropies_are_those_of_the_step_however_it_is_cut(name):
     """TRL ranks and averages them within each micro-batch, so that the batch size of the device is part of the loss."""
     options, settings = ENTROPY[name]

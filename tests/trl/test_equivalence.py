@@ -65,7 +65,7 @@ def runs(name: str, optimizer: str):
 
 # What the matrix has too, with each algorithm, is left to make test-long.
 every_case = pytest.mark.parametrize(
-    "case", drawn(list(CASES), CASES.keys() - {"two_steps_per_rollout", "no_kl", "tempered"})
+    "case", drawn(list(CASES), {"on_policy", "two_passes", "abstentions", "warmup_and_decay", "lora"})
 )
 both_optimizers = pytest.mark.parametrize("optimizer", drawn(list(LEARNING_RATES), ["sgd"]))
 

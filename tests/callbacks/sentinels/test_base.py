@@ -12,6 +12,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 from rlframework import Sentinel, Sentinels
 from tests.callbacks.sentinels.provoked import said
+from tests.drawn import drawn
 
 
 class Every(Sentinel):
@@ -84,8 +85,17 @@ def test_stopping_ends_the_run_after_the_step(grpo: Callable, fit: Callable, tmp
     assert (tmp_path / "step=3.ckpt").exists()
 
 
-@pytest.mark.parametrize("step", [1, 3, 4])
-@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize(
+    ("step", "together"),
+    drawn(
+        {
+            f"{step}-{name}": (step, together)
+            for step in (1, 3, 4)
+            for name, together in {"alone": False, "together": True}.items()
+        },
+        {"1-alone", "3-alone", "3-together"},
+    ),
+)
 def test_a_resumed_run_goes_on_counting(
     step: int, together: bool, grpo: Callable, fit: Callable, tmp_path: Path
 ) -> None:

@@ -9,10 +9,16 @@ import pytest
 from rlframework.callbacks.sentinels import HackingAlarm
 from rlframework.rewards import RowReward
 from tests.callbacks.sentinels.provoked import EarlyLetter, FromMiddle, said
+from tests.drawn import drawn
 
 
-@pytest.mark.parametrize("reward", [FromMiddle(), EarlyLetter()])
-@pytest.mark.parametrize("trial", [0, 2])
+@pytest.mark.parametrize(
+    ("reward", "trial"),
+    drawn(
+        {f"{kind.__name__}-{trial}": (kind(), trial) for kind in (FromMiddle, EarlyLetter) for trial in (0, 2)},
+        {"FromMiddle-2", "EarlyLetter-0"},
+    ),
+)
 def test_it_sees_a_reward_that_takes_away_what_is_measured(
     reward: RowReward, trial: int, grpo: Callable, fit: Callable
 ) -> None:

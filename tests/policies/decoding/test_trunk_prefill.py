@@ -15,6 +15,7 @@ from rlframework.policies.scoring.shared_prefix import PrefixSharing
 from rlframework.prompt import Prompt
 from rlframework.rollout import Rollout
 from rlframework.samplers import BatchedSampler, SharedPrefixSampler
+from tests.drawn import drawn
 from tests.policies.as_padded import assert_as_padded
 from tests.policies.scoring.test_shared_prefix import ARCHITECTURES, V, make
 
@@ -95,8 +96,17 @@ def test_it_can_be_switched_off() -> None:
     assert type(plain._scoring.choose(plain, batch(prompts(2, 0, 6, 3)))) is PrefixSharing
 
 
-@pytest.mark.parametrize("kind", ["qwen3", "llama", "gpt2", "phi3"])
-@pytest.mark.parametrize("tails", [(2, 0, 6, 3), (3, 3, 3, 3)], ids=["ragged", "even"])
+@pytest.mark.parametrize(
+    ("kind", "tails"),
+    drawn(
+        {
+            f"{name}-{kind}": (kind, tails)
+            for kind in ("qwen3", "llama", "gpt2", "phi3")
+            for name, tails in {"ragged": (2, 0, 6, 3), "even": (3, 3, 3, 3)}.items()
+        },
+        {"ragged-qwen3", "even-qwen3", "ragged-gpt2", "even-phi3"},
+    ),
+)
 @pytest.mark.parametrize("long_prompt", [decoding.LONG_PROMPT, 1], ids=["copied prompts", "shared prompts"])
 def test_samples_behind_a_trunk_are_those_of_the_plain_sampler(
     kind: str, tails: tuple[int, ...], long_prompt: int, monkeypatch: pytest.MonkeyPatch

@@ -14,6 +14,7 @@ from rlframework.completions import Completion, Completions
 from rlframework.prompt import Prompt
 from rlframework.rewards.math import MathCheck, gold_is_verifiable, grade, grade_all, grade_answer, math_verify_worker
 from rlframework.rewards.template import AnswerTemplate
+from tests.drawn import drawn
 
 LAYOUT = "<end_working_out><SOLUTION>{}</SOLUTION>"
 GOLDS = ["18", r"\frac{1}{2}", r"(3, 4]", r"\{1, 2\}", "x^2+1", "y = 2x + 3", "52_8", "Evelyn", "C", r"\$5.40", r"28\%"]
@@ -51,7 +52,7 @@ def processor_time():
     return sum(os.times()[:4])
 
 
-@pytest.mark.parametrize("gold", [*GOLDS, r"\sum_{k=1}^{n} k", r"\int_0^1 x dx"])
+@pytest.mark.parametrize("gold", drawn([*GOLDS, r"\sum_{k=1}^{n} k", r"\int_0^1 x dx"], [*GOLDS, r"\sum_{k=1}^{n} k"]))
 def test_no_bomb_takes_long_or_is_right(gold):
     for bomb in BOMBS:
         # A worker is charged with its whole life when it ends: begun here, it has no earlier comparisons to be charged.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -41,11 +42,22 @@ def seconds_of(call):
     return time.monotonic() - started, caught.value
 
 
-@pytest.mark.parametrize("what", SLOW)
-def test_a_server_that_drips_is_given_up_in_time(what):
+def given_up(what):
     with RawServer(SLOW[what]) as slow:
-        seconds, error = seconds_of(lambda: Server(slow.url, TIMEOUT).ask("POST", "/v1/completions", {}))
-    assert f"{slow.url} gave no answer to POST /v1/completions: ReadTimeout" in str(error)
+        return slow.url, *seconds_of(lambda: Server(slow.url, TIMEOUT).ask("POST", "/v1/completions", {}))
+
+
+@pytest.fixture(scope="module")
+def all_given_up():
+    """What became of each: they are asked at the same time, as nothing but waiting is done."""
+    with ThreadPoolExecutor(len(SLOW)) as threads:
+        return dict(zip(SLOW, threads.map(given_up, SLOW), strict=True))
+
+
+@pytest.mark.parametrize("what", SLOW)
+def test_a_server_that_drips_is_given_up_in_time(what, all_given_up):
+    url, seconds, error = all_given_up[what]
+    assert f"{url} gave no answer to POST /v1/completions: ReadTimeout" in str(error)
     assert "timeout=0.4" in str(error)
     assert error.status is None
     assert 0.9 * TIMEOUT < seconds < TIMEOUT + SLACK

@@ -49,7 +49,7 @@ def nth_completion(number, answer):
     return before
 
 
-@pytest.mark.parametrize("status", drawn({str(n): (n,) for n in (429, 500, 502, 503, 504)}, {"429", "503"}))
+@pytest.mark.parametrize("status", drawn({str(n): (n,) for n in (429, 500, 502, 503, 504)}, {"503"}))
 def test_a_server_in_trouble_is_asked_again(status, replay, sampler, adapted, expected):
     left = [(status, {"error": "busy"})] * 4
     replay.before = lambda path, body: left.pop() if path == "/v1/completions" and left else None
@@ -61,7 +61,7 @@ def test_attempts_are_further_and_further_apart(replay, sampler, adapted, monkey
     monkeypatch.setattr(patience, "_FIRST_DELAY", 0.1)
     made, times, left = sampler(concurrency=1), [], []
     made.sample(adapted, PROMPTS[:1])
-    left = [(503, {})] * 5
+    left = [(503, {})] * 4
 
     def before(path, body):
         if path == "/v1/completions":
@@ -72,13 +72,13 @@ def test_attempts_are_further_and_further_apart(replay, sampler, adapted, monkey
     replay.before = before
     made.sample(adapted, PROMPTS[:1])
     waits = [after - first for first, after in pairwise(times)]
-    assert len(waits) == 5
+    assert len(waits) == 4
     assert all(0.5 * 0.1 * 2**n <= wait <= 0.1 * 2**n + 0.25 for n, wait in enumerate(waits)), waits
 
 
 def test_a_server_that_is_not_there_yet_is_waited_for(replay, sampler, adapted, expected):
     replay.stop()
-    threading.Timer(1.0, replay.start).start()
+    threading.Timer(0.3, replay.start).start()
     assert ids_of(sampler(patience=20).sample(adapted, PROMPTS)) == expected
 
 
@@ -103,7 +103,7 @@ def test_a_server_that_hangs_is_given_up(replay, sampler, adapted):
         made.sample(adapted, PROMPTS, step=1)
 
 
-@pytest.mark.parametrize("kind", ["adapted", "whole"])
+@pytest.mark.parametrize("kind", drawn(["adapted", "whole"], ["whole"]))
 def test_a_server_that_was_started_anew_gets_the_weights_again(kind, replay, sampler, expected, request):
     policy, made = request.getfixturevalue(kind), sampler()
     made.sample(policy, PROMPTS)
@@ -114,14 +114,14 @@ def test_a_server_that_was_started_anew_gets_the_weights_again(kind, replay, sam
     assert replay.adapters == {version} or replay.version == version
 
 
-@pytest.mark.parametrize("kind", ["adapted", "whole"])
+@pytest.mark.parametrize("kind", drawn(["adapted", "whole"], ["adapted"]))
 def test_also_when_it_dies_between_two_prompts(kind, replay, sampler, expected, request):
     policy, made = request.getfixturevalue(kind), sampler(concurrency=2)
     made.sample(policy, PROMPTS[:1])
 
     def die():
         replay.stop()
-        threading.Timer(0.5, replay.start).start()
+        threading.Timer(0.2, replay.start).start()
         return 0, None
 
     replay.before = nth_completion(3, die)

@@ -13,6 +13,7 @@ from rlframework.samplers import DiskSync, LoRASync
 from rlframework.samplers.vllm import DisagreementError, ServerError
 from rlframework.samplers.vllm.disguise import disguised
 from rlframework.testing import TablePolicy
+from tests.drawn import drawn
 from tests.samplers.vllm.recording import PROMPTS
 from tests.samplers.vllm.tiny_qwen import disturb
 
@@ -143,7 +144,7 @@ def late(replay):
     return set_up
 
 
-@pytest.mark.parametrize("kind", ["adapted", "whole"])
+@pytest.mark.parametrize("kind", drawn(["adapted", "whole"], ["whole"]))
 def test_weights_whose_folder_is_seen_late_are_asked_for_again(kind, replay, late, sampler, request, caplog):
     policy = request.getfixturevalue(kind)
     expected = sampler().sample(policy, PROMPTS)
@@ -160,7 +161,7 @@ def test_weights_whose_folder_is_seen_late_are_asked_for_again(kind, replay, lat
     assert len(replay.asked("/pause?mode=wait")) == len(replay.asked("/resume")) == (4 if kind == "whole" else 0)
 
 
-@pytest.mark.parametrize("kind", ["adapted", "whole"])
+@pytest.mark.parametrize("kind", drawn(["adapted", "whole"], ["adapted"]))
 def test_those_that_are_never_seen_end_with_the_numbers(kind, late, sampler, request):
     asked, made = late(times=1000), sampler(patience=0.5)
     with pytest.raises(ServerError, match=r"asked \d times in \d s and has not seen this folder.*HTTPSync needs no"):

@@ -22,7 +22,7 @@ from tests.drawn import drawn
 SHIPPED = [getattr(rlframework.algorithms, name) for name in rlframework.algorithms.NAMES]
 
 
-@pytest.mark.parametrize("kind", drawn(SHIPPED, {"GRPO", "BNPO"}))
+@pytest.mark.parametrize("kind", drawn(SHIPPED, {"GRPO"}))
 def test_every_shipped_algorithm_passes(kind: type[PolicyGradient]) -> None:
     report = check_algorithm(kind)
     assert [finding.check for finding in report.findings] == list(CHECKS)
@@ -135,7 +135,9 @@ def test_random_numbers_outside_are_left_alone_and_results_do_not_depend_on_them
     for seed in (1, 2):
         torch.manual_seed(seed), np.random.seed(seed), random.seed(seed)
         states = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
-        findings.append([finding.finding for finding in check_algorithm(GRPO, only=["learns", "kl"]).findings])
+        findings.append(
+            [finding.finding for finding in check_algorithm(GRPO, only=["permutation", "options", "kl"]).findings]
+        )
         assert torch.equal(torch.get_rng_state(), states[0])
         assert (np.random.get_state()[1].tolist(), random.getstate()) == states[1:]
     assert findings[0] == findings[1]

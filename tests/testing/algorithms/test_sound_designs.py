@@ -11,6 +11,7 @@ from torch import Tensor
 from rlframework import GRPO, REINFORCE, PolicyGradient, Rollout
 from rlframework.functional.advantages import group_centered, group_normalized, group_std
 from rlframework.testing import check_algorithm
+from tests.drawn import drawn
 
 
 class ConstantBaseline(REINFORCE):
@@ -66,18 +67,9 @@ class MinimumSpread(GRPO):
         return group_normalized(rewards, epsilon=1e-2)
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(ConstantBaseline, marks=pytest.mark.slow),
-        pytest.param(NoBaseline, marks=pytest.mark.slow),
-        RunningBaseline,
-        pytest.param(Ranks, marks=pytest.mark.slow),
-        Penalty,
-        PartlyNormalized,
-        pytest.param(MinimumSpread, marks=pytest.mark.slow),
-    ],
-    ids=lambda kind: kind.__name__,
-)
+DESIGNS = [ConstantBaseline, NoBaseline, RunningBaseline, Ranks, Penalty, PartlyNormalized, MinimumSpread]
+
+
+@pytest.mark.parametrize("kind", drawn(DESIGNS, {"PartlyNormalized"}))
 def test_it_passes(kind: type[PolicyGradient]) -> None:
     assert check_algorithm(kind).ok

@@ -236,7 +236,7 @@ class LeansOnTheMainProgram(RowReward):
         return float(len(completion.text)) / sys.modules["__main__"].longest_text  # type: ignore[attr-defined]
 
 
-@caught_by("time_limit", limit_s=0.5)
+@caught_by("time_limit", limit_s=0.2)
 class CubicExpression(RowReward):
     """Three stars in a row, and tags that loop."""
 
