@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import warnings
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities import registry
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
@@ -29,7 +28,6 @@ from rlframework.rewards.base import RewardModel, RowReward
 from rlframework.samplers import BatchedSampler
 from rlframework.testing import letter_rows, letter_tokenizer, tiny_policy
 
-TIE_WEIGHTS = PreTrainedModel.tie_weights
 # Read by type checkers, never run.
 collect_ignore = ["editor"]
 
@@ -93,20 +91,24 @@ def process_state() -> dict[str, Any]:
         "gradients": torch.is_grad_enabled(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "matmul precision": torch.get_float32_matmul_precision(),
+        "default device": torch.get_default_device(),
+        # transformers takes these away while it loads a model: heads would no longer be tied, or weights empty. Two
+        # threads that load at the same time may leave it so.
+        "tie_weights": PreTrainedModel.tie_weights,
+        "register_parameter": nn.Module.register_parameter,
     }
 
 
 @pytest.fixture(autouse=True)
-def leaves_the_process_as_it_was(request: pytest.FixtureRequest) -> Iterator[None]:
+def leaves_the_process_as_it_was() -> Iterator[None]:
     """A command or a test that sets what belongs to the process, and returns, has changed the next one."""
     before = process_state()
     yield
-    # transformers takes this method away from the whole process while it loads a model. Two threads that load at the
-    # same time may leave it so, and heads would no longer be tied in the tests that follow.
-    if PreTrainedModel.tie_weights is not TIE_WEIGHTS:
-        PreTrainedModel.tie_weights = TIE_WEIGHTS
-        warnings.warn(f"{request.node.nodeid} left transformers without PreTrainedModel.tie_weights", stacklevel=1)
-    assert process_state() == before
+    after = process_state()
+    # Given back, so that only the test fails that has taken it.
+    PreTrainedModel.tie_weights = before["tie_weights"]
+    nn.Module.register_parameter = before["register_parameter"]
+    assert after == before
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import math
@@ -25,6 +26,9 @@ OF_TRL = {
     "episode.workbench, or name it _get_reward",
     "reset": "name reset(**row) start(row)",
 }
+
+# What a value of JSON is in Python.
+_PLAIN = (str, int, float, bool, type(None), list, dict)
 
 _EXAMPLE = (
     "Write it as in\n"
@@ -109,11 +113,26 @@ def schema_of(function: Callable[..., Any]) -> dict[str, Any]:
     name = function.__name__
     _refuse_strange(function)
     try:
-        schema: dict[str, Any] = get_json_schema(function)
+        schema: dict[str, Any] = get_json_schema(_without_receiver(function))
     except (DocstringParsingException, TypeHintParsingException, NameError) as error:
         said = " ".join(str(part) for part in error.args)
         raise TypeError(f"the tool {name} cannot be shown to the policy: {said} {_EXAMPLE}") from error
     return schema
+
+
+def _without_receiver(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function without its argument ``self`` or ``cls``, for which transformers 4 wants a type."""
+    signature = inspect.signature(function)
+    parameters = list(signature.parameters.values())
+    if not parameters or parameters[0].name not in ("self", "cls"):
+        return function
+
+    @functools.wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    vars(called)["__signature__"] = signature.replace(parameters=parameters[1:])
+    return called
 
 
 def _refuse_strange(function: Callable[..., Any]) -> None:
@@ -138,6 +157,12 @@ def _refuse_strange(function: Callable[..., Any]) -> None:
             if hint is tuple or get_origin(hint) is tuple:
                 raise TypeError(
                     f"the tool {name} takes {parameter.name} as a tuple, and a call gives a list; write list"
+                )
+            # transformers 4 would call any class an object of JSON.
+            if isinstance(hint, type) and get_origin(hint) is None and hint not in _PLAIN:
+                raise TypeError(
+                    f"the tool {name} takes {parameter.name} as a {hint.__name__}, and a call gives a value of JSON; "
+                    "write str, int, float, bool, list or dict"
                 )
 
 

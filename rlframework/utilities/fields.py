@@ -83,7 +83,10 @@ class Fields(Checked):
         if given is None:
             # Lightning would look at the fields alone, and at what was derived where nothing was given.
             given = dict(self.__dict__.get("_given", {}))
-            for by_hand in collect_init_args(frame, [], classes=(type(self),)):
+            constructor = frame
+            while constructor.f_code.co_name == "__post_init__":  # whose arguments Lightning before 2.6 would look for
+                constructor = constructor.f_back
+            for by_hand in collect_init_args(constructor, [], classes=(type(self),)):
                 given |= by_hand
         self._log_hyperparams = logger
         words = {name: in_words(value) for name, value in given.items()}

@@ -104,6 +104,9 @@ def train_with(head, work, monkeypatch):
     return positions, torch.stack(logprobs), logged
 
 
+@pytest.mark.skipif(
+    not hasattr(trl.trainer.utils, "_use_triton"), reason="TRL 1.14 leaves no positions out of its head"
+)
 def test_the_compacted_head_reads_less_and_scores_the_same(monkeypatch):
     with prepared(SMALL, steps=2) as work:
         shipped_positions, shipped, shipped_log = train_with(nullcontext, work, monkeypatch)

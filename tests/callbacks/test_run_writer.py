@@ -7,11 +7,11 @@ import fcntl
 import json
 import sys
 import warnings
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import pytorch_lightning as pl
-import torch
 
 from rlframework import GRPO, PromptDataModule, SharedPrefixSampler, rewards
 from rlframework.callbacks import RunWriter, Sentinel, run_writer
@@ -70,7 +70,7 @@ def test_settings_warnings_sentinels_and_the_end_are_written(tmp_path: Path) -> 
     assert algorithm["init_args"]["sampler"]["init_args"]["group_size"] == 2
     assert run.settings["data"]["class_path"] == "rlframework.PromptDataModule"
     assert run.settings["trainer"]["max_steps"] == 3
-    assert run.settings["versions"]["torch"] == torch.__version__
+    assert run.settings["versions"]["torch"] == version("torch")
     events = [(event["kind"], event["source"], event["step"]) for event in run.events()]
     assert events[0] == ("start", "Trainer", 0)
     assert ("sentinel", "Complains", 1) in events

@@ -81,7 +81,7 @@ def test_fit_is_lightning_s_command_line(capsys: pytest.CaptureFixture[str], mon
         main()
     assert stopped.value.code == 0
     everything = capsys.readouterr().out
-    assert "--trainer.enable_autolog_hparams" in everything
+    assert "--trainer.barebones" in everything
     # What the short help names is there; of a class's arguments the long one says nothing.
     named = [option.split()[0].removesuffix("+=NAME") for options in GROUPS.values() for option, _ in options]
     assert [name for name in named if name not in everything] == [

@@ -28,6 +28,7 @@ from rlframework.data import PromptDataModule
 from rlframework.rewards.base import RowReward
 from rlframework.samplers import BatchedSampler
 from rlframework.testing import letter_rows, tiny_policy
+from tests.distributed.two_ranks import ANY_CHECKPOINT
 
 HANG_S, GRACE_S = 5.0, 4.0
 
@@ -137,7 +138,7 @@ def main(folder: Path, where: str, what: str, rank: str = "1") -> None:
         default_root_dir=folder,
     )
     path = folder / "on_exception.ckpt"
-    trainer.fit(module, data, ckpt_path=path if path.exists() else None, weights_only=False)
+    trainer.fit(module, data, ckpt_path=path if path.exists() else None, **ANY_CHECKPOINT)
     weights = torch.nn.utils.parameters_to_vector(module.policy.parameters())
     (folder / f"done{trainer.global_rank}").write_text(f"{trainer.global_step} {weights.double().sum():.17g}")
 

@@ -24,6 +24,7 @@ from rlframework.data import PromptDataModule
 from rlframework.samplers import SharedPrefixSampler
 from rlframework.testing import SnapshotSampler, letter_rows, tiny_policy
 from tests.distributed.distributed_runs import Vowels, layers_of, make_trainer, weights
+from tests.distributed.two_ranks import ANY_CHECKPOINT
 
 # Rollouts of two steps, three in an epoch: inside a rollout, between two, and at the end of an epoch.
 STEPS, STARTS = 8, (3, 4, 6)
@@ -86,7 +87,7 @@ def run(folder: Path, name: str, ranks: int, start: int | None = None) -> dict[s
     path = folder / f"step={start}.ckpt" if start else None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        trainer.fit(module, PromptDataModule(letter_rows(24)), ckpt_path=path, weights_only=False)
+        trainer.fit(module, PromptDataModule(letter_rows(24)), ckpt_path=path, **ANY_CHECKPOINT)
     said = [str(warning.message) for warning in caught]
     return {"weights": weights(module), "prompts": prompts.seen, "steps": trainer.global_step, "warned": said}
 

@@ -14,12 +14,8 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from peft import LoraConfig
-from pytorch_lightning.callbacks import (
-    EMAWeightAveraging,
-    ModelCheckpoint,
-    StochasticWeightAveraging,
-    WeightAveraging,
-)
+from pytorch_lightning import callbacks as shipped
+from pytorch_lightning.callbacks import ModelCheckpoint, StochasticWeightAveraging
 from pytorch_lightning.strategies import DDPStrategy, ModelParallelStrategy
 from torch import Tensor
 from torch.distributed.fsdp import FSDPModule, fully_shard
@@ -32,6 +28,7 @@ from rlframework.rewards.base import RowReward
 from rlframework.samplers import BatchedSampler
 from rlframework.testing import letter_rows, letter_tokenizer
 from rlframework.testing.tiny import tiny_qwen3
+from tests.distributed.two_ranks import ANY_CHECKPOINT
 
 STRATEGIES = {
     "one process": lambda: "auto",
@@ -42,9 +39,9 @@ STRATEGIES = {
 }
 AVERAGING = {
     "none": lambda: [],
-    "EMAWeightAveraging": lambda: [EMAWeightAveraging(decay=0.7)],
-    "WeightAveraging": lambda: [WeightAveraging()],
-    "WeightAveraging(avg_fn)": lambda: [WeightAveraging(use_buffers=False, avg_fn=third)],
+    "EMAWeightAveraging": lambda: [shipped.EMAWeightAveraging(decay=0.7)],
+    "WeightAveraging": lambda: [shipped.WeightAveraging()],
+    "WeightAveraging(avg_fn)": lambda: [shipped.WeightAveraging(use_buffers=False, avg_fn=third)],
     "StochasticWeightAveraging": lambda: [StochasticWeightAveraging(swa_lrs=1e-2, swa_epoch_start=2)],
 }
 LORA = {"r": 2, "target_modules": ["q_proj", "v_proj"], "lora_dropout": 0.1}
@@ -131,7 +128,7 @@ def run(folder: Path, strategy: str, phase: str, row: str) -> dict[str, Any]:
     )
     path = None if phase == "whole" else folder / f"step={phase}.ckpt"
     pl.seed_everything(1 if phase == "whole" else 2, verbose=False)
-    trainer.fit(module, PromptDataModule(letter_rows(16)), ckpt_path=path, weights_only=False)
+    trainer.fit(module, PromptDataModule(letter_rows(16)), ckpt_path=path, **ANY_CHECKPOINT)
     ended = {**plain(module.policy.state_dict()), **plain(dict(module.policy.named_buffers()))}
     base = module.policy.frozen_base
     kept = all(torch.equal(start[name], ended[name]) for name in base)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import socket
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
 
 from tests import forked
+
+# For `Trainer.fit`, to read a checkpoint with objects in it; Lightning before 2.6 reads every one so.
+ANY_CHECKPOINT: dict[str, Any] = (
+    {"weights_only": False} if "weights_only" in inspect.signature(pl.Trainer.fit).parameters else {}
+)
 
 
 def launch(folder: Path, *arguments: object, seconds: int = 300, ranks: int = 2) -> list[dict[Any, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -9,6 +10,10 @@ import pytest
 from rlframework.environments import CallFormat, TemplateCalls
 from rlframework.turns import Call
 from tests.environments.chats import template_of, tokenizer_for
+
+needs_templates = pytest.mark.skipif(
+    find_spec("transformers.utils.chat_parsing") is None, reason="response templates need transformers 5.13 or later"
+)
 
 
 def look(key: str, deep: int = 1, where: dict[str, int] | None = None) -> str:
@@ -43,6 +48,7 @@ def plain(calls: list[Call]) -> list[tuple[str, dict[str, Any], str | None]]:
     return [(call.name, call.arguments, call.fault) for call in calls]
 
 
+@needs_templates
 @pytest.mark.parametrize(("name", "call"), [("qwen3_5_think", xml), ("glm4moe", glm)])
 def test_arguments_of_xml_have_the_types_that_the_function_takes(name: str, call: Any) -> None:
     calls = reader(name).calls(call(key="75001", deep="3", where='{"a": 1}') + call(key="true", deep="three"))
@@ -52,17 +58,20 @@ def test_arguments_of_xml_have_the_types_that_the_function_takes(name: str, call
     ]
 
 
+@needs_templates
 def test_gemma_4_writes_its_own_json() -> None:
     call = '<|tool_call>call:look{key:<|"|>f: {x}<|"|>,deep:3}<tool_call|>'
     assert plain(reader("gemma4").calls(call)) == [("look", {"key": "f: {x}", "deep": 3}, None)]
 
 
+@needs_templates
 def test_json_is_not_cast() -> None:
     """Trap 16: transformers would make 3 of it."""
     call = '<tool_call>\n{"name": "look", "arguments": {"key": "f", "deep": "3"}}\n</tool_call>'
     assert plain(reader("qwen3").calls(call)) == [("look", {"key": "f", "deep": "3"}, None)]
 
 
+@needs_templates
 @pytest.mark.parametrize(
     "broken", ["{", '"look"', '{"name": "look"}', '{"name": "look", "arguments": "f"}', "{}", "[1]"]
 )
@@ -74,6 +83,7 @@ def test_a_good_call_beside_a_malformed_one_is_read(broken: str) -> None:
     assert "\n" not in calls[1].result
 
 
+@needs_templates
 def test_a_call_inside_thinking_is_not_run() -> None:
     """Trap 15."""
     qwen = reader("qwen3_5_think")
@@ -83,15 +93,18 @@ def test_a_call_inside_thinking_is_not_run() -> None:
     assert qwen.calls(f"<think>\nI could {xml(key='a')}") == []
 
 
+@needs_templates
 def test_llamas_one_call_is_read_with_its_end() -> None:
     call = '{"name": "look", "parameters": {"key": "f"}}'
     assert plain(reader("llama3_1").calls(call)) == [("look", {"key": "f"}, None)]
 
 
+@needs_templates
 def test_an_answer_has_no_call() -> None:
     assert reader("qwen3_5_think").calls("<think>\nHm.\n</think>\n\nIt is 7.") == []
 
 
+@needs_templates
 def test_a_tokenizer_without_a_response_template_is_refused() -> None:
     with pytest.raises(ValueError, match=r"ships no response_template.*HermesCalls"):
         TemplateCalls().fitted(tokenizer_for(template_of("qwen3")), [look])

@@ -17,7 +17,8 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from peft import LoraConfig
-from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
+from pytorch_lightning import callbacks as shipped
+from pytorch_lightning.callbacks import ModelCheckpoint
 
 from rlframework.algorithms import GRPO, SFT
 from rlframework.data import DemonstrationDataModule, PromptDataModule, ReasoningGymPrompts
@@ -132,7 +133,7 @@ def setting(name: str) -> tuple[pl.LightningModule, pl.LightningDataModule, dict
         data = ReasoningGymPrompts("chain_sum", epoch_length=10, validation_rows=2, structured=False)
         return grpo(), data, {"accumulate_grad_batches": 2}, []
     if name == "ema":
-        return grpo(), prompts(), {"accumulate_grad_batches": 2}, [EMAWeightAveraging(decay=0.8)]
+        return grpo(), prompts(), {"accumulate_grad_batches": 2}, [shipped.EMAWeightAveraging(decay=0.8)]
     raise ValueError(name)
 
 

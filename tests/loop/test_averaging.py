@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from peft import PeftModel
 from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn, get_ema_multi_avg_fn
@@ -27,6 +28,9 @@ STRATEGIES = ["one process", "DDP, one rank", "DDP, two ranks", "FSDP2, one file
 AVERAGING = ["none", "EMAWeightAveraging", "WeightAveraging", "WeightAveraging(avg_fn)", "StochasticWeightAveraging"]
 POLICIES = ["whole", "LoRA", "LoRA, tied head", "LoRA, modules_to_save", "PiSSA"]
 ROWS = [f"{averaging}:{policy}" for averaging in AVERAGING for policy in POLICIES]
+needs_averaging = pytest.mark.skipif(
+    not hasattr(pl.callbacks, "EMAWeightAveraging"), reason="EMAWeightAveraging came with Lightning 2.6"
+)
 # Inside a rollout, and at an epoch's last step, before which StochasticWeightAveraging has begun.
 INSIDE, AT_END = "3", "8"
 
@@ -75,6 +79,7 @@ def refusal(error: str) -> str:
     return "refused"
 
 
+@needs_averaging
 def test_an_average_of_an_adapter_is_resumed(tmp_path: Path) -> None:
     rows = ["EMAWeightAveraging:LoRA", "EMAWeightAveraging:PiSSA"]
     assert outcomes(tmp_path, "one process", rows, [INSIDE]) == dict.fromkeys(rows, "equal")
@@ -89,12 +94,14 @@ def test_an_average_of_an_adapter_is_resumed(tmp_path: Path) -> None:
     assert all(torch.equal(exported[name], ended[f"model.{name}"]) for name in learned)
 
 
+@needs_averaging
 @pytest.mark.slow
 def test_a_sharded_adapter_is_resumed_and_not_averaged(tmp_path: Path) -> None:
     rows = ["none:LoRA", "EMAWeightAveraging:LoRA"]
     assert outcomes(tmp_path, "FSDP2, a folder", rows, [INSIDE]) == dict(zip(rows, ["equal", "refused"], strict=True))
 
 
+@needs_averaging
 @pytest.mark.slow
 def test_every_row_and_the_table_of_the_docs(tmp_path: Path) -> None:
     lines = [f"| averaging | policy | {' | '.join(STRATEGIES)} |", "| --- " * (2 + len(STRATEGIES)) + "|"]

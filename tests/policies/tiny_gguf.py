@@ -21,8 +21,8 @@ NAMES = {
 }
 
 
-# Without a merge transformers takes the tokenizer for one of another kind.
-MERGED = ("a", "b")
+# Without a merge transformers takes the tokenizer for one of another kind; transformers 4 takes a single one apart.
+MERGED = [("a", "b"), ("c", "d")]
 
 
 def original() -> Qwen2ForCausalLM:
@@ -39,8 +39,9 @@ def original() -> Qwen2ForCausalLM:
 
 def vocabulary() -> dict[str, int]:
     letters = letter_tokenizer().get_vocab()
-    # The last is a special token that transformers gives every tokenizer of a Qwen2.
-    return {**letters, "".join(MERGED): len(letters), "<|endoftext|>": len(letters) + 1}
+    # The last are special tokens that transformers gives every tokenizer of a Qwen2.
+    tokens = ["".join(pair) for pair in MERGED] + ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    return {**letters, **{token: len(letters) + place for place, token in enumerate(tokens)}}
 
 
 def write(path: Path, architecture: str = "qwen2", left_out: str = "") -> None:
@@ -77,7 +78,7 @@ def _add_tokenizer(file: gguf.GGUFWriter, tokenizer: PreTrainedTokenizerFast) ->
     file.add_tokenizer_pre("qwen2")
     file.add_token_list(tokens)
     file.add_token_types([gguf.TokenType.CONTROL if token in special else gguf.TokenType.NORMAL for token in tokens])
-    file.add_token_merges([" ".join(MERGED)])
+    file.add_token_merges([" ".join(pair) for pair in MERGED])
     file.add_eos_token_id(tokenizer.eos_token_id)
     file.add_pad_token_id(tokenizer.pad_token_id)
     file.add_chat_template("{{ messages[0]['content'] }}")

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from importlib.metadata import version
 
 import pytest
 import torch
@@ -105,7 +106,7 @@ def test_the_summary_holds_both_moments_facts_and_versions(tmp_path):
     assert json.loads((tmp_path / "s.json").read_text()) == json.loads(json.dumps(written))
     assert (written["accuracy_before"], written["accuracy_after"], written["n_heldout"]) == (0.25, 0.75, 4)
     assert written["seed"] == 7
-    assert written["library_versions"]["torch"] == torch.__version__
+    assert written["library_versions"]["torch"] == version("torch")
 
 
 def test_a_comparison_holds_everything_but_the_policy_fixed(first_letter, capsys):

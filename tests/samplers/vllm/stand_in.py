@@ -24,6 +24,8 @@ ROOT = Path(__file__).parents[3]
 BASE = "tiny"
 # Of a completion, where it is a process of its own.
 SECONDS = 0.3
+# One server after another: while transformers loads a model, it has replaced methods of the whole process.
+LOADING = threading.Lock()
 
 
 class StandIn(Replay):
@@ -56,7 +58,7 @@ class StandIn(Replay):
                 return self._recorded(method, path, status=404)
             status, answer = super()._own_answer(method, path, body)
             if path == "/v1/load_lora_adapter" and status == 200:
-                self._models[body["lora_name"]] = PeftModel.from_pretrained(load(self.model), body["lora_path"]).eval()
+                self._models[body["lora_name"]] = load(self.model, body["lora_path"])
             if path == "/v1/unload_lora_adapter" and status == 200:
                 del self._models[body["lora_name"]]
             if path == "/collective_rpc":
@@ -81,9 +83,11 @@ class StandIn(Replay):
         return 200, self.change(body, {"model": body["model"], "choices": choices})
 
 
-def load(folder: Path) -> Any:
+def load(folder: Path, adapter: str | None = None) -> Any:
     logging.disable_progress_bar()
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    with LOADING:
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        return (model if adapter is None else PeftModel.from_pretrained(model, adapter)).eval()
 
 
 @torch.no_grad()
