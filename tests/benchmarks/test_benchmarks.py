@@ -105,7 +105,7 @@ def train_with(head, work, monkeypatch):
 
 
 @pytest.mark.skipif(
-    not hasattr(trl.trainer.utils, "_use_triton"), reason="TRL 1.14 leaves no positions out of its head"
+    not hasattr(trl.trainer.utils, "_use_triton"), reason="TRL 1.14 asks no _use_triton, which the benchmark answers"
 )
 def test_the_compacted_head_reads_less_and_scores_the_same(monkeypatch):
     with prepared(SMALL, steps=2) as work:

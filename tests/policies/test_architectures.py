@@ -11,6 +11,8 @@ from typing import NamedTuple
 import pytest
 import pytorch_lightning as pl
 import torch
+import transformers
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
 from rlframework import GRPO, CausalLMPolicy, Completions, PromptDataModule, SharedPrefixSampler
 from rlframework.prompt import Prompt
@@ -101,6 +103,8 @@ def outcome(kind: str) -> Outcome:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", drawn(REPRESENTATIVE, ["gemma2", "qwen3_5_text", "openai-gpt"]))
 def test_those_that_differ_in_kind(kind: str) -> None:
+    if kind == "qwen3_5_text" and kind not in CONFIG_MAPPING_NAMES:
+        pytest.skip(f"transformers {transformers.__version__} has no qwen3_5_text")
     found = outcome(kind)
     assert found.refused is None
     assert found.gap < 1e-3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import transformers
 
 from rlframework import GRPO, CausalLMPolicy
 from rlframework.policies.router_loss import RouterLoss
@@ -63,6 +64,8 @@ def read(policy: CausalLMPolicy, rollout):
 
 @pytest.mark.parametrize("kind", ["jetmoe", "mixtral", "granitemoe", "phimoe", "gpt_oss"])
 def test_it_is_that_of_the_models_own_forward(kind):
+    if kind == "jetmoe" and transformers.__version__ < "5":
+        pytest.skip("the JetMoe of transformers 4 cannot give its router's logits: it has no num_experts")
     policy = CausalLMPolicy(mixture(kind), TOKENIZER)
     added = read(policy, RAGGED)
     ids = torch.cat([RAGGED.prompt_ids, RAGGED.completion_ids], 1)
