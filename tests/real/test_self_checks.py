@@ -50,9 +50,9 @@ def policy(learner: CausalLMPolicy) -> CausalLMPolicy:
     return CausalLMPolicy(learner.model, learner.tokenizer).eval()
 
 
-@pytest.fixture(params=[False, True], ids=["below 128 tokens", "above"], scope="module")
+@pytest.fixture(scope="module")
 def asked(request: pytest.FixtureRequest, learner: CausalLMPolicy) -> list[Prompt]:
-    """Prompts of unequal length that begin alike."""
+    """Prompts of unequal length that begin alike: below 128 tokens, or above if asked for by True."""
     filler = " Be brief, and write nothing but the sum. Do not explain how you found it." * (8 if request.param else 3)
     prompts = []
     for index, question in enumerate(("What is 17 + 25?", "Ann has 9 pens and buys 14 more. How many has she now?")):
