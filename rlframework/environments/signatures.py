@@ -28,7 +28,7 @@ OF_TRL = {
 }
 
 # What a value of JSON is in Python.
-_PLAIN = (str, int, float, bool, type(None), list, dict)
+_PLAIN = (str, int, float, bool, type(None), list, dict, Any)  # Any is a class from Python 3.11 on
 
 _EXAMPLE = (
     "Write it as in\n"

@@ -92,7 +92,7 @@ class CheckReport:
 
     @property
     def seconds(self) -> float:
-        """How long all checks took."""
+        """Wall-clock seconds that all checks took together."""
         return sum(finding.seconds for finding in self.findings)
 
     def __getitem__(self, check: str) -> Finding:

@@ -23,6 +23,15 @@ def multiply(x: int, y: float = 1.0) -> float:
     return x * y
 
 
+def keep(value: Any) -> str:
+    """Keep something.
+
+    Args:
+        value: What, of any kind.
+    """
+    return str(value)
+
+
 def place(
     point: list[int],
     unit: Literal["cm", "m", 3],
@@ -64,6 +73,8 @@ FITTING: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (place, {"point": [1, 2], "unit": 3, "names": {"a": ["b"]}, "note": None, "mixed": [1]}),
     (place, {"point": [1], "unit": "cm", "names": {}, "note": "x", "mixed": "y"}),
     (now, {}),
+    (keep, {"value": [1, {"a": None}]}),
+    (keep, {"value": "x"}),
 ]
 WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (multiply, {"x": "3"}, 'the argument x of multiply has to be an integer, got the text "3"'),

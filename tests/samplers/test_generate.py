@@ -14,11 +14,11 @@ from rlframework.policies import CausalLMPolicy, Policy
 from rlframework.samplers import BatchedSampler, GenerateSampler, SharedPrefixSampler
 from rlframework.testing import letter_prompts, letter_tokenizer, tiny_policy
 from tests.drawn import drawn
+from tests.samplers.options import OPTIONS
 
 TOKENIZER = letter_tokenizer()
 PROMPTS = letter_prompts(7)
 ENDS = {"eos_token_id": TOKENIZER.eos_token_id, "pad_token_id": TOKENIZER.pad_token_id, "bos_token_id": None}
-TRUNCATED = {"top_k": 9, "top_p": 0.8, "min_p": 0.05}
 # What the generation_config.json of chat models says, and more.
 SETTINGS = {
     "top_k": 2,
@@ -76,13 +76,6 @@ def assert_same(policy: Policy, **options) -> list:
 
 
 MODELS = {"tiny": tiny_policy, "gpt2": gpt2, "sliding": sliding, "lora": lora}
-OPTIONS = {
-    "plain": {},
-    "alone": {"temperature": 0.6, "group_size": 1},
-    "greedy": {"temperature": 0.0},
-    "one token": {"max_tokens": 1},
-    "truncated": TRUNCATED,
-}
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from rlframework.policies.decoding.kv_cache import PreallocatedLayer
 from rlframework.samplers import BatchedSampler, SharedPrefixSampler
 from rlframework.testing import letter_prompts, letter_tokenizer, tiny_policy
 from tests.drawn import drawn
+from tests.samplers.options import OPTIONS
 
 TOKENIZER = letter_tokenizer()
 PROMPTS = letter_prompts(7)
@@ -59,9 +60,6 @@ def lora() -> Policy:
         return CausalLMPolicy(policy.model, TOKENIZER, lora=adapter)
 
 
-TRUNCATED = {"top_k": 9, "top_p": 0.8, "min_p": 0.05}
-
-
 @pytest.fixture(params=[decoding.LONG_PROMPT, 1], ids=["copied prompts", "shared prompts"])
 def grouped(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Sample with a copy of the prompt for every row, and with one for the group; collect the rows of shared steps."""
@@ -76,13 +74,6 @@ def grouped(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 MODELS = {"tiny": tiny_policy, "gpt2": gpt2, "llama": llama, "sliding": sliding, "lora": lora}
-OPTIONS = {
-    "plain": {},
-    "alone": {"temperature": 0.6, "group_size": 1},
-    "greedy": {"temperature": 0.0},
-    "one token": {"max_tokens": 1},
-    "truncated": TRUNCATED,
-}
 
 
 @pytest.mark.parametrize(

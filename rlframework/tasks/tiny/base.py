@@ -29,7 +29,7 @@ Bars = Callable[[str, int], tqdm]
 
 
 class BasePaths(NamedTuple):
-    """Where the two models are, each with its tokenizer."""
+    """Folders of the base and the primed model, each with its tokenizer."""
 
     base: Path
     primed: Path
