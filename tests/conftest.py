@@ -8,6 +8,7 @@ import signal
 import warnings
 from collections.abc import Callable, Iterator
 from functools import cache, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,14 @@ class Recorder(RolloutCallback):
 
     def count(self, event: str) -> int:
         return self.events.count(event)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the example of a class that the oldest transformers refuses to make."""
+    if find_spec("transformers.utils.chat_parsing") is None:
+        for item in items:
+            if item.name == "rlframework.environments.template_calls.TemplateCalls":
+                item.add_marker(pytest.mark.skip(reason="response templates need transformers 5.13 or later"))
 
 
 def process_state() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import HFValidationError
 from peft import PeftConfig, get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
@@ -216,7 +217,7 @@ def _found(what: str, name: Any, remedy: str) -> Iterator[None]:
     """Say how to name what cannot be loaded, as it may have moved since the run."""
     try:
         yield
-    except OSError as error:
+    except (OSError, HFValidationError) as error:  # The latter of an older huggingface_hub, for what looks like a path.
         reason = next(iter(str(error).splitlines()), "")
         if not Path(name).exists():
             reason = f"it is neither here (looked for in {Path.cwd()}) nor to be had from the hub"

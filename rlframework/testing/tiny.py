@@ -28,7 +28,10 @@ def letter_tokenizer(letters: str = string.ascii_lowercase + string.digits) -> P
     tokenizer = Tokenizer(models.WordLevel({symbol: i for i, symbol in enumerate(symbols)}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split("", behavior="isolated")
     tokenizer.decoder = decoders.Fuse()
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>")
+    words = {"pad_token": "<pad>", "eos_token": "<eos>", "unk_token": "<unk>"}
+    # Else transformers 4 adds token types, which no decoder takes.
+    inputs = ["input_ids", "attention_mask"]
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_input_names=inputs, **words)
 
 
 def tiny_qwen3(seed: int = 0, **sizes: Any) -> Qwen3ForCausalLM:
