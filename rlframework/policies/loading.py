@@ -90,11 +90,12 @@ def check_vocabulary(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
             "another model, or the model was not resized to it. Pass the model's own by tokenizer=..., or resize the "
             f"model first: model.resize_token_embeddings({highest + 1})"
         )
-    head = getattr(model.get_output_embeddings(), "weight", None)
-    if head is not None and head.ndim == 2 and head.shape[0] > rows:
+    # Quantised weights have another shape than the head.
+    given = getattr(model.get_output_embeddings(), "out_features", None)
+    if given is not None and given > rows:
         raise ValueError(
-            f"the model's head gives {head.shape[0]} logits, and its embedding reads {rows} ids: what is sampled from "
-            "it could not be read; check vocab_size in its configuration"
+            f"the model's head gives {given} logits, and its embedding reads {rows} ids: what is sampled from it could "
+            "not be read; check vocab_size in its configuration"
         )
 
 

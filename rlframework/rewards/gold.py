@@ -9,8 +9,6 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-import numpy
-
 from rlframework.rewards.numerals import parse_number
 
 # A blank, and what pandas and JSON make of a missing value where a column is turned into text.
@@ -83,8 +81,7 @@ def _of_tuple(values: tuple[Any, ...]) -> str | None:
 
 
 def _of_set(values: Iterable[Any]) -> str | None:
-    spelled = [gold_text(value) for value in values]
-    inner = None if None in spelled else _joined(sorted(spelled, key=str))
+    inner = _joined(sorted(map(gold_text, values), key=str))
     return inner and rf"\{{{inner}\}}"
 
 
@@ -115,17 +112,23 @@ def _of_array(value: Any) -> str | None:
     values = value.tolist() if callable(getattr(value, "tolist", None)) else None
     if values is None or isinstance(values, type(value)):
         return None
-    single = _of_single_precision(value)
-    return gold_text(values if single is None else single)
+    return gold_text(_as_written(values, value) if _is_narrow(value) else values)
 
 
-def _of_single_precision(value: Any) -> Any:
+def _is_narrow(value: Any) -> bool:
+    return str(getattr(value, "dtype", "")).rpartition(".")[2] in ("float32", "float16", "bfloat16")
+
+
+def _as_written(number: Any, narrow: Any) -> Any:
     """Return the floats that narrower ones were written as: 0.1 in float32 stands for 0.1, not for 0.10000000149."""
-    if str(getattr(value, "dtype", "")).rpartition(".")[2] not in ("float32", "float16"):
-        return None
-    numbers = numpy.asarray(value)
-    plain = numpy.array([float(str(number)) for number in numbers.ravel()])
-    return plain.reshape(numbers.shape).tolist()
+    if isinstance(number, list):
+        return [_as_written(one, narrow) for one in number]
+    if not math.isfinite(number) or (number == int(number) and abs(number) < 2**24):
+        return number
+    cast = narrow.new_tensor if hasattr(narrow, "new_tensor") else narrow.dtype.type
+    # The fewest digits that the type rounds to the same.
+    written = (float(f"{number:.{digits}g}") for digits in range(1, 18))
+    return next(short for short in written if float(cast(short)) == number)
 
 
 # bool is an int, and NumPy's float64 a float.

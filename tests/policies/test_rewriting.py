@@ -271,6 +271,15 @@ def test_an_adapter_whose_first_value_is_lost_is_refused(how: str, tmp_path: Pat
     assert torch.equal(logprobs(CausalLMPolicy(ours.model, letter_tokenizer())), logprobs(ours))
 
 
+def test_an_adapter_that_repeats_layers_is_refused_where_it_is_there_already(tmp_path: Path) -> None:
+    elsewhere = get_peft_model(tiny_qwen3(), lora(True, layer_replication=[[0, 1], [0, 1]]))
+    elsewhere.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"layer_replication=.*num_hidden_layers"):
+        CausalLMPolicy(elsewhere, letter_tokenizer())
+    with pytest.raises(ValueError, match=r"layer_replication=.*num_hidden_layers"):
+        CausalLMPolicy(tiny_qwen3(), letter_tokenizer(), lora=tmp_path)
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "tied",

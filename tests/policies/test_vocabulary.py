@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from tokenizers import Tokenizer, models
+from transformers import PreTrainedTokenizerFast
 
 from rlframework.policies import CausalLMPolicy
 from rlframework.testing import letter_tokenizer
@@ -54,3 +56,39 @@ def test_a_model_with_rows_to_spare_and_one_that_was_resized() -> None:
     model = tiny_qwen3()
     model.resize_token_embeddings(40)
     assert CausalLMPolicy(model, larger("<think>"))
+
+
+def test_the_highest_id_decides_and_not_how_many_tokens_there_are() -> None:
+    def tokenizer(highest: int) -> PreTrainedTokenizerFast:
+        words = models.WordLevel({"<pad>": 0, "<eos>": 1, "a": 2, "b": highest}, unk_token="<eos>")
+        return PreTrainedTokenizerFast(tokenizer_object=Tokenizer(words), pad_token="<pad>", eos_token="<eos>")
+
+    assert CausalLMPolicy(tiny_qwen3(), tokenizer(38))
+    with pytest.raises(ValueError, match="ids up to 39, and the model reads those below 39"):
+        CausalLMPolicy(tiny_qwen3(), tokenizer(39))
+
+
+def test_rows_are_counted_and_not_believed_of_a_configuration() -> None:
+    model = tiny_qwen3(tie_word_embeddings=False)
+    model.config.vocab_size = 64
+    with pytest.raises(ValueError, match="ids up to 39, and the model reads those below 39"):
+        CausalLMPolicy(model, larger("<think>"))
+    model.config.vocab_size, model.model.embed_tokens = 39, torch.nn.Embedding(40, 16)
+    assert CausalLMPolicy(model, larger("<think>"))
+
+
+def test_a_quantised_head_is_counted_by_what_it_gives() -> None:
+    bitsandbytes = pytest.importorskip("bitsandbytes")
+    model = tiny_qwen3(tie_word_embeddings=False)
+    model.lm_head = bitsandbytes.nn.Linear4bit(16, 39, bias=False).to("cpu")
+    assert model.lm_head.weight.shape[0] > 39, "packed"
+    assert CausalLMPolicy(model, letter_tokenizer())
+
+
+def test_a_model_that_does_not_say_where_it_reads_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent() -> None:
+        raise NotImplementedError
+
+    model = tiny_qwen3(tie_word_embeddings=False)
+    monkeypatch.setattr(model, "get_input_embeddings", silent)
+    assert CausalLMPolicy(model, letter_tokenizer())

@@ -65,6 +65,11 @@ SPELLED: list[tuple[Any, str]] = [
     (np.array(["2", "-3"]), "2, -3"),
     (np.array([0.5, 2.0], dtype=np.float32), "0.5, 2"),
     (torch.tensor(0.1), "0.1"),
+    (torch.tensor([0.1, 1e-05], dtype=torch.bfloat16), "0.1, 0.00001"),
+    (torch.tensor(1232, dtype=torch.bfloat16), "1232"),
+    (torch.tensor(0.1, requires_grad=True), "0.1"),
+    (np.float16(65504), "65504"),
+    (np.float16(0.1), "0.1"),
     (torch.tensor(3), "3"),
     (torch.tensor([1, 2]), "1, 2"),
     (torch.tensor(True), "True"),
@@ -80,6 +85,8 @@ MISSING: list[Any] = [
     (),
     [None],
     [1, float("nan")],
+    {1, None},
+    {"2", "nan"},
     [[1, 2], [3, 4]],
     ["x=1, y=2", "x=2, y=1"],
     *map(str, (float("nan"), pd.NA, pd.NaT)),
@@ -140,6 +147,12 @@ def test_a_missing_gold_is_unverifiable_in_every_reward_whatever_is_answered(rew
         assert not judgement.error_flags.any()
 
 
+@pytest.mark.parametrize("reward", REWARDS, ids=[reward.name for reward in REWARDS])
+def test_a_reward_tells_before_a_run_which_rows_it_can_judge(reward: RewardModel) -> None:
+    prompts = [Prompt([1], "?", {"answer": gold}) for gold in (*MISSING, 34)]
+    assert [reward.can_judge(prompt) for prompt in prompts] == [False] * len(MISSING) + [True]
+
+
 @pytest.mark.filterwarnings("ignore:isolation='none'")
 @pytest.mark.parametrize("make", OF_OTHER_COLUMNS.values(), ids=OF_OTHER_COLUMNS)
 @pytest.mark.parametrize("value", [None, "", " \n", float("nan"), pd.NA, pd.NaT, []], ids=repr)
@@ -171,6 +184,12 @@ def test_mathematics_is_checked_against_what_the_value_means(gold: Any, right: t
     for answers, score in ((right, 1.0), (wrong, 0.0)):
         for answer in answers:
             assert MathCheck().evaluate(rows(answer, gold)).total.tolist() == [[score]], answer
+
+
+@pytest.mark.parametrize("gold", [42, 42.0, [42.0], Decimal("4.2E+1"), b"42", torch.tensor(42.0)], ids=repr)
+def test_equations_are_checked_against_what_the_value_means(gold: Any) -> None:
+    completions = [Completion(Prompt([1], "?", {"answer": gold}), [2], f"17 + 25 = {n}", "stop") for n in (42, 43)]
+    assert [RightEquation().evaluate(Completions([one], 1)).total.item() for one in completions] == [1.0, 0.0]
 
 
 @pytest.mark.parametrize(

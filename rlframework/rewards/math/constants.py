@@ -34,7 +34,7 @@ def without_reals(node: Node) -> tuple[Node, frozenset[Symbol]]:
     right = _right(said)
     inside = set() if right is None else letters_of(right)
     letters = [letter for letter in inside if letter in rest[:-1] or Relation((letter, ALL_REALS), ("in",)) in rest]
-    declared = rest and isinstance(rest[-1], Relation) and len(letters) == len(rest)
+    declared = rest and len(letters) == len(rest)
     return (said, frozenset(letters)) if declared else (node, frozenset())
 
 
@@ -60,17 +60,25 @@ def with_constants_of(gold: Node, answer: Node) -> Iterator[Node]:
     if wanted is None or given is None or not (isinstance(gold, Relation) or _without_constant(wanted)):
         return
     constants = {letter for letter in letters_of(wanted) if letter in declared or _CONSTANT.fullmatch(letter.name)}
+    constants -= _arguments(gold)
     others = letters_of(wanted) - constants
     # One argument: in y = mx + C the C may be given by the problem.
     if not 0 < len(constants) <= MAX_CONSTANTS or len(others) > 1 or not {one.name for one in others} <= _ARGUMENTS:
         return
     theirs = sorted(letters_of(given) - others, key=lambda letter: letter.name)
-    if len(theirs) != len(constants) or not own <= set(theirs) or {one.name for one in theirs} & _ARGUMENTS:
+    strangers = {letter.name for letter in theirs if letter not in constants}
+    if len(theirs) != len(constants) or not own <= set(theirs) or strangers & _ARGUMENTS:
         return
     if functions((wanted, given)) * factorial(len(theirs)) > MAX_FUNCTIONS:
         raise TooLargeError("functions with several constants, compared in each order of these")
     for order in permutations(sorted(constants, key=lambda letter: letter.name)):
         yield _with_names(answer, theirs, list(order))
+
+
+def _arguments(function: Node) -> set[Symbol]:
+    """Return what a function is of, which is no constant, whatever is declared of it: x of ``f(x) = kx``."""
+    left = function.sides[0] if isinstance(function, Relation) else None
+    return letters_of(left) if isinstance(left, Operation) else {Symbol(name) for name in _ARGUMENTS}
 
 
 def _right(node: Node) -> Node | None:

@@ -178,12 +178,13 @@ class Expressions(Cursor, ABC):
         r"""Return whether a number is a factor after the last one: ``n2^{n-1}``, ``(n-2)2^n``, ``\sqrt{2}3``.
 
         Behind a letter only a power is: ``x2`` may have lost an exponent or an index, and ``June 20`` is a date; and
-        behind a fraction with letters. Never behind a number or a fraction of numbers, nor is a group in braces one:
-        ``1{8}`` is eighteen on paper.
+        behind a binomial or a fraction with letters. Never behind a number or a fraction of numbers, nor is a group in
+        braces one: ``1{8}`` is eighteen on paper.
         """
-        if isinstance(last, Symbol) or (isinstance(last, Operation) and last.name == "/" and has_variables(last)):
+        of_letters = isinstance(last, Operation) and last.name in ("/", "binom") and has_variables(last)
+        if isinstance(last, Symbol) or of_letters:
             return self.peek(1).value == "^"
-        closed = self.tokens[self.place - 1].value in (")", "|", "!") and isinstance(last, SCALARS)
+        closed = self.tokens[self.place - 1].value in (")", "|", "!", "rfloor", "rceil") and isinstance(last, SCALARS)
         return closed or (isinstance(last, Operation) and last.name in ("^", "root"))
 
     def _fraction_follows(self) -> bool:

@@ -101,12 +101,12 @@ def without_declarations(gold: Node, answer: Node) -> tuple[Node, Node] | None:
 def with_names_of(gold: Node, answer: Node) -> Node:
     """Return an answer with the gold's name for the one letter whose name says nothing; as it is if there is none.
 
-    The new name must not be in the answer already, nor the old one in the gold: then it is another letter.
+    The new name must not be in the answer already: then it is another letter.
     """
     for find in (_declared, _argument):
         wanted, given = find(gold), find(answer)
         apart = wanted != given and wanted is not None and given is not None
-        if apart and not occurs(wanted, answer) and not occurs(given, gold):  # type: ignore[arg-type]
+        if apart and not occurs(wanted, answer):  # type: ignore[arg-type]
             return renamed(answer, given, wanted)  # type: ignore[arg-type]
     return answer
 

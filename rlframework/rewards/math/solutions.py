@@ -113,7 +113,8 @@ def _of_relation(relation: Relation) -> tuple[Solution, ...] | None:
     left, right = relation.sides[0], relation.sides[-1]
     if relation.signs == ("in",):
         elements = right.items if isinstance(right, Collection) and right.kind == "set" else ()
-        return tuple(Solution((left,), (element,)) for element in elements) if elements and is_name(left) else None
+        cases = [_of_relation(Relation((left, element), ("=",))) or () for element in elements]
+        return tuple(case for several in cases for case in several) if all(cases) and cases else None
     if set(relation.signs) != {"="}:
         return None
     if isinstance(left, Sequence):
@@ -129,11 +130,12 @@ def _joined(cases: list[tuple[Solution, ...]]) -> tuple[Solution, ...]:
     """Put together what belongs to one case: until a name comes again, or one has several values."""
     found: list[Solution] = []
     for several in cases:
-        open_case = found[-1] if found and not found[-1].ordered and len(several) == 1 else None
-        if open_case is None or several[0].ordered or set(open_case.names) & set(several[0].names):
+        open_case = found[-1] if found and len(several) == 1 else None
+        if open_case is None or set(open_case.names) & set(several[0].names):
             found.extend(several)
         else:
-            found[-1] = Solution(open_case.names + several[0].names, open_case.values + several[0].values)
+            names, values = open_case.names + several[0].names, open_case.values + several[0].values
+            found[-1] = Solution(names, values, open_case.ordered and several[0].ordered)
     return tuple(found)
 
 

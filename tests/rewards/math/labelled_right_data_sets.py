@@ -140,6 +140,10 @@ m \equiv 0 \pmod{6} :: m = 6k, k\in\mathbb{Z} ;; m\equiv 6 \pmod{6}
 y = C_1e^{2x} + C_2e^{-x} :: y=Ae^{2x}+Be^{-x} ;; y=Ae^{-x}+Be^{2x} ;; y=C_1e^{-x}+C_2e^{2x}
 y = C_1e^{2x} + C_2e^{-x} :: y = c_1 e^{2x} + c_2 e^{-x}
 y = Ce^{-x^2} :: y=Ae^{-x^2} ;; y(x) = ke^{-x^2} ;; y = c e^{-x^2} ;; y=Ce^{-x^2}
+f(x) = kx, k \in \mathbb{R}, x \in \mathbb{R} :: f(x)=cx ;; f(x)=kx
+f(x) = x^2+k, k, x \in \mathbb{R} :: f(x)=x^2+c
+y = x^2 + C, x\in\mathbb{R} :: y=x^2+k ;; y=x^2+C
+f(x) = tx, t\in\mathbb{R} :: f(x)=tx ;; f(x)=cx
 f(x) = ax+b, a,b\in\mathbb{R} :: f(x)=ax+b ;; f(x)=cx+d ;; f(x)=mx+n, m,n\in\mathbb{R} ;; f(x)=a+bx
 y = C_1\cos x + C_2 \sin x + x :: y = A\sin x + B\cos x + x ;; y=x+c_1\cos x+c_2\sin x
 f(x) = cx, c \in \mathbb{R} :: f(x)=kx, k\in\mathbb{R} ;; f(x) = cx \text{ for some constant } c

@@ -19,6 +19,12 @@ x=1 \pm \sqrt2 :: x=1+\sqrt2,1-\sqrt2
 \{-3,2\} :: x=-3 or x=2
 a=b=2 :: a=2,b=2
 A=(1,2), B=(3,4) :: B=(3,4), A=(1,2)
+x_1=1,x_2=2,y_1=3,y_2=4 :: (x_1,y_1)=(1,3),(x_2,y_2)=(2,4) ;; (1,3),(2,4)
+(x_1,y_1)=(1,3),(x_2,y_2)=(2,4) :: x_1=1,y_1=3,x_2=2,y_2=4 ;; (x,y)=(1,3),(2,4) ;; (2,4),(1,3)
+(a,b)=(1,2),(c,d)=(3,4) :: a=1,b=2,c=3,d=4 ;; (a,b,c,d)=(1,2,3,4)
+(a,b)=(1,2),c=3 :: a=1,b=2,c=3 ;; (a,b,c)=(1,2,3)
+x=1,y=2 \text{ or } x=2,y=1 :: (x,y)\in\{(1,2),(2,1)\}
+(x,y)\in\{(1,2),(2,1)\} :: x=2,y=1 or x=1,y=2 ;; (x,y)=(1,2),(2,1)
 
 # units at the number, ordinals, bases and choices
 60 :: 60m ;; 60 m ;; 60s ;; 60g ;; 60h ;; 60L ;; 60m^2 ;; 60m/s ;; 60cm ;; x=60m ;; 60km/h
@@ -63,6 +69,10 @@ n\cdot 2^{n-1} :: n2^{n-1} ;; 2^{n-1}n ;; \frac{n2^n}{2}
 x|y| :: |y|x ;; x\cdot|y|
 |x||y| :: |xy| ;; |y||x|
 ||x|-1| :: |1-|x||
+\frac{2|x|}{3} :: |\frac{2|x|}{3}| ;; |\frac{|x|2}{3}| ;; \frac{|x|}{3}2^1
+2^n\lfloor x\rfloor :: \lfloor x\rfloor 2^n
+2^n\lceil x\rceil :: \lceil x\rceil 2^n
+2^n\binom{n}{2} :: \binom{n}{2}2^n ;; \binom n2 2^n
 u^2v :: vu^2 ;; uuv
 3|x-1|+2 :: 2+3|1-x| ;; |3x-3|+2
 k3^{k} :: k\cdot3^k ;; 3^kk

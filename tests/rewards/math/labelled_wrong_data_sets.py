@@ -133,6 +133,16 @@ y = Ce^{-x^2} :: y=ABe^{-x^2}
 y = mx + C :: y = mx + D ;; y=mx+b ;; y=Cx+m
 y = \frac{A}{C}x :: y = \frac{A}{D}x ;; y=\frac{C}{A}x
 A + B + C :: A+B+D ;; A+B+C+1 ;; A+B+K
+y = Cb :: y = kb ;; y = Db
+s = vt + C :: s = vt + k
+V = Cx :: V = kx
+x = Cx :: x = kx
+y = Cx :: y = kt ;; y = tx
+y = C\sqrt{x} :: y = k\sqrt{x}, x\in\mathbb{R}
+f(x) = kx, k \in \mathbb{R}, x \in \mathbb{R} :: f(x)=ab ;; f(x)=x^2 ;; f(x)=x
+f(x) = x^2+k, k, x \in \mathbb{R} :: f(x)=a^2+b ;; f(x)=k^2+x
+y = x^2 + C, x\in\mathbb{R} :: y=k^2+m ;; y=C^2+x
+f(x) = tx, t\in\mathbb{R} :: f(x)=x ;; f(x)=tx^2
 a + b + c :: a+b+c+1 ;; a+b+k
 f(x) = ax+b, a,b\in\mathbb{R} :: f(x)=ax ;; f(x)=ax+a ;; f(x)=ax+b, a,b\in\mathbb{Z} ;; f(x)=ax^2+b
 f(x) = ax :: f(x)=bx ;; f(x) = kx, k\in\mathbb{R}

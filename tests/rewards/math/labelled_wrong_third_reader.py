@@ -18,6 +18,16 @@ x=5 :: x=y=5 ;; x\in\{5,6\}
 \{1,2\} :: x=1,y=2 ;; x=1
 y=2x+1 :: y=2x+2 ;; x=2y+1
 x_1=2,x_2=3 :: x_1=3,x_2=2
+x=1,y=3 \text{ or } x=2,y=4 :: x_1=1,y_1=3,x_2=7,y_2=4,x_2=2 ;; x_1=1,y_1=3,x_2=2 ;; x_1=1,y_1=4,x_2=2,y_2=3
+x=2 \text{ or } y=4 :: x_1=1,x_1=2,y_2=3,y_2=4 ;; x=2,y=4
+(x_1,y_1)=(1,3),(x_2,y_2)=(2,4) :: x_1=1,y_1=4,x_2=2,y_2=3 ;; (x_1,y_1)=(2,4),(x_2,y_2)=(1,3) ;; (1,3)
+(a,b)=(1,2),c=3 :: (1,2),3 ;; a=1,b=2 ;; (a,b)=(2,1),c=3
+(b,a)=(1,2),c=3 :: (1,2,3) ;; a=1,b=2,c=3
+(a,b)=(1,2) \text{ or } (c,d)=(3,4) :: a=1,b=2,c=3,d=4
+(x,y)\in\{(1,2),(2,1)\} :: (x,y)=(1,2) ;; (x,y)\in\{(1,2),(2,2)\} ;; x\in\{(1,2),(2,1)\} ;; x=1,y=2
+2 :: 2 or ;; 2 \text{ or } ;; x=2 or ;; 2, or ;; or 2
+2,3 :: 2 or 3 or ;; 2, 3 and ;; x=2 or x=3 or ;; and 2, 3
+x=2 \text{ or } x=3 :: x=2 or x=3 or ;; x=2 or
 
 # units at the number, ordinals, bases and choices
 60 :: 60x ;; 60k ;; 60i ;; 60e ;; 60a ;; 60d ;; 60M ;; 60K ;; 60n ;; 60 triplets ;; 61m ;; 60%
@@ -60,6 +70,9 @@ x5 :: 5x
 12 :: 1{2} ;; {12 ;; 3|4
 3n :: n3+1 ;; n^3
 6 :: \frac{2}{3}9 ;; \frac{1}{2}12
+2^n\lfloor x\rfloor :: \lfloor x\rfloor 2n ;; \lfloor x 2^n\rfloor ;; \lceil x\rceil 2^n
+2^n\binom{n}{2} :: \binom{n}{2}2n ;; \binom{n}{2^n}2 ;; \binom{2n}{2}^n
+10 :: \binom{5}{2}1 ;; \binom{5}{2}10
 
 # writings
 \frac{x^2}{4} :: {4 \over x^2} ;; x^{2 \over 4} ;; {x \over 4}^2
