@@ -43,7 +43,8 @@ def gold_text(value: Any) -> str | None:
 
 def _of_text(value: str) -> str | None:
     text = value.strip()
-    return None if text in _MISSING else text
+    # Nor can one be right in a text of which nothing can be seen, such as a mark of byte order.
+    return None if text in _MISSING or not any(map(str.isprintable, text)) else text
 
 
 def _of_bytes(value: bytes) -> str | None:

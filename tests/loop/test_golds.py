@@ -40,6 +40,14 @@ def test_a_missing_gold_cannot_be_judged(reward: type[RewardModel], blank: Any) 
     assert one.can_judge(Prompt([1], "?", {"answer": 4.0}))
 
 
+@pytest.mark.parametrize("reward", [NumberCheck, RightEquation])
+@pytest.mark.parametrize("words", ["blue", "12 apples", "x + 1", "3/4", ["1", "2"]])
+def test_words_are_no_gold_where_a_number_is_asked_for(reward: type[RewardModel], words: Any) -> None:
+    assert not reward().can_judge(Prompt([1], "?", {"answer": words}))
+    with pytest.raises(ValueError, match=r"2 of 2 train rows \(100.0%\).*Is the column the right one\?"):
+        check_golds(reward(), {"train": [Prompt([1], "?", {"answer": words})] * 2})
+
+
 def test_other_columns_that_nothing_can_be_compared_with() -> None:
     cases = CodeTests()
     assert not cases.can_judge(Prompt([1], "?", {}))
