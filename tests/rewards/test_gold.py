@@ -82,7 +82,7 @@ MISSING: list[Any] = [
     float("inf"),
     Decimal("sNaN"),
     {1, None},
-    [{1, 2}],
+    [{1, 2}, {3}],
     1j,
     np.datetime64("NaT"),
     [],
