@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerFast
 
 from rlframework.policies import CausalLMPolicy
+from rlframework.policies.loading import check_vocabulary
 from rlframework.testing import letter_tokenizer
 from rlframework.testing.tiny import tiny_qwen3
 
@@ -28,6 +32,30 @@ def test_a_tokenizer_with_tokens_that_the_model_lacks(tokens: tuple[str, ...], a
     with pytest.raises(ValueError, match=rf"ids up to {38 + len(tokens)}, and the model reads those below 39") as error:
         CausalLMPolicy(model, larger(*tokens))
     assert f"resize_token_embeddings({39 + len(tokens)})" in str(error.value)
+
+
+def test_ids_with_gaps_between_them_count_up_to_the_last() -> None:
+    letters = letter_tokenizer()
+    core = json.loads(letters.backend_tokenizer.to_str())
+    core["model"]["vocab"]["~"] = 50
+    made = Tokenizer.from_str(json.dumps(core))
+    gaps = PreTrainedTokenizerFast(tokenizer_object=made, eos_token=letters.eos_token, pad_token=letters.pad_token)
+    assert len(gaps) == 40
+    with pytest.raises(ValueError, match=r"ids up to 50, and the model reads those below 45"):
+        CausalLMPolicy(tiny_qwen3(vocab_size=45), gaps)
+    assert CausalLMPolicy(tiny_qwen3(vocab_size=51), gaps)
+
+
+@pytest.mark.parametrize("error", [AttributeError, NotImplementedError])
+def test_a_model_that_does_not_say_where_it_reads_ids_is_not_judged(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent() -> None:
+        raise error
+
+    model = tiny_qwen3()
+    monkeypatch.setattr(model, "get_input_embeddings", silent)
+    check_vocabulary(model, larger("<think>"))
 
 
 def test_an_adapters_tokenizer_over_a_base_that_was_not_resized(tmp_path: Path) -> None:
