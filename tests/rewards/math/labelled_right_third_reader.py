@@ -28,7 +28,7 @@ A=(1,2), B=(3,4) :: B=(3,4), A=(1,2)
 3m :: 3 m ;; 3m ;; 3\cdot m
 1101_2 :: 1101_{\text{two}} ;; 1101_\text{two} ;; 1101_{two} ;; 1101 base 2 ;; 1101\text{ (base 2)} ;; 1101_{(2)}
 A5_{16} :: A5_{\text{sixteen}} ;; A5 in base sixteen ;; A5_{sixteen}
-1101_2 :: (1101)_2 ;; 1101_{\text{base } 2} ;; 1101 in base two
+1101_2 :: (1101)_2 ;; 01101_2 ;; 1101_{\text{base } 2} ;; 1101 in base two
 5\text{th} :: 5th ;; 5^{th} ;; 5^{\text{th}} ;; 5 ;; 5\textsuperscript{th}
 21 :: 21st ;; 21^{\text{st}}
 2.5 hours :: 2 hours 30 minutes ;; 2 h 30 min ;; 2\text{ hours and }30\text{ minutes} ;; 150 minutes

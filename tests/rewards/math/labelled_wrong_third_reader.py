@@ -27,6 +27,7 @@ x_1=2,x_2=3 :: x_1=3,x_2=2
 3m :: 3
 2s :: 2
 A5_{16} :: A5_{\text{fifteen}} ;; A5_{\text{seventeen}}
+A_2 :: A_{\text{two}} ;; A \text{ base } 2
 1101_2 :: 1101_{\text{three}} ;; 1101 ;; 1101 base 3
 5 :: 5nd ;; 5rd ;; 5t ;; 6th ;; 1/5th ;; 5 fifths
 2.5 hours :: 2 hours 50 minutes ;; 2 minutes 30 hours ;; 30 minutes 2 hours ;; 2 hours 30 seconds
