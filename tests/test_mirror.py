@@ -104,7 +104,6 @@ ELSEWHERE = {
     ("utilities", "cli/test_replay.py"): "lightning_log",
     ("utilities", "report/probing/test_measure.py"): "peak_memory",
     ("utilities", "report/test_comparison.py"): "versions",
-    ("utilities", "test_recipes.py"): "paths",
     ("utilities", "utilities/test_arguments.py"): "other_names ways_out",
     ("utilities", "data/test_openings.py"): "thinking_tags",
     ("utilities", "samplers/test_episodes.py"): "random_fence",

@@ -20,7 +20,7 @@ from rlframework.rewards.base import Scores
 from rlframework.rollout import Rollout
 from rlframework.terms import EntropyBonus, SamplerCorrection, SamplerRatio
 from rlframework.utilities.arguments import at_least
-from rlframework.utilities.distributed import from_all_ranks, may_call_unequally_often, process
+from rlframework.utilities.distributed import all_gather_object, global_rank, may_call_unequally_often
 
 
 class Loss(NamedTuple):
@@ -366,10 +366,10 @@ class PolicyGradient(RolloutAlgorithm):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save also, for every rank, whether groups of zero advantage have taught something: a resumed run knows it."""
         super().on_save_checkpoint(checkpoint)
-        checkpoint["zero_advantages_teach"] = from_all_ranks(self._zero_advantages_teach)
+        checkpoint["zero_advantages_teach"] = all_gather_object(self._zero_advantages_teach)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore whether groups of zero advantage have taught something."""
         super().on_load_checkpoint(checkpoint)
-        (rank, ranks), saved = process(), checkpoint.get("zero_advantages_teach", [False])
+        (rank, ranks), saved = global_rank(), checkpoint.get("zero_advantages_teach", [False])
         self._zero_advantages_teach = saved[rank] if len(saved) == ranks else any(saved)

@@ -9,7 +9,7 @@ from torch import Tensor
 from rlframework.algorithms.grpo import GRPO
 from rlframework.functional.weights import token_mean
 from rlframework.rollout import Rollout
-from rlframework.utilities.distributed import replica
+from rlframework.utilities.distributed import replica_rank
 
 
 class BNPO(GRPO):
@@ -32,6 +32,6 @@ class BNPO(GRPO):
 
     def prepare_step(self, minibatches: list[Rollout]) -> list[Rollout]:
         """Compute the token weights of each minibatch separately."""
-        parts = len(minibatches) * replica(self.trainer)[1]
+        parts = len(minibatches) * replica_rank(self.trainer)[1]
         weighed = [replace(part, weights=token_mean(part.loss_mask) / parts) for part in minibatches]
         return super().prepare_step(weighed)

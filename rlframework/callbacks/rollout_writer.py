@@ -16,7 +16,7 @@ from torch import Tensor
 
 from rlframework.loop.callback import RolloutCallback, RolloutRecord
 from rlframework.turns import plain_turns
-from rlframework.utilities.distributed import replica
+from rlframework.utilities.distributed import replica_rank
 from rlframework.utilities.paths import writable_folder
 from rlframework.utilities.whole_lines import append_lines, end_last_line, is_json
 
@@ -68,7 +68,7 @@ class RolloutWriter(RolloutCallback):
         """Try the folder, so that one without permission fails now and not after the first rollout; mend the file."""
         if stage != "fit":
             return
-        rank, replicas = replica(trainer)
+        rank, replicas = replica_rank(trainer)
         folder = writable_folder(self.folder or trainer.log_dir or trainer.default_root_dir)
         self.path = folder / ("rollouts.jsonl" if replicas == 1 else f"rollouts-{rank}.jsonl")
         if trainer.fast_dev_run:  # type: ignore[attr-defined]

@@ -25,7 +25,7 @@ from rlframework.data import PromptDataModule
 from rlframework.loggers import AppendingCSVLogger
 from rlframework.loop.algorithm import Algorithm
 from rlframework.report.samples import write_samples
-from rlframework.utilities.distributed import replica
+from rlframework.utilities.distributed import replica_rank
 from rlframework.utilities.imports import require
 from rlframework.utilities.known_warnings import LOFTQ, without
 from rlframework.utilities.paths import writable_folder
@@ -182,7 +182,7 @@ class RecipeCLI(LightningCLI):
         parts = self.trainer.predict(**options)
         if not parts or any(isinstance(one, BasePredictionWriter) for one in self.trainer.callbacks):  # type: ignore[attr-defined]
             return
-        rank, replicas = replica(self.trainer)
+        rank, replicas = replica_rank(self.trainer)
         folder = writable_folder(self.trainer.log_dir or self.trainer.default_root_dir)
         rows = [row for part in parts for row in part]
         # An algorithm of one's own may return bare completions.

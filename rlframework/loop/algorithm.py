@@ -37,7 +37,7 @@ from rlframework.policies.base import Policy, eval_mode
 from rlframework.prompt import Prompt
 from rlframework.rollout import Rollout
 from rlframework.utilities.arguments import at_least
-from rlframework.utilities.distributed import replica
+from rlframework.utilities.distributed import average_shards, replica_rank
 from rlframework.utilities.fields import Fields
 from rlframework.utilities.known_warnings import LEAF_SPEC, NO_VALIDATION, TRANSFER, leave_out
 from rlframework.utilities.secrets import without_secrets
@@ -209,7 +209,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
 
     def rollout_loader(self, prompts: Sequence[Prompt]) -> RolloutLoader:
         """Return the training data loader over prompts; a datamodule returns it from ``train_dataloader``."""
-        rank, replicas = replica(self.trainer)
+        rank, replicas = replica_rank(self.trainer)
         sizes = self.prompts_per_rollout, self.minibatches_per_rollout, self.passes_per_rollout
         return RolloutLoader(prompts, self, *sizes, seed=self.seed, rank=rank, replicas=replicas)
 
@@ -220,7 +220,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
             prompts: All of them, the same on every rank.
             batch_size: Most prompts that a rank answers together.
         """
-        return PromptBatches(prompts, batch_size, *replica(self.trainer))
+        return PromptBatches(prompts, batch_size, *replica_rank(self.trainer))
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Move rollouts; prompts are read where they are.
@@ -239,7 +239,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
             part: Scalar; those of all minibatches and ranks add up to the loss of the step.
         """
         # Lightning divides by the accumulation and averages over replicas; the part already holds every denominator.
-        loss = part * self.minibatches_per_step * replica(self.trainer)[1]
+        loss = part * self.minibatches_per_step * replica_rank(self.trainer)[1]
         added = self.policy.auxiliary_loss()
         if added is None:
             return loss
@@ -315,6 +315,11 @@ class Algorithm(Fields, pl.LightningModule, ABC):
     def on_fit_start(self) -> None:
         """Print the sizes, and switch to train mode: a model fresh from a checkpoint folder is in eval mode."""
         check_weights(self.policy)
+        if average_shards(self.policy):
+            rank_zero_info(
+                f"gloo of torch {torch.__version__} adds up the gradients of shards where it should average them "
+                "(pytorch issue 162338); FSDP2 divides them itself in this run."
+            )
         for callback in averagers(self.trainer):
             spare_frozen(callback._average_model, self, "" if self.policy.frozen_base else "reference.")
         self._follow_finetuning()

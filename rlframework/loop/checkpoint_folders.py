@@ -16,7 +16,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.strategies import FSDPStrategy, ModelParallelStrategy
 
 from rlframework.loop.checkpoint_files import DamagedCheckpointError, check_checkpoint, digest_of, sync_folder
-from rlframework.utilities.distributed import from_all_ranks, process, raise_together
+from rlframework.utilities.distributed import all_gather_object, global_rank, raise_together
 
 LISTING = "digests.json"
 _LOCK = ".saving"
@@ -69,7 +69,7 @@ class SafeFolders:
             self._save(checkpoint, target, *args, **kwargs)
             return
         scratch = Path(strategy.broadcast(str(target.with_name(f"{_SCRATCH}{secrets.token_hex(8)}"))))
-        first, lock = process()[0] == 0, None
+        first, lock = global_rank()[0] == 0, None
         try:
             if first:
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ class SafeFolders:
                 names it.
         """
         path = Path(self._strategy.broadcast(str(checkpoint_path)))
-        _together(lambda: _settle(path) if process()[0] == 0 else None)
+        _together(lambda: _settle(path) if global_rank()[0] == 0 else None)
         _together(lambda: _check(path) if path.is_dir() else check_checkpoint(path))
         return self._load(path, *args, **kwargs)
 
@@ -118,15 +118,15 @@ def _together(work: Any) -> Any:
 def _list(folder: Path) -> None:
     """Sync and hash this rank's share of the files, and write down the digests of all."""
     mine = {name: _synced(folder / name) for name in _share(folder)}
-    digests = {name: value for part in from_all_ranks(mine) for name, value in part.items()}
-    if process()[0] == 0:
+    digests = {name: value for part in all_gather_object(mine) for name, value in part.items()}
+    if global_rank()[0] == 0:
         (folder / LISTING).write_text(json.dumps(digests, indent=1) + "\n", encoding="utf-8")
         _synced(folder / LISTING)
         sync_folder(folder)
 
 
 def _share(folder: Path) -> list[str]:
-    rank, ranks = process()
+    rank, ranks = global_rank()
     return sorted(path.name for path in folder.iterdir() if path.name not in (LISTING, _LOCK))[rank::ranks]
 
 
@@ -145,7 +145,7 @@ def _check(folder: Path) -> None:
         digests = json.loads(listing.read_text(encoding="utf-8"))
     except ValueError:
         raise DamagedCheckpointError(f"{folder} is damaged: {LISTING} cannot be read. {_WAY_OUT}") from None
-    rank, ranks = process()
+    rank, ranks = global_rank()
     for name in sorted(digests)[rank::ranks]:
         path = folder / name
         found = digest_of(path) if path.is_file() else "none, for it is missing"

@@ -9,7 +9,7 @@ import numpy as np
 
 from rlframework.prompt import Prompt
 from rlframework.rollout import Rollout
-from rlframework.utilities.distributed import from_all_ranks
+from rlframework.utilities.distributed import all_gather_object
 
 
 class Upcoming(NamedTuple):
@@ -260,7 +260,7 @@ class RolloutLoader:
         return {
             "epoch": self._epoch,
             "position": done or 0,
-            "buffers": from_all_ranks(buffer),
+            "buffers": all_gather_object(buffer),
             "stream": self._stream(),
         }
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rlframework.functional.masks import entropy_threshold
 from rlframework.rollout import Rollout
-from rlframework.utilities.distributed import gather_rows, replica, sum_over_replicas
+from rlframework.utilities.distributed import gather_rows, replica_rank, sum_over_replicas
 
 
 def step_weights(
@@ -32,7 +32,7 @@ def step_weights(
     Raises:
         ValueError: ``token_weights()`` returned a wrong shape.
     """
-    rank, _ = replica(trainer)
+    rank, _ = replica_rank(trainer)
     weights_of_steps = []
     for rows, kept in zip(mask.chunk(steps), counted.chunk(steps), strict=True):
         everyone = gather_rows(trainer, rows)

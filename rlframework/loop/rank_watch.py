@@ -27,7 +27,7 @@ from torch.distributed.constants import default_pg_timeout
 
 from rlframework.rewards.pool import end_workers
 from rlframework.utilities.arguments import Checked
-from rlframework.utilities.distributed import from_all_ranks, sum_over_replicas
+from rlframework.utilities.distributed import all_gather_object, sum_over_replicas
 from rlframework.utilities.rank_board import STACK, WAKE, LastWords, Neighbours, Peer, RankBoard, place
 
 LOOK_S = 0.5
@@ -219,7 +219,7 @@ class _Watch:
     def meet(self) -> None:
         """Learn the processes of all ranks. Every rank has to call it."""
         own = Peer(self.rank, place(), os.getpid(), f"/proc/{os.getpid()}/fd/{self._stack}")
-        self._neighbours = Neighbours(from_all_ranks(own), self.rank)
+        self._neighbours = Neighbours(all_gather_object(own), self.rank)
 
     def _take_signals(self) -> None:
         """Take over what Lightning does on SIGTERM and on Slurm's signal.
@@ -308,7 +308,7 @@ class _Watch:
         # A number is cheap to add up; what was said is asked for only if there is something.
         if not sum_over_replicas(self.trainer, torch.tensor(float(wish or said is not None))):
             return
-        answers = from_all_ranks((said, wish))
+        answers = all_gather_object((said, wish))
         if error is not None and not stopped:
             raise error
         for words, _ in answers:

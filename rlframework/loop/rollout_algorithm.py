@@ -48,13 +48,13 @@ from rlframework.samplers.remote import RemoteSampler, Version, remote_inside
 from rlframework.terms import KLInLoss, KLTerm, SamplerCorrection, TokenTruncation
 from rlframework.utilities.arguments import at_least
 from rlframework.utilities.distributed import (
+    all_gather_object,
     alone,
-    from_all_ranks,
+    any_rank,
     gather_rows,
+    global_rank,
     is_sharded,
-    on_any_rank,
-    process,
-    replica,
+    replica_rank,
     sum_over_replicas,
 )
 from rlframework.utilities.fields import derived
@@ -432,7 +432,7 @@ class RolloutAlgorithm(Algorithm):
         with self.inference():
             scored = self.policy.logprobs(group).logprobs
         gap = (scored - known[rows, : scored.shape[1]]).masked_fill(~group.loss_mask, 0.0).abs().max()
-        if not on_any_rank(not gap <= 1e-4, self.policy):
+        if not any_rank(not gap <= 1e-4, self.policy):
             return known.masked_fill(~rollout.loss_mask, 0.0)
         self.policy_scores_rollouts = True
         rank_zero_info(
@@ -487,13 +487,13 @@ class RolloutAlgorithm(Algorithm):
         advantages = self.advantages_of_scores(Scores(total, components, scores.weights))
         if advantages.shape != total.shape:
             raise ValueError(f"advantages() returned {tuple(advantages.shape)} for rewards {tuple(total.shape)}")
-        rank, _ = replica(self.trainer)
+        rank, _ = replica_rank(self.trainer)
         mine = advantages.chunk(len(total) // len(scores.total))[rank]
         return mine.float().nan_to_num(0.0).reshape(-1, 1)
 
     def describe(self) -> str:
         """Return in words how many completions and optimizer steps a rollout is."""
-        sampler, replicas = self.sampler, replica(self.trainer)[1]
+        sampler, replicas = self.sampler, replica_rank(self.trainer)[1]
         asked = self.prompts_per_rollout
         prompts = sampler.groups_from(asked // replicas) * replicas
         among = "" if prompts == asked else f" (chosen among {asked})"
@@ -553,7 +553,7 @@ class RolloutAlgorithm(Algorithm):
         if ahead > 4:
             rank_zero_warn(f"{name}: rollouts of weights more than 4 rollouts old have not been seen to teach well")
         remote.check_versions(self.policy, ahead + 2)
-        plan, (rank, ranks) = Ahead(remote, beside, self._make), process()
+        plan, (rank, ranks) = Ahead(remote, beside, self._make), global_rank()
         if saved and len(saved) != ranks:
             rank_zero_info(
                 f"The checkpoint has rollouts that {len(saved)} ranks had asked for, and this run has {ranks}: they "
@@ -571,7 +571,7 @@ class RolloutAlgorithm(Algorithm):
 
     def _check_groups(self) -> None:
         """Refuse a sampler whose groups cannot be cut into minibatches, rather than after the first rollout."""
-        prompts, parts = self.prompts_per_rollout // replica(self.trainer)[1], self.minibatches_per_rollout
+        prompts, parts = self.prompts_per_rollout // replica_rank(self.trainer)[1], self.minibatches_per_rollout
         groups, kind = self.sampler.groups_from(prompts), type(self.sampler).__name__
         if groups > prompts:
             raise ValueError(
@@ -606,7 +606,7 @@ class RolloutAlgorithm(Algorithm):
             prompts_per_rollout=self.prompts_per_rollout,
             minibatches=self.minibatches_per_rollout,
             accumulate=self.trainer.accumulate_grad_batches,
-            replicas=replica(self.trainer)[1],
+            replicas=replica_rank(self.trainer)[1],
             precision=str(self.trainer.precision),
         )
 
@@ -683,7 +683,7 @@ class RolloutAlgorithm(Algorithm):
         super().on_save_checkpoint(checkpoint)
         checkpoint["policy_scores_rollouts"] = self.policy_scores_rollouts
         if self._plan is not None:
-            checkpoint["asked"] = from_all_ranks(self._plan.state_dict(self.save_patience))
+            checkpoint["asked"] = all_gather_object(self._plan.state_dict(self.save_patience))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore whether the policy scores its rollouts itself."""

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from rlframework.loop.random_state import random_state, restore_random_state
-from rlframework.utilities.distributed import from_all_ranks, replica
+from rlframework.utilities.distributed import all_gather_object, replica_rank
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 
@@ -237,9 +237,9 @@ class Progress:
             unfinished = trainer.validating and not standing.validated and self._random_state
             mark = Mark(standing.done or 0, unfinished or random_state(), tally, gradients, standing.validated)
         return {
-            "random_states": from_all_ranks(mark.random_state),
-            "tallies": from_all_ranks(mark.tally),
-            "gradients": from_all_ranks(mark.gradients),
+            "random_states": all_gather_object(mark.random_state),
+            "tallies": all_gather_object(mark.tally),
+            "gradients": all_gather_object(mark.gradients),
             "accumulate_grad_batches": trainer.accumulate_grad_batches,
             "schedules_due": standing.schedules_due,
             "monitored": _monitored(trainer),
@@ -276,7 +276,7 @@ class Progress:
                 "inside a rollout whose token weights are those of its own accumulation; resume with that one, or from "
                 "a checkpoint between two rollouts"
             )
-        rank, replicas = replica(trainer)
+        rank, replicas = replica_rank(trainer)
         trainer.callback_metrics.update(state["monitored"])
         self._place_loops(trainer, state["validated"], state["schedules_due"])
         if len(state["random_states"]) != replicas:

@@ -10,7 +10,7 @@ from torch.distributed.tensor import DTensor
 
 from rlframework.policies.base import Policy
 from rlframework.utilities.digest import digest
-from rlframework.utilities.distributed import from_all_ranks, is_sharded
+from rlframework.utilities.distributed import all_gather_object, is_sharded
 
 
 def fingerprint(policy: Policy) -> str:
@@ -39,7 +39,7 @@ def fingerprint(policy: Policy) -> str:
     """
     own = digest(_tensors(policy), _adapter_settings(policy))
     if is_sharded(policy):
-        own = hashlib.blake2b("".join(from_all_ranks(own)).encode(), digest_size=8).hexdigest()
+        own = hashlib.blake2b("".join(all_gather_object(own)).encode(), digest_size=8).hexdigest()
     return f"policy-{own}"
 
 

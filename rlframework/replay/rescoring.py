@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import torch
@@ -136,7 +138,10 @@ def rescore(run: str | Path, reward: RewardModel) -> Rescoring:
     rows: list[Rescored] = []
     failures: list[tuple[int, str]] = []
     sizes: set[int] = set()
-    for number, records in stored_rollouts(RunFolder(run).path).items():
+    stored = stored_rollouts(RunFolder(run).path)
+    for number, records in stored.items():
+        if number == max(stored):
+            records = _whole_groups(number, records)
         size = _group_size(number, records)
         sizes.add(size)
         completions = Completions([completion_of(record) for record in records], size)
@@ -156,9 +161,21 @@ def rescore(run: str | Path, reward: RewardModel) -> Rescoring:
     return Rescoring(full_name(reward), rows, sizes.pop(), failures)
 
 
+def _whole_groups(number: int, records: Sequence[Record]) -> list[Record]:
+    """Return the rows of the newest rollout, without those of groups that a killed run has not written to the end."""
+    groups = [list(group) for _, group in groupby(records, key=itemgetter("prompt_index"))]
+    size = max(map(len, groups))
+    whole = [record for group in groups if len(group) == size for record in group]
+    if cut := len(records) - len(whole):
+        warnings.warn(
+            f"{cut} completions of rollout {number} are left out: their groups end before {size}", stacklevel=3
+        )
+    return whole
+
+
 def _group_size(number: int, records: Sequence[Record]) -> int:
     """Return how many completions a prompt has in a rollout."""
-    sizes = {len(list(group)) for _, group in groupby(record["prompt_index"] for record in records)}
+    sizes = {len(list(group)) for _, group in groupby(records, key=itemgetter("prompt_index"))}
     if len(sizes) > 1:
         raise ValueError(
             f"rollout {number} has groups of {sorted(sizes)} completions on record: a part of it is missing"

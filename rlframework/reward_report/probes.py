@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from rlframework.reward_report.layout import Layout
-from rlframework.rewards.numerals import parse_number
+from rlframework.rewards.numerals import EXACT, parse_number, write_number
 
 WORKING = "I read the problem twice and work it out step by step."
 
@@ -56,7 +56,7 @@ class Question:
     def wrong(self) -> str:
         """A wrong answer of the same kind."""
         if self.number is not None:
-            return written(self.number + 1)
+            return write_number(EXACT.add(self.number, 1))
         return self.other_gold or f"not {self.gold}"
 
     def write(self, answer: str, working: str = WORKING) -> str:
@@ -190,18 +190,6 @@ class AnswerProbe(CompletionProbe):
     def _write(self, question: Question) -> str | None:
         answer = self.answer(question)
         return None if answer is None else question.write(answer)
-
-
-def written(number: Decimal) -> str:
-    """Return a number as people write it, without exponent and without zeros at its end.
-
-    Example:
-        >>> written(Decimal("2.50")), written(Decimal("1E+2")), written(Decimal("-0"))
-        ('2.5', '100', '0')
-    """
-    text = f"{number:f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text in ("", "-0") else text
 
 
 def numbers_in(text: str) -> Iterator[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from rlframework.reward_report.probes import WORKING, AnswerProbe, CompletionProbe, Expects, Probe, Question, written
+from rlframework.reward_report.probes import WORKING, AnswerProbe, CompletionProbe, Expects, Probe, Question
+from rlframework.rewards.numerals import write_number
 
 FAMILY = "right answers"
 
@@ -30,7 +31,7 @@ def with_zeros(question: Question) -> str | None:
 def without_zeros(question: Question) -> str | None:
     """Return ``18`` for ``18.00``."""
     number = question.number
-    return written(number) if number is not None and "." in question.gold and question.gold[-1] in "0." else None
+    return write_number(number) if number is not None and "." in question.gold and question.gold[-1] in "0." else None
 
 
 def other_fraction(question: Question) -> str | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
-from rlframework.reward_report.probes import AnswerProbe, Probe, Question, numbers_in, written
+from rlframework.reward_report.probes import AnswerProbe, Probe, Question, numbers_in
+from rlframework.rewards.numerals import EXACT, write_number
 
 HEDGES = "hedged answers"
 
@@ -15,10 +16,10 @@ def moved(change: Callable[[Decimal], Decimal]) -> Callable[[Question], str | No
     """Return what writes another number; None where it is the same one, or there is none."""
 
     def answer(question: Question) -> str | None:
-        number = question.number
-        if number is None or change(number) == number:
-            return None
-        return written(change(number))
+        with localcontext(EXACT):
+            number = question.number
+            other = None if number is None else change(number)
+        return None if other is None or other == number else write_number(other)
 
     return answer
 
@@ -33,7 +34,7 @@ def swapped_digits(question: Question) -> str | None:
     """Return the number with two neighbouring digits in each other's place."""
     if question.number is None:
         return None
-    text = written(question.number)
+    text = write_number(question.number)
     for place in range(len(text) - 1):
         left, right = text[place], text[place + 1]
         if left.isdigit() and right.isdigit() and left != right and not (right == "0" and not text[:place].strip("-")):
@@ -69,7 +70,7 @@ def every_number(question: Question) -> str | None:
 def neighbours(question: Question) -> str | None:
     """Return a list of numbers around the expected one."""
     number = question.number
-    return None if number is None else ", ".join(written(number + step) for step in range(-3, 4))
+    return None if number is None else ", ".join(write_number(EXACT.add(number, step)) for step in range(-3, 4))
 
 
 WRONG: list[Probe] = [

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Context, Decimal
 from functools import lru_cache
 
 MAX_NUMBER_CHARACTERS = 100
+EXACT = Context(prec=20 * MAX_NUMBER_CHARACTERS)
+"""For sums and products of numbers that were read: Decimal's own context rounds to 28 digits. Exponents have three."""
 
 # A leading zero takes no thousands separator: "0,123" is more likely a decimal comma.
 _NUMBER = re.compile(r"[+-]?(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]*)?|[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
@@ -44,6 +46,18 @@ def parse_number(text: str) -> Decimal | None:
 def _short_number(text: str) -> Decimal | None:
     written = _NUMBER.fullmatch(text) or _COMPUTED.fullmatch(text)
     return Decimal(text.replace(",", "")) if written else None
+
+
+def write_number(number: Decimal) -> str:
+    """Return a number as people write it, without exponent and without zeros at its end.
+
+    Example:
+        >>> write_number(Decimal("2.50")), write_number(Decimal("1E+2")), write_number(Decimal("-0"))
+        ('2.5', '100', '0')
+    """
+    text = f"{number:f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in ("", "-0") else text
 
 
 def first_number(text: str) -> Decimal | None:

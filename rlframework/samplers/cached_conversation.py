@@ -15,7 +15,7 @@ from rlframework.prompt import Prompt
 from rlframework.rollout import left_pad
 from rlframework.samplers.conversation import Reply
 from rlframework.samplers.read_again import Draw, ReadAgain
-from rlframework.utilities.distributed import on_any_rank
+from rlframework.utilities.distributed import any_rank
 
 
 class CachedConversation(ReadAgain):
@@ -95,7 +95,7 @@ class CachedConversation(ReadAgain):
         state = self._read(rows, max(budgets.values(), default=1))
         replies = self._decode(rows, budgets, patience, *state) if rows else {}
         # A rank without rows calls the model as often as the others, which hold shards of its weights.
-        while on_any_rank(False, self._policy, self._sharded):
+        while any_rank(False, self._policy, self._sharded):
             self._read_along()
         return replies
 
@@ -160,7 +160,7 @@ class CachedConversation(ReadAgain):
             waited += len(here) - unfinished
             if not unfinished or waited >= patience * len(rows):
                 break
-            on_any_rank(True, policy, self._sharded)
+            any_rank(True, policy, self._sharded)
             # Who waits for a moment alone is not worth the copy.
             if patience == math.inf and unfinished <= len(here) * _WORTH_A_COPY:
                 drawn[here] = said

@@ -17,7 +17,7 @@ from rlframework.rollout import Rollout
 from rlframework.samplers.base import GroupSampler
 from rlframework.samplers.batched import BatchedSampler
 from rlframework.samplers.uncached import UncachedSampler
-from rlframework.utilities.distributed import from_all_ranks, is_sharded, on_any_rank
+from rlframework.utilities.distributed import all_gather_object, any_rank, is_sharded
 
 # Sampled tokens of a row that are compared, its last ones: a fault of padding, position or cache is in them too, and
 # the logits of all of a long row would take gigabytes.
@@ -66,12 +66,12 @@ class SamplerCheck:
             return
         self._next = step + _rollouts_between(policy, rollout)
         row, self._looks = self._looks % len(rollout), self._looks + 1
-        if on_any_rank(not _gap(policy, rollout, row) <= self._allowed, policy):
+        if any_rank(not _gap(policy, rollout, row) <= self._allowed, policy):
             # A row of few tokens may be off by a chance of rounding; the rows of a group are not.
             start = row - row % rollout.group_size
             gaps = [_gap(policy, rollout, start + place) for place in range(rollout.group_size)]
             mean = sum(gaps) / len(gaps)
-            if on_any_rank(not mean <= self._allowed, policy):
+            if any_rank(not mean <= self._allowed, policy):
                 _refuse(policy, sampler, completions, rollout, [row], mean, self._allowed)
 
 
@@ -84,7 +84,7 @@ def _rollouts_between(policy: Policy, rollout: Rollout) -> int:
     completions = rollout.completion_mask.sum(1)
     longest = int((rollout.prompt_mask.sum(1) + completions).max())
     own = ceil(100 * longest / (4 * max(1, int(completions.sum()))))
-    return max(from_all_ranks(own)) if is_sharded(policy) else own
+    return max(all_gather_object(own)) if is_sharded(policy) else own
 
 
 def _prove(policy: Policy, sampler: GroupSampler, completions: Completions, rollout: Rollout, rows: list[int]) -> float:
@@ -95,12 +95,12 @@ def _prove(policy: Policy, sampler: GroupSampler, completions: Completions, roll
     """
     allowed = _allowed(policy, [_ending(rollout, row) for row in rows])
     gap = float(torch.tensor([_gap(policy, rollout, row) for row in rows]).max())  # NaN if one is
-    if on_any_rank(not gap <= allowed, policy):
+    if any_rank(not gap <= allowed, policy):
         _refuse(policy, sampler, completions, rollout, rows, gap, allowed)
     together = replace(rollout.select(torch.tensor(rows, device=policy.device)), group_size=len(rows) // 2 or 1).trim()
     gaps = policy.logprobs(together).logprobs - cast(Tensor, together.sampler_logprobs)
     off = float(_mean(gaps, together.loss_mask).max())
-    if on_any_rank(not off <= allowed, policy):
+    if any_rank(not off <= allowed, policy):
         raise RuntimeError(
             f"{type(policy).__name__} scores a minibatch otherwise than its rows by themselves, by {off:.2g} nats in "
             f"the mean over a row (allowed {allowed:.2g}), while {type(sampler).__name__} agrees with the latter. "

@@ -27,7 +27,7 @@ from rlframework.samplers.wrapper import SamplerWrapper
 from rlframework.turns import Turn
 from rlframework.utilities.arguments import at_least
 from rlframework.utilities.daemon_threads import DaemonExecutor
-from rlframework.utilities.distributed import is_sharded, on_any_rank
+from rlframework.utilities.distributed import any_rank, is_sharded
 from rlframework.utilities.random_fence import RandomFence
 from rlframework.utilities.thinking_tags import opened_working
 
@@ -169,7 +169,7 @@ class EpisodeSampler(SamplerWrapper):
         with self._fence:
             self._each(_Row.start, rows, self.threads)
         heard: Collection[int] = range(len(rows))
-        while on_any_rank(any(row.goes_on for row in rows), policy, sharded):
+        while any_rank(any(row.goes_on for row in rows), policy, sharded):
             budgets = {number: row.budget for number, row in enumerate(rows) if row.goes_on}
             # A row without a reply is in the middle of its turn, and has read what it was given.
             given = {number: rows[number].given for number in budgets if number in heard}

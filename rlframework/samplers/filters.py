@@ -13,7 +13,7 @@ from rlframework.rewards.base import RewardModel
 from rlframework.rewards.failure_limits import Counts, RewardLimits
 from rlframework.samplers.base import GroupSampler
 from rlframework.samplers.wrapper import SamplerWrapper
-from rlframework.utilities.distributed import on_any_rank, raise_together
+from rlframework.utilities.distributed import any_rank, raise_together
 
 
 class DynamicSampling(SamplerWrapper):
@@ -83,7 +83,7 @@ class DynamicSampling(SamplerWrapper):
             differs = group_spread(scores.total) > 0
             for group, useful in zip(completions.groups(), differs.tolist(), strict=True):
                 (spread if useful else flat).append(list(group))
-            if not on_any_rank(len(spread) < self.keep, policy):
+            if not any_rank(len(spread) < self.keep, policy):
                 break
         raise_together(self._refused({name: Counts.added(parts) for name, parts in counts.items()}))
         chosen = [*spread, *flat][: self.keep]

@@ -12,7 +12,7 @@ from rlframework.policies.base import Policy
 from rlframework.prompt import Prompt
 from rlframework.rollout import left_pad
 from rlframework.samplers.conversation import Conversation, Reply
-from rlframework.utilities.distributed import is_sharded, on_any_rank
+from rlframework.utilities.distributed import any_rank, is_sharded
 
 Draw = Callable[[Tensor, Tensor, Tensor, int | Tensor], tuple[Tensor, Tensor]]
 
@@ -98,7 +98,7 @@ class ReadAgain(Conversation):
             unfinished = int(running.sum())
             if self._progress is not None:
                 self._progress(len(tokens), unfinished)
-            if not on_any_rank(unfinished > 0, policy, self._sharded):
+            if not any_rank(unfinished > 0, policy, self._sharded):
                 break
             ids = chosen.unsqueeze(1)
             mask = torch.cat([mask, torch.ones_like(ids, dtype=torch.bool)], dim=1)

@@ -30,7 +30,7 @@ from rlframework.tasks.tiny.recipe import BaseRecipe
 from rlframework.tasks.tiny.task import Care
 from rlframework.tasks.tiny.tokenizer import tiny_tokenizer
 from rlframework.tasks.tiny.training import GATE_SEED, Lesson
-from rlframework.utilities.paths import cache_folder, made_once
+from rlframework.utilities.paths import cache_folder, make_once
 
 # As Qwen's, without thoughts: what tools there are, calls, and what they returned. A call stands right behind the tag
 # that opens the working.
@@ -129,9 +129,12 @@ def create_lookup_base(
     """
     tokenizer = lookup_tokenizer()
     folder = cache_folder(cache_dir) / "lookup" / _key(seed, recipe, tokenizer)
-    if not folder.exists():
-        with made_once(folder) as scratch, torch.random.fork_rng():
+
+    def make(scratch: Path) -> None:
+        with torch.random.fork_rng():
             _make(scratch, seed, recipe, tokenizer, progress)
+
+    make_once(folder, make)
     return BasePaths(folder / "base", folder / "primed")
 
 

@@ -21,7 +21,7 @@ from rlframework.tasks.tiny.recipe import BaseRecipe
 from rlframework.tasks.tiny.task import Care, Row
 from rlframework.tasks.tiny.tokenizer import tiny_tokenizer
 from rlframework.tasks.tiny.training import GATE_SEED, Lesson, Pair, fresh_rows, lessons_of, place_new_tokens, prime
-from rlframework.utilities.paths import made_once
+from rlframework.utilities.paths import make_once
 
 # Of its answers to a bare question, and to one that it is told to think about: the most that are right.
 MOST_BARE, MOST_TOLD = 0.25, 0.6
@@ -54,10 +54,13 @@ def create_rash_base(
     base = create_base(seed, cache_dir, recipe, progress).base
     source = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
     folder = base.with_name(f"rash-{source}")
-    if not folder.exists():
+
+    def make(scratch: Path) -> None:
         tokenizer, model = tiny_tokenizer(), Qwen3ForCausalLM.from_pretrained(base, attn_implementation="eager")
-        with made_once(folder) as scratch, torch.random.fork_rng():
+        with torch.random.fork_rng():
             save_model(_made_rash(model, tokenizer, recipe, Random(f"rash {seed}"), progress), tokenizer, scratch)
+
+    make_once(folder, make)
     return folder
 
 

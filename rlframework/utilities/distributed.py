@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 
 _HERE = threading.local()
@@ -18,13 +19,13 @@ _HERE = threading.local()
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Enter a context in which this thread calls no other rank: `process` is the only one, and nothing is gathered.
+    """Enter a context in which this thread calls no other rank: `global_rank` is 0 of 1, and nothing is gathered.
 
     For work beside the main thread, whose ranks are at different places of it.
 
     Example:
         >>> with alone():
-        ...     process(), from_all_ranks("here")
+        ...     global_rank(), all_gather_object("here")
         ((0, 1), ['here'])
     """
     before, _HERE.alone = getattr(_HERE, "alone", False), True
@@ -34,7 +35,7 @@ def alone() -> Iterator[None]:
         _HERE.alone = before
 
 
-def replica(trainer: pl.Trainer) -> tuple[int, int]:
+def replica_rank(trainer: pl.Trainer) -> tuple[int, int]:
     """Return (rank, number) of this data-parallel replica.
 
     Raises:
@@ -73,7 +74,32 @@ def is_sharded(module: nn.Module) -> bool:
     return any(isinstance(parameter, DTensor) for parameter in module.parameters())
 
 
-def on_any_rank(flag: bool, module: nn.Module, sharded: bool | None = None) -> bool:
+def average_shards(module: nn.Module) -> bool:
+    """Have FSDP2 divide gradients by the number of ranks itself, where the backend adds them up and does not divide.
+
+    gloo of torch 2.8 returns the sum for the average of a reduce-scatter (pytorch issue 162338), so that every gradient
+    on CPUs is too large by the number of ranks. All ranks have to call this.
+
+    Args:
+        module: Of which ranks hold parts, or not.
+
+    Returns:
+        Whether that was needed.
+    """
+    if not is_sharded(module):
+        return False
+    ones = torch.ones(torch.distributed.get_world_size(), device=next(module.parameters()).device)
+    average = ones.new_empty(1)
+    torch.distributed.reduce_scatter_tensor(average, ones, op=torch.distributed.ReduceOp.AVG)
+    if average == 1:
+        return False
+    for part in module.modules():
+        if isinstance(part, FSDPModule):
+            part.set_force_sum_reduction_for_comms(True)
+    return True
+
+
+def any_rank(flag: bool, module: nn.Module, sharded: bool | None = None) -> bool:
     """Return whether a flag is set on any rank that holds a shard of the module; of an unsharded one, on this rank.
 
     Ranks that share the weights have to call a sharded module equally often, or one waits for the others for ever.
@@ -118,18 +144,18 @@ def max_over_replicas(trainer: pl.Trainer, values: Tensor) -> Tensor:
     return trainer.strategy.reduce(values.to(trainer.strategy.root_device), reduce_op="max")
 
 
-def process() -> tuple[int, int]:
+def global_rank() -> tuple[int, int]:
     """Return (rank, number) of this process among those that `torch.distributed` knows; (0, 1) without, and `alone`."""
     if getattr(_HERE, "alone", False) or not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return 0, 1
     return torch.distributed.get_rank(), torch.distributed.get_world_size()
 
 
-def from_all_ranks(value: Any) -> list[Any]:
+def all_gather_object(value: Any) -> list[Any]:
     """Return one picklable object from every process, in rank order; all have to call it."""
-    if process()[1] == 1:
+    if global_rank()[1] == 1:
         return [value]
-    values: list[Any] = [None] * process()[1]
+    values: list[Any] = [None] * global_rank()[1]
     torch.distributed.all_gather_object(values, value)
     return values
 
@@ -144,7 +170,7 @@ def raise_together(error: Exception | None) -> None:
         Exception: The error itself, where it is this process's.
         RuntimeError: It is another's; the message says whose.
     """
-    messages = from_all_ranks(None if error is None else f"{type(error).__name__}: {error}")
+    messages = all_gather_object(None if error is None else f"{type(error).__name__}: {error}")
     if error is not None:
         raise error
     for rank, message in enumerate(messages):

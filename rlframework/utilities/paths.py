@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -34,32 +35,40 @@ def cache_folder(cache_dir: str | Path | None = None) -> Path:
     return Path(cache_dir or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "rlframework")
 
 
-@contextmanager
-def made_once(folder: Path) -> Iterator[Path]:
-    """Yield a scratch folder to fill, and rename it to ``folder`` when that went well.
+def make_once(folder: Path, make: Callable[[Path], object]) -> None:
+    """Fill a scratch folder and rename it to ``folder``, unless that is there already.
 
-    In one step, so that a killed run leaves no half model and two runs at once do not mix theirs; of those the first
-    one's stays.
+    In one step, so that a killed run leaves no half model. Of several processes, such as the ranks of a run, one makes
+    it and the others wait; where the file system has no locks all of them do, and the first one's stays.
 
     Args:
         folder: The folder to make; the ones above it are made if need be.
+        make: Called with the empty scratch folder.
 
     Raises:
         PermissionError: The folder above it cannot be written to.
 
     Example:
         >>> folder = Path(tempfile.mkdtemp()) / "cache" / "model"
-        >>> with made_once(folder) as scratch:
-        ...     _ = (scratch / "weights").write_text("1, 2, 3")
+        >>> for _ in range(2):
+        ...     make_once(folder, lambda scratch: (scratch / "weights").write_text(f"1, 2, 3 of {print('made')}"))
+        made
         >>> [path.name for path in folder.iterdir()]
         ['weights']
     """
-    with tempfile.TemporaryDirectory(dir=writable_folder(folder.parent)) as above:
-        scratch = Path(above) / folder.name
-        scratch.mkdir()
-        yield scratch
-        try:
-            scratch.rename(folder)
-        except OSError:
-            if not folder.exists():
-                raise
+    if folder.exists():
+        return
+    with (writable_folder(folder.parent) / f".{folder.name}.lock").open("w") as lock:
+        with suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.exists():
+            return
+        with tempfile.TemporaryDirectory(dir=folder.parent) as above:
+            scratch = Path(above) / folder.name
+            scratch.mkdir()
+            make(scratch)
+            try:
+                scratch.rename(folder)
+            except OSError:
+                if not folder.exists():
+                    raise

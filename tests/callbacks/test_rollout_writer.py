@@ -138,7 +138,7 @@ def test_each_rollout_is_of_the_ranks_that_learned_from_it_last(
         for rank in range(ranks):
             writer = RolloutWriter(tmp_path)
             with monkeypatch.context() as patch:
-                patch.setattr(rollout_writer, "replica", lambda trainer, rank=rank: (rank, ranks))
+                patch.setattr(rollout_writer, "replica_rank", lambda trainer, rank=rank: (rank, ranks))
                 # A rank knows of the others what rank 0 has seen before any of them wrote.
                 patch.setattr(SingleDeviceStrategy, "broadcast", lambda self, seen, src=0: history or seen)
                 fit(grpo(), ckpt_path=str(tmp_path / f"step={after}.ckpt"), callbacks=[writer], max_steps=until)

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytorch_lightning as pl
 import torch
@@ -17,6 +21,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.strategies import ModelParallelStrategy
 from torch import Tensor
+from torch.distributed import ReduceOp
 from torch.distributed.fsdp import FSDPModule, fully_shard
 
 from rlframework.algorithms import GRPO, SFT, PolicyModule
@@ -159,6 +164,20 @@ def shard(folder: Path, strategy: Any, devices: int, stops: int) -> dict[str, An
     return {"weights": weights(module)}
 
 
+@contextmanager
+def sums() -> Iterator[None]:
+    """Enter a context in which the average of a reduce-scatter is the sum, as with gloo of torch 2.8."""
+
+    def summed(reduce: Callable[..., Any], *given: Any, op: Any = ReduceOp.SUM, **options: Any) -> Any:
+        return reduce(*given, op=ReduceOp.SUM if op == ReduceOp.AVG else op, **options)
+
+    with ExitStack() as patches:
+        for name in {"reduce_scatter_tensor", "reduce_scatter_single"} & vars(torch.distributed).keys():
+            reduce = getattr(torch.distributed, name)
+            patches.enter_context(patch.object(torch.distributed, name, partial(summed, reduce)))
+        yield
+
+
 def adapt(folder: Path, strategy: Any, devices: int, kind: type[GRPO]) -> dict[str, Any]:
     """Take three optimizer steps on an adapter, of two minibatches each."""
     module = algorithm(kind, lora=True)
@@ -186,6 +205,9 @@ def resume(folder: Path, strategy: Any, devices: int) -> dict[str, Any]:
 def run(kind: str, folder: Path, devices: int = 2) -> dict[str, Any]:
     """Return what this rank ends with."""
     strategy = "ddp" if devices > 1 else "auto"
+    if kind == "sharded by sums":
+        with sums():
+            return run("sharded", folder, devices)
     if kind in ("sharded", "ragged", "sharded adapter"):
         if devices > 1:
             strategy = ModelParallelStrategy(data_parallel_size=devices, tensor_parallel_size=1)

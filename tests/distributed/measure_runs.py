@@ -14,7 +14,7 @@ from rlframework.completions import Completion, Completions
 from rlframework.metrics import MajorityAtK, MeanScore, PairedBootstrap, PassAtK, ShareBound
 from rlframework.prompt import Prompt
 from rlframework.rewards import RowReward
-from rlframework.utilities.distributed import process
+from rlframework.utilities.distributed import global_rank
 from tests.distributed.distributed_runs import EarlyLetter, Plain, algorithm, fit, make_trainer, weights
 
 
@@ -66,7 +66,7 @@ def hold(folder: Path, strategy: Any, devices: int) -> dict[str, Any]:
 
 def pairs() -> list[float]:
     """Return the paired difference of scores of which each rank has its own, seven in all."""
-    rank, ranks = process()
+    rank, ranks = global_rank()
     scores = torch.tensor([[0.0, 1.0], [1.0, 1.0], [0.0, 1.0], [0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])[
         rank::ranks
     ]

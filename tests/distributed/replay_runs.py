@@ -13,7 +13,7 @@ from rlframework import GRPO, PromptDataModule, RolloutWriter, SharedPrefixSampl
 from rlframework.loggers import AppendingCSVLogger
 from rlframework.rewards import FunctionReward
 from rlframework.testing import letter_rows, tiny_policy
-from rlframework.utilities.distributed import process
+from rlframework.utilities.distributed import global_rank
 
 
 def vowels(completion: str) -> float:
@@ -45,4 +45,4 @@ def parts(folder: Path, devices: int) -> tuple[pl.Trainer, GRPO, PromptDataModul
 if __name__ == "__main__":
     trainer, algorithm, data = parts(Path(sys.argv[1]), int(sys.argv[2]))
     trainer.fit(algorithm, data, ckpt_path=sys.argv[3] if sys.argv[3:] else None)
-    torch.save({"steps": trainer.global_step}, Path(sys.argv[1], f"rank{process()[0]}.pt"))
+    torch.save({"steps": trainer.global_step}, Path(sys.argv[1], f"rank{global_rank()[0]}.pt"))

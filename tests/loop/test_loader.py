@@ -240,7 +240,7 @@ def test_ranks_find_their_own_minibatches_in_the_common_state(fetched: int) -> N
 
 
 def test_state_is_gathered_from_all_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rlframework.loop.loader.from_all_ranks", lambda own: [own, "of the other"])
+    monkeypatch.setattr("rlframework.loop.loader.all_gather_object", lambda own: [own, "of the other"])
     stream = loader(replicas=2)
     next(iter(stream))
     own, other = stream.state_dict()["buffers"]

@@ -137,6 +137,12 @@ def test_failed_checks_are_counted_with_their_reason(tmp_path: Path) -> None:
     assert "1 checks failed; the first, of completion 1: broken: no \\x1b[2Jserver" in printed(found)
 
 
+def test_a_group_that_a_killed_run_has_not_written_to_the_end_is_left_out_and_said(tmp_path: Path) -> None:
+    run = written(tmp_path, [[("a", 1.0), ("b", 0.0)], [("a", 1.0)]])
+    with pytest.warns(UserWarning, match="1 completions of rollout 0 are left out: their groups end before 2"):
+        assert [row.before for row in rescore(run, Length()).rows] == [1.0, 0.0]
+
+
 def test_what_cannot_be_scored_is_said(tmp_path: Path) -> None:
     def needs(completion: str, solution: str) -> float:
         return 1.0
@@ -148,6 +154,8 @@ def test_what_cannot_be_scored_is_said(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"the reward cannot score rollout 0: KeyError: .*no column 'solution'"):
         rescore(run, FunctionReward(needs))
     written(tmp_path, [[("a", 1.0), ("b", 0.0)], [("a", 1.0)]])
+    with (run / "rollouts.jsonl").open("a") as file:
+        file.write((run / "rollouts.jsonl").read_text().replace('"rollout": 0', '"rollout": 1'))
     with pytest.raises(ValueError, match=r"rollout 0 has groups of \[1, 2\] completions on record: a part"):
         rescore(run, Length())
     (tmp_path / "rollouts.jsonl").write_text("")

@@ -14,7 +14,7 @@ import torch
 from rlframework.completions import Completion, Completions
 from rlframework.prompt import Prompt
 from rlframework.reward_report.layout import BareLayout, TaggedLayout
-from rlframework.reward_report.probes import Expects, Question
+from rlframework.reward_report.probes import AnswerProbe, Expects, Question
 from rlframework.reward_report.saving import save_reward_report
 from rlframework.reward_report.scoring import PROBES, reward_report
 from rlframework.reward_report.table import print_reward_report
@@ -54,6 +54,14 @@ def test_a_strict_reward_makes_no_mistake() -> None:
     assert (report.false_accepts, report.false_refusals, report.rows) == (0, 0, 4)
     assert (report.accept_above, report.mistakes) == (0.5, [])
     assert "every right answer is accepted, and no wrong one" in str(report)
+
+
+def test_a_probe_is_the_number_that_it_says_at_any_length() -> None:
+    question = Question("2 to the 100?", "1267650600228229401496703205376", None, {}, TaggedLayout())
+    assert question.wrong == "1267650600228229401496703205377"
+    probes = {probe.name: probe.answer(question) for probe in PROBES if isinstance(probe, AnswerProbe)}
+    assert probes["ten times"] == "12676506002282294014967032053760"
+    assert probes["a tenth"] == "126765060022822940149670320537.6"
 
 
 def test_a_reward_of_episodes_is_shown_each_answer_as_an_episode_of_one_turn() -> None:

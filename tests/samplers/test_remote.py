@@ -14,7 +14,7 @@ from rlframework.prompt import Prompt
 from rlframework.samplers import DynamicSampling, EpisodeSampler, RemoteSampler, Version
 from rlframework.samplers.remote import remote_inside
 from rlframework.testing import SnapshotSampler, letter_prompts, tiny_policy
-from rlframework.utilities.distributed import alone, from_all_ranks, process
+from rlframework.utilities.distributed import all_gather_object, alone, global_rank
 from tests.samplers.vllm.echo import episodes
 
 
@@ -87,8 +87,8 @@ def test_a_thread_that_is_alone_does_not_keep_others_from_their_ranks(monkeypatc
     monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
     seen = []
     with alone():
-        assert (process(), from_all_ranks("here")) == ((0, 1), ["here"])
-        thread = threading.Thread(target=lambda: seen.append(process()))
+        assert (global_rank(), all_gather_object("here")) == ((0, 1), ["here"])
+        thread = threading.Thread(target=lambda: seen.append(global_rank()))
         thread.start()
         thread.join()
-    assert seen == [(1, 2)] == [process()]
+    assert seen == [(1, 2)] == [global_rank()]

@@ -20,7 +20,7 @@ from rlframework.policies.rope import length_dependent
 from rlframework.policies.scoring.prefix_tree import common_prefix
 from rlframework.policies.scoring.tree_attention import TREE_ATTENTION
 from rlframework.policies.self_check import coarse, exact_twin, exactly, raised, rounds, total_variation, unlike, wrong
-from rlframework.utilities.distributed import is_sharded, on_any_rank
+from rlframework.utilities.distributed import any_rank, is_sharded
 
 # Prompts of so many tokens are kept once for their group: below, a copy for each row is read faster than the two parts
 # of a row are joined.
@@ -182,7 +182,7 @@ class Decoding:
             return self._branched(policy, _SLOWEST, cache, mask, copies, room)
         plain = isinstance(cache, DynamicCache) and all(type(layer) is DynamicLayer for layer in cache.layers)
         # Ranks that share the weights go the same way, since they prove it together.
-        long = copies > 1 and on_any_rank(mask.shape[1] >= LONG_PROMPT, policy)
+        long = copies > 1 and any_rank(mask.shape[1] >= LONG_PROMPT, policy)
         # Latent attention keeps other things than the keys and values that attention meets.
         alike = plain and all(layer.keys.shape == layer.values.shape for layer in cache.layers)
         shared = alike and long and policy.model.config._attn_implementation == TREE_ATTENTION
@@ -252,11 +252,11 @@ class Decoding:
             if self._proof is None:
                 return False  # A cache that was not read here.
             known, found = self._proof.known, self._fault(policy, way, self._proof, min(copies, 2))
-            fails = on_any_rank(found is not None, policy)
+            fails = any_rank(found is not None, policy)
             if fails and known:  # The policy may be another one by now, by its weights or by its adapter.
                 self._proof.forget()
                 found = self._fault(policy, way, self._proof, min(copies, 2))
-                fails = on_any_rank(found is not None, policy)
+                fails = any_rank(found is not None, policy)
             self._holds[way] = not fails
             if not self._holds[way]:
                 rank_zero_warn(
@@ -274,7 +274,7 @@ class Decoding:
         if _SLOWEST in self._holds or self._proof is None:
             return
         found = self._fault(policy, _SLOWEST, self._proof, 1)
-        if on_any_rank(found is not None, policy):
+        if any_rank(found is not None, policy):
             raise RuntimeError(
                 f"{type(policy.model).__name__} predicts a token differently once others follow it: "
                 f"{found or 'another rank found so'}. What is sampled from it is not what would be learned from; check "

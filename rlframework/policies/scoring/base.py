@@ -27,7 +27,7 @@ from rlframework.policies.self_check import (
     wrong,
 )
 from rlframework.rollout import Rollout
-from rlframework.utilities.distributed import on_any_rank
+from rlframework.utilities.distributed import any_rank
 
 
 class Scorer(ABC):
@@ -116,7 +116,7 @@ class Scoring:
         if self._padded and (None, torch.is_grad_enabled()) not in self._verified:
             # Rows without a token have nothing to compare, and those without a prompt nothing to compare with.
             blank = not (batch.loss_mask.any() and batch.prompt_mask.any(1).all())
-            if not on_any_rank(blank, policy):
+            if not any_rank(blank, policy):
                 self._padded = self._holds(policy, None, batch)
         return self._padded
 
@@ -126,7 +126,7 @@ class Scoring:
         if case in self._verified:
             return True
         found = find_fault(policy, scorer, _sample(batch))
-        if on_any_rank(found is not None, policy):
+        if any_rank(found is not None, policy):
             if scorer is not None:
                 self._refuted.add(scorer)
             rank_zero_warn(

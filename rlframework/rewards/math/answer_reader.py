@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rlframework.completions import Completion
 from rlframework.rewards.math.boxed import last_boxed
-from rlframework.rewards.numerals import each_number, parse_number
+from rlframework.rewards.numerals import each_number, parse_number, write_number
 from rlframework.rewards.template import AnswerTemplate
 
 
@@ -42,4 +42,4 @@ class AnswerReader:
         answer = self.template.parse(text) or last_boxed(text)
         numbers = [] if answer else [one for one in each_number(text) if one is not None]
         number = parse_number(answer) if answer else numbers[-1] if numbers else None
-        return f"{number.normalize():f}" if number is not None else answer and " ".join(answer.split())
+        return write_number(number) if number is not None else answer and " ".join(answer.split())

@@ -221,7 +221,7 @@ def _whole_number(plain: str) -> Node | None:
         return Based(based[1].lstrip("0") or "0", base)
     spelled = spelled_number(_TEXT.sub(r"\1", plain))
     if spelled is not None:
-        return Number(Fraction(spelled))
+        return Number(spelled)
     ordinal = _ORDINAL.fullmatch(plain)
     if ordinal and ordinal[2] == _ordinal_ending(int(ordinal[1][-2:])):
         return Number(Fraction(ordinal[1]))

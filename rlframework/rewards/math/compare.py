@@ -39,6 +39,7 @@ from rlframework.rewards.math.syntax import (
     Symbol,
     has_variables,
 )
+from rlframework.rewards.math.unit_vectors import components
 from rlframework.rewards.math.units import contradicts_plain, ratio
 
 Item = TypeVar("Item")
@@ -103,6 +104,8 @@ def _same(gold: Node, answer: Node) -> bool:
     if gold == answer:
         return True
     gold, answer = _plain(gold), _plain(answer)
+    if isinstance(gold, Sequence) or isinstance(answer, Sequence):
+        gold, answer = components(gold), components(answer)
     if isinstance(gold, SCALARS) and isinstance(answer, SCALARS):
         return _same_scalar(gold, answer)
     if isinstance(gold, Relation) or isinstance(answer, Relation):

@@ -15,7 +15,7 @@ _ROUNDING = 1e-4
 _IMPOSSIBLE = -9999.0
 
 
-class Answered(NamedTuple):
+class ServerCompletion(NamedTuple):
     """One completion: its ids up to and including the stop token, their log-probabilities, and why it ended."""
 
     ids: list[int]
@@ -23,7 +23,7 @@ class Answered(NamedTuple):
     reason: StopReason
 
 
-def read_group(answer: dict[str, Any], request: dict[str, Any], who: str) -> list[Answered]:
+def read_group(answer: dict[str, Any], request: dict[str, Any], who: str) -> list[ServerCompletion]:
     """Return the ``n`` completions of one prompt, in the order of their index.
 
     Args:
@@ -42,7 +42,7 @@ def read_group(answer: dict[str, Any], request: dict[str, Any], who: str) -> lis
         >>> answer = {"choices": [{**choice, "logprobs": {"token_logprobs": [-0.5, -0.1]}}]}
         >>> asked = {"prompt": [5], "n": 1, "max_tokens": 4, "stop_token_ids": [1]}
         >>> read_group(answer, asked, "http://127.0.0.1:8000")
-        [Answered(ids=[7, 1], logprobs=[-0.5, -0.1], reason='stop')]
+        [ServerCompletion(ids=[7, 1], logprobs=[-0.5, -0.1], reason='stop')]
     """
     choices = answer.get("choices")
     if not isinstance(choices, list) or len(choices) != request["n"]:
@@ -57,7 +57,7 @@ def read_group(answer: dict[str, Any], request: dict[str, Any], who: str) -> lis
     return [_read(choice, request, who) for choice in sorted(choices, key=lambda choice: choice["index"])]
 
 
-def check_vocabulary(rows: Sequence[Answered], size: int, who: str) -> None:
+def check_vocabulary(rows: Sequence[ServerCompletion], size: int, who: str) -> None:
     """Refuse token ids that are outside of a policy's vocabulary.
 
     Args:
@@ -81,7 +81,7 @@ def _are_ids(values: Any) -> bool:
     return isinstance(values, list) and all(type(value) is int for value in values)
 
 
-def _read(choice: dict[str, Any], request: dict[str, Any], who: str) -> Answered:
+def _read(choice: dict[str, Any], request: dict[str, Any], who: str) -> ServerCompletion:
     ids = choice.get("token_ids")
     if not _are_ids(ids) or not ids:
         raise BadAnswerError(
@@ -103,7 +103,7 @@ def _read(choice: dict[str, Any], request: dict[str, Any], who: str) -> Answered
     logprobs = [_logprob(score, token, who) for score, token in zip(scores, ids, strict=True)]
     reason = choice.get("finish_reason")
     _check_end(ids, reason, request["max_tokens"], request["stop_token_ids"], who)
-    return Answered(ids, logprobs, reason)  # type: ignore[arg-type]
+    return ServerCompletion(ids, logprobs, reason)  # type: ignore[arg-type]
 
 
 def _logprob(score: Any, token: int, who: str) -> float:

@@ -13,7 +13,7 @@ from rlframework.completions import Completion, Completions
 from rlframework.policies.base import Policy, eval_mode
 from rlframework.prompt import Prompt
 from rlframework.rollout import Rollout
-from rlframework.samplers.vllm.answer import Answered
+from rlframework.samplers.vllm.answer import ServerCompletion
 from rlframework.samplers.vllm.errors import DisagreementError
 
 # Mean gaps, in nats per token. Two float32 implementations of one model differ by about 1e-6, and 16 bits on either
@@ -35,7 +35,7 @@ class Scored(NamedTuple):
     """
 
     request: dict[str, Any]
-    rows: list[Answered]
+    rows: list[ServerCompletion]
     known: list[list[float]]
 
 
@@ -118,7 +118,7 @@ class Canary:
         """Return how many rows to ask for, given the usual gap."""
         return FEWEST if usual is not None and usual.fine else max(FEWEST, math.ceil(TOKENS / self._budget))
 
-    def known(self, policy: Policy, rows: Sequence[Answered]) -> list[list[float]]:
+    def known(self, policy: Policy, rows: Sequence[ServerCompletion]) -> list[list[float]]:
         """Return the policy's log-probabilities of each row's ids.
 
         Args:
@@ -128,7 +128,7 @@ class Canary:
         return score(policy, self.prompt, rows, self.temperature)
 
 
-def score(policy: Policy, prompt: Prompt, rows: Sequence[Answered], temperature: float) -> list[list[float]]:
+def score(policy: Policy, prompt: Prompt, rows: Sequence[ServerCompletion], temperature: float) -> list[list[float]]:
     """Return the policy's log-probabilities of each row's ids, in one forward pass.
 
     Args:
@@ -155,7 +155,7 @@ def vocabulary(policy: Policy) -> int:
     return max(policy.tokenizer.get_vocab().values()) + 1
 
 
-def measure(rows: Sequence[Answered], known: Sequence[Sequence[float]]) -> Gap:
+def measure(rows: Sequence[ServerCompletion], known: Sequence[Sequence[float]]) -> Gap:
     """Return the gap between a server's log-probabilities and the policy's, over all tokens of some rows.
 
     Args:
@@ -163,7 +163,7 @@ def measure(rows: Sequence[Answered], known: Sequence[Sequence[float]]) -> Gap:
         known: The policy's, row by row.
 
     Example:
-        >>> str(measure([Answered([4, 1], [-0.5, -0.2], "stop")], [[-0.5, -0.4]]))
+        >>> str(measure([ServerCompletion([4, 1], [-0.5, -0.2], "stop")], [[-0.5, -0.4]]))
         '0.1 nats per token, 0.2 at most, over 2 tokens'
     """
     gaps = [
@@ -195,7 +195,7 @@ def check_gap(gap: Gap, limit: float, who: str, hint: str = "") -> None:
         )
 
 
-def shared(rows: Sequence[Answered], record: Scored) -> list[tuple[int, Answered, int]]:
+def shared(rows: Sequence[ServerCompletion], record: Scored) -> list[tuple[int, ServerCompletion, int]]:
     """Return the rows that begin as in a record: (index, the row up to there, tokens). A near tie turns a row.
 
     Args:
@@ -208,11 +208,11 @@ def shared(rows: Sequence[Answered], record: Scored) -> list[tuple[int, Answered
         least = min(len(row.ids), len(before.ids))
         same = next((place for place, (now, then) in enumerate(pairs) if now != then), least)
         if same:
-            found.append((index, Answered(row.ids[:same], row.logprobs[:same], row.reason), same))
+            found.append((index, ServerCompletion(row.ids[:same], row.logprobs[:same], row.reason), same))
     return found
 
 
-def measure_again(rows: Sequence[Answered], record: Scored, who: str) -> Gap:
+def measure_again(rows: Sequence[ServerCompletion], record: Scored, who: str) -> Gap:
     """Return the gap of a server that came back, which answered the same seeded request; no model is run.
 
     Args:
@@ -233,7 +233,9 @@ def measure_again(rows: Sequence[Answered], record: Scored, who: str) -> Gap:
     return measure([row for _, row, _ in same], [record.known[index][:size] for index, _, size in same])
 
 
-def check_moved(rows: Sequence[Answered], known: Sequence[Sequence[float]], record: Scored, gap: Gap, who: str) -> None:
+def check_moved(
+    rows: Sequence[ServerCompletion], known: Sequence[Sequence[float]], record: Scored, gap: Gap, who: str
+) -> None:
     """Refuse answers that are those of the weights before, where the policy's are not.
 
     New weights round otherwise in 16 bits: the answers of each token change by as much as rounding does, however little
@@ -253,7 +255,7 @@ def check_moved(rows: Sequence[Answered], known: Sequence[Sequence[float]], reco
     if not same or gap.fine:
         return  # Other answers; or so exact that the gap itself tells.
     theirs = measure([row for _, row, _ in same], [record.rows[index].logprobs[:size] for index, _, size in same])
-    ours = [Answered(row.ids, list(known[index][:size]), row.reason) for index, row, size in same]
+    ours = [ServerCompletion(row.ids, list(known[index][:size]), row.reason) for index, row, size in same]
     moved = measure(ours, [record.known[index][:size] for index, _, size in same])
     if moved.mean > _MOVED and theirs.mean < _STILL * gap.mean:
         raise DisagreementError(

@@ -38,7 +38,7 @@ class Server:
         model: Name of the base model that it serves; None asks it.
 
     Attributes:
-        holds: Versions of weights that it was given, and the number of the loading that gave each: an answer that a
+        loaded: Versions of weights that it was given, and the number of the loading that gave each: an answer that a
             loading of its version falls into is no answer.
         down: Whether it did not answer the last time.
         missed: When it began not to answer, by `time.monotonic`; None while it does.
@@ -58,7 +58,7 @@ class Server:
             raise ValueError(f"expected the address of a server such as http://127.0.0.1:8000, got {url!r}")
         self.url = url.rstrip("/").removesuffix("/v1")
         self.timeout = timeout
-        self.holds: dict[str, int] = {}
+        self.loaded: dict[str, int] = {}
         self._loadings = 0
         self.down = False
         self.missed: float | None = None
@@ -70,7 +70,7 @@ class Server:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what belongs to this process; a copy elsewhere gives the weights again."""
-        anew = {"holds": {}, "_loadings": 0, "down": False, "missed": None, "rests_until": 0.0}
+        anew = {"loaded": {}, "_loadings": 0, "down": False, "missed": None, "rests_until": 0.0}
         return {**vars(self), **anew, **dict.fromkeys(_OF_A_PROCESS)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -80,13 +80,13 @@ class Server:
         """Note that the server was given a version."""
         with self.lock:
             self._loadings += 1
-            self.holds[version] = self._loadings
+            self.loaded[version] = self._loadings
 
     def lost(self, version: str, loading: int) -> None:
         """Note that the server may have been restarted since a loading; unless it was given the version after that."""
         with self.lock:
-            if self.holds.get(version) == loading:
-                del self.holds[version]
+            if self.loaded.get(version) == loading:
+                del self.loaded[version]
 
     @property
     def rest(self) -> float:

@@ -17,7 +17,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
 from rlframework.policies.base import Policy
 from rlframework.samplers.vllm.altered import altered
-from rlframework.samplers.vllm.answer import Answered, check_vocabulary, read_group
+from rlframework.samplers.vllm.answer import ServerCompletion, check_vocabulary, read_group
 from rlframework.samplers.vllm.canary import (
     FEWEST,
     LARGEST,
@@ -44,7 +44,7 @@ from rlframework.samplers.vllm.listed import ListedServers
 from rlframework.samplers.vllm.patience import Patience
 from rlframework.samplers.vllm.sync import WeightSync, sync_for
 from rlframework.utilities.daemon_threads import DaemonExecutor
-from rlframework.utilities.distributed import from_all_ranks, process, raise_together
+from rlframework.utilities.distributed import all_gather_object, global_rank, raise_together
 from rlframework.utilities.paths import writable_folder
 
 _RELOADS = 3
@@ -114,7 +114,7 @@ class Fleet:
         self._altered: _Weights | None = None
         # What no fault has a part in: all others are held against it.
         self._usual: Gap | None = None
-        self._own: list[Answered] | None = None
+        self._own: list[ServerCompletion] | None = None
         self._vocabulary = 0
         # The last of each is the present one.
         self._folders: list[Path] = []
@@ -136,7 +136,7 @@ class Fleet:
         empty: dict[str, Any] = {"_kept": {}, "_held": Counter(), "_halts": set(), "_folders": [], "_given": []}
         return {**vars(self), **nothing, **empty}
 
-    def follow(self, policy: Policy, version: str, canary: Canary) -> None:
+    def load_weights(self, policy: Policy, version: str, canary: Canary) -> None:
         """Bring all servers that answer to a policy's weights, and see that they arrived. All ranks call it together.
 
         Before the first, a server is asked with the weights that it was started with: how far it is off then is
@@ -152,7 +152,7 @@ class Fleet:
             ServerError: No server answers, one refuses the weights, or its log-probabilities are not the policy's.
             RuntimeError: Ranks hold different weights, or another rank failed.
         """
-        versions = from_all_ranks(version)
+        versions = all_gather_object(version)
         if len(set(versions)) > 1:
             raise RuntimeError(
                 f"ranks hold different weights: {', '.join(versions)}. Replicas must stay the same; look for a seed or "
@@ -161,7 +161,7 @@ class Fleet:
         self.find()
         sync = self.sync = self.sync or sync_for(policy)
         # The first rank asks it, and all score the answers.
-        canary = self.canary = self.canary or from_all_ranks(canary)[0]
+        canary = self.canary = self.canary or all_gather_object(canary)[0]
         self._vocabulary = vocabulary(policy)
         before, self._now = self._now, None
         try:
@@ -175,15 +175,15 @@ class Fleet:
             # The next attempt starts from nothing.
             self._now = self._altered = None
             for server in self.servers:
-                server.holds.clear()
+                server.loaded.clear()
             raise
         self._clean_up(sync, version)
 
     def find(self) -> None:
         """Read the list of servers again, if there is one: some come, some have gone. All ranks call it together."""
         if self.listed is not None:
-            found = self._agree(lambda: self._urls(self.patience) if process()[0] == 0 else None)
-            self._change(from_all_ranks(found)[0])
+            found = self._agree(lambda: self._urls(self.patience) if global_rank()[0] == 0 else None)
+            self._change(all_gather_object(found)[0])
 
     def _find_others(self) -> None:
         """Read the list at once if no server answers: another may have taken its place."""
@@ -234,7 +234,9 @@ class Fleet:
         for server in self.servers:
             server.down = False
 
-    def complete(self, turn: int, request: dict[str, Any], halt: threading.Event, version: str) -> list[Answered]:
+    def complete(
+        self, turn: int, request: dict[str, Any], halt: threading.Event, version: str
+    ) -> list[ServerCompletion]:
         """Return the group of one prompt, from the server whose turn it is or, if that does not answer, another.
 
         Args:
@@ -257,13 +259,13 @@ class Fleet:
             )
         return self._kept[version]
 
-    def _look(self, policy: Policy, canary: Canary) -> list[Answered]:
+    def _look(self, policy: Policy, canary: Canary) -> list[ServerCompletion]:
         """Ask a server with the weights that it was started with, and learn from it how much rounding there is."""
 
-        def ask(count: int) -> tuple[list[Answered], Gap, str]:
+        def ask(count: int) -> tuple[list[ServerCompletion], Gap, str]:
             request = canary.request(count)
             rows, who = self._agree(lambda: self._own_answer(request))
-            return rows, max(from_all_ranks(measure(rows, canary.known(policy, rows)))), who
+            return rows, max(all_gather_object(measure(rows, canary.known(policy, rows)))), who
 
         rows, gap, who = ask(FEWEST)
         if not gap.fine and self.tolerance is None:
@@ -277,7 +279,7 @@ class Fleet:
         )
         return rows
 
-    def _own_answer(self, request: dict[str, Any]) -> tuple[list[Answered], str]:
+    def _own_answer(self, request: dict[str, Any]) -> tuple[list[ServerCompletion], str]:
         patience = Patience(self.patience, threading.Event())
         while True:
             server = self._pick(patience.attempts)
@@ -291,14 +293,14 @@ class Fleet:
                 return self._read(answer, request, server), server.url
 
     def _alter(
-        self, sync: WeightSync, policy: Policy, version: str, canary: Canary, rows: list[Answered]
+        self, sync: WeightSync, policy: Policy, version: str, canary: Canary, rows: list[ServerCompletion]
     ) -> _Weights | None:
         """Load visibly altered weights, see that the answers follow, and take them back."""
         before = canary.known(policy, rows)
 
         def moved() -> float:
             now = [row._replace(logprobs=known) for row, known in zip(rows, canary.known(policy, rows), strict=True)]
-            return min(from_all_ranks(measure(now, before).mean))
+            return min(all_gather_object(measure(now, before).mean))
 
         with altered(policy, moved) as shown:
             weights = self._bring(sync, policy, f"{version}-altered", canary, None, is_altered=True)
@@ -323,9 +325,9 @@ class Fleet:
         weights = self._now = _Weights(version, self._folders[-1], sync.sharpness, is_altered)
         count = FEWEST if self.tolerance is not None else canary.rows(self._usual)
         request = canary.request(count, is_altered)
-        found = self._agree(lambda: self._canaries(request, weights) if process()[0] == 0 else None)
+        found = self._agree(lambda: self._canaries(request, weights) if global_rank()[0] == 0 else None)
         self._adopt()
-        answered = from_all_ranks(found)[0]
+        answered = all_gather_object(found)[0]
         scores = canary.known(policy, [row for _, rows in answered for row in rows])
         self._now, self.gap = self._agree(
             lambda: self._judge(weights, request, answered, scores, before, sync.hint(policy))
@@ -347,7 +349,7 @@ class Fleet:
         self,
         weights: _Weights,
         request: dict[str, Any],
-        answered: list[tuple[str, list[Answered]]],
+        answered: list[tuple[str, list[ServerCompletion]]],
         scores: list[list[float]],
         before: _Weights | None,
         hint: str,
@@ -366,7 +368,7 @@ class Fleet:
 
     def _persist(
         self, pick: Callable[[int], Server], request: dict[str, Any], halt: threading.Event, weights: _Weights
-    ) -> list[Answered]:
+    ) -> list[ServerCompletion]:
         patience, forgotten = Patience(self.patience, halt), 0
         while True:
             server = pick(patience.attempts)
@@ -408,18 +410,18 @@ class Fleet:
         if since is not None:
             rank_zero_info(f"{server.url} answers again, after {time.monotonic() - since:.0f} s.")
 
-    def _served(self, server: Server, request: dict[str, Any], weights: _Weights) -> list[Answered]:
+    def _served(self, server: Server, request: dict[str, Any], weights: _Weights) -> list[ServerCompletion]:
         """Ask one server once, with proof of its weights."""
         sync, version = self.sync, weights.version
         if sync is None:
-            raise RuntimeError("no weights have been given to the servers; call follow first")
+            raise RuntimeError("no weights have been given to the servers; call load_weights first")
         loading = self._ready(server, weights, sync)
         try:
             rows = self._asked(server, request, weights, sync)
         except LoadingError as error:
             # By another thread: it holds the lock until it has done. By another rank: patience has to wait for it.
             with server.lock:
-                if server.holds.get(version) != loading:
+                if server.loaded.get(version) != loading:
                     raise ForgottenWeightsError(f"{server.url} was given its weights anew") from error
             raise
         except UnavailableError as error:
@@ -430,13 +432,15 @@ class Fleet:
         except ForgottenWeightsError:
             server.lost(version, loading)
             raise
-        if server.holds.get(version) != loading:
+        if server.loaded.get(version) != loading:
             raise ForgottenWeightsError(f"{server.url} was given its weights anew while it answered")
         return rows
 
-    def _asked(self, server: Server, request: dict[str, Any], weights: _Weights, sync: WeightSync) -> list[Answered]:
+    def _asked(
+        self, server: Server, request: dict[str, Any], weights: _Weights, sync: WeightSync
+    ) -> list[ServerCompletion]:
         version, model = weights.version, sync.model(server, weights.version)
-        sync.vouch(server, version)
+        sync.verify(server, version)
         try:
             # Logits that are larger on purpose are divided by as much more: the samples are the same.
             temperature = request["temperature"] * weights.sharpness
@@ -445,7 +449,7 @@ class Fleet:
             if error.status == 404 and model == version:
                 raise ForgottenWeightsError(f"{server.url} does not know {model} (any more): {error}", 404) from error
             raise
-        sync.vouch(server, version)
+        sync.verify(server, version)
         if answer.get("model") != model:
             origin = shown(answer.get("model")).strip("'")
             raise StaleWeightsError(
@@ -454,7 +458,7 @@ class Fleet:
             )
         return self._read(answer, request, server)
 
-    def _read(self, answer: dict[str, Any], request: dict[str, Any], server: Server) -> list[Answered]:
+    def _read(self, answer: dict[str, Any], request: dict[str, Any], server: Server) -> list[ServerCompletion]:
         rows = read_group(answer, request, server.url)
         check_vocabulary(rows, self._vocabulary, server.url)
         return rows
@@ -465,21 +469,21 @@ class Fleet:
         One that comes back has to answer as the others did.
         """
         with server.lock:
-            if weights.version not in server.holds:
-                anew = not server.holds and weights.record is not None
+            if weights.version not in server.loaded:
+                anew = not server.loaded and weights.record is not None
                 # One that was started anew, or has come since.
-                if not server.holds and self._altered is not None:
+                if not server.loaded and self._altered is not None:
                     self._load(server, self._altered, sync)
                     sync.unload(server, self._altered.version)
                 self._load(server, weights, sync)
                 server.given(weights.version)
                 if anew:
                     rank_zero_info(f"{server.url} had lost the weights and was given {weights.version} anew.")
-            return server.holds[weights.version]
+            return server.loaded[weights.version]
 
     def _load(self, server: Server, weights: _Weights, sync: WeightSync) -> None:
         if not sync.side_by_side:
-            server.holds.clear()
+            server.loaded.clear()
         self._load_when_seen(server, weights, sync)
         if weights.record is not None:
             rows = self._asked(server, weights.record.request, weights, sync)
@@ -541,16 +545,16 @@ class Fleet:
 
     def _adopt(self) -> None:
         """Learn from the first rank which servers have which weights."""
-        states = from_all_ranks([(server.url, set(server.holds), server.down) for server in self.servers])[0]
+        states = all_gather_object([(server.url, set(server.loaded), server.down) for server in self.servers])[0]
         self._change([url for url, _, _ in states])
-        for server, (_, holds, down) in zip(self.servers, states, strict=True):
+        for server, (_, loaded, down) in zip(self.servers, states, strict=True):
             server.down = down
-            for version in server.holds.keys() - holds:
-                del server.holds[version]
-            for version in holds - server.holds.keys():
+            for version in server.loaded.keys() - loaded:
+                del server.loaded[version]
+            for version in loaded - server.loaded.keys():
                 server.given(version)
 
-    def _canaries(self, request: dict[str, Any], weights: _Weights) -> list[tuple[str, list[Answered]]]:
+    def _canaries(self, request: dict[str, Any], weights: _Weights) -> list[tuple[str, list[ServerCompletion]]]:
         """Load, and ask every server that took the weights; return the addresses and answers of one at least.
 
         Who is gone before it has answered has shown nothing: it is given them again when it is asked for the next time,
@@ -560,24 +564,24 @@ class Fleet:
         while True:
             self._give(weights)
             answered, failures = [], list[ServerError]()
-            for server in [server for server in self.servers if weights.version in server.holds]:
+            for server in [server for server in self.servers if weights.version in server.loaded]:
                 try:
                     answered.append((server.url, self._served(server, request, weights)))
                 except ForgottenWeightsError as error:
                     failures.append(error)
-                    server.holds.clear()
+                    server.loaded.clear()
                 except UnavailableError as error:
                     self._missed(server, error)
                     failures.append(error)
-                    server.holds.clear()
+                    server.loaded.clear()
             if answered:
                 return answered
             patience.wait(failures[0], min(server.rest for server in self.servers))
 
     def _save(self, sync: WeightSync, policy: Policy, version: str) -> None:
         """Write the weights into a new folder, the same on all ranks."""
-        path = self._agree(lambda: str(self._new_folder(version)) if process()[0] == 0 else None)
-        self._folders.append(Path(from_all_ranks(path)[0]))
+        path = self._agree(lambda: str(self._new_folder(version)) if global_rank()[0] == 0 else None)
+        self._folders.append(Path(all_gather_object(path)[0]))
         self._agree(lambda: sync.save(policy, self._folders[-1]))
 
     def _new_folder(self, version: str) -> Path:
@@ -596,9 +600,9 @@ class Fleet:
         stay = {version, *self._held} if sync.side_by_side else {version}
         self._kept = {name: weights for name, weights in self._kept.items() if name in stay}
         for server in self.servers:
-            for name in server.holds.keys() - stay:
-                del server.holds[name]
-        if process()[0] != 0:
+            for name in server.loaded.keys() - stay:
+                del server.loaded[name]
+        if global_rank()[0] != 0:
             return
         for earlier in self._given:
             for server in self.servers:
@@ -607,7 +611,7 @@ class Fleet:
         self._given = [name for name in self._given if name in stay]
         used = {weights.folder for weights in (*self._kept.values(), self._altered) if weights is not None}
         spare = [folder for folder in self._folders if folder not in used]
-        for folder in spare[: len(spare) - sync.keeps]:
+        for folder in spare[: len(spare) - sync.kept_folders]:
             self._folders.remove(folder)
             _remove([folder])
 

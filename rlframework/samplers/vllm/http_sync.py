@@ -50,7 +50,7 @@ class HTTPSync(WeightSync):
         self.token_file = token_file
         self.port_offset = port_offset
         self.timeout = timeout
-        self.keeps, self.side_by_side, self.brings = sync.keeps, sync.side_by_side, sync.brings
+        self.kept_folders, self.side_by_side, self.brings = sync.kept_folders, sync.side_by_side, sync.brings
         self._receivers: dict[str, Server] = {}
         self._announced: dict[Path, dict[str, Any]] = {}
 
@@ -99,7 +99,7 @@ class HTTPSync(WeightSync):
 
     def _send(self, server: Server, folder: Path, version: str) -> str:
         files = self._files(folder)
-        announced = {"files": files, "keep": sorted(server.holds)}
+        announced = {"files": files, "keep": sorted(server.loaded)}
         state = self._ask(server, "POST", f"/weights/{version}", announced)
         for name in state["missing"]:
             length = {"content-length": str(files[name]["size"])}
@@ -159,13 +159,13 @@ class HTTPSync(WeightSync):
         """Have the server unload the weights; the receiver removes them when the next are announced."""
         self.sync.unload(server, version)
 
-    def vouch(self, server: Server, version: str) -> None:
+    def verify(self, server: Server, version: str) -> None:
         """Refuse what the other sync does.
 
         Raises:
             ServerError: As of the other sync.
         """
-        self.sync.vouch(server, version)
+        self.sync.verify(server, version)
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from rlframework.policies.fingerprint import fingerprint
 from rlframework.prompt import Prompt
 from rlframework.samplers.conversation import Conversation
 from rlframework.samplers.remote import RemoteSampler, Version
-from rlframework.samplers.vllm.answer import Answered
+from rlframework.samplers.vllm.answer import ServerCompletion
 from rlframework.samplers.vllm.canary import Canary, Gap
 from rlframework.samplers.vllm.client import Server
 from rlframework.samplers.vllm.conversation import ServedConversation
@@ -160,7 +160,7 @@ class VLLMSampler(RemoteSampler):
         self._check_room(policy, prompts)
         name = fingerprint(policy)
         if name != self._fleet.version:
-            self._fleet.follow(policy, name, self._canary(prompts[0], sorted(policy.eos_ids)))
+            self._fleet.load_weights(policy, name, self._canary(prompts[0], sorted(policy.eos_ids)))
         self._fleet.hold(name)
         return Version(name, policy, None if self.gap is None else self.gap.mean)
 
@@ -276,11 +276,11 @@ class VLLMSampler(RemoteSampler):
             "return_token_ids": True,
         }
 
-    def _fetch(self, requests: list[dict[str, Any]], version: str) -> list[list[Answered]]:
+    def _fetch(self, requests: list[dict[str, Any]], version: str) -> list[list[ServerCompletion]]:
         """Return a group for each request, in their order, not in that in which they arrive."""
         longest, unfinished = 0, len(requests) * self.group_size
 
-        def told(group: list[Answered]) -> None:
+        def told(group: list[ServerCompletion]) -> None:
             nonlocal longest, unfinished
             longest = max(longest, *(len(row.ids) for row in group))
             unfinished -= self.group_size
@@ -293,7 +293,7 @@ class VLLMSampler(RemoteSampler):
                 lambda turn: self._fleet.complete(turn, requests[turn], halt, version), range(len(requests)), told
             )
 
-    def _completion(self, policy: Policy, prompt: Prompt, row: Answered) -> Completion:
+    def _completion(self, policy: Policy, prompt: Prompt, row: ServerCompletion) -> Completion:
         text = policy.decode(row.ids[:-1] if row.reason == "stop" else row.ids)
         # Under the point mass of temperature 0, as in process.
         logprobs = row.logprobs if self.temperature > 0 else [0.0] * len(row.ids)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -31,7 +32,7 @@ from rlframework.samplers.vllm.errors import (
     UnseenWeightsError,
     shown,
 )
-from rlframework.utilities.distributed import is_sharded, process
+from rlframework.utilities.distributed import global_rank, is_sharded
 
 # What vLLM 0.32 says of an adapter and of a model whose folder, or the weights in it, are not there.
 _UNSEEN = (
@@ -45,11 +46,11 @@ _UNSEEN = (
 class WeightSync(ABC):
     """Brings the weights of a policy to servers, through a folder that both sides can read.
 
-    Override `save`, `load` and `model`, and `vouch` if the name that an answer carries does not prove the weights.
+    Override `save`, `load` and `model`, and `verify` if the name that an answer carries does not prove the weights.
     Every rank calls `save`, one of them `load`. A version is the `fingerprint` of the weights.
 
     Attributes:
-        keeps: Folders of earlier weights that a server may still want to read.
+        kept_folders: Folders of earlier weights that a server may still want to read.
         side_by_side: True states that a server answers from several versions at once, each under a name of its own.
         brings: False states that a server keeps the weights that it was started with; None are altered to see that it
             takes them.
@@ -69,10 +70,18 @@ class WeightSync(ABC):
         'teacher'
     """
 
-    keeps: int = 0
+    kept_folders: int = 0
     side_by_side: bool = False
     brings: bool = True
     sharpness: float = 1.0
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for old, new in (("vouch", "verify"), ("keeps", "kept_folders")):
+            if old in vars(cls):
+                message = f"{cls.__name__}.{old} is called {new} now; the old name goes with version 0.2"
+                warnings.warn(message, DeprecationWarning, stacklevel=2)
+                setattr(cls, new, vars(cls)[old])
 
     def shows(self, policy: Policy) -> bool:
         """Return whether each loading shows by itself that all weights arrived; else altered ones are loaded once."""
@@ -134,7 +143,7 @@ class WeightSync(ABC):
         """
         return
 
-    def vouch(self, server: Server, version: str) -> None:
+    def verify(self, server: Server, version: str) -> None:
         """Refuse a server that has other weights; called before and after every request.
 
         Args:
@@ -157,7 +166,7 @@ class LoRASync(WeightSync):
     """
 
     # A request that was given up may run on, and its adapter be read again if others pushed it out.
-    keeps = 1
+    kept_folders = 1
     side_by_side = True
 
     def room(self, server: Server) -> int | None:
@@ -191,7 +200,7 @@ class LoRASync(WeightSync):
                 "sample in the training process (SharedPrefixSampler)"
             )
         whole = {name: _whole(tensor) for name, tensor in state.items()}
-        if process()[0] == 0:
+        if global_rank()[0] == 0:
             config.save_pretrained(str(folder))
             save_file(whole, folder / "adapter_model.safetensors")
 
@@ -280,10 +289,10 @@ class DiskSync(WeightSync):
             # Never 1, which is what a server starts with, never what it was before, and never above 1: vLLM takes no
             # temperature above 2.
             self.sharpness = (0.5, 0.25)[self._saved % 2]
-            if process()[0] == 0:
+            if global_rank()[0] == 0:
                 state = disguised(state or model.state_dict(), model.config, self._saved, self.sharpness)
             self._saved += 1
-        if process()[0] == 0:
+        if global_rank()[0] == 0:
             with _without_progress_bar():
                 model.save_pretrained(folder, state_dict=state)
 
@@ -321,7 +330,7 @@ class DiskSync(WeightSync):
         """Return the name of the base model."""
         return server.base_model()
 
-    def vouch(self, server: Server, version: str) -> None:
+    def verify(self, server: Server, version: str) -> None:
         """Ask the server which version is on its weights, and refuse another one."""
         info = server.ask("GET", "/weight_info")
         found = info.get("weight_version") if isinstance(info, dict) else None

@@ -23,7 +23,7 @@ from rlframework.tasks.tiny.recipe import BaseRecipe
 from rlframework.tasks.tiny.task import CARELESS, Care, TinyTask
 from rlframework.tasks.tiny.tokenizer import tiny_tokenizer
 from rlframework.tasks.tiny.training import Draw, demonstrations, documents, gate, place_new_tokens, pretrain, prime
-from rlframework.utilities.paths import cache_folder, made_once
+from rlframework.utilities.paths import cache_folder, make_once
 
 Bars = Callable[[str, int], tqdm]
 
@@ -64,22 +64,20 @@ def create_base(
     recipe = recipe or BaseRecipe()
     tokenizer = tiny_tokenizer(characters=task.CHARACTERS)
     folder = cache_folder(cache_dir) / task.__name__.rpartition(".")[2] / _key(seed, task, recipe, tokenizer)
-    if not folder.exists():
+
+    def make(scratch: Path) -> None:
         if progress and not sys.stderr.isatty():  # where no bar is drawn
             rank_zero_info(
                 f"Making the base of seed {seed}: a minute or two on two cores, once. It is kept in {folder}"
             )
-        with made_once(folder) as scratch, torch.random.fork_rng():
-            _make(scratch, seed, task, recipe, tokenizer, progress)
+        bar = progress_bars(progress)
+        with torch.random.fork_rng():
+            model = _pretrained(seed, task, recipe, tokenizer, bar)
+            save_model(model, tokenizer, scratch / "base")
+            save_model(_primed(model, seed, task, recipe, tokenizer, bar), tokenizer, scratch / "primed")
+
+    make_once(folder, make)
     return BasePaths(folder / "base", folder / "primed")
-
-
-def _make(
-    folder: Path, seed: int, task: TinyTask, recipe: BaseRecipe, tokenizer: PreTrainedTokenizerBase, progress: bool
-) -> None:
-    model = _pretrained(seed, task, recipe, tokenizer, progress_bars(progress))
-    save_model(model, tokenizer, folder / "base")
-    save_model(_primed(model, seed, task, recipe, tokenizer, progress_bars(progress)), tokenizer, folder / "primed")
 
 
 def _pretrained(

@@ -43,7 +43,7 @@ class Lesson(NamedTuple):
 Draw = Callable[[], list[Lesson]]
 
 
-class HoldThenDecay:
+class WarmupStableDecay:
     """Factor of a learning rate: warm up, hold until the task is understood, then fall to a twentieth.
 
     How long a model this small takes to understand varies threefold with its first weights. A schedule of fixed length
@@ -76,7 +76,7 @@ def pretrain(model: PreTrainedModel, pad_id: int, recipe: BaseRecipe, draw: Draw
         were not enough.
     """
     recent: deque[float] = deque(maxlen=20)
-    factor = HoldThenDecay(warmup=50, decay=recipe.decay_steps)
+    factor = WarmupStableDecay(warmup=50, decay=recipe.decay_steps)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.pretraining_lr, betas=(0.9, 0.98), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
     for step, loss in enumerate(_train(model, pad_id, optimizer, schedule, draw, bar), start=1):

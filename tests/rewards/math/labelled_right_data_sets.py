@@ -172,6 +172,14 @@ f(x) = \begin{cases} x, & x \le 2 \\ 2, & x > 2 \end{cases} :: f(x)=\min(x,2) ;;
 2\vec{i} - 3\vec{j} :: 2\mathbf{i}-3\mathbf{j} ;; -3\vec{j}+2\vec{i} ;; 2\hat{i}-3\hat{j} ;; 2i - 3j
 \mathbf{i}+2\mathbf{j}-\mathbf{k} :: \vec{i}+2\vec{j}-\vec{k} ;; \hat{\imath}+2\hat{\jmath}-\hat{k}
 \mathbf{i}+2\mathbf{j}-\mathbf{k} :: 2\mathbf{j}+\mathbf{i}-\mathbf{k}
+2\vec{i} - 3\vec{j} :: (2,-3) ;; \langle 2,-3\rangle ;; \vec{v}=(2,-3)
+\langle 2,-3\rangle :: 2i-3j ;; 2\mathbf{i}-3\mathbf{j} ;; -3\hat{j}+2\hat{i}
+\mathbf{i}-\frac{1}{2}\mathbf{k} :: (1,0,-1/2) ;; \left\langle 1,0,-\frac12\right\rangle
+\frac{3\vec{i}-4\vec{j}}{5} :: (3/5,-4/5) ;; (0.6,-0.8)
+\frac{1}{\sqrt2}\mathbf{i}+\frac{1}{\sqrt2}\mathbf{j} :: \left(\frac{\sqrt2}{2},\frac{\sqrt2}{2}\right)
+one half :: 1/2 ;; 0.5 ;; half ;; one-half ;; a half
+\frac{2}{3} :: two thirds ;; two-thirds ;; Two thirds
+\text{three quarters} :: 3/4 ;; 0.75 ;; three fourths
 \overrightarrow{AM} = \frac{1}{3}\vec{a} + \frac{2}{3}\vec{b} :: \frac13(\vec a+2\vec b)
 \overrightarrow{AM} = \frac{1}{3}\vec{a} + \frac{2}{3}\vec{b} :: \frac{1}{3}\vec{a}+\frac{2}{3}\vec{b}
 \vec{c} = 2\vec{a} - \vec{b} :: 2\vec{a}-\vec{b} ;; \vec c=-\vec b+2\vec a

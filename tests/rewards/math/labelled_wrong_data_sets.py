@@ -175,6 +175,15 @@ f(x) = \begin{cases} x, & x \le 2 \\ 2, & x > 2 \end{cases} :: f(x)=\max(x,2) ;;
 # vectors
 2\vec{i} - 3\vec{j} :: 2\vec{i}+3\vec{j} ;; 3\vec{i}-2\vec{j} ;; 2-3i ;; 2\mathbf{j}-3\mathbf{i} ;; 2i-3 ;; 2\vec{i}
 2\vec{i} - 3\vec{j} :: 2\vec{i}-3\vec{k} ;; (2,3)
+2\vec{i} - 3\vec{j} :: (-3,2) ;; (2,-3,0) ;; [2,-3] ;; 2,-3 ;; \{2,-3\} ;; \langle -3,2\rangle ;; (2,0)
+\langle 2,-3\rangle :: 3i-2j ;; 2i+3j ;; 2i-3j+k ;; 2-3i ;; 2i-3j+1 ;; -3i+2j
+\mathbf{i}-\mathbf{k} :: (1,-1) ;; (1,-1,0) ;; (0,1,-1)
+(2,-3) :: 2\vec{i}\cdot(-3\vec{j}) ;; 2x-3y
+(1,2) :: \vec{i}+2\vec{j}
+one half :: 1.2 ;; 2 ;; half a dozen ;; one ;; one third
+\frac{2}{3} :: two third ;; three halves ;; second third ;; two thirds of it ;; 23
+3 :: third ;; one third ;; a third
+\frac13 :: third ;; 3rd ;; the third
 3 + 4i :: 3\mathbf{i}+4\mathbf{j} ;; 3j+4i ;; 3\mathbf{j}+4\mathbf{i}
 \overrightarrow{AM} = \frac{1}{3}\vec{a} + \frac{2}{3}\vec{b} :: \frac23\vec{a}+\frac13\vec{b} ;; \frac13 a+\frac23 b
 \overrightarrow{AM} = \frac{1}{3}\vec{a} + \frac{2}{3}\vec{b} :: \overrightarrow{MA}=\frac13\vec a+\frac23\vec b

@@ -17,6 +17,8 @@ from rlframework.rewards.math import AnswerReader
         (r"3 and \boxed{x + 1}, not 4", "x + 1"),
         ("first 3, then 1,200", "1200"),
         ("100 of them", "100"),
+        ("2 to the 100 is 1,267,650,600,228,229,401,496,703,205,376", "1267650600228229401496703205376"),
+        ("-0.0", "0"),
         ("none", None),
     ],
 )

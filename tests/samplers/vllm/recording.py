@@ -86,7 +86,7 @@ def record(url: str, folder: Path) -> list[dict[str, Any]]:
         DiskSync().load(Server(url, timeout=60), start, "base")
         made = VLLMSampler(url, **SETTINGS, sync=sync, patience=5)
         made._fleet.servers = [recorder]
-        recorder.holds = {}
+        recorder.loaded = {}
         return made
 
     whole, adapted = policy(), policy(lora=True)

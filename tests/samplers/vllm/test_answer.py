@@ -8,7 +8,7 @@ import math
 import pytest
 
 from rlframework.samplers.vllm import BadAnswerError
-from rlframework.samplers.vllm.answer import Answered, check_vocabulary, read_group
+from rlframework.samplers.vllm.answer import ServerCompletion, check_vocabulary, read_group
 from rlframework.samplers.vllm.canary import vocabulary
 from tests.samplers.vllm.recording import PROMPTS
 from tests.samplers.vllm.replay import read
@@ -190,7 +190,7 @@ def test_what_is_unlikely_is_taken_as_it_is(value, exchange):
 
 
 def test_ids_are_below_the_size_of_the_vocabulary():
-    rows = [Answered([0, 9], [-1.0, -1.0], "length"), Answered([4], [-1.0], "stop")]
+    rows = [ServerCompletion([0, 9], [-1.0, -1.0], "length"), ServerCompletion([4], [-1.0], "stop")]
     check_vocabulary(rows, 10, "it")
     with pytest.raises(BadAnswerError, match="it answered with token id 9, and the policy's vocabulary has 9: 0 to 8"):
         check_vocabulary(rows, 9, "it")

@@ -10,11 +10,11 @@ import torch
 
 from rlframework.prompt import Prompt
 from rlframework.samplers.vllm import DisagreementError
-from rlframework.samplers.vllm.answer import Answered
+from rlframework.samplers.vllm.answer import ServerCompletion
 from rlframework.samplers.vllm.canary import Gap, Scored, check_gap, check_moved, measure, measure_again, score
 from rlframework.testing import tiny_policy
 
-ROWS = [Answered([7, 8, 1], [-1.0, -2.0, -0.5], "stop"), Answered([9], [-3.0], "length")]
+ROWS = [ServerCompletion([7, 8, 1], [-1.0, -2.0, -0.5], "stop"), ServerCompletion([9], [-3.0], "length")]
 KNOWN = [[-1.0, -2.0, -0.5], [-3.0]]
 
 
@@ -63,16 +63,16 @@ def test_a_server_that_came_back_is_compared_as_far_as_rows_are_the_same():
     record = Scored({}, ROWS, KNOWN)
     assert measure_again(ROWS, record, "it") == (0, 0, 4)
     # A near tie: another second token, whose score is not compared.
-    turned = [Answered([7, 5], [-1.0, -9.0], "length"), ROWS[1]]
+    turned = [ServerCompletion([7, 5], [-1.0, -9.0], "length"), ROWS[1]]
     assert measure_again(turned, record, "it") == (0, 0, 2)
-    longer = [Answered([7, 8, 1, 4], [-1.0, -2.0, -0.5, -9.0], "length"), ROWS[1]]
+    longer = [ServerCompletion([7, 8, 1, 4], [-1.0, -2.0, -0.5, -9.0], "length"), ROWS[1]]
     assert measure_again(longer, record, "it") == (0, 0, 4)
-    off = measure_again([Answered([7, 5], [-1.2, -9.0], "length"), ROWS[1]], record, "it")
+    off = measure_again([ServerCompletion([7, 5], [-1.2, -9.0], "length"), ROWS[1]], record, "it")
     assert off == (pytest.approx(0.1), pytest.approx(0.2), 2)
 
 
 def test_if_no_row_begins_the_same_it_is_another_model():
-    others = [Answered([2], [-1.0], "length"), Answered([3], [-1.0], "length")]
+    others = [ServerCompletion([2], [-1.0], "length"), ServerCompletion([3], [-1.0], "length")]
     with pytest.raises(DisagreementError, match=r"same seed otherwise than before: \[\[2\], \[3\]\]"):
         measure_again(others, Scored({}, ROWS, KNOWN), "it")
 

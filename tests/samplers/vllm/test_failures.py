@@ -179,7 +179,7 @@ def test_an_answer_that_a_restart_falls_into_is_not_taken(replay, sampler, whole
     server = made._fleet.servers[0]
 
     def reload():
-        server.holds.clear()
+        server.loaded.clear()
         made._fleet._ready(server, made._fleet._kept[made.version], sync)
         done.append(True)
 

@@ -16,7 +16,7 @@ import pytest
 
 from rlframework import GRPO, DynamicSampling, VLLMSampler, rewards
 from rlframework.samplers import BatchedSampler, GroupSampler
-from rlframework.samplers.vllm.answer import Answered
+from rlframework.samplers.vllm.answer import ServerCompletion
 from rlframework.terms import TokenMask, TokenTruncation
 from rlframework.testing import letter_prompts
 from tests.samplers.vllm.recording import PROMPTS
@@ -240,6 +240,6 @@ def test_without_httpx_the_extra_is_named(sampler, adapted, monkeypatch):
 
 
 def test_a_stop_token_that_has_a_letter_is_not_in_the_text(sampler, adapted):
-    stopped = sampler()._completion(adapted, PROMPTS[0], Answered([5, 6], [-1.0, -1.0], "stop"))
-    cut = sampler()._completion(adapted, PROMPTS[0], Answered([5, 6], [-1.0, -1.0], "length"))
+    stopped = sampler()._completion(adapted, PROMPTS[0], ServerCompletion([5, 6], [-1.0, -1.0], "stop"))
+    cut = sampler()._completion(adapted, PROMPTS[0], ServerCompletion([5, 6], [-1.0, -1.0], "length"))
     assert (stopped.text, cut.text) == ("c", "cd")

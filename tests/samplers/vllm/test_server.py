@@ -18,7 +18,7 @@ from rlframework.prompt import Prompt
 from rlframework.rewards import RowReward
 from rlframework.samplers import LoRASync, ServerError
 from rlframework.samplers.vllm import DisagreementError, StaleWeightsError
-from rlframework.samplers.vllm.answer import Answered
+from rlframework.samplers.vllm.answer import ServerCompletion
 from rlframework.samplers.vllm.canary import score
 from rlframework.testing import letter_prompts, letter_rows
 from tests.samplers.vllm import recording
@@ -45,7 +45,7 @@ def largest_gap(made, completions, temperature):
     """The largest difference of any token's log-probability, in nats."""
     worst = 0.0
     for group in completions.groups():
-        rows = [Answered(row.ids, row.logprobs, row.stop_reason) for row in group]
+        rows = [ServerCompletion(row.ids, row.logprobs, row.stop_reason) for row in group]
         for row, known in zip(rows, score(made, group[0].prompt, rows, temperature), strict=True):
             worst = max(worst, *(abs(ours - theirs) for ours, theirs in zip(known, row.logprobs, strict=True)))
     return worst
@@ -273,7 +273,7 @@ def test_log_probabilities_of_episodes_are_the_policys(sampler):
     rows = list(episodes(sampler(group_size=4, max_tokens=100, temperature=0.7)).sample(made, letter_prompts(4)))
     worst = 0.0
     for row in rows:
-        answered = Answered(row.ids, row.logprobs, row.stop_reason)
+        answered = ServerCompletion(row.ids, row.logprobs, row.stop_reason)
         (known,) = score(made, row.prompt, [answered], 0.7)
         differences = zip(known, row.logprobs, row.sampled, strict=True)
         worst = max(worst, *(abs(ours - theirs) for ours, theirs, sampled in differences if sampled))

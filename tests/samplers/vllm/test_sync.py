@@ -11,7 +11,9 @@ from safetensors.torch import load_file
 
 from rlframework.samplers import DiskSync, LoRASync
 from rlframework.samplers.vllm import DisagreementError, ServerError
+from rlframework.samplers.vllm.client import Server
 from rlframework.samplers.vllm.disguise import disguised
+from rlframework.samplers.vllm.errors import StaleWeightsError
 from rlframework.testing import TablePolicy
 from tests.drawn import drawn
 from tests.samplers.vllm.recording import PROMPTS
@@ -240,3 +242,17 @@ def test_sampling_leaves_the_policy_as_it_was(replay, sampler, adapted):
     sampler().sample(adapted, PROMPTS)
     assert adapted.training
     assert all(torch.equal(part, before[name]) for name, part in adapted.state_dict().items())
+
+
+def test_the_names_of_the_last_version_still_work() -> None:
+    with pytest.warns(DeprecationWarning, match=r"Old\.vouch is called verify now.*version 0\.2"):
+
+        class Old(LoRASync):
+            keeps = 3
+
+            def vouch(self, server: Server, version: str) -> None:
+                raise StaleWeightsError(version)
+
+    assert Old().kept_folders == 3
+    with pytest.raises(StaleWeightsError, match="policy-0"):
+        Old().verify(Server("http://127.0.0.1:8000", timeout=5), "policy-0")
