@@ -52,7 +52,8 @@ x \ne 0, x \ne 1 :: \mathbb{R}\setminus{0, 1} ;; \mathbb{R} \backslash {1,0}
 |x|<3 :: -3<x<3 ;; x\in(-3,3) ;; (-3,3)
 \mathbb{R} :: x\in\mathbb{R} ;; (-\infty,\infty) ;; all real numbers ;; x \in (-\infty,\infty)
 [0,1)\cup(1,\infty) :: [0,\infty)\setminus\{1\}
-x\ne\pm1 :: x\in\mathbb{R}, x\ne\pm1 ;; \mathbb{R}\setminus\{-1,1\} ;; (-\infty,-1)\cup(-1,1)\cup(1,\infty) ;; \mathbb{R}\setminus\{\pm 1\}
+x\ne\pm1 :: x\in\mathbb{R}, x\ne\pm1
+x\ne\pm1 :: \mathbb{R}\setminus\{-1,1\} ;; (-\infty,-1)\cup(-1,1)\cup(1,\infty) ;; \mathbb{R}\setminus\{\pm 1\}
 
 # products without a sign
 n\cdot 2^{n-1} :: n2^{n-1} ;; 2^{n-1}n ;; \frac{n2^n}{2}
