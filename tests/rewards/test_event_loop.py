@@ -145,32 +145,6 @@ def test_a_call_that_waits_for_its_turn_is_not_late():
     assert scores.flatten().tolist() == [1.0] * 5
 
 
-def test_no_more_calls_run_together_where_they_are_made_again():
-    """One in twelve blocks the loop; the others are made again, each in a loop of its own."""
-    running, most, lock = 0, 0, threading.Lock()
-
-    async def judge(number):
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
-        try:
-            if number == 0:
-                time.sleep(2)
-            await asyncio.sleep(0.05)
-        finally:
-            with lock:
-                running -= 1
-        return number
-
-    loop = EventLoop()
-    outcomes = loop.gather(judge, [(number,) for number in range(12)], limit_s=0.2, at_once=2)
-    assert [outcome.value for outcome in outcomes] == [None, *range(1, 12)]
-    # Beside two in the loop that was blocked, and the one that blocks its own.
-    assert most <= 2 + 2 + 1
-    loop.close()
-
-
 def test_a_late_call_is_told_and_an_early_one_is_not():
     told = []
 
