@@ -41,7 +41,9 @@ def gold_text(value: Any) -> str | None:
 
 def _of_text(value: str) -> str | None:
     text = value.strip()
-    return None if text in _MISSING else text
+    # Blank is also what cannot be seen, such as a mark of byte order.
+    seen = "".join(filter(str.isprintable, text)).strip()
+    return text if seen and text not in _MISSING else None
 
 
 def _of_bytes(value: bytes) -> str | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from rlframework.completions import Completion
+from rlframework.prompt import Prompt
 from rlframework.rewards.against_gold import AgainstGold
+from rlframework.rewards.gold import gold_text
 from rlframework.rewards.numerals import each_number, parse_number
 from rlframework.rewards.template import AnswerTemplate
 
@@ -53,6 +55,11 @@ class NumberCheck(AgainstGold):
         self.different = different
         self.hedged = hedged
         self.missing = missing
+
+    def can_judge(self, prompt: Prompt) -> bool:
+        """Return whether the expected answer is there and a number."""
+        gold = gold_text(prompt.column(self.answer_column))
+        return gold is not None and parse_number(gold) is not None
 
     def score_against(self, completion: Completion, gold: str) -> float | None:
         """Return the score of the numbers in the answer; None where the expected answer is not a number."""

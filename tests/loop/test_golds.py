@@ -40,6 +40,14 @@ def test_a_missing_gold_cannot_be_judged(reward: type[RewardModel], blank: Any) 
     assert one.can_judge(Prompt([1], "?", {"answer": 4.0}))
 
 
+@pytest.mark.parametrize("reward", [NumberCheck, RightEquation])
+@pytest.mark.parametrize("words", ["blue", "12 apples", "x + 1", "3/4", ["1", "2"]])
+def test_words_are_no_gold_where_a_number_is_asked_for(reward: type[RewardModel], words: Any) -> None:
+    assert not reward().can_judge(Prompt([1], "?", {"answer": words}))
+    with pytest.raises(ValueError, match=r"2 of 2 train rows \(100.0%\).*Is the column the right one\?"):
+        check_golds(reward(), {"train": [Prompt([1], "?", {"answer": words})] * 2})
+
+
 def test_other_columns_that_nothing_can_be_compared_with() -> None:
     cases = CodeTests()
     assert not cases.can_judge(Prompt([1], "?", {}))
@@ -56,8 +64,15 @@ def test_they_are_counted_and_shown_before_the_run() -> None:
 
 
 def test_validation_rows_too() -> None:
-    with pytest.warns(UserWarning, match=r"1 of 2 validation rows .*: rows 0\."):
+    with pytest.warns(UserWarning, match=r"1 of 2 validation rows .*: rows 0\.") as said:
         fit(CorrectAnswer(), rows("1", "2"), validation=rows("", "3"))
+    assert sum("validation rows" in str(one.message) for one in said) == 1  # though validation measures the reward too
+
+
+def test_validation_without_a_single_gold_is_no_reason_to_refuse_training() -> None:
+    blank = [Prompt([1], "?", row, place) for place, row in enumerate(rows("", None))]
+    with pytest.warns(UserWarning, match=r"2 of 2 validation rows .*Their completions abstain"):
+        check_golds(CorrectAnswer(), {"train": [Prompt([1], "?", {"answer": "1"})], "validation": blank})
 
 
 def test_many_are_not_all_listed() -> None:
@@ -92,7 +107,8 @@ def test_a_reward_around_others_asks_them() -> None:
     other = Prompt([1], "?", {"answer": "", "task": "y"})
     where = Where(CorrectAnswer(), "task", "x")
     assert [where.can_judge(prompt) for prompt in (whole, blank, other)] == [True, False, True]
-    for around in ((CorrectAnswer() + NumberCheck()) * ExactFormat(), (where + ExactFormat()) * ExactFormat()):
+    both = CorrectAnswer() + NumberCheck()
+    for around in (both * ExactFormat(), ExactFormat() * both, (where + ExactFormat()) * ExactFormat()):
         assert around.can_judge(whole)
         assert not around.can_judge(blank)
     assert (optional(CorrectAnswer()) + 0.0 * NumberCheck() + ExactFormat()).can_judge(blank)

@@ -25,7 +25,7 @@ from rlframework.completions import Completion, Completions
 from rlframework.loop.callback import RolloutRecord
 from rlframework.policies import Policy
 from rlframework.prompt import Prompt
-from rlframework.rewards import RewardModel, RowReward, optional
+from rlframework.rewards import RewardModel, RowReward, Where, optional
 from rlframework.rollout import Rollout
 from rlframework.samplers import GroupSampler
 from rlframework.terms import TokenTruncation
@@ -197,6 +197,16 @@ def test_an_absence_that_counts_as_0_is_in_the_log(
     figures = algorithm.trainer.callback_metrics
     assert figures.get("train/judgement/listed/counted_as_0") == counted
     assert figures["train/judgement/listed/abstained"] == abstained
+
+
+def test_rows_of_another_task_are_no_absence() -> None:
+    """A quarter of its own rows has no score, and most rows are not its own."""
+    mine = letter_rows(4)[0]["answer"]
+    judge = Where(Listed(JUDGED[0]), "answer", mine, name="listed")
+    algorithm, _ = fit(FOUR_ROWS, optional(judge) + Layout([1.0, 1.0, 2.0, 1.0]))
+    own = sum(row["answer"] == mine for row in letter_rows(4)) / 4
+    assert 0 < own < 1
+    assert algorithm.trainer.callback_metrics["train/judgement/listed/counted_as_0"] == own / 4
 
 
 @pytest.mark.parametrize("logprobs", [[[], [], [], []], [[-1.0, -2.0], [], [], [-4.0, -5.0, -6.0]]])

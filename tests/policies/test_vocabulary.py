@@ -11,6 +11,7 @@ from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
 from rlframework.policies import CausalLMPolicy
+from rlframework.policies.loading import check_vocabulary
 from rlframework.testing import letter_tokenizer
 from rlframework.testing.tiny import tiny_qwen3
 
@@ -30,6 +31,18 @@ def test_a_tokenizer_with_tokens_that_the_model_lacks(tokens: tuple[str, ...], a
     with pytest.raises(ValueError, match=rf"ids up to {38 + len(tokens)}, and the model reads those below 39") as error:
         CausalLMPolicy(model, larger(*tokens))
     assert f"resize_token_embeddings({39 + len(tokens)})" in str(error.value)
+
+
+@pytest.mark.parametrize("error", [AttributeError, NotImplementedError])
+def test_a_model_that_does_not_say_where_it_reads_ids_is_not_judged(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent() -> None:
+        raise error
+
+    model = tiny_qwen3()
+    monkeypatch.setattr(model, "get_input_embeddings", silent)
+    check_vocabulary(model, larger("<think>"))
 
 
 def test_an_adapters_tokenizer_over_a_base_that_was_not_resized(tmp_path: Path) -> None:
@@ -82,13 +95,4 @@ def test_a_quantised_head_is_counted_by_what_it_gives() -> None:
     model = tiny_qwen3(tie_word_embeddings=False)
     model.lm_head = bitsandbytes.nn.Linear4bit(16, 39, bias=False).to("cpu")
     assert model.lm_head.weight.shape[0] > 39, "packed"
-    assert CausalLMPolicy(model, letter_tokenizer())
-
-
-def test_a_model_that_does_not_say_where_it_reads_ids(monkeypatch: pytest.MonkeyPatch) -> None:
-    def silent() -> None:
-        raise NotImplementedError
-
-    model = tiny_qwen3(tie_word_embeddings=False)
-    monkeypatch.setattr(model, "get_input_embeddings", silent)
     assert CausalLMPolicy(model, letter_tokenizer())

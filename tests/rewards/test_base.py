@@ -142,6 +142,19 @@ def test_a_sum_within_a_sum_is_no_other_sum(around: str | None) -> None:
         assert failed.detail == "it broke"
 
 
+def test_an_unverifiable_gold_is_one_for_whoever_is_around() -> None:
+    class Unread(RewardModel):
+        def score(self, completions: Completions) -> Judgement:
+            flags = torch.tensor([False, True, False, False])
+            return Judgement(torch.ones(4).masked_fill(flags, NAN), unverifiable=flags)
+
+    within = WeightedSum([Component("inner", 1.0, Unread() + A_FEW)])
+    for reward in (Unread() * FULL, (Unread() + A_FEW) * FULL, within):
+        [judgement] = reward.evaluate(FOUR).judgements.values()
+        assert judgement.unverifiable_flags.tolist() == [[False, True], [False, False]]
+        assert not judgement.error_flags.any()
+
+
 A_FEW = Table([[1, 1], [1, 1]], name="few")
 
 

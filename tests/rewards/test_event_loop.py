@@ -13,7 +13,8 @@ import pytest
 
 from rlframework.completions import Completion, Completions
 from rlframework.prompt import Prompt
-from rlframework.rewards import BatchFunctionReward, FunctionReward
+from rlframework.rewards import BatchFunctionReward, FunctionReward, TRLReward
+from rlframework.rewards.event_loop import EventLoop
 from tests import forked
 from tests.drawn import drawn
 
@@ -133,6 +134,126 @@ def test_so_many_calls_run_together_and_no_more(at_once):
     reward = FunctionReward(judge, limit_s=5.0, at_once=at_once)
     assert reward.evaluate(completions_of(*"a" * 12)).total.sum() == 12
     assert most == min(at_once, 12)
+
+
+def test_a_call_that_waits_for_its_turn_is_not_late():
+    async def judge(completion):
+        await asyncio.sleep(0.1)
+        return 1.0
+
+    scores = FunctionReward(judge, limit_s=0.3, at_once=1).evaluate(completions_of(*"a" * 5)).total
+    assert scores.flatten().tolist() == [1.0] * 5
+
+
+def test_a_late_call_is_told_and_an_early_one_is_not():
+    told = []
+
+    async def judge(completion):
+        try:
+            await asyncio.sleep(3600 if completion == "hang" else 0)
+        except asyncio.CancelledError:
+            told.append(completion)
+            raise
+        return 1.0
+
+    reward = FunctionReward(judge, limit_s=0.1)
+    assert reward.evaluate(completions_of("a", "hang")).total.isnan().flatten().tolist() == [False, True]
+    reward.evaluate(completions_of("b"))
+    assert told == ["hang"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"), [({"at_once": 0}, "at_once"), ({"limit_s": 0.0}, "limit_s"), ({"limit_s": -1.0}, "limit_s")]
+)
+def test_no_call_at_once_and_no_time_are_refused(options, words):
+    with pytest.raises(ValueError, match=words):
+        FunctionReward(forever, **options)
+    if "limit_s" in options:
+        with pytest.raises(ValueError, match=words):
+            BatchFunctionReward(forever, **options)
+
+
+def test_one_loop_serves_rewards_of_all_kinds():
+    loops = set()
+
+    async def one(completion):
+        loops.add(asyncio.get_running_loop())
+        return 1.0
+
+    async def batch(completions):
+        loops.add(asyncio.get_running_loop())
+        return [1.0 for _ in completions]
+
+    async def trl(completions, **kwargs):
+        return await batch(completions)
+
+    for reward in (FunctionReward(one), BatchFunctionReward(batch), TRLReward(trl)) * 2:
+        assert reward.evaluate(completions_of("a", "b")).total.sum() == 2
+    assert loops == {EventLoop.shared().loop}
+
+
+def test_a_loop_that_is_closed_leaves_nothing_behind():
+    said = []
+
+    async def numbers():
+        try:
+            yield "begun"
+        finally:
+            said.append("generator")
+
+    async def waits():
+        said.append(await anext(kept))
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            said.append("call")
+
+    kept = numbers()
+    loop = EventLoop()
+    asyncio.run_coroutine_threadsafe(waits(), loop.loop)
+    while not said:
+        time.sleep(0.001)
+    loop.close()
+    assert said == ["begun", "call", "generator"]
+    assert loop.loop.is_closed()
+    assert not loop.thread.is_alive()
+    loop.close()
+
+
+# The end of an interpreter: of two that have forked from one that judges, and then of that one.
+ENDS = """
+import asyncio, atexit, os, time
+from rlframework.rewards.event_loop import EventLoop
+
+async def waits():
+    try:
+        begun.append(1)
+        await asyncio.sleep(3600)
+    finally:
+        os.write(1, b"closed ")
+
+begun = []
+loop = EventLoop.shared()
+asyncio.run_coroutine_threadsafe(waits(), loop.loop)
+while not begun:
+    time.sleep(0.001)
+for uses in (False, True):
+    child = os.fork()
+    if not child:
+        if uses:
+            assert EventLoop.shared() is not loop and EventLoop.shared().answers
+        atexit._run_exitfuncs()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    os.write(1, f"{loop.answers} {EventLoop.shared() is loop} ".encode())
+"""
+
+
+def test_the_shared_loop_ends_with_its_process_and_with_no_other(tmp_path):
+    script = tmp_path / "ends.py"
+    script.write_text(ENDS)
+    done = forked.run(script)
+    assert (done.stdout, done.returncode) == ("True True True True closed ", 0), done.stderr
 
 
 class Judge(BaseHTTPRequestHandler):

@@ -10,7 +10,7 @@ import torch
 
 from rlframework.completions import Completion, Completions
 from rlframework.prompt import Prompt
-from rlframework.rewards import FunctionReward, Judgement, RewardModel, RightEquation, Where, optional
+from rlframework.rewards import FunctionReward, Judgement, RewardModel, RightEquation, WeightedSum, Where, optional
 from rlframework.rewards.failure_limits import Counts
 from rlframework.testing import check_reward
 
@@ -107,6 +107,12 @@ def test_no_wrapper_hides_a_failed_check(
 def test_an_optional_reward_inside_is_one_for_the_sum_outside() -> None:
     reward = Where(optional(FunctionReward(tens)), "task", "a") + FunctionReward(one)
     assert reward.evaluate(mixed("ab")).total.tolist() == [[11, 1], [1, 1]]
+
+
+def test_a_term_of_no_weight_inside_makes_no_row_its_own() -> None:
+    inner = Where(FunctionReward(tens), "task", "a") + 0.0 * FunctionReward(one)
+    totals = WeightedSum(rewards={"inner": inner, "one": FunctionReward(one)}).evaluate(mixed("ab")).total
+    assert torch.equal(totals.nan_to_num(-1), torch.tensor([[11.0, -1], [1, 1]]))
 
 
 def test_columns_stay_with_their_rows() -> None:

@@ -50,8 +50,8 @@ _MONEY = re.compile(r"(-?)\s*(\\\$|\$|us\\?\$|usd|eur|gbp|[€£₹¥])\s*(?=[-.
 _ANGLE = re.compile(r"^(?:m\s*)?\\angle\s*\{?[A-Z]{1,3}\}?\s*=\s*")
 _BASED = re.compile(
     r"(?:(?:\\text\s*)?\{|\()?([0-9A-Z]+)[)}]?\s*"
-    r"(?:_\s*\{?\(?\s*(?:\\text\s*\{)?\s*(?:base\s+)?([0-9]{1,2}|[a-z]{3,6}(?:-[a-z]+)?)\s*\)?\}{0,2}"
-    r"|\(?\s*(?:in\s+)?base[ -]([0-9]{1,2}|[a-z]{3,6}(?:-[a-z]+)?)\s*\)?)"
+    r"(?:_\s*\{?\(?\s*(?:\\text\s*\{)?\s*(?:base\s+)?([0-9]{1,2}|[a-z]{3,9}(?:-[a-z]+)?)\s*\)?\}{0,2}"
+    r"|\(?\s*(?:in\s+)?base[ -]([0-9]{1,2}|[a-z]{3,9}(?:-[a-z]+)?)\s*\)?)"
 )
 # The names of the bases that digits and letters suffice for.
 _BASES = {str(base): base for base in range(2, 37)} | {name: base for name, base in SPELLED.items() if base < 37}

@@ -23,9 +23,7 @@ def one_writing(text: str) -> str:
         True
     """
     text = re.sub(r"\\[cl]?dots(?![A-Za-z])|…", "...", text)
-    pieces = [
-        piece for piece in _PIECE.findall(text) if not piece.isspace() and piece not in ("\\,", "\\;", "\\!", "\\ ")
-    ]
+    pieces = [piece for piece in _PIECE.findall(text) if not piece.isspace() and piece not in _SPACES]
     try:
         written, rest = _several(pieces, 0, 0)
     except (IndexError, RecursionError):

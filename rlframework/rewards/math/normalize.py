@@ -21,6 +21,7 @@ _SIGNS = {
     **{"×": r"\times ", "π": r"\pi ", "∞": r"\infty ", "≠": r"\ne ", "∪": r"\cup ", "∩": r"\cap ", "∅": r"\emptyset "},
     **{"∈": r"\in ", "±": r"\pm ", "∓": r"\mp ", "°": r"^{\circ}", "√": r"\radical ", "∛": r"\cuberadical "},
     **{"⟨": r"\langle ", "⟩": r"\rangle ", "…": r"\ldots ", "≈": r"\approx ", "→": r"\to ", "ℝ": r"\mathbb{R}"},
+    **{"∖": r"\setminus "},
     **{"α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ", "δ": r"\delta ", "ε": r"\epsilon ", "θ": r"\theta "},
     **{"λ": r"\lambda ", "μ": r"\mu ", "ρ": r"\rho ", "σ": r"\sigma ", "τ": r"\tau ", "φ": r"\phi ", "ϕ": r"\phi "},
     **{"ψ": r"\psi ", "ω": r"\omega ", "Δ": r"\Delta ", "Ω": r"\Omega "},
@@ -86,6 +87,10 @@ _SAME = [
         (r"(?<=[0-9.])\\dot\s*\{?([0-9])\}?", r"\\repeating{\1}"),
         (r"(?<=[0-9]\.)\(([0-9]+)\)", r"\\repeating{\1}"),
         (r"\\colon(?![A-Za-z])", ":"),
+        (r"\\(?:long)?rightarrow(?![A-Za-z])", r"\\to "),
+        (r"\\smallsetminus(?![A-Za-z])", r"\\setminus "),
+        # What is taken from a set is one, also where its braces lost their backslash.
+        (r"(\\(?:setminus|backslash))\s*\{(?!\s*[A-Z]\s*\})([^{}]*)\}", r"\1\\{\2\\}"),
         (r"\\angle\s*\{?\s*([A-Z])\s*([A-Z])\s*([A-Z])\s*\}?(?![A-Za-z])", r"\\angle \1\2\3"),
         (
             r"(?:\(|\\left\()\s*(?:\\bmod(?![A-Za-z])|\\(?:text|mathrm)\s*\{\s*mod\s*\}|\\?mod(?![A-Za-z]))"

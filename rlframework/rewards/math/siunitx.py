@@ -57,7 +57,8 @@ def _number(written: str) -> str:
 
 def _unit(written: str) -> str:
     if "\\" not in written:
-        return rf"\text{{ {written.strip()}}}"
+        # Letters as they are printed, with a dot or a tie between factors.
+        return rf"\text{{ {re.sub('[.~]', ' ', written).strip()}}}"
     parts, below, power, prefix = {False: "", True: ""}, False, "", ""
     for name, argument in re.findall(r"\\([A-Za-z]+)(?:\s*\{([^{}]*)\})?", written):
         if name == "per":

@@ -33,7 +33,8 @@ x=1,y=2 \text{ or } x=2,y=1 :: (x,y)\in\{(1,2),(2,1)\}
 \frac{1}{2} :: \frac{1}{2}m
 3m :: 3 m ;; 3m ;; 3\cdot m
 1101_2 :: 1101_{\text{two}} ;; 1101_\text{two} ;; 1101_{two} ;; 1101 base 2 ;; 1101\text{ (base 2)} ;; 1101_{(2)}
-1101_2 :: (1101)_2 ;; 1101_{\text{base } 2} ;; 1101 in base two
+A5_{16} :: A5_{\text{sixteen}} ;; A5 in base sixteen ;; A5_{sixteen}
+1101_2 :: (1101)_2 ;; 01101_2 ;; 1101_{\text{base } 2} ;; 1101 in base two
 5\text{th} :: 5th ;; 5^{th} ;; 5^{\text{th}} ;; 5 ;; 5\textsuperscript{th}
 21 :: 21st ;; 21^{\text{st}}
 2.5 hours :: 2 hours 30 minutes ;; 2 h 30 min ;; 2\text{ hours and }30\text{ minutes} ;; 150 minutes
@@ -48,7 +49,8 @@ x=1,y=2 \text{ or } x=2,y=1 :: (x,y)\in\{(1,2),(2,1)\}
 x \ne 0 :: \mathbb{R}\setminus\{0\} ;; (-\infty,0)\cup(0,\infty) ;; x\in\mathbb{R}, x\ne0 ;; x\neq 0
 x \ne 0 :: \mathbb{R}-\{0\} ;; x<0 or x>0 ;; \{x \mid x\ne 0\} ;; \{x\in\mathbb{R}: x\ne 0\}
 x \ne 0 :: all real numbers except 0 ;; x\in(-\infty,0)\cup(0,\infty) ;; \mathbb R \backslash \{0\}
-x \ne 0 :: x \in \mathbb{R}\setminus\{0\}
+x \ne 0 :: x \in \mathbb{R}\setminus\{0\} ;; \mathbb{R}\smallsetminus\{0\} ;; ℝ∖{0} ;; \mathbb{R} \setminus {0}
+x \ne 0, x \ne 1 :: \mathbb{R}\setminus{0, 1} ;; \mathbb{R} \backslash {1,0}
 \mathbb{R}\setminus\{1,2\} :: x\ne1,2 ;; x\ne 1, x\ne 2 ;; x\ne1 \text{ and } x\ne2 ;; \mathbb{R}\setminus\{2,1\}
 \mathbb{R}\setminus\{1,2\} :: (-\infty,1)\cup(1,2)\cup(2,\infty)
 (-\infty,-2)\cup(2,\infty) :: |x|>2 ;; x<-2 or x>2 ;; \{x : |x|>2\}
@@ -56,6 +58,7 @@ x \ne 0 :: x \in \mathbb{R}\setminus\{0\}
 |x|<3 :: -3<x<3 ;; x\in(-3,3) ;; (-3,3)
 \mathbb{R} :: x\in\mathbb{R} ;; (-\infty,\infty) ;; all real numbers ;; x \in (-\infty,\infty)
 [0,1)\cup(1,\infty) :: [0,\infty)\setminus\{1\}
+x\ne\pm1 :: x\in\mathbb{R}, x\ne\pm1
 x\ne\pm1 :: \mathbb{R}\setminus\{-1,1\} ;; (-\infty,-1)\cup(-1,1)\cup(1,\infty) ;; \mathbb{R}\setminus\{\pm 1\}
 
 # products without a sign
@@ -82,7 +85,8 @@ n10^{n} :: 10^nn
 \frac{x^2}{4} :: {x^{2} \over 4} ;; \sfrac{x^2}{4} ;; \nicefrac{x^2}{4} ;; {{x^2} \over {4}} ;; x^2 \over 4
 1500 :: \num{1500} ;; \num{1.5e3} ;; \num{1 500}
 5\text{ km} :: \SI{5}{\kilo\meter} ;; \qty{5}{\kilo\metre} ;; \SI{5}{km} ;; \SI{5000}{\metre}
-9.8\text{ m/s}^2 :: \SI{9.8}{\metre\per\second\squared} ;; \qty{9.8}{m/s^2}
+9.8\text{ m/s}^2 :: \SI{9.8}{\metre\per\second\squared} ;; \qty{9.8}{m/s^2} ;; \SI{9.8}{m.s^{-2}} ;; \SI{9.8}{m~s^{-2}}
+\lim_{x\to 0} f(x) :: \lim_{x \rightarrow 0} f(x) ;; \lim_{x\longrightarrow 0}f(x)
 30^\circ :: \ang{30}
 0.5 liters :: 500 cm³ ;; 500\text{ cm}^3 ;; 500 mL ;; \SI{500}{\cubic\centi\metre} ;; 0.5 L
 1 ha :: 10000 m^2

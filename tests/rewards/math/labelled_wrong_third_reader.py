@@ -36,6 +36,8 @@ x=2 \text{ or } x=3 :: x=2 or x=3 or ;; x=2 or
 3x :: 3
 3m :: 3
 2s :: 2
+A5_{16} :: A5_{\text{fifteen}} ;; A5_{\text{seventeen}}
+A_2 :: A_{\text{two}} ;; A \text{ base } 2
 1101_2 :: 1101_{\text{three}} ;; 1101 ;; 1101 base 3
 5 :: 5nd ;; 5rd ;; 5t ;; 6th ;; 1/5th ;; 5 fifths
 2.5 hours :: 2 hours 50 minutes ;; 2 minutes 30 hours ;; 30 minutes 2 hours ;; 2 hours 30 seconds
@@ -49,6 +51,7 @@ h=60 :: 60x
 # sets of real numbers
 x \ne 0 :: x=0 ;; x>0 ;; x\ne1 ;; \mathbb{R} ;; \mathbb{R}\setminus\{1\} ;; (-\infty,0]\cup(0,\infty)
 x \ne 0 :: \mathbb{Z}\setminus\{0\} ;; 0 ;; \{0\} ;; y\ne0 ;; x<0
+x \ne 0 :: \mathbb{R}\smallsetminus\{1\} ;; \mathbb{R} \setminus {1}
 \mathbb{R}\setminus\{1,2\} :: \mathbb{R}\setminus\{1\} ;; \{1,2\} ;; x\ne1 or x\ne2 ;; 1,2
 (-\infty,-2)\cup(2,\infty) :: |x|<2 ;; |x|\ge2 ;; x>2 ;; |x|>3
 [-1,1] :: |x|<1 ;; |x|\ge1
@@ -77,6 +80,8 @@ x5 :: 5x
 # writings
 \frac{x^2}{4} :: {4 \over x^2} ;; x^{2 \over 4} ;; {x \over 4}^2
 1500 :: \num{1.5e2} ;; \num{1.5}
+9.8\text{ m/s}^2 :: \SI{9.8}{m.s^{-1}} ;; \SI{9.8}{m.s^2}
+\lim_{x\to 0} f(x) :: \lim_{x\rightarrow 1} f(x) ;; \lim_{x\leftarrow 0} f(x)
 5\text{ km} :: \SI{5}{\meter} ;; \SI{5}{\kilo\gram} ;; \SI{5}{\square\kilo\meter}
 0.5 liters :: 500 cm^2 ;; 50 cm^3 ;; 500 l ;; \SI{500}{\cubic\metre}
 \frac{1}{3} :: 0.\dot{4} ;; 0.(33 ;; 0.3(3
