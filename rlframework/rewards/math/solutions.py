@@ -67,7 +67,7 @@ def solutions_of(node: Node) -> tuple[Solution, ...] | None:
     name: Node | None = None
     for item in node.items:
         if isinstance(item, Relation):
-            name = item.sides[0] if item.signs == ("=",) else None
+            name = item.sides[0]
         elif name is not None:
             item = Relation((name, item), ("=",))
         case = _of_relation(item) if isinstance(item, Relation) else None
