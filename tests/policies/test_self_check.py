@@ -16,6 +16,7 @@ from rlframework.prompt import Prompt
 from rlframework.rollout import Rollout
 from rlframework.samplers import SharedPrefixSampler
 from rlframework.testing import letter_tokenizer
+from tests.policies.tiny_architectures import tiny_architecture
 
 TOKENIZER = letter_tokenizer()
 SIZES = {"vocab_size": len(TOKENIZER), "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -42,7 +43,15 @@ def alibi() -> PreTrainedModel:
     return FalconForCausalLM(FalconConfig(**SIZES, **ENDS, **kind))
 
 
-@pytest.mark.parametrize(("make", "tokens", "tried"), [(latent_attention, 64, False), (alibi, 8, True)])
+def cacheless() -> PreTrainedModel:
+    """It takes and returns no cache, which is asked and not tried."""
+    return tiny_architecture("openai-gpt")
+
+
+# From 128 tokens on a group shares its prompt, where its layers hold what attention meets.
+@pytest.mark.parametrize(
+    ("make", "tokens", "tried"), [(latent_attention, 130, False), (alibi, 8, True), (cacheless, 8, False)]
+)
 def test_a_shortcut_that_does_not_run_is_left(make, tokens: int, tried: bool) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -52,9 +61,9 @@ def test_a_shortcut_that_does_not_run_is_left(make, tokens: int, tried: bool) ->
         warnings.simplefilter("always")
         completions = SharedPrefixSampler(group_size=2, max_tokens=4).sample(policy, prompts)
         scored = policy.logprobs(Rollout.of(completions, pad_id=0)).logprobs
-    said = [str(warning.message) for warning in caught]
-    left = [line for line in said if re.match(r"Left .*=True: it raises \w+Error: .+ What is slower is right", line)]
-    assert bool(left) == tried, said
+    left = [line for line in (str(warning.message) for warning in caught) if line.startswith("Left ")]
+    assert bool(left) == tried, left
+    assert all(re.match(r"Left .*=True: it raises \w+Error: .+ What is slower is right", line) for line in left)
     for row, found in zip(completions, scored, strict=True):
         with torch.no_grad():
             logits = policy.model(torch.tensor([[*row.prompt.ids, *row.ids]]), use_cache=False).logits[0]
