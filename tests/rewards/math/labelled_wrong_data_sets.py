@@ -126,6 +126,7 @@ n \equiv 1 \pmod{2} :: n\equiv 1 \pmod 4 ;; n\equiv 1,2,3 \pmod 4 ;; n\equiv 0,2
 x \equiv 2 \pmod{5} :: x \equiv 2 \pmod{0} ;; x \equiv 2 \pmod{-5} ;; x \equiv 2 \pmod{p}
 
 # constants that may be any number
+C_1x :: C_2x ;; Dx ;; C_1x^2
 y = C_1e^{2x} + C_2e^{-x} :: y=Ae^{2x}+Ae^{-x} ;; y=Ae^{2x}+Be^{x} ;; y=e^{2x}+e^{-x} ;; y=Ae^{2x}
 y = C_1e^{2x} + C_2e^{-x} :: y=Ae^{2x}+Be^{-x}+D ;; y=C_1e^{2x}+3e^{-x}
 y = Ce^{-x^2} :: y=xe^{-x^2} ;; y=e^{-x^2} ;; y=Ce^{x^2} ;; y=C+e^{-x^2} ;; y = te^{-x^2} ;; z = Ae^{-x^2}
