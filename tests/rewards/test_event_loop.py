@@ -292,7 +292,7 @@ def test_a_shared_client_works_over_many_rollouts(judge_url):
     async def judge(completion):
         return float((await client.post(judge_url, content=completion)).text)
 
-    reward = FunctionReward(judge, limit_s=1.0, at_once=16)
+    reward = FunctionReward(judge, limit_s=3.0, at_once=16)
     for rollout in range(5):
         texts = ["fine"] * 31 + ["hang" if rollout == 2 else "fine"]
         judgement = reward.evaluate(completions_of(*texts)).judgements["judge"]
