@@ -16,8 +16,8 @@ from rlframework.rollout import Rollout
 from rlframework.samplers import BatchedSampler
 from rlframework.testing import TablePolicy
 
-# pi / pi_old of every token, N = 2 groups of G = 3 completions; the last has no tokens. None is at a bound of 0.2, where
-# clamp has a gradient in torch 2.13 and none in 2.15.
+# pi / pi_old of every token, N = 2 groups of G = 3 completions; the last has no tokens. None is at a bound of 0.2,
+# where clamp has a gradient in torch 2.13 and none in 2.15.
 RATIOS = [[1.5], [0.5, 1.1, 0.9], [1.0, 2.0], [0.7, 0.85, 1.25, 3.0], [1.0, 1.0002], []]
 REWARDS = np.array([[1.0, 0.0, 0.5], [0.0, 4.0, 1.0]])
 TOKENS = 12
