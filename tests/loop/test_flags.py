@@ -444,7 +444,7 @@ def rows_of(ran: Ran) -> list[dict[str, str]]:
 @row("logger", "CSVLogger", "a row for every step, and hparams.yaml has the settings in words")
 def _(tmp: Path) -> None:
     ran = run(tmp, logger=CSVLogger(tmp), log_every_n_steps=1)
-    assert [one["step"] for one in rows_of(ran) if one["train/reward"]] == ["0", "1", "2", "3"]
+    assert [one["step"] for one in rows_of(ran) if one["train/reward/total"]] == ["0", "1", "2", "3"]
     assert "learning_rate: 0.01" in Path(ran.trainer.logger.log_dir, "hparams.yaml").read_text()
 
 
@@ -457,7 +457,7 @@ def _(tmp: Path) -> None:
 @row("log_every_n_steps", "2", "a row for every second step")
 def _(tmp: Path) -> None:
     ran = run(tmp, logger=CSVLogger(tmp), log_every_n_steps=2)
-    assert [one["step"] for one in rows_of(ran) if one["train/reward"]] == ["1", "3"]
+    assert [one["step"] for one in rows_of(ran) if one["train/reward/total"]] == ["1", "3"]
 
 
 @row("enable_autolog_hparams", "False", "no settings in the logger")
@@ -613,7 +613,7 @@ def _(tmp: Path) -> None:
 def _(tmp: Path) -> None:
     ran = run(tmp, logger=CSVLogger(tmp), log_every_n_steps=1, callbacks=[shipped.DeviceStatsMonitor(cpu_stats=True)])
     names = set(rows_of(ran)[0])
-    assert {"DeviceStatsMonitor.on_train_batch_end/cpu_percent", "train/reward"} <= names
+    assert {"DeviceStatsMonitor.on_train_batch_end/cpu_percent", "train/reward/total"} <= names
 
 
 def stopped_early(tmp: Path, **flags: Any) -> Ran:
