@@ -88,9 +88,13 @@ def average_shards(module: nn.Module) -> bool:
     """
     if not is_sharded(module):
         return False
-    ones = torch.ones(torch.distributed.get_world_size(), device=next(module.parameters()).device)
+    # Not where the parameters lie, which may be offloaded: their gradients are reduced on the mesh's device.
+    [device, *_] = {part.device_mesh.device_type for part in module.parameters() if isinstance(part, DTensor)}
+    ones = torch.ones(torch.distributed.get_world_size(), device=device)
     average = ones.new_empty(1)
-    torch.distributed.reduce_scatter_tensor(average, ones, op=torch.distributed.ReduceOp.AVG)
+    # Newer versions of torch warn of the old name.
+    name = "reduce_scatter_single" if hasattr(torch.distributed, "reduce_scatter_single") else "reduce_scatter_tensor"
+    getattr(torch.distributed, name)(average, ones, op=torch.distributed.ReduceOp.AVG)
     if average == 1:
         return False
     for part in module.modules():
