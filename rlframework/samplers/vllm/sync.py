@@ -43,6 +43,14 @@ _UNSEEN = (
 )
 
 
+_RENAMED = {"vouch": "verify", "keeps": "kept_folders"}
+
+
+def _warn_of_old(name: str, new: str, level: int) -> None:
+    message = f"{name} is called {new} now; the old name goes with version 0.2"
+    warnings.warn(message, DeprecationWarning, stacklevel=level)
+
+
 class WeightSync(ABC):
     """Brings the weights of a policy to servers, through a folder that both sides can read.
 
@@ -77,11 +85,20 @@ class WeightSync(ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        for old, new in (("vouch", "verify"), ("keeps", "kept_folders")):
-            if old in vars(cls):
-                message = f"{cls.__name__}.{old} is called {new} now; the old name goes with version 0.2"
-                warnings.warn(message, DeprecationWarning, stacklevel=2)
-                setattr(cls, new, vars(cls)[old])
+        for old, new in _RENAMED.items():
+            owner = next(kind for kind in cls.__mro__ if {old, new} & vars(kind).keys())
+            if new not in vars(owner):
+                _warn_of_old(f"{owner.__name__}.{old}", new, level=4)  # Between here and the class is ABCMeta.
+            if new not in vars(owner) or owner is cls:
+                # Under both names, for a super().vouch() below.
+                value = vars(owner).get(new, vars(owner).get(old))
+                setattr(cls, new, value)
+                setattr(cls, old, value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _RENAMED:
+            _warn_of_old(f"{type(self).__name__}.{name}", _RENAMED[name], level=3)
+        super().__setattr__(_RENAMED.get(name, name), value)
 
     def shows(self, policy: Policy) -> bool:
         """Return whether each loading shows by itself that all weights arrived; else altered ones are loaded once."""
@@ -156,6 +173,9 @@ class WeightSync(ABC):
             StaleWeightsError: It has weights of somebody else.
         """
         return
+
+    vouch = verify
+    keeps = kept_folders
 
 
 class LoRASync(WeightSync):

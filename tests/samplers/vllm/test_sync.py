@@ -245,7 +245,7 @@ def test_sampling_leaves_the_policy_as_it_was(replay, sampler, adapted):
 
 
 def test_the_names_of_the_last_version_still_work() -> None:
-    with pytest.warns(DeprecationWarning, match=r"Old\.vouch is called verify now.*version 0\.2"):
+    with pytest.warns(DeprecationWarning, match=r"Old\.vouch is called verify now.*version 0\.2") as said:
 
         class Old(LoRASync):
             keeps = 3
@@ -253,6 +253,45 @@ def test_the_names_of_the_last_version_still_work() -> None:
             def vouch(self, server: Server, version: str) -> None:
                 raise StaleWeightsError(version)
 
+    assert {warning.filename for warning in said} == {__file__}
     assert Old().kept_folders == 3
     with pytest.raises(StaleWeightsError, match="policy-0"):
         Old().verify(Server("http://127.0.0.1:8000", timeout=5), "policy-0")
+
+
+def test_old_names_work_below_and_beside_new_ones_and_on_an_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(Server, "ask", lambda self, method, path: {"weight_version": asked.append(path) or "policy-0"})
+
+    class Beside:
+        def vouch(self, server: Server, version: str) -> None:
+            asked.append("beside")
+
+    with pytest.warns(DeprecationWarning, match=r"Below\.vouch"):
+
+        class Below(DiskSync):
+            def vouch(self, server: Server, version: str) -> None:
+                super().vouch(server, version)
+                asked.append("below")
+
+    with pytest.warns(DeprecationWarning, match=r"Beside\.vouch"):
+
+        class Mixed(Beside, DiskSync):
+            pass
+
+    class New(Below):
+        kept_folders = 5
+        keeps = 2  # for an older version
+
+        def verify(self, server: Server, version: str) -> None:
+            super().verify(server, version)
+            asked.append("new")
+
+    for kind in (New, Mixed):
+        kind().verify(Server("http://127.0.0.1:8000", timeout=5), "policy-0")
+    assert asked == ["/weight_info", "below", "new", "beside"]
+    changed = New()
+    assert changed.kept_folders == 5
+    with pytest.warns(DeprecationWarning, match="keeps is called kept_folders"):
+        changed.keeps = 7
+    assert changed.kept_folders == 7
