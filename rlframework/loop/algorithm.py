@@ -315,7 +315,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
     def on_fit_start(self) -> None:
         """Print the sizes, and switch to train mode: a model fresh from a checkpoint folder is in eval mode."""
         check_weights(self.policy)
-        if average_shards(self.policy, self.trainer.strategy.root_device):
+        if average_shards(self.policy):
             rank_zero_info(
                 f"gloo of torch {torch.__version__} adds up the gradients of shards where it should average them "
                 "(pytorch issue 162338); FSDP2 divides them itself in this run."

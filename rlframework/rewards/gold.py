@@ -125,8 +125,8 @@ def _as_written(number: Any, narrow: Any) -> Any:
     """Return the floats that narrower ones were written as: 0.1 in float32 stands for 0.1, not for 0.10000000149."""
     if isinstance(number, list):
         return [_as_written(one, narrow) for one in number]
-    if not math.isfinite(number) or (number == int(number) and abs(number) < 2**24):
-        return number
+    if number is None or not math.isfinite(number) or (number == int(number) and abs(number) < 2**24):
+        return number  # None of a masked array.
     cast = narrow.new_tensor if hasattr(narrow, "new_tensor") else narrow.dtype.type
     # The fewest digits that the type rounds to the same.
     written = (float(f"{number:.{digits}g}") for digits in range(1, 18))

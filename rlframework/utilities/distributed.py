@@ -74,7 +74,7 @@ def is_sharded(module: nn.Module) -> bool:
     return any(isinstance(parameter, DTensor) for parameter in module.parameters())
 
 
-def average_shards(module: nn.Module, device: torch.device) -> bool:
+def average_shards(module: nn.Module) -> bool:
     """Have FSDP2 divide gradients by the number of ranks itself, where the backend adds them up and does not divide.
 
     gloo of torch 2.8 returns the sum for the average of a reduce-scatter (pytorch issue 162338), so that every gradient
@@ -82,16 +82,19 @@ def average_shards(module: nn.Module, device: torch.device) -> bool:
 
     Args:
         module: Of which ranks hold parts, or not.
-        device: Where this rank computes; weights that rest elsewhere are of no matter.
 
     Returns:
         Whether that was needed.
     """
     if not is_sharded(module):
         return False
+    # Not where the parameters lie, which may be offloaded: their gradients are reduced on the mesh's device.
+    [device, *_] = {part.device_mesh.device_type for part in module.parameters() if isinstance(part, DTensor)}
     ones = torch.ones(torch.distributed.get_world_size(), device=device)
     average = ones.new_empty(1)
-    torch.distributed.reduce_scatter_tensor(average, ones, op=torch.distributed.ReduceOp.AVG)
+    # Newer versions of torch warn of the old name.
+    name = "reduce_scatter_single" if hasattr(torch.distributed, "reduce_scatter_single") else "reduce_scatter_tensor"
+    getattr(torch.distributed, name)(average, ones, op=torch.distributed.ReduceOp.AVG)
     if average == 1:
         return False
     for part in module.modules():

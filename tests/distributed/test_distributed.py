@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import distribute_tensor
 
+from rlframework.utilities.distributed import average_shards
 from tests.distributed import two_ranks
 
 pytestmark = pytest.mark.distributed
@@ -110,6 +114,18 @@ def test_a_sharded_policy_reaches_the_weights_of_a_whole_one(tmp_path: Path, sha
     for rank in sharded:
         torch.testing.assert_close(rank["sharded"]["weights"], expected, rtol=1e-6, atol=1e-6)
         torch.testing.assert_close(rank["sharded by sums"]["weights"], expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("error::FutureWarning")
+def test_whether_shards_are_averaged_is_tried_where_their_mesh_is() -> None:
+    """Offloaded parameters lie elsewhere, such as on the CPU, for which the ranks of GPUs have no backend."""
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    try:
+        shard = distribute_tensor(torch.ones(2), init_device_mesh("cpu", (1,)))
+        offloaded = torch.empty(2, device="meta")
+        assert not average_shards(nn.ParameterList([offloaded, shard]))
+    finally:
+        torch.distributed.destroy_process_group()
 
 
 @pytest.mark.parametrize("kind", ["adapter", "sharded adapter"])

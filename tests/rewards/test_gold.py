@@ -70,6 +70,7 @@ SPELLED: list[tuple[Any, str]] = [
     (torch.tensor(0.1, requires_grad=True), "0.1"),
     (np.float16(65504), "65504"),
     (np.float16(0.1), "0.1"),
+    (np.ma.array([0.1, 2], mask=[False, True], dtype=np.float32), None),
     (torch.tensor(3), "3"),
     (torch.tensor([1, 2]), "1, 2"),
     (torch.tensor(True), "True"),

@@ -235,7 +235,8 @@ def _same_cases(wanted: Items[Solution], given: Items[Solution]) -> bool:
 
 def _same_case(wanted: Solution, given: Solution) -> bool:
     values, others = wanted.by_name(), given.by_name()
-    return values.keys() == others.keys() and all(_same(value, others[name]) for name, value in values.items())
+    alike = wanted.in_doubt == given.in_doubt and values.keys() == others.keys()
+    return alike and all(_same(value, others[name]) for name, value in values.items())
 
 
 def _same_without_names(cases: Items[Solution], other: Node) -> bool:

@@ -25,7 +25,7 @@ from rlframework.rewards.math.syntax import (
 MAX_CONSTANTS = 3
 _CONSTANT = re.compile(r"C(?:_[0-9])?|c_[0-9]")
 # What functions are of, and what is integrated over.
-_ARGUMENTS = frozenset("xtuyzsrvw") | {"\\theta"}
+_USUAL = frozenset(map(Symbol, [*"xtuyzsrvw", "\\theta"]))
 
 
 def without_reals(node: Node) -> tuple[Node, frozenset[Symbol]]:
@@ -54,20 +54,22 @@ def with_constants_of(gold: Node, answer: Node) -> Iterator[Node]:
     """Yield an answer with the gold's constants in place of its own, in each order; none if it has no such."""
     gold, declared = without_reals(gold)
     answer, own = without_reals(answer)
+    own -= declared & _arguments(gold)
     answer = with_names_of(gold, answer)
     wanted, given = _right(gold), _right(answer)
     # Without a name only the C of an antiderivative is known to be any number.
     if wanted is None or given is None or not (isinstance(gold, Relation) or _without_constant(wanted)):
         return
     constants = {letter for letter in letters_of(wanted) if letter in declared or _CONSTANT.fullmatch(letter.name)}
-    constants -= _arguments(gold)
+    arguments = _arguments(gold)
+    constants -= arguments
     others = letters_of(wanted) - constants
     # One argument: in y = mx + C the C may be given by the problem.
-    if not 0 < len(constants) <= MAX_CONSTANTS or len(others) > 1 or not {one.name for one in others} <= _ARGUMENTS:
+    if not 0 < len(constants) <= MAX_CONSTANTS or len(others) > 1 or not others <= _USUAL | arguments:
         return
     theirs = sorted(letters_of(given) - others, key=lambda letter: letter.name)
-    strangers = {letter.name for letter in theirs if letter not in constants}
-    if len(theirs) != len(constants) or not own <= set(theirs) or strangers & _ARGUMENTS:
+    strangers = set(theirs) - constants
+    if len(theirs) != len(constants) or not own <= set(theirs) or strangers & _USUAL:
         return
     if functions((wanted, given)) * factorial(len(theirs)) > MAX_FUNCTIONS:
         raise TooLargeError("functions with several constants, compared in each order of these")
@@ -78,7 +80,7 @@ def with_constants_of(gold: Node, answer: Node) -> Iterator[Node]:
 def _arguments(function: Node) -> set[Symbol]:
     """Return what a function is of, which is no constant, whatever is declared of it: x of ``f(x) = kx``."""
     left = function.sides[0] if isinstance(function, Relation) else None
-    return letters_of(left) if isinstance(left, Operation) else {Symbol(name) for name in _ARGUMENTS}
+    return letters_of(left) if isinstance(left, Operation) else set(_USUAL)
 
 
 def _right(node: Node) -> Node | None:
@@ -119,7 +121,7 @@ def same_up_to_constant(gold: Node, answer: Node) -> bool:
     if rests[0] is None or rests[1] is None:
         return False
     letters = letters_of(rests[0])
-    of_one = len(letters) == 1 and {one.name for one in letters} <= _ARGUMENTS and letters_of(rests[1]) <= letters
+    of_one = len(letters) == 1 and letters <= _USUAL and letters_of(rests[1]) <= letters
     return of_one and differ_by_constant(rests[0], rests[1])
 
 

@@ -181,8 +181,8 @@ class Expressions(Cursor, ABC):
         behind a binomial or a fraction with letters. Never behind a number or a fraction of numbers, nor is a group in
         braces one: ``1{8}`` is eighteen on paper.
         """
-        of_letters = isinstance(last, Operation) and last.name in ("/", "binom") and has_variables(last)
-        if isinstance(last, Symbol) or of_letters:
+        name = last.name if isinstance(last, Operation) else ""
+        if isinstance(last, Symbol) or name == "binom" or (name == "/" and has_variables(last)):
             return self.peek(1).value == "^"
         closed = self.tokens[self.place - 1].value in (")", "|", "!", "rfloor", "rceil") and isinstance(last, SCALARS)
         return closed or (isinstance(last, Operation) and last.name in ("^", "root"))

@@ -28,9 +28,9 @@ _NATURAL = re.compile(
     r"|Z\s*\}?\s*(?:\^|_)\s*\{?\s*\+\s*\}?)\s*\)?\s*\.?$"
 )
 # What may be any real number: for any constant c, where a and b are real constants, (C \in \mathbb{R}). No argument is
-# one, and of positive or whole constants it is not said.
+# one, and of positive or whole constants it is not said. None begins inside a product: kn, k \in \mathbb{R}.
 _NAMES = r"(?P<{}>{name}(?:\s*(?:,\s*and\b|,|and\b)\s*{name}){{0,2}})"
-_NAME = r"(?![xyztuvw](?![A-Za-z]))[A-Za-z](?:_\{?[0-9]\}?)?(?![A-Za-z_])"
+_NAME = r"(?<![A-Za-z0-9_^}])(?![xyztuvw](?![A-Za-z]))[A-Za-z](?:_\{?[0-9]\}?)?(?![A-Za-z_])"
 _OF_ANY = r"(?:(?:some|any|all|every|each|an|a|the)\s+)?"
 _REAL = r"(?:arbitrary\s+|real\s+|fixed\s+){0,2}"
 _KIND = (

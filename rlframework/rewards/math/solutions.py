@@ -20,25 +20,30 @@ from rlframework.rewards.math.syntax import (
 # Letters that name a function, an event's probability or an expectation by custom.
 FUNCTION_LETTERS = "fghpqFGHPEV"
 OF_ANGLES = ("sin", "cos", "tan", "cot")
+MAX_CASES = 64
 
 
 @dataclass(frozen=True)
 class Solution:
-    """A solution: one value for each of some names.
+    r"""A solution: one value for each of some names.
 
     Args:
         names: Different ones.
         values: As many.
         ordered: Whether it was written as a tuple, so that the order of the names is meant.
+        in_doubt: Whether nobody says which values go together: ``x = \pm 1, y = \pm 2``.
     """
 
     names: tuple[Node, ...]
     values: tuple[Node, ...]
     ordered: bool = False
+    in_doubt: bool = False
 
     @property
     def as_tuple(self) -> Sequence | None:
-        """The tuple of its values; None if nobody said in which order: ``y = 2, x = 1``."""
+        """The tuple of its values; None if in doubt, and if nobody said in which order: ``y = 2, x = 1``."""
+        if self.in_doubt:
+            return None
         written = [name.name.removeprefix("\\") for name in self.names if isinstance(name, Symbol)]
         alphabetical = len(written) == len(self.names) and written == sorted(written)
         return Sequence("(", self.values, ")") if self.ordered or alphabetical else None
@@ -126,17 +131,29 @@ def _of_relation(relation: Relation) -> tuple[Solution, ...] | None:
     return tuple(Solution(names, (value,) * len(names)) for value in both_values(right))
 
 
-def _joined(cases: list[tuple[Solution, ...]]) -> tuple[Solution, ...]:
-    """Put together what belongs to one case: until a name comes again, or one has several values."""
+def _joined(cases: list[tuple[Solution, ...]]) -> tuple[Solution, ...] | None:
+    """Put together what belongs to one case, until a name comes again; each of several values is a case of its own.
+
+    None if there are too many.
+    """
     found: list[Solution] = []
+    open_cases: tuple[Solution, ...] = ()
     for several in cases:
-        open_case = found[-1] if found and len(several) == 1 else None
-        if open_case is None or set(open_case.names) & set(several[0].names):
-            found.extend(several)
+        again = any(set(case.names) & set(one.names) for case in open_cases for one in several)
+        if again or not open_cases:
+            found.extend(open_cases)
+            open_cases = several
+        elif len(open_cases) * len(several) > MAX_CASES:
+            return None
         else:
-            names, values = open_case.names + several[0].names, open_case.values + several[0].values
-            found[-1] = Solution(names, values, open_case.ordered and several[0].ordered)
-    return tuple(found)
+            in_doubt = len(open_cases) > 1 and len(several) > 1
+            open_cases = tuple(_both(case, one, in_doubt) for case in open_cases for one in several)
+    return (*found, *open_cases)
+
+
+def _both(left: Solution, right: Solution, in_doubt: bool) -> Solution:
+    names, values = left.names + right.names, left.values + right.values
+    return Solution(names, values, left.ordered and right.ordered, in_doubt or left.in_doubt)
 
 
 def is_name(node: Node) -> bool:

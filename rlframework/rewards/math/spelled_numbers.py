@@ -43,6 +43,6 @@ def spelled_number(words: str) -> Fraction | None:
     if lowered == "half":
         return Fraction(1, 2)
     count, _, part = lowered.replace("-", " ").partition(" ")
-    above = 1 if count == "a" else SPELLED.get(count)
+    above = 1 if count in ("a", "an") else SPELLED.get(count)
     below = None if above is None else (_ONE_PART if above == 1 else _SEVERAL_PARTS).get(part)
     return None if above is None or below is None else Fraction(above, below)

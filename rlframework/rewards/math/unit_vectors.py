@@ -63,9 +63,9 @@ def _is_sum_of_units(node: Node) -> bool:
         return node in _UNITS
     if node.name in ("+", "neg"):
         return all(map(_is_sum_of_units, node.parts))
-    with_letters = [part for part in node.parts if letters_of(part)]
-    scaled = node.name == "*" or (node.name == "/" and with_letters == [node.parts[0]])
-    return scaled and len(with_letters) == 1 and _is_sum_of_units(with_letters[0])
+    with_units = [part for part in node.parts if letters_of(part) & set(_UNITS)]
+    scaled = node.name == "*" or (node.name == "/" and with_units == [node.parts[0]])
+    return scaled and len(with_units) == 1 and _is_sum_of_units(with_units[0])
 
 
 def _coefficient(node: Node, unit: Symbol) -> Node:

@@ -80,8 +80,10 @@ class WeightSync(ABC):
         for old, new in (("vouch", "verify"), ("keeps", "kept_folders")):
             if old in vars(cls):
                 message = f"{cls.__name__}.{old} is called {new} now; the old name goes with version 0.2"
-                warnings.warn(message, DeprecationWarning, stacklevel=2)
+                warnings.warn(message, DeprecationWarning, stacklevel=3)  # between here and the class is ABCMeta
                 setattr(cls, new, vars(cls)[old])
+            elif new in vars(cls):
+                setattr(cls, old, vars(cls)[new])  # for a super().vouch() below
 
     def shows(self, policy: Policy) -> bool:
         """Return whether each loading shows by itself that all weights arrived; else altered ones are loaded once."""
@@ -156,6 +158,8 @@ class WeightSync(ABC):
             StaleWeightsError: It has weights of somebody else.
         """
         return
+
+    vouch = verify
 
 
 class LoRASync(WeightSync):

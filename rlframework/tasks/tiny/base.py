@@ -64,12 +64,11 @@ def create_base(
     recipe = recipe or BaseRecipe()
     tokenizer = tiny_tokenizer(characters=task.CHARACTERS)
     folder = cache_folder(cache_dir) / task.__name__.rpartition(".")[2] / _key(seed, task, recipe, tokenizer)
+    # Not by the rank that makes it, which may be another one. Where there is a terminal, a bar is drawn.
+    if progress and not folder.exists() and not sys.stderr.isatty():
+        rank_zero_info(f"Making the base of seed {seed}: a minute or two on two cores, once. It is kept in {folder}")
 
     def make(scratch: Path) -> None:
-        if progress and not sys.stderr.isatty():  # where no bar is drawn
-            rank_zero_info(
-                f"Making the base of seed {seed}: a minute or two on two cores, once. It is kept in {folder}"
-            )
         bar = progress_bars(progress)
         with torch.random.fork_rng():
             model = _pretrained(seed, task, recipe, tokenizer, bar)

@@ -144,6 +144,9 @@ f(x) = kx, k \in \mathbb{R}, x \in \mathbb{R} :: f(x)=cx ;; f(x)=kx
 f(x) = x^2+k, k, x \in \mathbb{R} :: f(x)=x^2+c
 y = x^2 + C, x\in\mathbb{R} :: y=x^2+k ;; y=x^2+C
 f(x) = tx, t\in\mathbb{R} :: f(x)=tx ;; f(x)=cx
+f(x) = kx, k \in \mathbb{R}, x \in \mathbb{R} :: f(x)=kx, k,x\in\mathbb{R} ;; f(x)=cx, x\in\mathbb{R}
+f(n) = kn, k\in\mathbb{R} :: f(n)=kn ;; f(n)=nc ;; f(m)=am ;; f(n)=cn, c\in\mathbb{R}
+f(n) = an+b, a,b\in\mathbb{R} :: f(n)=cn+d ;; f(n)=an+b
 f(x) = ax+b, a,b\in\mathbb{R} :: f(x)=ax+b ;; f(x)=cx+d ;; f(x)=mx+n, m,n\in\mathbb{R} ;; f(x)=a+bx
 y = C_1\cos x + C_2 \sin x + x :: y = A\sin x + B\cos x + x ;; y=x+c_1\cos x+c_2\sin x
 f(x) = cx, c \in \mathbb{R} :: f(x)=kx, k\in\mathbb{R} ;; f(x) = cx \text{ for some constant } c
@@ -181,9 +184,12 @@ f(x) = \begin{cases} x, & x \le 2 \\ 2, & x > 2 \end{cases} :: f(x)=\min(x,2) ;;
 \mathbf{i}-\frac{1}{2}\mathbf{k} :: (1,0,-1/2) ;; \left\langle 1,0,-\frac12\right\rangle
 \frac{3\vec{i}-4\vec{j}}{5} :: (3/5,-4/5) ;; (0.6,-0.8)
 \frac{1}{\sqrt2}\mathbf{i}+\frac{1}{\sqrt2}\mathbf{j} :: \left(\frac{\sqrt2}{2},\frac{\sqrt2}{2}\right)
+\langle 2t,t^2\rangle :: 2t\vec{i}+t^2\vec{j} ;; t(2\vec{i}+t\vec{j})
+a\vec{i}+b\vec{j} :: (a,b)
 one half :: 1/2 ;; 0.5 ;; half ;; one-half ;; a half
 \frac{2}{3} :: two thirds ;; two-thirds ;; Two thirds
 \text{three quarters} :: 3/4 ;; 0.75 ;; three fourths
+\frac{1}{8} :: an eighth ;; one eighth
 \overrightarrow{AM} = \frac{1}{3}\vec{a} + \frac{2}{3}\vec{b} :: \frac13(\vec a+2\vec b)
 \overrightarrow{AM} = \frac{1}{3}\vec{a} + \frac{2}{3}\vec{b} :: \frac{1}{3}\vec{a}+\frac{2}{3}\vec{b}
 \vec{c} = 2\vec{a} - \vec{b} :: 2\vec{a}-\vec{b} ;; \vec c=-\vec b+2\vec a

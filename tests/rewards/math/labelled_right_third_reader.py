@@ -25,6 +25,9 @@ x_1=1,x_2=2,y_1=3,y_2=4 :: (x_1,y_1)=(1,3),(x_2,y_2)=(2,4) ;; (1,3),(2,4)
 (a,b)=(1,2),c=3 :: a=1,b=2,c=3 ;; (a,b,c)=(1,2,3)
 x=1,y=2 \text{ or } x=2,y=1 :: (x,y)\in\{(1,2),(2,1)\}
 (x,y)\in\{(1,2),(2,1)\} :: x=2,y=1 or x=1,y=2 ;; (x,y)=(1,2),(2,1)
+x=1,y=\pm2 :: (1,2),(1,-2) ;; x=1,y=2 or x=1,y=-2 ;; y\in\{2,-2\},x=1
+x=\pm1,y=2 :: (1,2),(-1,2) ;; y=2,x=\pm1
+x=\pm1,y=\pm2 :: y=\pm2,x=\pm1
 
 # units at the number, ordinals, bases and choices
 60 :: 60m ;; 60 m ;; 60s ;; 60g ;; 60h ;; 60L ;; 60m^2 ;; 60m/s ;; 60cm ;; x=60m ;; 60km/h
@@ -76,6 +79,7 @@ x|y| :: |y|x ;; x\cdot|y|
 2^n\lfloor x\rfloor :: \lfloor x\rfloor 2^n
 2^n\lceil x\rceil :: \lceil x\rceil 2^n
 2^n\binom{n}{2} :: \binom{n}{2}2^n ;; \binom n2 2^n
+960 :: \binom{10}{3}2^3 ;; {10 \choose 3}2^3
 u^2v :: vu^2 ;; uuv
 3|x-1|+2 :: 2+3|1-x| ;; |3x-3|+2
 k3^{k} :: k\cdot3^k ;; 3^kk

@@ -144,6 +144,8 @@ f(x) = kx, k \in \mathbb{R}, x \in \mathbb{R} :: f(x)=ab ;; f(x)=x^2 ;; f(x)=x
 f(x) = x^2+k, k, x \in \mathbb{R} :: f(x)=a^2+b ;; f(x)=k^2+x
 y = x^2 + C, x\in\mathbb{R} :: y=k^2+m ;; y=C^2+x
 f(x) = tx, t\in\mathbb{R} :: f(x)=x ;; f(x)=tx^2
+f(x) = kx, k\in\mathbb{R} :: f(x)=x^2, x\in\mathbb{R} ;; f(x)=ky, y\in\mathbb{R} ;; f(x)=kx, x\in\mathbb{N}
+f(n) = kn, k\in\mathbb{R} :: f(n)=n^2 ;; f(n)=k ;; f(n)=kx ;; f(k)=k^2 ;; f(m)=kn
 a + b + c :: a+b+c+1 ;; a+b+k
 f(x) = ax+b, a,b\in\mathbb{R} :: f(x)=ax ;; f(x)=ax+a ;; f(x)=ax+b, a,b\in\mathbb{Z} ;; f(x)=ax^2+b
 f(x) = ax :: f(x)=bx ;; f(x) = kx, k\in\mathbb{R}
@@ -191,6 +193,9 @@ f(x) = \begin{cases} x, & x \le 2 \\ 2, & x > 2 \end{cases} :: f(x)=\max(x,2) ;;
 \mathbf{i}-\mathbf{k} :: (1,-1) ;; (1,-1,0) ;; (0,1,-1)
 (2,-3) :: 2\vec{i}\cdot(-3\vec{j}) ;; 2x-3y
 (1,2) :: \vec{i}+2\vec{j}
+\langle 2t,t^2\rangle :: t^2\vec{i}+2t\vec{j} ;; 2\vec{i}+t\vec{j}
+\langle 2t,t^2\rangle :: 2t\vec{i}\vec{j}+t^2\vec{j} ;; 2\vec{t}\vec{i}+t^2\vec{j}
+a\vec{i}+b\vec{j} :: (b,a) ;; (a,b,0)
 one half :: 1.2 ;; 2 ;; half a dozen ;; one ;; one third
 \frac{2}{3} :: two third ;; three halves ;; second third ;; two thirds of it ;; 23
 3 :: third ;; one third ;; a third

@@ -245,7 +245,7 @@ def test_sampling_leaves_the_policy_as_it_was(replay, sampler, adapted):
 
 
 def test_the_names_of_the_last_version_still_work() -> None:
-    with pytest.warns(DeprecationWarning, match=r"Old\.vouch is called verify now.*version 0\.2"):
+    with pytest.warns(DeprecationWarning, match=r"Old\.vouch is called verify now.*version 0\.2") as said:
 
         class Old(LoRASync):
             keeps = 3
@@ -253,6 +253,21 @@ def test_the_names_of_the_last_version_still_work() -> None:
             def vouch(self, server: Server, version: str) -> None:
                 raise StaleWeightsError(version)
 
+    assert {warning.filename for warning in said} == {__file__}
     assert Old().kept_folders == 3
     with pytest.raises(StaleWeightsError, match="policy-0"):
         Old().verify(Server("http://127.0.0.1:8000", timeout=5), "policy-0")
+
+
+def test_an_old_name_calls_what_is_above_it_by_the_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(Server, "ask", lambda self, method, path: {"weight_version": asked.append(path) or "policy-0"})
+    with pytest.warns(DeprecationWarning, match=r"Below\.vouch"):
+
+        class Below(DiskSync):
+            def vouch(self, server: Server, version: str) -> None:
+                super().vouch(server, version)
+                asked.append("below")
+
+    Below().verify(Server("http://127.0.0.1:8000", timeout=5), "policy-0")
+    assert asked == ["/weight_info", "below"]
