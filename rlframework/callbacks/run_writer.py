@@ -64,9 +64,13 @@ class RunWriter(Checked, pl.Callback):
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Try the folder, and hear what is warned of from here on; nothing in a ``fast_dev_run``."""
-        if stage != "fit" or trainer.fast_dev_run or not trainer.is_global_zero:  # type: ignore[attr-defined]
+        if stage != "fit" or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
-        path = writable_folder(self.folder or trainer.log_dir or trainer.default_root_dir) / EVENTS
+        # On all ranks: the Trainer tells them which folder rank 0 has.
+        folder = self.folder or trainer.log_dir or trainer.default_root_dir
+        if not trainer.is_global_zero:
+            return
+        path = writable_folder(folder) / EVENTS
         end_last_line(path, is_json)
         self._events = _Events(path, trainer)
         listen(self._events.warned)

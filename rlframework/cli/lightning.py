@@ -202,7 +202,8 @@ class RecipeCLI(LightningCLI):
         except UserWarning as warning:
             if "no last checkpoint available" not in str(warning):
                 raise
-            where = self.trainer.log_dir or self.trainer.default_root_dir
+            # Not the Trainer's log_dir, for which ranks wait for each other, and here may be one alone.
+            where = getattr(self.trainer.logger, "log_dir", None) or self.trainer.default_root_dir
             end(self.prog(), f"--ckpt_path last: there is none in {where}, the folder of this command; give its path")
         except BLAMED as error:
             # Before the first batch it is about what was set; afterwards about what happened, and where.

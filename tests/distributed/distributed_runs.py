@@ -25,7 +25,7 @@ from torch.distributed import ReduceOp
 from torch.distributed.fsdp import FSDPModule, fully_shard
 
 from rlframework.algorithms import GRPO, SFT, PolicyModule
-from rlframework.callbacks import RolloutCallback, SampleLogger
+from rlframework.callbacks import RolloutCallback, RolloutWriter, RunWriter, SampleLogger
 from rlframework.completions import Completion
 from rlframework.data import DemonstrationDataModule, PromptDataModule
 from rlframework.policies import CausalLMPolicy
@@ -133,7 +133,8 @@ def weights(module: PolicyModule) -> Tensor:
 def learn(folder: Path, strategy: Any, devices: int, accumulate: int) -> dict[str, Any]:
     """Take three optimizer steps, then validate."""
     module, logger = algorithm(Plain), CSVLogger(folder, f"accumulate{accumulate}", version=0)
-    options = {"accumulate_grad_batches": accumulate, "logger": logger, "callbacks": [SampleLogger(every_n_rollouts=1)]}
+    callbacks = [SampleLogger(every_n_rollouts=1), RunWriter(), RolloutWriter()]
+    options = {"accumulate_grad_batches": accumulate, "logger": logger, "callbacks": callbacks}
     trainer = make_trainer(folder, strategy, devices, max_steps=3, **options)
     data = fit(module, trainer)
     [validation] = trainer.validate(module, data, verbose=False)
@@ -142,7 +143,8 @@ def learn(folder: Path, strategy: Any, devices: int, accumulate: int) -> dict[st
     with (Path(logger.log_dir) / "metrics.csv").open(newline="") as file:
         logged = [row for row in csv.DictReader(file) if row["train/reward/total"]]
     tables = {path.stem: path.read_text() for path in Path(logger.log_dir, "samples").iterdir()}
-    return {"weights": weights(module), "validation": validation, "logged": logged, "tables": tables}
+    files = sorted(path.name for path in Path(logger.log_dir).iterdir())
+    return {"weights": weights(module), "validation": validation, "logged": logged, "tables": tables, "files": files}
 
 
 def prime(folder: Path, strategy: Any, devices: int) -> dict[str, Any]:

@@ -86,6 +86,13 @@ def test_validation_is_over_all_ranks(one: Results, two: list[Results], accumula
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_run_is_on_record_in_the_folder_of_the_logger(two: list[Results], accumulate: int) -> None:
+    """Ranks ask for the folder together, as the Trainer tells them what rank 0 has."""
+    written = {"run.json", "events.jsonl", "rollouts-0.jsonl", "rollouts-1.jsonl", "metrics.csv"}
+    assert written <= set(two[0]["learn"][accumulate]["files"])
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
 def test_rank_zero_alone_shows_samples_and_they_are_its_own(one: Results, two: list[Results], accumulate: int) -> None:
     def rows(result: Results, name: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in result["tables"][name].splitlines()]
