@@ -80,7 +80,7 @@ def check_vocabulary(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
         ValueError: With the sizes.
     """
     try:
-        rows = model.get_input_embeddings().weight.shape[0]
+        rows, *_, width = model.get_input_embeddings().weight.shape
     except (AttributeError, NotImplementedError):  # Not every architecture says where it reads ids.
         return
     highest = max(tokenizer.get_vocab().values())
@@ -90,8 +90,10 @@ def check_vocabulary(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
             "another model, or the model was not resized to it. Pass the model's own by tokenizer=..., or resize the "
             f"model first: model.resize_token_embeddings({highest + 1})"
         )
-    # Quantised weights have another shape than the head.
-    given = getattr(model.get_output_embeddings(), "out_features", None)
+    head = model.get_output_embeddings()
+    # Weights put in by hand leave out_features as it was, and quantised ones have another shape than the head.
+    shape = getattr(getattr(head, "weight", None), "shape", ())
+    given = shape[0] if len(shape) == 2 and shape[1] == width else getattr(head, "out_features", None)
     if given is not None and given > rows:
         raise ValueError(
             f"the model's head gives {given} logits, and its embedding reads {rows} ids: what is sampled from it could "

@@ -114,7 +114,8 @@ def _of_array(value: Any) -> str | None:
     values = value.tolist() if callable(getattr(value, "tolist", None)) else None
     if values is None or isinstance(values, type(value)):
         return None
-    return gold_text(_as_written(values, value) if _is_narrow(value) else values)
+    text = gold_text(values)
+    return text if text is None or not _is_narrow(value) else gold_text(_as_written(values, value))
 
 
 def _is_narrow(value: Any) -> bool:

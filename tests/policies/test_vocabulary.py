@@ -90,6 +90,15 @@ def test_rows_are_counted_and_not_believed_of_a_configuration() -> None:
     assert CausalLMPolicy(model, larger("<think>"))
 
 
+def test_weights_that_were_put_into_the_head_by_hand_are_counted() -> None:
+    model = tiny_qwen3(tie_word_embeddings=False)
+    model.lm_head.weight = torch.nn.Parameter(torch.zeros(48, 16))
+    with pytest.raises(ValueError, match="gives 48 logits, and its embedding reads 39 ids"):
+        CausalLMPolicy(model, letter_tokenizer())
+    model.lm_head.weight, model.lm_head.out_features = torch.nn.Parameter(torch.zeros(39, 16)), 48
+    assert CausalLMPolicy(model, letter_tokenizer())
+
+
 def test_a_quantised_head_is_counted_by_what_it_gives() -> None:
     bitsandbytes = pytest.importorskip("bitsandbytes")
     model = tiny_qwen3(tie_word_embeddings=False)
