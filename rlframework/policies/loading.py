@@ -92,7 +92,7 @@ def check_vocabulary(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
         )
     head = model.get_output_embeddings()
     # Weights put in by hand leave out_features as it was, and quantised ones have another shape than the head.
-    shape = getattr(getattr(head, "weight", None), "shape", ())
+    shape: tuple[int, ...] = getattr(getattr(head, "weight", None), "shape", ())
     given = shape[0] if len(shape) == 2 and shape[1] == width else getattr(head, "out_features", None)
     if given is not None and given > rows:
         raise ValueError(
