@@ -54,7 +54,7 @@ class HackingAlarm(Sentinel):
         figure: str = "val/accuracy",
         fall: float = 0.05,
         errors: float = 3.0,
-        patience: int = 2,
+        patience: int = 3,
         action: Action = "warn",
     ) -> None:
         super().__init__(action, patience)

@@ -26,7 +26,7 @@ def test_it_sees_a_reward_that_takes_away_what_is_measured(
     sentinel, sizes = HackingAlarm(), {"prompts_per_rollout": 8, "learning_rate": 1e-2}
     algorithm = grpo(reward=reward, validation={"accuracy": EarlyLetter()}, **sizes)
     algorithm.validation_sampler = algorithm.sampler.replace(group_size=1)
-    options = {"callbacks": [sentinel], "val_check_interval": 4, "num_sanity_val_steps": trial}
+    options = {"callbacks": [sentinel], "val_check_interval": 2, "num_sanity_val_steps": trial}
     lines = said(sentinel, lambda: fit(algorithm, prompts=160, held_out=256, **options))
     assert len(lines) == isinstance(reward, FromMiddle)
     assert all("val/accuracy has fallen from" in line for line in lines)
