@@ -50,9 +50,8 @@ def make_once(folder: Path, make: Callable[[Path], object]) -> None:
 
     Example:
         >>> folder = Path(tempfile.mkdtemp()) / "cache" / "model"
-        >>> for _ in range(2):
-        ...     make_once(folder, lambda scratch: (scratch / "weights").write_text(f"1, 2, 3 of {print('made')}"))
-        made
+        >>> make_once(folder, lambda scratch: (scratch / "weights").write_text("1, 2, 3"))
+        >>> make_once(folder, lambda scratch: (scratch / "others").write_text("4, 5, 6"))
         >>> [path.name for path in folder.iterdir()]
         ['weights']
     """
