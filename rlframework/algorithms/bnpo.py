@@ -32,6 +32,6 @@ class BNPO(GRPO):
 
     def prepare_step(self, minibatches: list[Rollout]) -> list[Rollout]:
         """Compute the token weights of each minibatch separately."""
-        parts = len(minibatches) * replica_rank(self.trainer)[1]
+        parts = len(minibatches) * replica_rank(self.trainer).total
         weighed = [replace(part, weights=token_mean(part.loss_mask) / parts) for part in minibatches]
         return super().prepare_step(weighed)

@@ -171,7 +171,8 @@ class SFT(Algorithm):
     def _measure(self, prompts: list[Prompt]) -> None:
         # The last batch of a rank may be empty; it scores all the same, since a sharded policy needs every rank.
         shown = prompts or [cast(PromptBatch, prompts).stand_in]
-        size = max(1, self.prompts_per_rollout // self.trainer.accumulate_grad_batches // replica_rank(self.trainer)[1])
+        parts = self.trainer.accumulate_grad_batches * replica_rank(self.trainer).total
+        size = max(1, self.prompts_per_rollout // parts)
         for start in range(0, len(shown), size):
             batch = rollout_of(shown[start : start + size], self.policy.pad_id).to(self.device)
             scored = self.policy.logprobs(batch)

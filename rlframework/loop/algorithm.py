@@ -239,7 +239,7 @@ class Algorithm(Fields, pl.LightningModule, ABC):
             part: Scalar; those of all minibatches and ranks add up to the loss of the step.
         """
         # Lightning divides by the accumulation and averages over replicas; the part already holds every denominator.
-        loss = part * self.minibatches_per_step * replica_rank(self.trainer)[1]
+        loss = part * self.minibatches_per_step * replica_rank(self.trainer).total
         added = self.policy.auxiliary_loss()
         if added is None:
             return loss

@@ -69,7 +69,7 @@ class SafeFolders:
             self._save(checkpoint, target, *args, **kwargs)
             return
         scratch = Path(strategy.broadcast(str(target.with_name(f"{_SCRATCH}{secrets.token_hex(8)}"))))
-        first, lock = global_rank()[0] == 0, None
+        first, lock = global_rank().number == 0, None
         try:
             if first:
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ class SafeFolders:
                 names it.
         """
         path = Path(self._strategy.broadcast(str(checkpoint_path)))
-        _together(lambda: _settle(path) if global_rank()[0] == 0 else None)
+        _together(lambda: _settle(path) if global_rank().number == 0 else None)
         _together(lambda: _check(path) if path.is_dir() else check_checkpoint(path))
         return self._load(path, *args, **kwargs)
 
@@ -119,7 +119,7 @@ def _list(folder: Path) -> None:
     """Sync and hash this rank's share of the files, and write down the digests of all."""
     mine = {name: _synced(folder / name) for name in _share(folder)}
     digests = {name: value for part in all_gather_object(mine) for name, value in part.items()}
-    if global_rank()[0] == 0:
+    if global_rank().number == 0:
         (folder / LISTING).write_text(json.dumps(digests, indent=1) + "\n", encoding="utf-8")
         _synced(folder / LISTING)
         sync_folder(folder)

@@ -493,7 +493,7 @@ class RolloutAlgorithm(Algorithm):
 
     def describe(self) -> str:
         """Return in words how many completions and optimizer steps a rollout is."""
-        sampler, replicas = self.sampler, replica_rank(self.trainer)[1]
+        sampler, replicas = self.sampler, replica_rank(self.trainer).total
         asked = self.prompts_per_rollout
         prompts = sampler.groups_from(asked // replicas) * replicas
         among = "" if prompts == asked else f" (chosen among {asked})"
@@ -571,7 +571,7 @@ class RolloutAlgorithm(Algorithm):
 
     def _check_groups(self) -> None:
         """Refuse a sampler whose groups cannot be cut into minibatches, rather than after the first rollout."""
-        prompts, parts = self.prompts_per_rollout // replica_rank(self.trainer)[1], self.minibatches_per_rollout
+        prompts, parts = self.prompts_per_rollout // replica_rank(self.trainer).total, self.minibatches_per_rollout
         groups, kind = self.sampler.groups_from(prompts), type(self.sampler).__name__
         if groups > prompts:
             raise ValueError(
@@ -606,7 +606,7 @@ class RolloutAlgorithm(Algorithm):
             prompts_per_rollout=self.prompts_per_rollout,
             minibatches=self.minibatches_per_rollout,
             accumulate=self.trainer.accumulate_grad_batches,
-            replicas=replica_rank(self.trainer)[1],
+            replicas=replica_rank(self.trainer).total,
             precision=str(self.trainer.precision),
         )
 

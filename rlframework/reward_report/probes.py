@@ -157,7 +157,7 @@ class CompletionProbe(Probe):
         return self._about
 
     def make(self, question: Question) -> str | Answer | None:
-        """Return the completion."""
+        """Return the completion that tries the probe on a question, or None where it makes no sense."""
         return self.completion(question)
 
 

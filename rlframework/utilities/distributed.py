@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -26,7 +26,7 @@ def alone() -> Iterator[None]:
     Example:
         >>> with alone():
         ...     global_rank(), all_gather_object("here")
-        ((0, 1), ['here'])
+        (Rank(number=0, total=1), ['here'])
     """
     before, _HERE.alone = getattr(_HERE, "alone", False), True
     try:
@@ -35,8 +35,20 @@ def alone() -> Iterator[None]:
         _HERE.alone = before
 
 
-def replica_rank(trainer: pl.Trainer) -> tuple[int, int]:
-    """Return (rank, number) of this data-parallel replica.
+class Rank(NamedTuple):
+    """Rank of a process or replica, and how many there are.
+
+    Args:
+        number: From 0 on.
+        total: How many there are.
+    """
+
+    number: int
+    total: int
+
+
+def replica_rank(trainer: pl.Trainer) -> Rank:
+    """Return the rank of this data-parallel replica.
 
     Raises:
         ValueError: Some ranks hold parts of one replica (tensor parallelism): their prompts and weights are not
@@ -48,7 +60,7 @@ def replica_rank(trainer: pl.Trainer) -> tuple[int, int]:
             f"{trainer.world_size} processes form {sharding['num_replicas']} data-parallel replicas; only one process "
             "to a replica is supported (set tensor_parallel_size=1)"
         )
-    return sharding["rank"], sharding["num_replicas"]
+    return Rank(sharding["rank"], sharding["num_replicas"])
 
 
 def gather_rows(trainer: pl.Trainer, rows: Tensor) -> Tensor:
@@ -148,18 +160,18 @@ def max_over_replicas(trainer: pl.Trainer, values: Tensor) -> Tensor:
     return trainer.strategy.reduce(values.to(trainer.strategy.root_device), reduce_op="max")
 
 
-def global_rank() -> tuple[int, int]:
-    """Return (rank, number) of this process among those that `torch.distributed` knows; (0, 1) without, and `alone`."""
+def global_rank() -> Rank:
+    """Return the rank of this process among those that `torch.distributed` knows; 0 of 1 without, and `alone`."""
     if getattr(_HERE, "alone", False) or not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return 0, 1
-    return torch.distributed.get_rank(), torch.distributed.get_world_size()
+        return Rank(0, 1)
+    return Rank(torch.distributed.get_rank(), torch.distributed.get_world_size())
 
 
 def all_gather_object(value: Any) -> list[Any]:
     """Return one picklable object from every process, in rank order; all have to call it."""
-    if global_rank()[1] == 1:
+    if global_rank().total == 1:
         return [value]
-    values: list[Any] = [None] * global_rank()[1]
+    values: list[Any] = [None] * global_rank().total
     torch.distributed.all_gather_object(values, value)
     return values
 

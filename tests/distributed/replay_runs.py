@@ -45,4 +45,4 @@ def parts(folder: Path, devices: int) -> tuple[pl.Trainer, GRPO, PromptDataModul
 if __name__ == "__main__":
     trainer, algorithm, data = parts(Path(sys.argv[1]), int(sys.argv[2]))
     trainer.fit(algorithm, data, ckpt_path=sys.argv[3] if sys.argv[3:] else None)
-    torch.save({"steps": trainer.global_step}, Path(sys.argv[1], f"rank{global_rank()[0]}.pt"))
+    torch.save({"steps": trainer.global_step}, Path(sys.argv[1], f"rank{global_rank().number}.pt"))

@@ -182,7 +182,7 @@ class Fleet:
     def find(self) -> None:
         """Read the list of servers again, if there is one: some come, some have gone. All ranks call it together."""
         if self.listed is not None:
-            found = self._agree(lambda: self._urls(self.patience) if global_rank()[0] == 0 else None)
+            found = self._agree(lambda: self._urls(self.patience) if global_rank().number == 0 else None)
             self._change(all_gather_object(found)[0])
 
     def _find_others(self) -> None:
@@ -325,7 +325,7 @@ class Fleet:
         weights = self._now = _Weights(version, self._folders[-1], sync.sharpness, is_altered)
         count = FEWEST if self.tolerance is not None else canary.rows(self._usual)
         request = canary.request(count, is_altered)
-        found = self._agree(lambda: self._canaries(request, weights) if global_rank()[0] == 0 else None)
+        found = self._agree(lambda: self._canaries(request, weights) if global_rank().number == 0 else None)
         self._adopt()
         answered = all_gather_object(found)[0]
         scores = canary.known(policy, [row for _, rows in answered for row in rows])
@@ -580,7 +580,7 @@ class Fleet:
 
     def _save(self, sync: WeightSync, policy: Policy, version: str) -> None:
         """Write the weights into a new folder, the same on all ranks."""
-        path = self._agree(lambda: str(self._new_folder(version)) if global_rank()[0] == 0 else None)
+        path = self._agree(lambda: str(self._new_folder(version)) if global_rank().number == 0 else None)
         self._folders.append(Path(all_gather_object(path)[0]))
         self._agree(lambda: sync.save(policy, self._folders[-1]))
 
@@ -602,7 +602,7 @@ class Fleet:
         for server in self.servers:
             for name in server.loaded.keys() - stay:
                 del server.loaded[name]
-        if global_rank()[0] != 0:
+        if global_rank().number != 0:
             return
         for earlier in self._given:
             for server in self.servers:

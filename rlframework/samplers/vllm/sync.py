@@ -204,7 +204,7 @@ class LoRASync(WeightSync):
                 "sample in the training process (SharedPrefixSampler)"
             )
         whole = {name: _whole(tensor) for name, tensor in state.items()}
-        if global_rank()[0] == 0:
+        if global_rank().number == 0:
             config.save_pretrained(str(folder))
             save_file(whole, folder / "adapter_model.safetensors")
 
@@ -293,10 +293,10 @@ class DiskSync(WeightSync):
             # Never 1, which is what a server starts with, never what it was before, and never above 1: vLLM takes no
             # temperature above 2.
             self.sharpness = (0.5, 0.25)[self._saved % 2]
-            if global_rank()[0] == 0:
+            if global_rank().number == 0:
                 state = disguised(state or model.state_dict(), model.config, self._saved, self.sharpness)
             self._saved += 1
-        if global_rank()[0] == 0:
+        if global_rank().number == 0:
             with _without_progress_bar():
                 model.save_pretrained(folder, state_dict=state)
 

@@ -31,7 +31,7 @@ from tests.rewards.math.labelled_wrong_second_author import WRONG_SECOND_AUTHOR
 from tests.rewards.math.labelled_wrong_second_draw import WRONG_SECOND_DRAW
 from tests.rewards.math.labelled_wrong_third_reader import WRONG_THIRD_READER
 
-LIMIT_S = 5.0  # of the processor; what workers do has a limit of its own (tests/rewards/test_pool_clock.py)
+LIMIT_S = 2.0  # of the processor; what workers do has a limit of its own (tests/rewards/test_pool_clock.py)
 WALL_S = 60.0
 REFUSED = (Verdict.INCORRECT, Verdict.MALFORMED)
 
