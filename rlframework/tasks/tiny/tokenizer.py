@@ -64,10 +64,8 @@ def tiny_tokenizer(
         eos_token=END,
         additional_special_tokens=[START],
         clean_up_tokenization_spaces=False,
-        model_input_names=[
-            "input_ids",
-            "attention_mask",
-        ],  # else transformers 4 adds token types, which no decoder takes
+        # Else transformers 4 adds token types, which no decoder takes.
+        model_input_names=["input_ids", "attention_mask"],
         model_max_length=256,
     )
     # A special token would vanish from decoded text, and the rewards could not see the tags.
