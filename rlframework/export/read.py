@@ -97,8 +97,8 @@ def _read(place: Path, base: str | None, tokenizer: str | None) -> TrainedPolicy
     if (place / ".metadata").is_file() or (place / "meta.pt").is_file():
         raise ValueError(
             f"{place} is a checkpoint in shards; make one file of it: "
-            f"python -m lightning_fabric.utilities.consolidate_checkpoint {place}, or with pytorch_lightning in place of "
-            "lightning_fabric if it is of an FSDPStrategy"
+            f"python -m lightning_fabric.utilities.consolidate_checkpoint {place}, or with pytorch_lightning in "
+            "place of lightning_fabric if it is of an FSDPStrategy"
         )
     if place.is_dir():
         raise ValueError(
