@@ -80,12 +80,29 @@ def test_if_no_row_begins_the_same_it_is_another_model():
 def test_answers_that_stand_still_are_refused_where_the_policys_move():
     before, coarse = Scored({}, ROWS, KNOWN), Gap(0.03, 0.1, 256)
     moved = [[value - 0.002 for value in scores] for scores in KNOWN]
-    with pytest.raises(DisagreementError, match=r"moved by 0 nats per token.*the policy's by 0.002.*did not arrive"):
+    with pytest.raises(DisagreementError, match=r"of 4 tokens .* by 0.002 nats .*the same at 4, .*not arrive"):
         check_moved(ROWS, moved, before, coarse, "it")
     rounded = [row._replace(logprobs=[value + 0.02 for value in row.logprobs]) for row in ROWS]
     check_moved(rounded, moved, before, coarse, "it")  # the server's moved as well
     check_moved(ROWS, KNOWN, before, coarse, "it")  # nobody's did: weights can change by next to nothing
     check_moved(ROWS, moved, before, Gap(1e-6, 1e-5, 64), "it")  # in float32 the gap itself would tell
+
+
+def test_old_weights_are_known_where_one_row_was_rounded_in_a_batch_of_another_size():
+    rows = [ServerCompletion([7, 8, 9], [-1.0, -2.0, -0.5], "length")] * 6
+    then, now = [[-1.01, -2.01, -0.49]] * 6, [[-1.012, -2.012, -0.488]] * 6
+    before, coarse = Scored({}, rows, then), Gap(0.03, 0.1, 256)
+    alone = ServerCompletion([7, 8, 9], [-1.0, -2.06, -0.52], "length")
+    with pytest.raises(DisagreementError, match="stayed exactly the same at 16, "):
+        check_moved([rows[0], rows[1], alone, *rows[3:]], now, before, coarse, "it")
+    check_moved([alone, alone, alone, alone, alone, rows[5]], now, before, coarse, "it")
+
+
+def test_tokens_that_are_certain_tell_nothing_of_old_weights():
+    certain = [ServerCompletion([7, 8, 9, 4], [-1.0, 0.0, 0.0, 0.0], "length")] * 6
+    then, now = [[-1.01, 0.0, 0.0, -1e-7]] * 6, [[-1.012, 0.0, -1e-7, 0.0]] * 6
+    rounded = [row._replace(logprobs=[-1.04, 0.0, 0.0, 0.0]) for row in certain]
+    check_moved(rounded, now, Scored({}, certain, then), Gap(0.03, 0.1, 256), "it")
 
 
 def test_scores_are_the_policys_at_the_temperature():
