@@ -334,8 +334,14 @@ class _Watch:
             self._save_and_requeue()
 
     def fail(self, exception: BaseException) -> None:
-        """Tell the others of an exception that leaves the run, and find out whether all have one."""
+        """Tell the others of an exception that leaves the run, and find out whether all have one.
+
+        Lightning ends a run that was told to stop with status 0 where it noticed by itself: a launcher takes it for
+        finished. Here the status is that of the signal, wherever the run was.
+        """
         self._interruptible = False
+        if isinstance(exception, SIGTERMException):
+            exception.code = exception.code or 128 + signal.SIGTERM
         with suppress(RuntimeError):  # the store has gone with its process
             self._look(wait_s=0.0 if self._others() else LOOK_S)
             self._publish(self._of(exception, "failed"))
