@@ -37,7 +37,7 @@ from rlframework.policies.base import Policy, eval_mode
 from rlframework.prompt import Prompt
 from rlframework.rollout import Rollout
 from rlframework.utilities.arguments import at_least
-from rlframework.utilities.distributed import average_shards, replica_rank
+from rlframework.utilities.distributed import average_shards, replica_rank, unsharded
 from rlframework.utilities.fields import Fields
 from rlframework.utilities.known_warnings import LEAF_SPEC, NO_VALIDATION, TRANSFER, leave_out
 from rlframework.utilities.secrets import without_secrets
@@ -313,8 +313,18 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         """Return in words the sizes of rollout and optimizer step; printed when training starts."""
 
     def on_fit_start(self) -> None:
-        """Print the sizes, and switch to train mode: a model fresh from a checkpoint folder is in eval mode."""
+        """Print the sizes, and switch to train mode: a model fresh from a checkpoint folder is in eval mode.
+
+        Raises:
+            ValueError: Part of what FSDP2 trains is not sharded, so that each rank would train it by itself.
+        """
         check_weights(self.policy)
+        if names := unsharded(self.policy):
+            raise ValueError(
+                f"FSDP2 shards parts of the model, and {names[0]} is in none of them ({len(names)} weights are not): "
+                "each rank would train it by itself. After its layers, shard the model as a whole: "
+                "fully_shard(self.policy.model, mesh=mesh)"
+            )
         if average_shards(self.policy):
             rank_zero_info(
                 f"gloo of torch {torch.__version__} adds up the gradients of shards where it should average them "
@@ -348,7 +358,17 @@ class Algorithm(Fields, pl.LightningModule, ABC):
         self._batch_started = time.perf_counter()
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Measure the gradient before it is clipped."""
+        """Measure the gradient before it is clipped.
+
+        Raises:
+            RuntimeError: FSDP2 has not reduced the gradients, so that the step would change nothing.
+        """
+        if names := unsharded(self.policy):
+            raise RuntimeError(
+                f"FSDP2 has reduced no gradient of {names[0]} ({len(names)} weights): the optimizer would leave it as "
+                "it is. Was the forward pass that of a part of the model, such as policy.model.model(...)? FSDP2 is "
+                "told of policy.model(...) alone"
+            )
         gradients = [p.grad for p in self.policy.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         self._tally.mean("grad_norm", norm.full_tensor() if hasattr(norm, "full_tensor") else norm)

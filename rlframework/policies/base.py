@@ -18,13 +18,18 @@ from rlframework.functional.logprobs import TokenLogProbs
 from rlframework.policies.decoding.kept_rows import KeptRows
 from rlframework.rollout import Rollout
 from rlframework.utilities.arguments import Checked
+from rlframework.utilities.distributed import reshard
 
 Objective = Callable[[TokenLogProbs], Tensor]
 
 
 @contextmanager
 def eval_mode(module: nn.Module) -> Iterator[None]:
-    """Switch dropout and its like off inside the context, and give every submodule its own mode back."""
+    """Switch dropout and its like off inside the context, and give every submodule its own mode back.
+
+    FSDP2 leaves what it gathered for a forward pass whole until a backward pass, which may never come: at the end each
+    rank has its parts again, and nothing that reads or changes weights meets a copy.
+    """
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:
@@ -32,6 +37,7 @@ def eval_mode(module: nn.Module) -> Iterator[None]:
     finally:
         for part, training in modes:
             part.training = training
+        reshard(module)
 
 
 def with_pad_token(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:

@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 
 from rlframework.functional.logprobs import TokenLogProbs, token_logprobs
 from rlframework.functional.projection import projected_logprobs
 from rlframework.policies.wrappers import without_adapter
+from rlframework.utilities.distributed import is_sharded
 
 
 class Head(ABC):
@@ -90,13 +90,13 @@ class TiledHead(Head):
 
     @staticmethod
     def fits(model: Any) -> bool:
-        """Return whether logits are a matrix times hidden states and no more, and that matrix is not sharded."""
+        """Return whether logits are a matrix times hidden states and no more, and the model is not sharded."""
         inner = without_adapter(model)
         if not isinstance(inner, PreTrainedModel) or inner.base_model is inner:
             return False
         head = inner.get_output_embeddings()
         behind = (getattr(inner.config, name, None) for name in _BEHIND_THE_HEAD)
-        plain = type(head) is nn.Linear and head.bias is None and not isinstance(head.weight, DTensor)
+        plain = type(head) is nn.Linear and head.bias is None and not is_sharded(model)
         return plain and all(factor in (None, 1.0) for factor in behind)
 
     def states(self, inputs: dict[str, Any], predictors: Tensor) -> Tensor:

@@ -82,8 +82,27 @@ def gather_rows(trainer: pl.Trainer, rows: Tensor) -> Tensor:
 
 
 def is_sharded(module: nn.Module) -> bool:
-    """Return whether ranks hold parts of the module's weights, so that they have to call it together."""
-    return any(isinstance(parameter, DTensor) for parameter in module.parameters())
+    """Return whether ranks hold parts of the module's weights, so that they have to call it together.
+
+    The weights of FSDP2 are no `DTensor` between a forward and a backward pass; they are sharded all the same.
+    """
+    whole = not any(isinstance(part, FSDPModule) for part in module.modules())
+    return not whole or any(isinstance(parameter, DTensor) for parameter in module.parameters())
+
+
+def reshard(module: nn.Module) -> None:
+    """Have each rank hold its parts of FSDP2's weights alone, and free what was gathered for a forward pass."""
+    for part in module.modules():
+        if isinstance(part, FSDPModule):
+            part.reshard()
+
+
+def unsharded(module: nn.Module) -> list[str]:
+    """Return the names of what is trained and not sharded in a module that FSDP2 shards; of another one, none."""
+    if not any(isinstance(part, FSDPModule) for part in module.modules()):
+        return []
+    trained = (named for named in module.named_parameters() if named[1].requires_grad)
+    return [name for name, parameter in trained if not isinstance(parameter, DTensor)]
 
 
 def average_shards(module: nn.Module) -> bool:
@@ -100,6 +119,7 @@ def average_shards(module: nn.Module) -> bool:
     """
     if not is_sharded(module):
         return False
+    reshard(module)
     # Not where the parameters lie, which may be offloaded: their gradients are reduced on the mesh's device.
     [device, *_] = {part.device_mesh.device_type for part in module.parameters() if isinstance(part, DTensor)}
     ones = torch.ones(torch.distributed.get_world_size(), device=device)

@@ -30,6 +30,7 @@ from rlframework.completions import Completion
 from rlframework.data import DemonstrationDataModule, PromptDataModule
 from rlframework.policies import CausalLMPolicy
 from rlframework.rewards.base import RowReward
+from rlframework.rollout import Rollout
 from rlframework.samplers import BatchedSampler
 from rlframework.testing import letter_rows, letter_tokenizer, tiny_policy
 from rlframework.testing.tiny import tiny_qwen3
@@ -88,6 +89,45 @@ class Sharded(Plain):
             for layer in layers_of(model):
                 fully_shard(layer, mesh=mesh)
             fully_shard(model, mesh=mesh)
+
+
+class ShardedWhole(Plain):
+    """Shards its policy as a single part, which FSDP2 leaves whole after a forward pass."""
+
+    def configure_model(self) -> None:
+        model = self.policy.model
+        if self.trainer.world_size > 1 and not isinstance(model, FSDPModule):
+            fully_shard(model, mesh=self.device_mesh["data_parallel"])
+
+
+class KeptWhole(Plain):
+    """Shards its policy layer by layer, and keeps the layers whole from a forward to a backward pass."""
+
+    def configure_model(self) -> None:
+        model = self.policy.model
+        if self.trainer.world_size > 1 and not isinstance(model, FSDPModule):
+            mesh = self.device_mesh["data_parallel"]
+            for layer in layers_of(model):
+                fully_shard(layer, mesh=mesh, reshard_after_forward=False)
+            fully_shard(model, mesh=mesh, reshard_after_forward=False)
+
+
+class HeadLeftOut(Plain):
+    """Shards the layers and nothing else."""
+
+    def configure_model(self) -> None:
+        for layer in layers_of(self.policy.model):
+            fully_shard(layer, mesh=self.device_mesh["data_parallel"])
+
+
+class GoesAround(ShardedWhole):
+    """Scores by a part of the model, of which FSDP2 is not told."""
+
+    def training_step(self, batch: Rollout, batch_idx: int) -> Tensor:
+        model: Any = self.policy.model
+        with torch.no_grad():
+            model(input_ids=batch.prompt_ids)  # gathers the weights
+        return model.lm_head(model.model(batch.prompt_ids).last_hidden_state).logsumexp(-1).mean()
 
 
 def layers_of(model: Any) -> Any:
@@ -159,11 +199,26 @@ def prime(folder: Path, strategy: Any, devices: int) -> dict[str, Any]:
     return {"weights": weights(module), "loss": loss, "validation": validation}
 
 
-def shard(folder: Path, strategy: Any, devices: int, stops: int) -> dict[str, Any]:
-    """Take two optimizer steps; with half of the tokens as stops, the ranks sample for different times."""
-    module = algorithm(Sharded, stops)
-    fit(module, make_trainer(folder, strategy, devices, max_steps=2, limit_val_batches=0))
+def shard(folder: Path, strategy: Any, devices: int, kind: type[GRPO], stops: int = 1) -> dict[str, Any]:
+    """Take two optimizer steps on each of two rollouts, and validate after the third.
+
+    With half of the tokens as stops, the ranks sample for different times.
+    """
+    module = algorithm(kind, stops)
+    try:
+        fit(module, make_trainer(folder, strategy, devices, max_steps=4, val_check_interval=3))
+    except Exception as error:  # the other kinds are still to come
+        return {"error": str(error)}
     return {"weights": weights(module)}
+
+
+SHARDED: dict[str, type[GRPO]] = {
+    "sharded": Sharded,
+    "sharded as one": ShardedWhole,
+    "sharded, kept whole": KeptWhole,
+    "without the head": HeadLeftOut,
+    "around the model": GoesAround,
+}
 
 
 @contextmanager
@@ -210,12 +265,14 @@ def run(kind: str, folder: Path, devices: int = 2) -> dict[str, Any]:
     if kind == "sharded by sums":
         with sums():
             return run("sharded", folder, devices)
-    if kind in ("sharded", "ragged", "sharded adapter"):
+    if kind in ("ragged", "sharded adapter", *SHARDED):
         if devices > 1:
             strategy = ModelParallelStrategy(data_parallel_size=devices, tensor_parallel_size=1)
         if kind == "sharded adapter":
             return adapt(folder, strategy, devices, Sharded)
-        return shard(folder, strategy, devices, stops=1 if kind == "sharded" else 18)
+        if kind == "ragged":
+            return shard(folder, strategy, devices, Sharded, stops=18)
+        return shard(folder, strategy, devices, SHARDED[kind])
     if kind == "adapter":
         return adapt(folder, strategy, devices, Plain)
     if kind == "prime":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,16 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> list[Results]:
 
 @pytest.fixture(scope="module")
 def sharded(tmp_path_factory: pytest.TempPathFactory) -> list[Results]:
-    return launch(tmp_path_factory.mktemp("sharded"), "sharded", "sharded by sums", "sharded adapter")
+    kinds = [*EQUAL, *REFUSED, "sharded adapter"]
+    return launch(tmp_path_factory.mktemp("sharded"), *kinds)
+
+
+# As FSDP2 is applied; the second as with a backend that adds gradients up where it should average them.
+EQUAL = ["sharded", "sharded by sums", "sharded as one", "sharded, kept whole"]
+REFUSED = {
+    "without the head": r"model.model.embed_tokens.weight is in none of them \(3 weights are not\): each rank would",
+    "around the model": r"FSDP2 has reduced no gradient of model.model.embed_tokens.weight",
+}
 
 
 @pytest.fixture(scope="module")
@@ -116,11 +126,16 @@ def test_resuming_on_two_ranks_is_bit_exact(two: list[Results], step: int) -> No
 
 
 def test_a_sharded_policy_reaches_the_weights_of_a_whole_one(tmp_path: Path, sharded: list[Results]) -> None:
-    """Also with a backend that adds gradients up where it should average them, as gloo of torch 2.8 does."""
     expected = alone(tmp_path, "sharded")["weights"]
     for rank in sharded:
-        torch.testing.assert_close(rank["sharded"]["weights"], expected, rtol=1e-6, atol=1e-6)
-        torch.testing.assert_close(rank["sharded by sums"]["weights"], expected, rtol=1e-6, atol=1e-6)
+        for kind in EQUAL:
+            torch.testing.assert_close(rank[kind]["weights"], expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_weights_of_which_fsdp2_averages_no_gradient_are_refused(kind: str, sharded: list[Results]) -> None:
+    for rank in sharded:
+        assert re.search(REFUSED[kind], rank[kind]["error"]), rank[kind]["error"]
 
 
 @pytest.mark.filterwarnings("error::FutureWarning")

@@ -1,6 +1,6 @@
 """Two ranks of FSDP2 that save in shards and read what became of it: ``python folder_saves.py FOLDER``.
 
-Each rank leaves in FOLDER what it met with.
+The policy is FOLDER/base. Each rank leaves in FOLDER what it met with.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 
 from rlframework.algorithms import GRPO
 from rlframework.data import PromptDataModule
-from rlframework.rewards import CorrectAnswer
+from rlframework.policies import CausalLMPolicy
 from rlframework.samplers import BatchedSampler
-from rlframework.testing import letter_rows, tiny_policy
+from rlframework.testing import letter_rows
+from tests.distributed.distributed_runs import Vowels
 
 
 class Sharded(GRPO):
@@ -35,7 +36,8 @@ def weights(module: GRPO) -> torch.Tensor:
 
 
 def run(folder: Path, steps: int, ckpt_path: Path | None = None) -> GRPO:
-    module = Sharded(tiny_policy(), CorrectAnswer(), BatchedSampler(group_size=4, max_tokens=4), prompts_per_rollout=4)
+    policy, sampler = CausalLMPolicy(folder.parent / "base"), BatchedSampler(group_size=4, max_tokens=4)
+    module = Sharded(policy, Vowels(), sampler, prompts_per_rollout=4, learning_rate=1e-2)
     saver = ModelCheckpoint(folder, "{step}", every_n_train_steps=1, save_top_k=-1, save_last=True)
     trainer = pl.Trainer(
         accelerator="cpu",
@@ -63,7 +65,7 @@ def main(folder: Path) -> dict[str, Any]:
     rank = int(os.environ["RANK"])
     last, second = folder / "run/last.ckpt", folder / "run/step=2.ckpt"
     whole = weights(run(folder / "run", 3))
-    found: dict[str, Any] = {"files": sorted(path.name for path in (folder / "run").iterdir())}
+    found: dict[str, Any] = {"weights": whole, "files": sorted(path.name for path in (folder / "run").iterdir())}
     found["shards"] = sorted(path.name for path in last.iterdir())
     found["resumed"] = torch.equal(weights(run(folder / "run", 3, second)), whole)
     # Killed between the two renames of a save.

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributed.tensor import DTensor
 from transformers import AttentionMaskInterface
 from transformers.masking_utils import eager_mask, flash_attention_mask, flex_attention_mask, sdpa_mask
 
@@ -17,6 +16,7 @@ from rlframework.policies.rope import rope_depends_on_batch
 from rlframework.policies.scoring.base import Scorer, read_tokens
 from rlframework.policies.wrappers import puts_tokens_in_front
 from rlframework.rollout import Rollout
+from rlframework.utilities.distributed import is_sharded
 
 
 class PackedRows(Scorer):
@@ -43,7 +43,7 @@ class PackedRows(Scorer):
         model = policy.model
         if missing := {"position_ids", "logits_to_keep"} - policy.forward_arguments:
             return f"the model takes no {' and no '.join(sorted(missing))}"
-        if any(isinstance(parameter, DTensor) for parameter in policy.parameters()):
+        if is_sharded(policy):
             # All ranks gather the weights together, and each would call the model as often as its own rows need.
             return "the weights are sharded, and ranks would not call the model equally often"
         if not batch.loss_mask.any():

@@ -10,9 +10,27 @@ import torch
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
-from rlframework import VLLMSampler
+from rlframework import CausalLMPolicy, VLLMSampler
+from rlframework.policies.fingerprint import fingerprint
+from rlframework.samplers.vllm.altered import altered
+from rlframework.samplers.vllm.answer import ServerCompletion
+from rlframework.samplers.vllm.canary import score
 from tests.samplers.vllm.recording import PROMPTS, SETTINGS
 from tests.samplers.vllm.tiny_qwen import disturb, policy
+
+
+def follows_altered_weights(policy: CausalLMPolicy) -> dict[str, object]:
+    """Return by how much log-probabilities move with altered weights, before and after a save, and what stays of it."""
+    rows = [ServerCompletion([5, 6, 7], [0.0, 0.0, 0.0], "length")]
+
+    def known() -> torch.Tensor:
+        return torch.tensor(score(policy, PROMPTS[0], rows, 1.0))
+
+    before, name = known(), fingerprint(policy)
+    with altered(policy, lambda: float((known() - before).abs().mean())) as moved:
+        policy.model.state_dict()  # as weights are saved: of the shards
+        again = float((known() - before).abs().mean())
+    return {"moved": moved, "again": again, "back": torch.equal(known(), before), "same": fingerprint(policy) == name}
 
 
 def main(url: str, folder: Path, kind: str) -> None:
@@ -34,6 +52,8 @@ def main(url: str, folder: Path, kind: str) -> None:
         for _ in range(1 if kind == "sharded" else 1 + rank):
             left["ids"] = [row.ids for row in sampler.sample(made, mine)]
         left["version"] = sampler.version
+        if kind == "sharded":
+            left |= follows_altered_weights(made)
         if rank == 0:
             shutil.copytree(folder / "weights", folder / "kept")  # It goes with the sampler.
     except Exception as error:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from rlframework.samplers.vllm.altered import VISIBLE
 from rlframework.samplers.vllm.disguise import disguised
 from tests.distributed.two_ranks import launch
 from tests.samplers.vllm.recording import PROMPTS
@@ -49,3 +50,8 @@ def test_shards_are_gathered(replay, tmp_path):
     whole = disguised(model().state_dict(), model().config, 0, 0.5)
     assert saved.keys() == whole.keys()
     assert all(torch.equal(saved[name], whole[name]) for name in whole)
+    # What FSDP2 has gathered for a forward pass is not what weights are altered in, and saved from.
+    for rank in ranks:
+        assert rank["again"] == rank["moved"] >= VISIBLE
+        assert rank["back"]
+        assert rank["same"]
