@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from rlframework import DAPO, BatchedSampler, Completion, Completions, DynamicSampling, GroupSampler
 from rlframework.prompt import Prompt
@@ -42,11 +43,8 @@ class Uneven(RowReward):
         return float(completion.text) if completion.prompt.index in self.uneven else 0.1
 
 
-class Nobody:
+class Nobody(nn.Module):
     """A policy that has no weights to be sharded."""
-
-    def parameters(self) -> list[Any]:
-        return []
 
 
 def prompts(*indices: int) -> list[Prompt]:
