@@ -84,7 +84,7 @@ def main(model: Path | None, seed: int, output: Path, steps: int, n_heldout: int
 
 
 if __name__ == "__main__":
-    parser = recipe_parser(__doc__, steps=45)
+    parser = recipe_parser(__doc__, steps=36)
     parser.add_argument("--model", type=Path, help="folder of an instruction model, SmolLM2-135M-Instruct otherwise")
     options = parser.parse_args()
     main(options.model, options.seed, options.output, *sizes(options))

@@ -46,6 +46,8 @@ def learned(grpo: Make, fit: Fit, monkeypatch: pytest.MonkeyPatch) -> Callable[.
 
     def run(skip: bool, reward: RowReward | None = None, **options: Any) -> tuple[Tensor, dict, list[int]]:
         policy, rows = tiny_policy(), []
+        # Many, so that some completions end and some are truncated.
+        policy.model.generation_config.eos_token_id = list(range(1, 9))
         score = policy.logprobs
 
         def watched(batch: Any, **given: Any) -> Any:
@@ -72,6 +74,7 @@ def test_the_run_is_the_same_and_fewer_rows_are_differentiated(learned: Callable
     (weights, figures, rows), (expected, plain, all_rows) = learned(True, **options), learned(False, **options)
     assert sum(rows) < sum(all_rows) == 16 * len(all_rows)
     torch.testing.assert_close(weights, expected, atol=1e-5, rtol=0)
+    assert (weights - torch.nn.utils.parameters_to_vector(tiny_policy().parameters())).abs().max() > 1e-3
     assert figures.keys() == plain.keys()
     for name in figures:
         torch.testing.assert_close(figures[name], plain[name], atol=1e-4, rtol=1e-3, msg=name)
