@@ -6,18 +6,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from rlframework.utilities.distributed import reshard
+
 
 @contextmanager
 def using_adapter(model: Any, name: str | None) -> Iterator[None]:
     """Switch to another adapter inside the context, or to none; what can be trained stays what it was.
 
+    FSDP2 puts other parameters in place for a forward pass. Switching has to meet the same ones at both ends, or what
+    was trained is not any more.
+
     Args:
         model: The model of PEFT.
         name: Of the adapter; None is none.
     """
+    reshard(model)
     if name is None:
         with model.disable_adapter():
-            yield
+            try:
+                yield
+            finally:
+                reshard(model)
         return
     trainable = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     present = model.active_adapter
@@ -25,6 +34,7 @@ def using_adapter(model: Any, name: str | None) -> Iterator[None]:
     try:
         yield
     finally:
+        reshard(model)
         model.set_adapter(present)
         for parameter, flag in trainable:
             parameter.requires_grad_(flag)

@@ -265,11 +265,11 @@ def run(kind: str, folder: Path, devices: int = 2) -> dict[str, Any]:
     if kind == "sharded by sums":
         with sums():
             return run("sharded", folder, devices)
-    if kind in ("ragged", "sharded adapter", *SHARDED):
+    if kind in ("ragged", "sharded adapter", "adapter, kept whole", *SHARDED):
         if devices > 1:
             strategy = ModelParallelStrategy(data_parallel_size=devices, tensor_parallel_size=1)
-        if kind == "sharded adapter":
-            return adapt(folder, strategy, devices, Sharded)
+        if kind in ("sharded adapter", "adapter, kept whole"):
+            return adapt(folder, strategy, devices, Sharded if kind == "sharded adapter" else KeptWhole)
         if kind == "ragged":
             return shard(folder, strategy, devices, Sharded, stops=18)
         return shard(folder, strategy, devices, SHARDED[kind])

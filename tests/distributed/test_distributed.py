@@ -40,7 +40,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> list[Results]:
 
 @pytest.fixture(scope="module")
 def sharded(tmp_path_factory: pytest.TempPathFactory) -> list[Results]:
-    kinds = [*EQUAL, *REFUSED, "sharded adapter"]
+    kinds = [*EQUAL, *REFUSED, "sharded adapter", "adapter, kept whole"]
     return launch(tmp_path_factory.mktemp("sharded"), *kinds)
 
 
@@ -150,7 +150,7 @@ def test_whether_shards_are_averaged_is_tried_where_their_mesh_is() -> None:
         torch.distributed.destroy_process_group()
 
 
-@pytest.mark.parametrize("kind", ["adapter", "sharded adapter"])
+@pytest.mark.parametrize("kind", ["adapter", "sharded adapter", "adapter, kept whole"])
 def test_an_adapter_learns_on_two_ranks_what_it_learns_on_one(
     tmp_path: Path, two: list[Results], sharded: list[Results], kind: str
 ) -> None:

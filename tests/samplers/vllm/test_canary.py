@@ -78,14 +78,16 @@ def test_if_no_row_begins_the_same_it_is_another_model():
 
 
 def test_answers_that_stand_still_are_refused_where_the_policys_move():
-    before, coarse = Scored({}, ROWS, KNOWN), Gap(0.03, 0.1, 256)
-    moved = [[value - 0.002 for value in scores] for scores in KNOWN]
-    with pytest.raises(DisagreementError, match=r"of 4 tokens .* by 0.002 nats .*the same at 4, .*not arrive"):
-        check_moved(ROWS, moved, before, coarse, "it")
-    rounded = [row._replace(logprobs=[value + 0.02 for value in row.logprobs]) for row in ROWS]
+    rows, known = ROWS * 2, KNOWN * 2
+    before, coarse = Scored({}, rows, known), Gap(0.03, 0.1, 256)
+    moved = [[value - 0.002 for value in scores] for scores in known]
+    with pytest.raises(DisagreementError, match=r"of 8 tokens .* by 0.002 nats .*the same at 8, .*not arrive"):
+        check_moved(rows, moved, before, coarse, "it")
+    rounded = [row._replace(logprobs=[value + 0.02 for value in row.logprobs]) for row in rows]
     check_moved(rounded, moved, before, coarse, "it")  # the server's moved as well
-    check_moved(ROWS, KNOWN, before, coarse, "it")  # nobody's did: weights can change by next to nothing
-    check_moved(ROWS, moved, before, Gap(1e-6, 1e-5, 64), "it")  # in float32 the gap itself would tell
+    check_moved(rows, known, before, coarse, "it")  # nobody's did: weights can change by next to nothing
+    check_moved(rows, moved, before, Gap(1e-6, 1e-5, 64), "it")  # in float32 the gap itself would tell
+    check_moved(ROWS, moved[:2], Scored({}, ROWS, KNOWN), coarse, "it")  # four tokens are too few to tell
 
 
 def test_old_weights_are_known_where_one_row_was_rounded_in_a_batch_of_another_size():
@@ -99,10 +101,12 @@ def test_old_weights_are_known_where_one_row_was_rounded_in_a_batch_of_another_s
 
 
 def test_tokens_that_are_certain_tell_nothing_of_old_weights():
-    certain = [ServerCompletion([7, 8, 9, 4], [-1.0, 0.0, 0.0, 0.0], "length")] * 6
-    then, now = [[-1.01, 0.0, 0.0, -1e-7]] * 6, [[-1.012, 0.0, -1e-7, 0.0]] * 6
-    rounded = [row._replace(logprobs=[-1.04, 0.0, 0.0, 0.0]) for row in certain]
+    certain = [ServerCompletion([7, 8, 9, 4, 5], [-1.0, -2.0, 0.0, 0.0, -1e-4], "length")] * 6
+    then, now = [[-1.01, -2.01, 0.0, -4e-5, -2e-4]] * 6, [[-1.012, -2.012, -4e-5, 0.0, -1e-4]] * 6
+    rounded = [row._replace(logprobs=[-1.04, -1.97, 0.0, 0.0, -1e-4]) for row in certain]
     check_moved(rounded, now, Scored({}, certain, then), Gap(0.03, 0.1, 256), "it")
+    with pytest.raises(DisagreementError, match="of 12 tokens "):
+        check_moved(certain, now, Scored({}, certain, then), Gap(0.03, 0.1, 256), "it")
 
 
 def test_scores_are_the_policys_at_the_temperature():
