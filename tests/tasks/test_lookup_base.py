@@ -174,4 +174,4 @@ def test_a_tool_that_fails_now_and_then_teaches_and_one_that_fails_often_stops_t
     assert figures(tmp_path / "seldom", "--tool-fails", 0.02)["accuracy_after"] >= 0.97
     done = forked.run("recipes/tool_use.py", "--seed", 0, "--output", tmp_path / "often", "--tool-fails", 0.2)
     assert done.returncode != 0
-    assert "The first failure: ConnectionError: the table does not answer" in done.stderr
+    assert "The first failure: the environment failed: ConnectionError: the table does not answer" in done.stderr

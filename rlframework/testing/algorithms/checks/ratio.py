@@ -120,11 +120,13 @@ def _check_bound(trial: Trial) -> None:
     algorithm = trial.follow(script)
     if not algorithm.bounds_tokens or (algorithm.ratio_cap or 0.0) >= _FAR:
         return
-    # The first token of both answers to the second prompt.
     shift = torch.zeros(4, 2)
-    shift[2:, 0] = math.log(_FAR)
+    at_one = trial.learning_record(script, [Drift(lambda batch: shift)]).steps[0].slopes[0]
+    # Of both answers to the second prompt; an option may leave one of the tokens out.
+    token = int(at_one[2].abs().argmax())
+    shift[2:, token] = math.log(_FAR)
     slopes = trial.learning_record(script, [Drift(lambda batch: shift)]).steps[0].slopes[0]
-    push = (slopes[2, 0] / slopes[0, 0]).item()
+    push = (slopes[2, token] / at_one[2, token]).item()
     if not push < 0.9 * _FAR:
         raise Violation(
             f"trust_region is stated, and a good token at ratio {_FAR:g} is pushed {push:.3g} times as hard as at "
