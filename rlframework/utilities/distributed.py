@@ -86,23 +86,25 @@ def is_sharded(module: nn.Module) -> bool:
 
     The weights of FSDP2 are no `DTensor` between a forward and a backward pass; they are sharded all the same.
     """
-    whole = not any(isinstance(part, FSDPModule) for part in module.modules())
-    return not whole or any(isinstance(parameter, DTensor) for parameter in module.parameters())
+    return bool(_fsdp_parts(module)) or any(isinstance(parameter, DTensor) for parameter in module.parameters())
 
 
 def reshard(module: nn.Module) -> None:
     """Have each rank hold its parts of FSDP2's weights alone, and free what was gathered for a forward pass."""
-    for part in module.modules():
-        if isinstance(part, FSDPModule):
-            part.reshard()
+    for part in _fsdp_parts(module):
+        part.reshard()
 
 
 def unsharded(module: nn.Module) -> list[str]:
     """Return the names of what is trained and not sharded in a module that FSDP2 shards; of another one, none."""
-    if not any(isinstance(part, FSDPModule) for part in module.modules()):
+    if not _fsdp_parts(module):
         return []
     trained = (named for named in module.named_parameters() if named[1].requires_grad)
     return [name for name, parameter in trained if not isinstance(parameter, DTensor)]
+
+
+def _fsdp_parts(module: nn.Module) -> list[FSDPModule]:
+    return [part for part in module.modules() if isinstance(part, FSDPModule)]
 
 
 def average_shards(module: nn.Module) -> bool:
@@ -129,9 +131,8 @@ def average_shards(module: nn.Module) -> bool:
     getattr(torch.distributed, name)(average, ones, op=torch.distributed.ReduceOp.AVG)
     if average == 1:
         return False
-    for part in module.modules():
-        if isinstance(part, FSDPModule):
-            part.set_force_sum_reduction_for_comms(True)
+    for part in _fsdp_parts(module):
+        part.set_force_sum_reduction_for_comms(True)
     return True
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest.mock import patch
 
 import pytorch_lightning as pl
@@ -20,7 +20,7 @@ from peft import LoraConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.strategies import ModelParallelStrategy
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed import ReduceOp
 from torch.distributed.fsdp import FSDPModule, fully_shard
 
@@ -82,42 +82,36 @@ class PlainSFT(Descent, SFT):
 class Sharded(Plain):
     """Shards its policy over the ranks, layer by layer."""
 
+    options: ClassVar[dict[str, bool]] = {}
+
+    def parts(self) -> list[nn.Module]:
+        return [*layers_of(self.policy.model), self.policy.model]
+
     def configure_model(self) -> None:
-        model = self.policy.model
-        if self.trainer.world_size > 1 and not isinstance(model, FSDPModule):
-            mesh = self.device_mesh["data_parallel"]
-            for layer in layers_of(model):
-                fully_shard(layer, mesh=mesh)
-            fully_shard(model, mesh=mesh)
+        sharded = any(isinstance(part, FSDPModule) for part in self.policy.modules())
+        if self.trainer.world_size > 1 and not sharded:
+            for part in self.parts():
+                fully_shard(part, mesh=self.device_mesh["data_parallel"], **self.options)
 
 
-class ShardedWhole(Plain):
+class ShardedWhole(Sharded):
     """Shards its policy as a single part, which FSDP2 leaves whole after a forward pass."""
 
-    def configure_model(self) -> None:
-        model = self.policy.model
-        if self.trainer.world_size > 1 and not isinstance(model, FSDPModule):
-            fully_shard(model, mesh=self.device_mesh["data_parallel"])
+    def parts(self) -> list[nn.Module]:
+        return [self.policy.model]
 
 
-class KeptWhole(Plain):
-    """Shards its policy layer by layer, and keeps the layers whole from a forward to a backward pass."""
+class KeptWhole(Sharded):
+    """Keeps the layers whole from a forward to a backward pass."""
 
-    def configure_model(self) -> None:
-        model = self.policy.model
-        if self.trainer.world_size > 1 and not isinstance(model, FSDPModule):
-            mesh = self.device_mesh["data_parallel"]
-            for layer in layers_of(model):
-                fully_shard(layer, mesh=mesh, reshard_after_forward=False)
-            fully_shard(model, mesh=mesh, reshard_after_forward=False)
+    options: ClassVar[dict[str, bool]] = {"reshard_after_forward": False}
 
 
-class HeadLeftOut(Plain):
+class HeadLeftOut(Sharded):
     """Shards the layers and nothing else."""
 
-    def configure_model(self) -> None:
-        for layer in layers_of(self.policy.model):
-            fully_shard(layer, mesh=self.device_mesh["data_parallel"])
+    def parts(self) -> list[nn.Module]:
+        return [*layers_of(self.policy.model)]
 
 
 class GoesAround(ShardedWhole):
